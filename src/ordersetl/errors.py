@@ -1,0 +1,119 @@
+"""Everything that ordersetl raises on purpose.
+
+::
+
+    OrdersetlError                    code           exit
+    ├── StorageError                  storage        1     the disk refused: full, read-only, not permitted
+    │   └── DamagedError              damaged        1     a file that cannot be derived again is not what was written
+    ├── InternalError                 internal       1     a bug: the books do not balance
+    ├── ConfigError                   config         2     usage, settings or reference files
+    ├── DataError                     data           3     the data itself stands in the way
+    │   ├── CheckFailedError          check_failed   3     the curated layer is not what it must be
+    │   └── TooManyRejectsError       rejects        3     more was rejected than the settings allow
+    ├── SourceError                   source         4     the API failed for good: try again later
+    │   └── NonsenseError             nonsense       4     the API answered something that is no page of orders
+    ├── LockedError                   locked         5     another run holds the output
+    └── InterruptedRunError           interrupted    130   a signal ended the run at a safe point
+
+A message says what failed and where; ``hint`` says what to do next.
+"""
+
+from typing import ClassVar
+
+__all__ = [
+    "CheckFailedError",
+    "ConfigError",
+    "DamagedError",
+    "DataError",
+    "InternalError",
+    "InterruptedRunError",
+    "LockedError",
+    "NonsenseError",
+    "OrdersetlError",
+    "SourceError",
+    "StorageError",
+    "TooManyRejectsError",
+]
+
+
+class OrdersetlError(Exception):
+    """The root: carries a stable ``code``, the ``exit_code`` of the command line, and a ``hint``."""
+
+    code: ClassVar[str] = "failed"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class StorageError(OrdersetlError):
+    """The file system refused a read or a write."""
+
+    code = "storage"
+
+
+class DamagedError(StorageError):
+    """A raw file (the source of truth) differs from what its commit marker recorded."""
+
+    code = "damaged"
+
+
+class InternalError(OrdersetlError):
+    """An invariant of the program failed; nothing was committed."""
+
+    code = "internal"
+
+
+class ConfigError(OrdersetlError):
+    """A flag, an environment variable, ``ordersetl.toml`` or a reference file cannot be used."""
+
+    code = "config"
+    exit_code = 2
+
+
+class DataError(OrdersetlError):
+    """The data stands in the way; raised through its subclasses."""
+
+    code = "data"
+    exit_code = 3
+
+
+class CheckFailedError(DataError):
+    """At least one check found offending rows."""
+
+    code = "check_failed"
+
+
+class TooManyRejectsError(DataError):
+    """The rejected share of the waiting orders passes ``max_reject_ratio``."""
+
+    code = "rejects"
+
+
+class SourceError(OrdersetlError):
+    """The API could not be reached, kept failing, or refused the request."""
+
+    code = "source"
+    exit_code = 4
+
+
+class NonsenseError(SourceError):
+    """The API answered, but not with a page of orders."""
+
+    code = "nonsense"
+
+
+class LockedError(OrdersetlError):
+    """Another process holds the lock of the output folder."""
+
+    code = "locked"
+    exit_code = 5
+
+
+class InterruptedRunError(OrdersetlError):
+    """Ctrl-C or SIGTERM ended the run at a safe point."""
+
+    code = "interrupted"
+    exit_code = 130
