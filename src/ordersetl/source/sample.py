@@ -1,0 +1,307 @@
+"""The built-in sample API: a small WSGI shop that speaks the generic contract, and fails when told to.
+
+In one process, without a socket::
+
+    client = httpx.Client(transport=httpx.WSGITransport(app=sample_app()), base_url=SAMPLE_URL)
+
+On a real socket, for a demonstration::
+
+    python -m ordersetl.source.sample --port 8080 --fail 503 --every 3
+"""
+
+import argparse
+import itertools
+import json
+import shlex
+import socketserver
+import sys
+import threading
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from ordersetl.resources import locate
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+__all__ = ["SAMPLE_URL", "Fault", "page_cursor", "sample_app", "sample_orders", "sample_references", "serve"]
+
+SAMPLE_URL = "http://sample.ordersetl.invalid"
+"""Base URL of the sample API where it is called in process; the name never resolves (RFC 2606)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What the app answers to some requests instead of the truth. Requests count from 1.
+
+    Attributes:
+        on: The numbers of the requests it concerns.
+        every: Or every so many requests: 1 is all of them, 0 none but ``on``.
+        status: The status to answer; None keeps the one of the real answer.
+        headers: Sent besides, or instead of, the usual ones.
+        body: The body to send. None keeps the real one, or with a ``status`` sends a JSON error.
+        next_cursor: Put into the real page in place of its own; with ``page_cursor(0)`` the pages go round in circles.
+        truncate: Announce the whole body by ``Content-Length`` and send half of it.
+    """
+
+    on: Container[int] = ()
+    every: int = 0
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    next_cursor: str | None = None
+    truncate: bool = False
+
+    def concerns(self, request: int) -> bool:
+        """Tell whether the request of this number gets the fault."""
+        return request in self.on or (self.every > 0 and request % self.every == 0)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    content: object
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def sample_orders() -> list[object]:
+    """Return the records of the sample shop, one per order version as the API sends it, by ``updated_at``.
+
+    Some are broken on purpose; ``README.md`` in ``fixtures/sample`` counts what is in there.
+    """
+    records: list[object] = json.loads((locate("fixtures") / "sample" / "orders.json").read_text(encoding="utf-8"))
+    return records
+
+
+def sample_references() -> tuple[Path, Path]:
+    """Return the paths of the sample shop's users and products CSV files."""
+    folder = locate("fixtures") / "sample"
+    return folder / "users.csv", folder / "products.csv"
+
+
+def page_cursor(offset: int) -> str:
+    """Return the cursor of the page that starts at the offset; to a client it is opaque."""
+    return urlsafe_b64encode(str(offset).encode()).decode().rstrip("=")
+
+
+def sample_app(
+    orders: Sequence[object] | None = None,
+    *,
+    faults: Sequence[Fault] = (),
+    token: str | None = None,
+    max_limit: int = 100,
+) -> "WSGIApplication":
+    """Return a WSGI app that answers ``GET .../orders?updated_since&updated_until&limit&cursor``.
+
+    A page is ``{"orders": [...], "next_cursor": ... | null}``, the orders in the sequence given. The window is on
+    ``updated_at`` (``created_at`` where absent or null), since inclusive, until exclusive, naive times UTC; a record
+    without a readable time was updated when the one before it was: a shop knows its own times. What cannot be answered gets ``{"error": ...}``: 400 for a parameter,
+    401 for the token, 404 for the path, 405 for the method.
+
+    Args:
+        orders: The records, read anew at each request; the sample shop's by default.
+        faults: The first that concerns a request changes its answer. All requests of the app are counted together.
+        token: The bearer token a request must carry; None asks for none.
+        max_limit: The longest page, in orders; a higher ``limit`` is lowered to it, an absent one is it.
+    """
+    records = sample_orders() if orders is None else orders
+    requests = itertools.count(1)
+
+    def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        number = next(requests)
+        fault = next((fault for fault in faults if fault.concerns(number)), Fault())
+        answer = _answer_request(environ, records, token=token, max_limit=max_limit)
+        status, headers, body = _encode_answer(answer, fault)
+        start_response(f"{status} {_phrase(status)}", headers)
+        return [body[: len(body) // 2] if fault.truncate else body]
+
+    return app
+
+
+def _answer_request(
+    environ: "WSGIEnvironment", records: Sequence[object], *, token: str | None, max_limit: int
+) -> _Answer:
+    if not environ.get("PATH_INFO", "").endswith("/orders"):
+        return _Answer(404, {"error": "there is only /orders here"})
+    if environ["REQUEST_METHOD"] != "GET":
+        return _Answer(405, {"error": "orders can only be read: use GET"}, {"Allow": "GET"})
+    if token is not None and environ.get("HTTP_AUTHORIZATION") != f"Bearer {token}":
+        return _Answer(401, {"error": "the bearer token is missing or wrong"}, {"WWW-Authenticate": "Bearer"})
+    query = {name: values[-1] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
+    try:
+        return _Answer(200, _select_page(records, query, max_limit=max_limit))
+    except ValueError as error:
+        return _Answer(400, {"error": str(error)})
+
+
+def _select_page(records: Sequence[object], query: Mapping[str, str], *, max_limit: int) -> dict[str, object]:
+    since, until = _read_bound(query, "updated_since"), _read_bound(query, "updated_until")
+    limit = _read_limit(query, max_limit=max_limit)
+    # without a window nothing is copied: a large list stays quick to page through
+    selected = records
+    if since is not None or until is not None:
+        selected = [record for record, time in _with_times(records) if _in_window(time, since, until)]
+    start = _read_cursor(query, end=len(selected))
+    end = start + limit
+    return {"orders": selected[start:end], "next_cursor": page_cursor(end) if end < len(selected) else None}
+
+
+def _with_times(records: Sequence[object]) -> Iterator[tuple[object, datetime | None]]:
+    latest: datetime | None = None
+    for record in records:
+        latest = _record_time(record) or latest
+        yield record, latest
+
+
+def _in_window(time: datetime | None, since: datetime | None, until: datetime | None) -> bool:
+    return time is None or ((since is None or since <= time) and (until is None or time < until))
+
+
+def _read_bound(query: Mapping[str, str], name: str) -> datetime | None:
+    if name not in query:
+        return None
+    time = _parse_time(query[name])
+    if time is None:
+        raise ValueError(f"{name} is not an ISO 8601 time: {query[name]!r}")
+    return time
+
+
+def _read_limit(query: Mapping[str, str], *, max_limit: int) -> int:
+    text = query.get("limit", str(max_limit))
+    try:
+        limit = int(text)
+    except ValueError:
+        limit = 0
+    if limit < 1:
+        raise ValueError(f"limit is not a number of orders from 1: {text!r}")
+    return min(limit, max_limit)
+
+
+def _read_cursor(query: Mapping[str, str], *, end: int) -> int:
+    text = query.get("cursor", page_cursor(0))
+    try:
+        offset = int(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except ValueError:
+        offset = -1
+    # base64 decoding skips what it does not know: only a cursor that encodes back to itself was made here
+    if not 0 <= offset <= end or page_cursor(offset) != text:
+        raise ValueError(f"cursor is none of this listing: {text!r}")
+    return offset
+
+
+def _record_time(record: object) -> datetime | None:
+    if not isinstance(record, dict):
+        return None
+    updated_at = record.get("updated_at")
+    return _parse_time(record.get("created_at") if updated_at is None else updated_at)
+
+
+def _parse_time(value: object) -> datetime | None:
+    # a number as text is no time, although fromisoformat reads some as YYYYMMDD
+    if not isinstance(value, str) or value.strip().isdigit():
+        return None
+    try:
+        time = datetime.fromisoformat(value.strip())
+    except ValueError:
+        return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+
+
+def _encode_answer(answer: _Answer, fault: Fault) -> tuple[int, list[tuple[str, str]], bytes]:
+    status, content, headers = answer.status, answer.content, answer.headers
+    if fault.status is not None:
+        status, content, headers = fault.status, {"error": _phrase(fault.status)}, {}
+    elif fault.next_cursor is not None and isinstance(content, dict):
+        content = content | {"next_cursor": fault.next_cursor}
+    body = json.dumps(content).encode() if fault.body is None else fault.body
+    usual = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    return status, list((usual | dict(headers) | dict(fault.headers)).items()), body
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
+class _Server(socketserver.ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        # HTTPServer would ask DNS for the host's full name, which may take seconds and is never used
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.setup_environ()
+
+
+class _SilentHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
+        pass
+
+
+@contextmanager
+def serve(app: "WSGIApplication", *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve the app on a socket from a daemon thread and yield its base URL, without a slash at the end.
+
+    Port 0 takes a free one. Speaks HTTP/1.0, one thread a request. The socket is closed at the end of the block.
+
+    Raises:
+        OSError: The address cannot be bound.
+    """
+    with _Server((host, port), _SilentHandler) as server:
+        server.set_app(app)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://{host}:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+_DEMO_FAULTS = {
+    "503": Fault(status=503),
+    "429": Fault(status=429, headers={"Retry-After": "1"}),
+    "html": Fault(status=200, headers={"Content-Type": "text/html"}, body=b"<html><body>Back soon</body></html>"),
+    "cut": Fault(truncate=True),
+    "loop": Fault(next_cursor=page_cursor(0)),
+    "redirect": Fault(status=302, headers={"Location": f"{SAMPLE_URL}/moved"}),
+}
+
+
+def _main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m ordersetl.source.sample",
+        description="Serve the sample shop's API until Ctrl-C.",
+        epilog="example: python -m ordersetl.source.sample --port 8080 --fail 503 --every 3",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="port, 0 for a free one (default: %(default)s)")
+    parser.add_argument("--fail", choices=_DEMO_FAULTS, help="how some of the requests fail")
+    parser.add_argument("--every", type=int, default=3, help="which ones: every so many (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    faults = [replace(_DEMO_FAULTS[options.fail], every=options.every)] if options.fail else []
+    try:
+        with serve(sample_app(faults=faults), host=options.host, port=options.port) as url:
+            users, products = map(str, sample_references())
+            command = ["ordersetl", "run", "--api-url", url, "--users", users, "--products", products]
+            sys.stdout.write(f"The sample shop answers at {url}; Ctrl-C ends it. Try:\n\n{shlex.join(command)}\n")
+            sys.stdout.flush()
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        sys.stdout.write("\n")
+    except OSError as error:
+        parser.error(f"cannot listen on {options.host}:{options.port}: {error.strerror}; choose another --port")
+
+
+if __name__ == "__main__":
+    _main()
