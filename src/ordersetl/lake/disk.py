@@ -1,0 +1,165 @@
+"""Every durable step the program takes, in one place.
+
+All writes go through :class:`Disk`; each step is one :class:`Step` handed to :meth:`Disk.perform`, so tests can count
+the steps, end the process before or after any of them, make one fail, or undo what was not yet synced.
+
+The protocol of a whole-file write is the usual one (see *Files are hard*, D. Luu; the SQLite atomic commit page):
+write a temporary file beside the target, fsync it, rename it over the target, fsync the folder.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ordersetl.errors import StorageError
+
+__all__ = ["Disk", "Operation", "Step", "Written", "hash_file"]
+
+Operation = Literal["make_folder", "write", "sync_file", "rename", "sync_folder", "remove", "remove_tree"]
+
+_HINTS = {
+    errno.ENOSPC: "The disk is full. Free some room and run the same command again: nothing half-done was kept.",
+    errno.EDQUOT: "The quota is used up. Free some room and run the same command again: nothing half-done was kept.",
+    errno.EFBIG: "The file size limit (ulimit -f) was reached. Raise it and run the same command again.",
+    errno.EROFS: "The file system is read-only. Choose another folder with --output, or mount it writable.",
+    errno.EACCES: "Give this user permission to write there, or choose another folder with --output.",
+    errno.EPERM: "Give this user permission to write there, or choose another folder with --output.",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One durable step: what is done, to which path, and for a rename from where."""
+
+    operation: Operation
+    path: Path
+    source: Path | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write left on disk: SHA-256 (hex), size in bytes, modification time in nanoseconds."""
+
+    sha256: str
+    bytes: int
+    mtime_ns: int
+
+
+class Disk:
+    """Durable file operations; the only code that changes the output folder."""
+
+    def perform(self, step: Step, action: Callable[[], None]) -> None:
+        """Take one step. The seam for tests: a subclass may count, fail, or die here.
+
+        Raises:
+            StorageError: the operating system refused; the message names the path and the reason.
+        """
+        try:
+            action()
+        except OSError as error:
+            raise _refused(step, error) from error
+
+    def make_folder(self, path: Path) -> None:
+        """Create a folder and its missing parents, each entry synced in its parent; nothing if it is there.
+
+        Raises:
+            StorageError: a file or a symbolic link stands where the folder must be.
+        """
+        if path.is_symlink() or (path.exists() and not path.is_dir()):
+            raise StorageError(
+                f"{path} must be a folder of its own, and is a {'link' if path.is_symlink() else 'file'}",
+                hint="ordersetl never writes through a link: move it away, or choose another folder with --output.",
+            )
+        if path.is_dir():
+            return
+        self.make_folder(path.parent)
+        self.perform(Step("make_folder", path), lambda: path.mkdir(exist_ok=True))
+        self.sync_folder(path.parent)
+
+    def write(self, path: Path, data: bytes | Iterable[bytes], *, sync: bool = True) -> Written:
+        """Write a new file at ``path`` (not atomic: give it a temporary name), synced unless told otherwise."""
+        chunks = [data] if isinstance(data, bytes) else data
+        digest = hashlib.sha256()
+        size = 0
+
+        def create() -> None:
+            nonlocal size
+            if path.is_symlink():
+                path.unlink()
+            with path.open("wb") as file:
+                for chunk in chunks:
+                    file.write(chunk)
+                    digest.update(chunk)
+                    size += len(chunk)
+
+        self.perform(Step("write", path), create)
+        if sync:
+            self.perform(Step("sync_file", path), lambda: _sync(path, os.O_RDWR))
+        return Written(digest.hexdigest(), size, path.stat().st_mtime_ns)
+
+    def publish(self, path: Path, data: bytes | Iterable[bytes], *, sync: bool = True) -> Written:
+        """Put a whole file at ``path`` in one step as its readers see it.
+
+        ``sync=False`` is for what can be derived again: a power failure may lose it, and its hash will tell.
+        """
+        temporary = path.with_name(f".{path.name}.tmp")
+        written = self.write(temporary, data, sync=sync)
+        self.rename(temporary, path)
+        if sync:
+            self.sync_folder(path.parent)
+        return written
+
+    def rename(self, source: Path, path: Path) -> None:
+        """Move ``source`` over ``path``; atomic within one file system. A link at ``path`` is replaced, not followed."""
+        self.perform(Step("rename", path, source), lambda: os.replace(source, path))
+
+    def sync_folder(self, path: Path) -> None:
+        """Make the folder's entries durable. Windows has no such call: there the rename itself has to do."""
+        if os.name != "nt":
+            self.perform(Step("sync_folder", path), lambda: _sync(path, os.O_RDONLY))
+
+    def remove(self, path: Path) -> None:
+        """Remove a file or a link; nothing if it is gone."""
+        self.perform(Step("remove", path), lambda: path.unlink(missing_ok=True))
+
+    def remove_tree(self, path: Path) -> None:
+        """Remove a folder with all it holds, or a link or file in its place; nothing if it is gone."""
+
+        def drop() -> None:
+            if path.is_symlink() or path.is_file():
+                path.unlink()
+            elif path.exists():
+                shutil.rmtree(path)
+
+        self.perform(Step("remove_tree", path), drop)
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 (hex) of a file's content, read in pieces.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refused(step: Step, error: OSError) -> StorageError:
+    deed = step.operation.replace("_", " ")
+    return StorageError(
+        f"cannot {deed} {step.path}: {error.strerror or error}",
+        hint=_HINTS.get(error.errno or 0, "Look at the folder, then run the same command again."),
+    )

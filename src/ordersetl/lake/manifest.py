@@ -1,0 +1,88 @@
+"""The manifest: what the curated layer holds, and which batches it is the fold of."""
+
+from datetime import date
+
+import msgspec
+
+from ordersetl.errors import DamagedError, StorageError
+from ordersetl.lake.layout import Lake, partition_day
+from ordersetl.lake.seal import seal, unseal
+
+__all__ = ["FileEntry", "IndexEntry", "Manifest", "QuarantineEntry", "read_manifest", "seal_manifest"]
+
+
+class FileEntry(msgspec.Struct, frozen=True):
+    """One curated CSV. ``sums`` are the additive revenue (``net_amount``) by currency, as decimal text; "" for none."""
+
+    sha256: str
+    bytes: int
+    mtime_ns: int
+    rows: int
+    orders: int = 0
+    sums: dict[str, str] = {}
+
+
+class QuarantineEntry(msgspec.Struct, frozen=True):
+    """One quarantine file: its hash and size, and how many orders and lines it lists."""
+
+    sha256: str
+    bytes: int
+    orders: int
+    lines: int
+
+
+class IndexEntry(msgspec.Struct, frozen=True):
+    """One segment of the order index."""
+
+    name: str
+    sha256: str
+    bytes: int
+    rows: int
+    hashing: str
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """The state of the curated layer; files are named relative to ``curated/``.
+
+    ``references`` holds the SHA-256 of the users and products files that were applied last.
+    """
+
+    format: int = 1
+    tool: str = ""
+    rules: int = 0
+    batches: tuple[str, ...] = ()
+    references: dict[str, str] = {}
+    files: dict[str, FileEntry] = {}
+    quarantine: dict[str, QuarantineEntry] = {}
+    index: tuple[IndexEntry, ...] = ()
+
+    @property
+    def partitions(self) -> dict[date, FileEntry]:
+        """The fact partitions by day."""
+        days = ((partition_day(name), entry) for name, entry in self.files.items())
+        return {day: entry for day, entry in days if day is not None}
+
+
+def seal_manifest(manifest: Manifest) -> bytes:
+    """Bytes of the manifest as they stand on disk."""
+    return seal(manifest)
+
+
+def read_manifest(lake: Lake, *, pending: bool = False) -> Manifest | None:
+    """Read the current (or the pending) manifest; None where there is none.
+
+    Raises:
+        DamagedError: it is not what was written, or no regular file.
+        StorageError: it cannot be read.
+    """
+    path = lake.pending if pending else lake.manifest
+    if path.is_symlink() or path.is_dir():
+        raise DamagedError(f"{path} is no regular file")
+    try:
+        return unseal(path.read_bytes(), Manifest)
+    except FileNotFoundError:
+        return None
+    except DamagedError as error:
+        raise DamagedError(f"{path} is damaged: {error.message}") from error
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error
