@@ -1,0 +1,16 @@
+-- What a file holds is what was recorded when it was written: a file cut short at a row's end still reads well.
+SELECT
+    manifest_files.file,
+    manifest_files.rows AS rows_in_manifest,
+    coalesce(held.lines, 0) AS rows_in_file,
+    manifest_files.orders AS orders_in_manifest,
+    coalesce(held.orders, 0) AS orders_in_file
+FROM manifest_files
+LEFT JOIN (
+    SELECT dt, sum(lines) AS lines, count(*) AS orders
+    FROM order_spread
+    GROUP BY dt
+) AS held ON held.dt = manifest_files.dt
+WHERE
+    manifest_files.dt IS NOT NULL
+    AND (manifest_files.rows <> coalesce(held.lines, 0) OR manifest_files.orders <> coalesce(held.orders, 0));

@@ -1,0 +1,50 @@
+-- One row per line of the records in raw_record, with the first rule that it breaks.
+CREATE OR REPLACE TEMP TABLE judged_line AS
+SELECT
+    batch,
+    page,
+    idx,
+    sku,
+    qty,
+    price,
+    amount,
+    CASE
+        WHEN coalesce(json_type(item), 'NULL') <> 'OBJECT' THEN 'invalid_item'
+        WHEN sku IS NULL THEN 'missing_sku'
+        WHEN strlen(sku) > 255 THEN 'invalid_sku'
+        WHEN qty IS NULL OR qty <= 0 OR qty >= 1e9 THEN 'invalid_qty'
+        WHEN NOT is_absent(given_price) AND (price IS NULL OR price < 0 OR price >= 1e14) THEN 'invalid_price'
+        WHEN amount >= 1e14 THEN 'invalid_price'
+    END AS reason,
+    has_repeated_key(item)
+    OR is_long_number(given_qty)
+    OR is_long_number(given_price)
+    -- At this edge the unit price derived from the rounded amount decides.
+    OR coalesce(qty < 1 AND amount / qty > 9e13, false) AS is_opaque
+FROM (
+    SELECT
+        *,
+        CASE WHEN qty > 0 AND qty < 1e9 AND price >= 0 AND price < 1e14 THEN
+            round_even(try_cast(qty AS DECIMAL(38, 4)) * try_cast(price AS DECIMAL(18, 4)), 4)
+        END AS amount
+    FROM (
+        SELECT
+            batch,
+            page,
+            idx,
+            item,
+            members[2] AS given_qty,
+            members[3] AS given_price,
+            text_of(members[1]) AS sku,
+            number_of(members[2]) AS qty,
+            number_of(members[3]) AS price
+        FROM (
+            SELECT *, json_extract(item, ['$.sku', '$.qty', '$.price']) AS members
+            FROM (
+                SELECT batch, page, idx, unnest(json_extract(record, '$.items[*]')) AS item
+                FROM raw_record
+                WHERE json_type(record, '$.items') = 'ARRAY'
+            )
+        )
+    )
+);

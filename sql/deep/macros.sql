@@ -1,0 +1,66 @@
+-- The scalar rules of the design in SQL, written apart from the payload models so that each can tell the other wrong.
+
+-- Text without Unicode's white space at its ends.
+CREATE OR REPLACE TEMP MACRO stripped(txt) AS
+    regexp_replace(txt, '^[\s\x0b\x1c-\x1f\x{85}\p{Z}]+|[\s\x0b\x1c-\x1f\x{85}\p{Z}]+$', '', 'g');
+
+-- Whether a member is absent or null.
+CREATE OR REPLACE TEMP MACRO is_absent(member) AS coalesce(json_type(member), 'NULL') = 'NULL';
+
+-- Clean text of a string or an integer; null for anything else. DuckDB calls an integer past 64 bits a DOUBLE.
+CREATE OR REPLACE TEMP MACRO text_of(member) AS CASE
+    WHEN json_type(member) IN ('VARCHAR', 'BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT')
+        OR (json_type(member) = 'DOUBLE' AND regexp_full_match(member ->> '$', '-?[0-9]+'))
+        THEN nullif(stripped(replace(member ->> '$', chr(0), '')), '')
+END;
+
+CREATE OR REPLACE TEMP MACRO is_numeric(txt) AS
+    regexp_full_match(txt, '[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?');
+
+-- What may be a number: the text of a number or of a string.
+CREATE OR REPLACE TEMP MACRO number_text(member) AS CASE
+    WHEN json_type(member) IN ('VARCHAR', 'BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE') THEN stripped(member ->> '$')
+END;
+
+-- A number rounded half-even to four digits; null where it is none; 10^20 where it passes what 38 digits hold.
+CREATE OR REPLACE TEMP MACRO number_of(member) AS CASE
+    WHEN is_numeric(number_text(member))
+        THEN coalesce(round_even(try_cast(number_text(member) AS DECIMAL(38, 12)), 4), 1e20::DECIMAL(38, 4))
+END;
+
+-- More digits, or a longer exponent, than number_of is sure to read exactly.
+CREATE OR REPLACE TEMP MACRO is_long_number(member) AS
+    coalesce(is_numeric(number_text(member)) AND regexp_matches(number_text(member), '[0-9.]{17}|[eE][+-]?[0-9]{2}'), false);
+
+CREATE OR REPLACE TEMP MACRO is_common_time(txt) AS regexp_full_match(
+    txt, '[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?'
+);
+
+-- ISO 8601 text in its common forms as UTC; null for the rest. A cast to TIMESTAMP ignores the offset: never use it here.
+CREATE OR REPLACE TEMP MACRO time_of(member) AS CASE
+    WHEN json_type(member) = 'VARCHAR' AND is_common_time(stripped(member ->> '$')) THEN (
+        SELECT CASE WHEN moment >= TIMESTAMP '1970-01-01' AND moment < TIMESTAMP '2200-01-01' THEN moment END
+        FROM (
+            SELECT make_timestamp(epoch_us(try_cast(
+                stripped(member ->> '$')
+                || CASE
+                    WHEN length(stripped(member ->> '$')) = 10 THEN ' 00:00:00Z'
+                    WHEN regexp_matches(stripped(member ->> '$'), '(Z|[+-][0-9]{2}:?[0-9]{2})$') THEN ''
+                    ELSE 'Z'
+                END AS TIMESTAMPTZ
+            ))) AS moment
+        )
+    )
+END;
+
+-- Text that ISO 8601 may read in one of its rarer forms, which time_of does not know.
+CREATE OR REPLACE TEMP MACRO is_rare_time(member) AS coalesce(
+    json_type(member) = 'VARCHAR'
+    AND NOT is_common_time(stripped(member ->> '$'))
+    AND NOT is_numeric(stripped(member ->> '$'))
+    AND regexp_matches(member ->> '$', '^\s*[0-9]{4}'),
+    false
+);
+
+CREATE OR REPLACE TEMP MACRO has_repeated_key(member) AS
+    coalesce(len(json_keys(member)) <> len(list_distinct(json_keys(member))), false);

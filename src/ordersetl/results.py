@@ -1,0 +1,262 @@
+"""What the stages return: frozen, typed, ready to be rendered or turned into JSON."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+
+__all__ = [
+    "CheckMetrics",
+    "CheckOutcome",
+    "CheckResult",
+    "CountryMetric",
+    "CurrencyMetric",
+    "Damage",
+    "DayMetric",
+    "ExtractResult",
+    "LayerTotals",
+    "LoadResult",
+    "OpenOrder",
+    "OpenQuarantine",
+    "OrderChanges",
+    "ProductMetric",
+    "RunResult",
+    "TransformResult",
+]
+
+
+@dataclass(frozen=True)
+class ExtractResult:
+    """One committed raw batch. ``since``/``until`` are the window asked for; ``next_since`` is where the next starts."""
+
+    batch: str
+    source: str
+    url: str
+    since: datetime | None
+    until: datetime | None
+    window_end: datetime
+    pages: int
+    records: int
+    bytes: int
+    retries: int
+    resumed_pages: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TransformResult:
+    """What the waiting batches hold, summed over them.
+
+    Orders balance: ``received == accepted + rejected + outside_window``.
+    Lines of accepted orders balance: ``lines_received == lines_accepted + lines_rejected``; ``rows`` is what is left
+    of the accepted ones after lines with one SKU became one.
+    """
+
+    batches: tuple[str, ...]
+    staged_anew: tuple[str, ...]
+    received: int
+    accepted: int
+    rejected: int
+    outside_window: int
+    rejected_by_reason: dict[str, int]
+    lines_received: int
+    lines_accepted: int
+    lines_rejected: int
+    lines_rejected_by_reason: dict[str, int]
+    rows: int
+    texts_cut: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class OrderChanges:
+    """What became of the accepted order versions: ``versions`` is the sum of the first four.
+
+    ``moved`` are those of ``updated`` whose partition changed; ``removed`` are orders that curated held and the fold
+    does not; ``lines_removed`` are rows that an updated order no longer has.
+    """
+
+    versions: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    superseded: int = 0
+    moved: int = 0
+    removed: int = 0
+    lines_removed: int = 0
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file that was not what it had to be, and was rebuilt. ``kept_as`` is where the old bytes are, if any."""
+
+    file: str
+    problem: str
+    kept_as: str | None = None
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """One commit of the curated layer. ``written`` names files relative to ``curated/``."""
+
+    batches: tuple[str, ...]
+    late: tuple[str, ...]
+    orders: OrderChanges
+    partitions_written: int
+    partitions_unchanged: int
+    partitions_removed: int
+    written: tuple[str, ...]
+    dimensions_written: tuple[str, ...]
+    users: int
+    products: int
+    reference_notes: dict[str, int]
+    healed: tuple[Damage, ...]
+    recovered: bool
+    rebuilt: bool
+    revenue: dict[str, Decimal]
+    rows: int
+    orders_total: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The four stages in order, and the report that was written."""
+
+    run_id: str
+    started_at: datetime
+    extract: ExtractResult
+    transform: TransformResult
+    load: LoadResult
+    check: "CheckResult"
+    seconds: dict[str, float]
+    report: str
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """One check: ``offending`` counts what breaks it (rows, files, ...), ``samples`` shows the first of them.
+
+    ``why`` says why the check matters; ``detail`` what there is to know beyond the samples, often empty.
+    """
+
+    name: str
+    ok: bool
+    why: str
+    offending: int = 0
+    samples: tuple[dict[str, str], ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class CurrencyMetric:
+    """Orders, rows and revenue in one currency ("" for none); the average is rounded half-even to four digits."""
+
+    currency: str
+    orders: int
+    lines: int
+    revenue: Decimal
+    average_order_value: Decimal
+
+
+@dataclass(frozen=True)
+class DayMetric:
+    """Orders, rows and revenue of one partition in one currency ("" for none)."""
+
+    day: date
+    currency: str
+    orders: int
+    lines: int
+    revenue: Decimal
+
+
+@dataclass(frozen=True)
+class ProductMetric:
+    """What one product sold in one currency ("" for none)."""
+
+    sku: str
+    name: str | None
+    currency: str
+    qty: Decimal
+    lines: int
+    revenue: Decimal
+
+
+@dataclass(frozen=True)
+class CountryMetric:
+    """Orders, rows and revenue of one country ("" for guests and unknown users) in one currency ("" for none)."""
+
+    country: str
+    currency: str
+    orders: int
+    lines: int
+    revenue: Decimal
+
+
+@dataclass(frozen=True)
+class CheckMetrics:
+    """The business figures of the partitions in scope.
+
+    ``currencies`` go by currency, ``days`` by day and currency, ``products`` (the ten with the highest revenue in each
+    currency) and ``countries`` by currency and falling revenue. ``amount_differs`` counts the orders whose lines, all
+    priced, sum to another amount than the order's.
+    """
+
+    currencies: tuple[CurrencyMetric, ...] = ()
+    days: tuple[DayMetric, ...] = ()
+    products: tuple[ProductMetric, ...] = ()
+    countries: tuple[CountryMetric, ...] = ()
+    amount_differs: int = 0
+
+
+@dataclass(frozen=True)
+class LayerTotals:
+    """The whole curated layer as its manifest counts it; ``revenue`` by currency ("" for none)."""
+
+    partitions: int = 0
+    rows: int = 0
+    orders: int = 0
+    revenue: dict[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OpenOrder:
+    """A rejected order that curated holds in no version as new; its newest rejection."""
+
+    batch: str
+    order_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class OpenQuarantine:
+    """Rejected orders with no later good version.
+
+    ``orders`` counts order ids, ``without_id`` the rejected records that have none; ``by_reason`` covers both.
+    ``newest`` lists the first of ``orders``, newest batch first.
+    """
+
+    orders: int = 0
+    without_id: int = 0
+    by_reason: dict[str, int] = field(default_factory=dict)
+    newest: tuple[OpenOrder, ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The verdict on the curated layer; ``ok`` where every outcome is.
+
+    ``scope`` is ``all``, or ``days`` where only the partitions of ``days`` (and the dimensions) were looked at:
+    ``metrics`` then cover those days alone. ``totals`` always cover the whole layer, as the manifest counts it.
+    ``open_quarantine`` is None where the scope cannot tell.
+    """
+
+    ok: bool
+    scope: Literal["all", "days"]
+    days: tuple[date, ...]
+    deep: bool
+    outcomes: tuple[CheckOutcome, ...]
+    metrics: CheckMetrics
+    totals: LayerTotals
+    open_quarantine: OpenQuarantine | None
+    seconds: float

@@ -1,0 +1,1 @@
+"""Where tables go: DuckDB over the curated files."""

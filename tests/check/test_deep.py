@@ -1,0 +1,213 @@
+"""The deep check against lakes whose every file comes from the reference fold: no false alarm, and no blind eye."""
+
+import csv
+import hashlib
+import io
+import json
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings, strategies as st
+from reference_fold import Batch, fold, judge_batch, read_json
+from strategies import batches, encode
+
+from ordersetl.check import check
+from ordersetl.lake.layout import Lake, partition_day
+from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, read_manifest, seal_manifest
+from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, page_name, write_marker
+from ordersetl.results import CheckOutcome
+from ordersetl.warehouse.opaque_pages import split_page
+
+FIRST = datetime(2025, 9, 1, tzinfo=UTC)
+
+
+def batch_id(number: int) -> str:
+    return (FIRST + timedelta(hours=number)).strftime("%Y%m%dT%H%M%S.%fZ")
+
+
+def write_lake(root: Path, given_batches: Sequence[Batch], variety: int | None = None) -> Lake:
+    """Raw, quarantine, curated and manifest of the batches, each batch in two pages (an envelope and a bare list)."""
+    lake = Lake(root)
+    lake.quarantine.mkdir(parents=True)
+    lake.curated.mkdir()
+    read: list[Batch] = []
+    quarantine: dict[str, QuarantineEntry] = {}
+    for number, batch in enumerate(given_batches):
+        texts = [encode(record, variety) for record in batch.orders]
+        read.append(Batch([read_json(text) for text in texts], batch.users, batch.products, batch.since, batch.until))
+        half = len(texts) // 2
+        write_batch(lake, number, batch, [texts[:half], texts[half:]])
+        quarantine[batch_id(number)] = write_quarantine(lake, batch_id(number), read[-1], half)
+    files = {name: write_file(lake, name, body) for name, body in fold(read).items()}
+    manifest = Manifest(batches=tuple(map(batch_id, range(len(read)))), files=files, quarantine=quarantine)
+    lake.manifest.write_bytes(seal_manifest(manifest))
+    return lake
+
+
+def write_batch(lake: Lake, number: int, batch: Batch, pages: list[list[str]]) -> None:
+    folder = lake.raw / batch_id(number)
+    folder.mkdir(parents=True)
+    entries = []
+    for at, texts in enumerate(pages, start=1):
+        start, end = ('{"orders": [', '], "next_cursor": "x"}') if at == 1 else ("[", "]")
+        body = f"{start}{', '.join(texts)}{end}".encode("utf-8", "surrogatepass")
+        (folder / page_name(at)).write_bytes(body)
+        entries.append(PageEntry(page_name(at), hashlib.sha256(body).hexdigest(), len(body), len(texts)))
+    request = BatchRequest("generic", "https://shop.example", batch.since, batch.until, page_size=2, began_at=FIRST)
+    marker = BatchMarker(
+        batch_id(number),
+        request.source,
+        request.url,
+        batch.since,
+        batch.until,
+        window_end=FIRST,
+        request=request,
+        committed_at=FIRST,
+        tool="test",
+        pages=tuple(entries),
+    )
+    write_marker(lake, marker)
+
+
+def write_quarantine(lake: Lake, batch: str, judged: Batch, half: int) -> QuarantineEntry:
+    lines = [
+        json.dumps(
+            {
+                "batch": batch,
+                "page": 1 if reject.index < half else 2,
+                "index": reject.index if reject.index < half else reject.index - half,
+                "line": reject.line,
+                "order_id": None,
+                "scope": reject.scope,
+                "reason": reject.reason,
+                "detail": "",
+                "record": None,
+            }
+        )
+        for reject in judge_batch(judged).rejects
+    ]
+    body = "".join(f"{line}\n" for line in lines).encode()
+    lake.quarantine_file(batch).write_bytes(body)
+    return QuarantineEntry(hashlib.sha256(body).hexdigest(), len(body), len(lines), 0)
+
+
+def write_file(lake: Lake, name: str, body: bytes) -> FileEntry:
+    path = lake.curated / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(body)
+    rows = list(csv.DictReader(io.StringIO(body.decode(), newline="")))
+    sums: dict[str, Decimal] = {}
+    orders: set[str] = set()
+    if partition_day(name):
+        for row in rows:
+            orders.add(row["order_id"])
+            sums[row["currency"]] = sums.get(row["currency"], Decimal(0)) + Decimal(row["net_amount"])
+    texts = {currency: str(amount) for currency, amount in sums.items()}
+    return FileEntry(hashlib.sha256(body).hexdigest(), len(body), 0, len(rows), len(orders), texts)
+
+
+def check_deeply(lake: Lake) -> dict[str, CheckOutcome]:
+    return {outcome.name: outcome for outcome in check(lake, deep=True).outcomes}
+
+
+def order(order_id: str, amount: object, **other: object) -> dict[str, object]:
+    return {
+        "order_id": order_id,
+        "amount": amount,
+        "currency": "EUR",
+        "created_at": "2025-08-20T10:00:00+05:30",
+        "items": [{"sku": "A", "qty": 1, "price": amount}, {"sku": "B", "qty": 2, "price": 0}],
+        **other,
+    }
+
+
+@settings(max_examples=25, deadline=None)
+@given(batches(), st.none() | st.integers(0, 10**6))
+def test_what_the_rules_make_of_any_raw_is_no_alarm(given_batches: list[Batch], variety: int | None) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        outcomes = check_deeply(write_lake(Path(folder) / "output", given_batches, variety))
+    assert [outcome for outcome in outcomes.values() if not outcome.ok] == []
+
+
+def test_the_detail_tells_the_totals_and_what_is_not_covered(tmp_path: Path) -> None:
+    records = [
+        order("o-1", Decimal("10.50")),
+        order("o-2", 3, currency=None),
+        order("o-3", None, items=[]),
+        order("o-4", 1, created_at="2025-W34-3"),
+    ]
+    outcomes = check_deeply(write_lake(tmp_path / "output", [Batch(records)]))
+    assert {"raw_readable", "raw_orders", "raw_rejects"} <= set(outcomes)
+    assert all(outcome.ok for outcome in outcomes.values())
+    detail = outcomes["raw_orders"].detail
+    assert "3 records: 2 accepted versions of 2 orders in 4 rows (3.0000 without currency, 10.5000 EUR)" in detail
+    assert "1 rejected" in detail
+    assert "Not covered: 1 records" in detail
+
+
+def test_an_order_lost_made_up_or_stale_is_named(tmp_path: Path) -> None:
+    lake = write_lake(tmp_path / "output", [Batch([order("lost", 1), order("stale", 2), order("good", 3)])])
+    wrong = fold([Batch([order("made-up", 1), order("stale", Decimal("2.0001")), order("good", 3)])])
+    files = {name: write_file(lake, name, body) for name, body in wrong.items()}
+    manifest = read_manifest(lake)
+    assert manifest is not None
+    lake.manifest.write_bytes(seal_manifest(msgspec.structs.replace(manifest, files=files)))
+    failed = {name: outcome for name, outcome in check_deeply(lake).items() if not outcome.ok}
+    assert set(failed) == {"raw_orders"}
+    assert [(row["order_id"], row["problem"]) for row in failed["raw_orders"].samples] == [
+        ("lost", "not in curated"),
+        ("made-up", "not in raw"),
+        ("stale", "differs"),
+    ]
+    assert failed["raw_orders"].samples[2]["amount_in_raw"] == "2.0000"
+
+
+def test_a_reject_that_quarantine_does_not_list_is_named(tmp_path: Path) -> None:
+    bad = order("o-2", 1, items=[{"sku": "A", "qty": 0}, {"sku": "B", "qty": 1, "price": 1}])
+    lake = write_lake(tmp_path / "output", [Batch([order("o-1", -1), bad])])
+    assert check_deeply(lake)["raw_rejects"].ok
+    lake.quarantine_file(batch_id(0)).write_bytes(b"")
+    outcomes = check_deeply(lake)
+    assert not outcomes["quarantine_files"].ok
+    assert [tuple(row.values()) for row in outcomes["raw_rejects"].samples] == [
+        (batch_id(0), "line", "invalid_qty", "1", "0"),
+        (batch_id(0), "order", "invalid_amount", "1", "0"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["batch.json", page_name(1)])
+def test_damaged_raw_is_a_failed_check(tmp_path: Path, name: str) -> None:
+    lake = write_lake(tmp_path / "output", [Batch([order("o-1", 1), order("o-2", 1)])])
+    (lake.raw / batch_id(0) / name).write_bytes(b"{}")
+    outcome = check_deeply(lake)["raw_readable"]
+    assert (outcome.ok, outcome.offending, outcome.samples[0]["batch"]) == (False, 1, batch_id(0))
+
+
+# Pages that DuckDB does not read
+
+
+@pytest.mark.parametrize(
+    ("body", "records"),
+    [
+        (b'\xef\xbb\xbf [ {"order_id": " 7 "} , 5 ]', [('{"order_id": " 7 "}', "7"), ("5", None)]),
+        (b'{"a": [1], "orders": 3, "orders": [{"order_id": 12}]}', [('{"order_id": 12}', "12")]),
+        (
+            rb'[{"order_id": "\ud83e\udd8a\ud83e\\ud83e"}]',
+            [(r'{"order_id": "\ud83e\udd8a\ufffd\\ud83e"}', "\U0001f98a\ufffd\\ud83e")],
+        ),
+        (b'[{"order_id": "a\xff"}]', [('{"order_id": "a\ufffd"}', "a\ufffd")]),
+        ('["\u00e9"]'.encode("utf-16"), [('"\u00e9"', None)]),
+        (b"[]", []),
+        (b'{"orders": []}', []),
+        (b'{"other": []}', [(None, None)] * 2),
+        (b"[1,", [(None, None)] * 2),
+        (b"[" * 100_000, [(None, None)] * 2),
+    ],
+)
+def test_an_odd_page_is_taken_apart(body: bytes, records: list[tuple[str | None, str | None]]) -> None:
+    assert split_page(body, expected=2) == records
