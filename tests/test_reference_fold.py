@@ -1,0 +1,295 @@
+"""Examples of every rule, so that the reference itself can be trusted."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import chain
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from reference_fold import (
+    Batch,
+    Order,
+    Reject,
+    Rejected,
+    fold,
+    judge,
+    judge_batch,
+    read_json,
+    rejects,
+    time_of,
+    units_of,
+)
+from strategies import batches, cuts, encode, histories, odd_records, orders
+
+BRIEFLY = settings(max_examples=40, derandomize=True, deadline=None)
+TOO_LONG = "é" * 128
+
+
+def order(**fields: object) -> dict[str, object]:
+    """A plain order, with fields replaced, or dropped where ``...`` is given."""
+    plain = {
+        "order_id": "o-1",
+        "user_id": "u-1",
+        "amount": 10,
+        "currency": "usd",
+        "created_at": "2025-08-20T10:00:00Z",
+        "items": [line()],
+    }
+    return {name: value for name, value in (plain | fields).items() if value is not ...}
+
+
+def line(sku: object = "A", qty: object = 1, price: object = 10) -> dict[str, object]:
+    return {"sku": sku, "qty": qty, "price": price}
+
+
+def each(*values: object) -> tuple[object, ...]:
+    return values
+
+
+def accepted(record: object) -> Order:
+    verdict = judge(record)
+    assert isinstance(verdict, Order)
+    return verdict
+
+
+def fact_rows(*records: object, dt: str = "2025-08-20") -> list[list[str]]:
+    text = fold([Batch(records)])[f"dt={dt}/fact_order.csv"].decode()
+    return [row.split(",") for row in text.splitlines()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        *((record, "not_an_object") for record in each(None, 5, "order", [], True)),
+        *(
+            (order(order_id=value), "missing_order_id")
+            for value in each(..., None, "", " \x00 ", True, 1.0, Decimal(1), [])
+        ),
+        (order(order_id=TOO_LONG), "invalid_order_id"),
+        (order(created_at=...), "missing_created_at"),
+        *(
+            (order(created_at=value), "invalid_created_at")
+            for value in each("", "soon", "20250820", 1755684190, "2200-01-01")
+        ),
+        *((order(updated_at=value), "invalid_updated_at") for value in each("", "1969-12-31", "1e9", False)),
+        (order(user_id=TOO_LONG), "invalid_user_id"),
+        *(
+            (order(amount=value), "invalid_amount")
+            for value in each("", "ten", True, -1, "NaN", "99999999999999.99995", {})
+        ),
+        *((order(items=value), "no_items") for value in each(..., None, [])),
+        *((order(items=value), "invalid_items") for value in each({}, "", 0, "[]")),
+        (order(items=[None, line(sku=None)]), "no_valid_items"),
+        *((order(amount=value, items=[line(price=None)]), "missing_amount") for value in each(..., None)),
+        (order(items=[line(price=6 * 10**13), line(price=4 * 10**13)]), "invalid_amount"),
+        (order(items=[line(qty="999999999.9999", price=None)] * 100_001), "invalid_items"),
+        (order(amount=None, items=[line(qty="999999999.9999", price=None)] * 100_001), "missing_amount"),
+    ],
+)
+def test_order_is_refused_for_the_first_rule_it_breaks(record: object, reason: str) -> None:
+    assert judge(record) == Rejected(reason)
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        *((item, "invalid_item") for item in each(None, "A", [], 5)),
+        *((line(sku=value), "missing_sku") for value in each(None, "", True, 1.5)),
+        (line(sku=TOO_LONG), "invalid_sku"),
+        *(
+            (line(qty=value), "invalid_qty")
+            for value in each(None, 0, -1, "x", True, "0.00005", 10**9, "999999999.99995")
+        ),
+        *((line(price=value), "invalid_price") for value in each("", -1, 10**14, "1_0", "\uff11", False, [])),
+        (line(qty=10, price=10**13), "invalid_price"),
+        (line(qty="0.0001", price="99999999999999.9999"), "invalid_price"),
+    ],
+)
+def test_bad_line_is_left_out_and_the_order_stays(item: object, reason: str) -> None:
+    kept = accepted(order(items=[line(), item, line("B")]))
+    assert [good.sku for good in kept.lines] == ["A", "B"]
+    assert kept.rejects == (Rejected(reason, "line", 1),)
+
+
+@pytest.mark.parametrize(
+    ("value", "units"),
+    [
+        *((" 1.5 ", 15_000), ("1e2", 1_000_000), ("+.5", 5_000), ("5.", 50_000), ("-0", 0), ("1E-3", 10)),
+        *((Decimal("1.00005"), 10_000), (Decimal("1.00015"), 10_002), (Decimal("-0.00001"), 0), ("0.00005001", 1)),
+        *((0.1, 1_000), (1e22, 10**26), (5e-324, 0), ("0e99999999999999999999", 0), ("1e-99999999999999999999", 0)),
+        *(
+            (value, None)
+            for value in each("", ".", "1e", "1_0", "٣", "1,5", "inf", "nan", float("inf"), True, None, [1])
+        ),
+        ("0." + "0" * 4 + "5" + "0" * 5000 + "1", 1),
+    ],
+)
+def test_numbers_are_rounded_half_even_from_their_exact_value(value: object, units: int | None) -> None:
+    assert units_of(value) == units
+
+
+@pytest.mark.parametrize(
+    ("value", "iso"),
+    [
+        ("2025-08-20", "2025-08-20T00:00:00+00:00"),
+        (" 2025-08-20 10:00:00 ", "2025-08-20T10:00:00+00:00"),
+        ("2025-08-20T10:00:00.1234567+02:00", "2025-08-20T08:00:00.123456+00:00"),
+        ("2199-12-31T23:59:59.999999Z", "2199-12-31T23:59:59.999999+00:00"),
+        ("2200-01-01T00:30:00+01:00", "2199-12-31T23:30:00+00:00"),
+        ("0001-01-01T00:00:00+23:59", None),
+        ("9999-12-31T23:59:59-23:59", None),
+    ],
+)
+def test_times_are_read_as_utc(value: str, iso: str | None) -> None:
+    moment = time_of(value)
+    assert (moment and moment.isoformat()) == iso
+
+
+def test_text_is_cleaned_and_cut() -> None:
+    got = accepted(
+        order(order_id="\x00 6\ud800", user_id=7, currency="ß" * 128, status="x" * 254 + "é", metadata="web")
+    )
+    assert (got.order_id, got.user_id, got.currency) == ("6\ufffd", "7", "S" * 255)
+    assert (got.status, got.source, got.promo) == ("x" * 254, None, None)
+
+
+def test_json_is_read_exactly_and_the_last_of_duplicate_keys_counts() -> None:
+    text = (
+        '{"amount": 1, "\\u0061mount": 0.12345000000000000000000001, '
+        '"n": [1e99999999999999999999, 1e-9999999999999999999]}'
+    )
+    assert read_json(text) == {"amount": Decimal("0.12345000000000000000000001"), "n": [Decimal("Infinity"), 0]}
+
+
+def test_absent_amount_is_the_sum_of_the_rounded_lines() -> None:
+    assert (
+        accepted(order(amount=None, items=[line(qty="0.5", price="0.0001"), line(qty="0.5", price="0.0003")])).amount
+        == 2
+    )
+
+
+def test_lines_of_one_sku_become_one_row() -> None:
+    items = [line("B", 1, None), line("A", 2, 3), line("A", 1, 4), line("A", 5, None)]
+    rows = fact_rows(order(amount=9, items=items))
+    assert [row[1:8] for row in rows] == [
+        ["A", "u-1", "8.0000", "3.3333", "10.0000", "9.0000", "9.0000"],
+        ["B", "u-1", "1.0000", "", "", "9.0000", "0.0000"],
+    ]
+
+
+@pytest.mark.parametrize("items", [[line(sku, 1, 3) for sku in "CAB"], [line(sku, 2, None) for sku in "ABC"]])
+def test_shares_sum_to_the_amount(items: list[object]) -> None:
+    assert [row[7] for row in fact_rows(order(amount=100, items=items))] == ["33.3333", "33.3333", "33.3334"]
+
+
+def test_no_weight_at_all_splits_by_quantity() -> None:
+    items = [line("A", 1, 0), line("B", 3, None)]
+    assert [row[7] for row in fact_rows(order(amount=1, items=items))] == ["0.2500", "0.7500"]
+
+
+def test_the_highest_update_wins_then_the_later_batch_then_the_later_position() -> None:
+    def statuses(*batches: list[object]) -> list[str]:
+        rows = fold([Batch(records) for records in batches])["dt=2025-08-20/fact_order.csv"].decode().splitlines()
+        return [row.split(",")[11] for row in rows[1:]]
+
+    old, new = ({"updated_at": f"2025-08-2{day}"} for day in (1, 2))
+    assert statuses([order(status="a", **new)], [order(status="b", **old)]) == ["a"]
+    assert statuses([order(status="a")], [order(status="b")]) == ["b"]
+    assert statuses([order(status="a", **new), order(status="b", updated_at="2025-08-22T02:00+02:00")]) == ["b"]
+    assert statuses([order(status="a")], [order(status="b", items=[], **new)]) == ["a"]
+
+
+def test_a_winner_replaces_the_whole_order_and_moves_it() -> None:
+    first = order(items=[line("A"), line("B")])
+    second = order(items=[line("B")], created_at="2025-08-19T23:59:59-01:00", updated_at="2025-08-23")
+    moved = order(items=[line("C")], created_at="2025-08-21T23:59:59-01:00", updated_at="2025-08-24")
+    files = fold([Batch([first]), Batch([second])])
+    assert [row.split(",")[1] for row in files["dt=2025-08-20/fact_order.csv"].decode().splitlines()[1:]] == ["B"]
+    files = fold([Batch([first]), Batch([second, moved])])
+    assert sorted(files) == ["dim_product.csv", "dim_user.csv", "dt=2025-08-22/fact_order.csv"]
+    assert files["dim_product.csv"] == b"sku,name,category,price,inferred\nA,,,,true\nB,,,,true\nC,,,,true\n"
+
+
+def test_the_window_drops_what_lies_outside_before_any_other_rule() -> None:
+    batch = Batch(
+        [
+            order(created_at="2025-08-20"),
+            order(created_at="2025-08-21", order_id="o-2"),
+            order(created_at="2025-08-20", updated_at="2025-08-21T01:00+01:00"),
+            {"created_at": "1999-01-01"},
+            {"updated_at": "2025-08-20"},
+            order(updated_at="soon"),
+            "2025-08-30",
+            order(items=[line(), line(qty=0)]),
+        ],
+        since=datetime(2025, 8, 20, tzinfo=UTC),
+        until=datetime(2025, 8, 21, tzinfo=UTC),
+    )
+    assert rejects(batch) == [
+        Reject("order", "missing_order_id", 4, None),
+        Reject("order", "invalid_updated_at", 5, None),
+        Reject("order", "not_an_object", 6, None),
+        Reject("line", "invalid_qty", 7, 1),
+    ]
+    assert judge_batch(batch).outside_window == 3
+    assert list(judge_batch(batch).orders) == [0, 7]
+
+
+def test_nothing_comes_of_no_batch_and_headers_of_an_empty_one() -> None:
+    assert fold([]) == {}
+    assert fold([Batch([])]) == {
+        "dim_product.csv": b"sku,name,category,price,inferred\n",
+        "dim_user.csv": b"user_id,email,country,created_at_user,inferred\n",
+    }
+
+
+def test_reference_rows_are_folded_and_enrich_every_row() -> None:
+    users = b"\xef\xbb\xbf country ,user_id,created_at\r\nMX, u-1 ,2025-01-01T23:00-02:00\r\n\r\nUS,u-2\r\n,,\r\n"
+    products = (
+        "sku,price,name,category\nA,1,old,x\n"
+        f'A,2.00005,"Shoe, ""red""\nblue", \n{TOO_LONG},1,,\nB,-1,,{TOO_LONG},more\nC,1_0,\x00n,\n'
+    ).encode()
+    files = fold([Batch([order(user_id=None)], users, products), Batch([order(order_id="o-2")], b"user_id\nu-2\n")])
+    assert files["dim_user.csv"].decode().splitlines()[1:] == ["u-1,,MX,2025-01-02,false", "u-2,,,,false"]
+    assert files["dim_product.csv"].decode() == (
+        f'sku,name,category,price,inferred\nA,"Shoe, ""red""\nblue",,2.0000,false\nB,,{"é" * 127},,false\nC,n,,,false\n'
+    )
+    fact = files["dt=2025-08-20/fact_order.csv"].decode()
+    assert "o-1,A,,1.0000,10.0000,10.0000,10.0000,10.0000,USD,2025-08-20 10:00:00.000000" in fact
+    assert fact.endswith(',,,,MX,"Shoe, ""red""\nblue",,2.0000\n')
+
+
+def test_fields_are_quoted_only_where_csv_needs_it() -> None:
+    items = [line(sku) for sku in ("a b", "a,b", 'a"b', "a\rb", "a\nb", "a;'b", "=é")]
+    data = fold([Batch([order(items=items)])])["dim_product.csv"].decode()
+    for written in ("\na b,", '\n"a,b",', '\n"a""b",', '\n"a\rb",', '\n"a\nb",', "\na;'b,", "\n=é,"):
+        assert f"{written},,,true\n" in data
+
+
+@BRIEFLY
+@given(st.data())
+def test_how_a_history_is_cut_changes_nothing(data: st.DataObject) -> None:
+    history = data.draw(histories())
+    pieces = data.draw(cuts(history))
+    assert list(chain.from_iterable(pieces)) == history
+    assert fold([Batch(piece) for piece in pieces]) == fold([Batch(history)])
+
+
+@BRIEFLY
+@given(orders())
+def test_good_orders_are_accepted_whole(record: dict[str, object]) -> None:
+    assert not accepted(record).rejects
+
+
+@BRIEFLY
+@given(odd_records(), st.integers(0, 2**16))
+def test_every_way_to_write_a_record_means_the_same(record: object, variety: int) -> None:
+    assert judge(read_json(encode(record, variety).encode())) == judge(read_json(encode(record))) == judge(record)
+
+
+@BRIEFLY
+@given(batches())
+def test_any_batches_fold(drawn: list[Batch]) -> None:
+    files = fold(drawn)
+    assert bool(files) == bool(drawn)
+    assert all(data.endswith(b"\n") for data in files.values())
