@@ -1,6 +1,9 @@
-"""Everything that must hold before a change goes in: ``nox`` runs the default sessions, ``nox -s bench`` the benchmark."""
+"""Everything that must hold before a change goes in: ``nox``. The benchmark, when asked for: ``nox -s bench``."""
 
+import os
+import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,11 +17,31 @@ nox.options.sessions = ["lint", "types", "tests", "docs", "package"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 HERE = Path(__file__).parent
+OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+CONTENDERS = {"pandas": "pandas>=2", "dlt": "dlt[duckdb]>=1.31", "floor": "duckdb>=2,<3"}
 
 
 def groups(*names: str) -> list[str]:
     """Requirements of the dependency groups of pyproject.toml."""
     return [r for name in names for r in nox.project.dependency_groups(PROJECT, name)]
+
+
+def offer_pyenv_pythons() -> None:
+    """Let pyenv's shims answer to every Python of the classifiers that it has; others they refuse."""
+    pyenv = shutil.which("pyenv")
+    if pyenv is None or "PYENV_VERSION" in os.environ:
+        return
+    command = [pyenv, "versions", "--bare"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603 - pyenv, and no input
+    newest = {match[1]: match[0] for match in re.finditer(r"^(\d+\.\d+)\.\d+$", said, re.MULTILINE)}
+    versions = [
+        newest[python] for python in sorted(PYTHONS, key=lambda python: python != OWN_PYTHON) if python in newest
+    ]
+    if versions:
+        os.environ["PYENV_VERSION"] = ":".join(versions)
+
+
+offer_pyenv_pythons()
 
 
 @nox.session
@@ -38,15 +61,23 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """The tests against the installed package; the coverage floor on the Python that runs nox."""
+    """The tests against the installed package, on all cores.
+
+    The Python that runs nox runs all of them and holds the floor of coverage. The others leave out the fault tests:
+    what a disk does to a commit depends on no Python.
+    """
     session.install(".", *groups("test"))
-    is_own = session.python == f"{sys.version_info.major}.{sys.version_info.minor}"
-    if not is_own or session.posargs:
-        session.run("pytest", *session.posargs)
+    env = {"CI": "1"}
+    if session.posargs:
+        session.run("pytest", *session.posargs, env=env)
         return
-    data = Path(session.create_tmp()) / ".coverage"
-    env = {"COVERAGE_FILE": str(data), "COVERAGE_PROCESS_START": str(HERE / "pyproject.toml")}
-    session.run("coverage", "run", "-m", "pytest", env=env)
+    if session.python != OWN_PYTHON:
+        session.run("pytest", "-n", "auto", "--ignore=tests/faults", env=env)
+        return
+    data = Path(session.create_tmp()).resolve() / ".coverage"  # processes that tests start have other working folders
+    env |= {"COVERAGE_FILE": str(data), "COVERAGE_PROCESS_START": str(HERE / "pyproject.toml")}
+    session.run("coverage", "erase", env=env)
+    session.run("coverage", "run", "-m", "pytest", "-n", "auto", env=env)
     session.run("coverage", "combine", "--quiet", env=env)
     session.run("coverage", "report", env=env)
 
@@ -55,16 +86,30 @@ def tests(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """What README and docs say: commands, flags, links and names exist."""
     session.install(".", *groups("test"))
-    session.run("pytest", "-m", "docs", *session.posargs)
+    session.run("pytest", "-m", "docs", "tests/docs", *session.posargs)
 
 
 @nox.session
 def package(session: nox.Session) -> None:
     """Build the wheel, install it into a clean environment, and run the README's commands from an empty folder."""
-    session.install(*groups("package"), "pytest>=9,<10")
-    built = Path(session.create_tmp()) / "dist"
+    session.install(*groups("package"), *(r for r in groups("test") if re.match("pytest|hypothesis", r)))
+    built = Path(session.create_tmp()).resolve() / "dist"
     shutil.rmtree(built, ignore_errors=True)
     session.run("python", "-m", "build", "--outdir", str(built), str(HERE))
     (wheel,) = built.glob("*.whl")
     session.install(str(wheel))
-    session.run("pytest", "-m", "package", "-p", "no:cacheprovider", *session.posargs)
+    session.run("pytest", "-m", "package", "-p", "no:cacheprovider", "tests/package", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure beside what people use instead, each in an environment of its own; rewrite docs/benchmarks.md."""
+    session.install(".")
+    programs = ["--ordersetl", str(Path(session.bin) / "ordersetl")]
+    for name, requirement in CONTENDERS.items():
+        home = Path(session.create_tmp()).resolve() / name
+        session.run("python", "-m", "venv", "--clear", str(home))
+        python = str(home / "bin" / "python")
+        session.run(python, "-m", "pip", "install", "--quiet", requirement, external=True)
+        programs += [f"--python-{name}", python]
+    session.run("python", "tests/bench/run.py", *programs, "--out", "docs", *session.posargs)

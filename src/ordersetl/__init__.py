@@ -2,12 +2,13 @@
 
 The pipeline as a library::
 
-    from ordersetl import Settings, run
+    from ordersetl import Settings, pipeline
 
-    result = run(Settings(api_url="https://shop.example/api", output="./output"))
+    result = pipeline.run(Settings(api_url="https://shop.example/api", output="./output"))
     print(result.load.orders.inserted)
 
-Importing the package is cheap: names resolve when they are first used.
+Importing the package is cheap: names resolve when they are first used. The stages are functions of
+:mod:`ordersetl.pipeline`; here ``extract``, ``transform``, ``load`` and ``check`` are the modules of that name.
 """
 
 from importlib import import_module
@@ -17,19 +18,17 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ordersetl.errors import OrdersetlError
-    from ordersetl.pipeline import check, extract, load, run, transform
+    from ordersetl.extract import Window
+    from ordersetl.pipeline import run
     from ordersetl.settings import Settings
 
-__all__ = ["OrdersetlError", "Settings", "__version__", "check", "extract", "load", "run", "transform"]
+__all__ = ["OrdersetlError", "Settings", "Window", "__version__", "run"]
 
 _HOMES = {
     "OrdersetlError": "ordersetl.errors",
     "Settings": "ordersetl.settings",
-    "check": "ordersetl.pipeline",
-    "extract": "ordersetl.pipeline",
-    "load": "ordersetl.pipeline",
+    "Window": "ordersetl.extract",
     "run": "ordersetl.pipeline",
-    "transform": "ordersetl.pipeline",
 }
 
 

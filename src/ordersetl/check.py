@@ -60,7 +60,7 @@ def check(lake: Lake, *, deep: bool = False, days: Collection[date] | None = Non
     Args:
         lake: the output folder; nothing in it is changed.
         deep: judge the raw pages anew in SQL and compare order by order; only over the whole layer.
-        days: the partitions to cover, with the dimensions; None for the whole layer.
+        days: the partitions to cover, with the dimensions; None for the whole layer, and only then with metrics.
         max_samples: offending rows that are shown of each check.
 
     Returns:
@@ -179,7 +179,7 @@ def _query(
 
     _prepare_totals(database, lake, manifest, deep=deep, whole=whole)
     for group in group_files({name: files[name] for name in present if name not in _DIMENSIONS}):
-        unreadable |= (failed := read_files(database, FACT_ORDER, lake.curated, group))
+        unreadable |= (failed := read_files(database, FACT_ORDER, lake.curated, group, labels=whole))
         create_manifest_tables(database, {name: files[name] for name in group if name not in failed})
         database.execute(f"CREATE OR REPLACE TABLE order_spread AS {read_sql('metrics/order_spread')}")
         for tally in over_groups:
@@ -191,7 +191,9 @@ def _query(
     outcomes = [_judge_readable(unreadable, max_samples), *(tally.outcome for tally in tallies)]
     if deep:
         outcomes += compare_raw(database, lake, manifest, max_samples=max_samples)
-    return outcomes, collect_metrics(database), list_open(database, most=max_samples) if whole else None
+    if not whole:
+        return outcomes, CheckMetrics(), None
+    return outcomes, collect_metrics(database), list_open(database, most=max_samples)
 
 
 def _judge(database: duckdb.DuckDBPyConnection, tally: _Tally, max_samples: int) -> None:
@@ -212,8 +214,8 @@ def _prepare_totals(
     read_files(database, FACT_ORDER, lake.curated, [])
     database.execute(f"CREATE TABLE order_spread AS {read_sql('metrics/order_spread')}")
     database.execute("CREATE TABLE order_place AS SELECT order_id, dt FROM order_spread")
-    create_metric_tables(database)
     if whole:
+        create_metric_tables(database)
         load_rejects(database, lake, manifest.quarantine)
     if deep:
         create_held_orders(database)
@@ -221,8 +223,8 @@ def _prepare_totals(
 
 def _add_totals(database: duckdb.DuckDBPyConnection, *, deep: bool, whole: bool) -> None:
     database.execute("INSERT INTO order_place SELECT order_id, dt FROM order_spread")
-    add_metrics(database)
     if whole:
+        add_metrics(database)
         close_rejects(database)
     if deep:
         hold_orders(database)

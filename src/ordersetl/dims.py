@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 
 from ordersetl.errors import ConfigError
-from ordersetl.models import AMOUNT_LIMIT, TEXT_BYTES, read_date, read_decimal, read_short_text, read_text
 from ordersetl.tables import DIM_PRODUCT, DIM_USER, Table
+from ordersetl.values import AMOUNT_LIMIT, TEXT_BYTES, read_date, read_decimal, read_short_text, read_text
 
 __all__ = ["DIMENSIONS", "PRODUCTS", "USERS", "Dimension", "changed_keys", "fold_dimension", "read_reference"]
 
@@ -172,7 +172,7 @@ def _read_cell_price(cell: str, kind: str, notes: Counter[str]) -> Decimal | Non
 
 def _read_cell_date(cell: str, kind: str, notes: Counter[str]) -> date | None:
     text = read_text(cell)
-    day: date | None = read_date(text)
+    day = read_date(text)
     notes[f"{kind}_cells_unreadable"] += text is not None and day is None
     return day
 

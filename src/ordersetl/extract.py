@@ -3,8 +3,8 @@
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ordersetl import __version__
@@ -14,7 +14,7 @@ from ordersetl.lake import raw
 from ordersetl.lake.layout import batch_id_after
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.results import ExtractResult
-from ordersetl.source.client import CursorRefusedError, OrdersClient
+from ordersetl.source.client import CursorRefusedError, CursorRepeatedError, OrdersClient, ReceivedPage
 from ordersetl.source.page import read_head
 
 __all__ = ["Origin", "ReferenceFile", "Window", "extract_orders"]
@@ -50,14 +50,14 @@ class ReferenceFile:
 
 @dataclass
 class _Batch:
-    """A batch under way: its pages so far and the cursors that led to them."""
+    """A batch under way: its pages so far, and of those that an earlier run left, how many and what they named next."""
 
     id: str
     request: BatchRequest
-    pages: list[PageEntry]
-    cursors: list[str]
-    complete: bool
+    pages: list[PageEntry] = field(default_factory=list)
     resumed: int = 0
+    cursors: list[str] = field(default_factory=list)
+    complete: bool = False
 
 
 def extract_orders(
@@ -66,21 +66,24 @@ def extract_orders(
     """Fetch one window and commit it to the raw log as one batch.
 
     Without ``since`` (and not ``full``) the window begins where the newest batch of the same origin ended, less the
-    lookback. An extraction of the same request that was interrupted goes on at the page where it stopped.
+    lookback. An extraction of the same request that was interrupted goes on at the page where it stopped; one of
+    another request is committed as well where all its pages are there, and dropped where not.
 
     Raises:
         SourceError: the API failed for good; nothing is committed, and the pages so far are kept for the next run.
+        DamagedError: the marker that says where to continue is not what was written.
         StorageError: the disk refused.
+        InterruptedRunError: a signal came; the pages so far are kept for the next run.
     """
     started = time.monotonic()
     request = _request(job, origin, window, references)
     batch = _resume(job, request) or _begin(job, request)
     try:
         _fetch(job, client, batch)
-    except CursorRefusedError:
+    except (CursorRefusedError, CursorRepeatedError) as error:
         if not batch.resumed:
             raise
-        log.warning("the API no longer knows the cursor of the interrupted extraction: fetching from the first page")
+        log.warning("the interrupted extraction cannot go on (%s): fetching from the first page", error)
         raw.drop_batch(job.lake, batch.id)
         batch = _begin(job, request)
         _fetch(job, client, batch)
@@ -102,9 +105,10 @@ def extract_orders(
 
 
 def _request(job: Job, origin: Origin, window: Window, references: Sequence[ReferenceFile]) -> BatchRequest:
+    began = job.now()
     since = window.since
     if since is None and not window.full:
-        newest = raw.newest_marker(job.lake, source=origin.source, url=origin.url)
+        newest = raw.newest_marker(job.lake, source=origin.source, url=origin.url, ended_by=began)
         since = newest.window_end - job.settings.lookback if newest else None
     return BatchRequest(
         source=origin.source,
@@ -112,7 +116,7 @@ def _request(job: Job, origin: Origin, window: Window, references: Sequence[Refe
         since=since,
         until=window.until,
         page_size=job.settings.page_size,
-        began_at=job.now(),
+        began_at=began,
         references={file.kind: raw.store_reference(job.lake, file.body, file.name) for file in references},
     )
 
@@ -121,86 +125,110 @@ def _begin(job: Job, request: BatchRequest) -> _Batch:
     newest = max(raw.list_batches(job.lake), default=None)
     batch = batch_id_after(request.began_at, newest)
     raw.write_request(job.lake, batch, request)
-    return _Batch(batch, request, [], [], complete=False)
+    return _Batch(batch, request)
 
 
 def _resume(job: Job, request: BatchRequest) -> _Batch | None:
-    """The interrupted extraction of this very request, if one can be taken up; all others are dropped."""
+    """The interrupted extraction of this very request, if one can be taken up.
+
+    Of the others, those that lack nothing but their marker are committed (a marker may also have been deleted), and
+    the rest is dropped.
+    """
     taken: _Batch | None = None
     for batch in reversed(raw.list_unfinished(job.lake)):
-        earlier = raw.read_request(job.lake, batch) if taken is None else None
-        if earlier is not None and _same(earlier, request) and _is_recent(job, earlier, request):
-            taken = _read_pages(job, batch, earlier)
-        if taken is None or taken.id != batch:
+        earlier = raw.read_request(job.lake, batch)
+        found = _read_pages(job, batch, earlier) if earlier is not None else None
+        if found is not None and taken is None and _can_go_on(job, found, request):
+            log.info("going on with the interrupted extraction %s after page %d", found.id, len(found.pages))
+            raw.prune_batch(job.lake, batch, pages=len(found.pages))
+            taken = found
+        elif found is not None and found.complete and found.request.source == request.source:
+            log.warning("committing %s: all its pages were there, but not its marker", found.id)
+            raw.prune_batch(job.lake, batch, pages=len(found.pages))
+            _commit(job, found)
+        else:
             raw.drop_batch(job.lake, batch)
-    if taken is not None:
-        log.info("going on with the interrupted extraction %s after page %d", taken.id, len(taken.pages))
     return taken
 
 
-def _is_recent(job: Job, earlier: BatchRequest, request: BatchRequest) -> bool:
+def _can_go_on(job: Job, found: _Batch, request: BatchRequest) -> bool:
+    """Whether it asked for the same, not too long ago, and no batch was committed since.
+
+    Its id is older than that of a batch committed since, so its newer pages would count as older.
+    """
     newest = max(raw.list_batches(job.lake), default="")
-    age = request.began_at - earlier.began_at
-    return age <= job.settings.resume_within and batch_id_after(earlier.began_at, None) > newest
+    age = request.began_at - found.request.began_at
+    return _asked(found.request) == _asked(request) and age <= job.settings.resume_within and found.id > newest
 
 
-def _same(earlier: BatchRequest, request: BatchRequest) -> bool:
-    return (earlier.source, earlier.url, earlier.since, earlier.until, earlier.page_size) == (
-        request.source,
-        request.url,
-        request.since,
-        request.until,
-        request.page_size,
-    ) and {k: r.sha256 for k, r in earlier.references.items()} == {k: r.sha256 for k, r in request.references.items()}
+def _asked(request: BatchRequest) -> object:
+    """All of a request but when it began and what its files were called."""
+    contents = {kind: entry.sha256 for kind, entry in request.references.items()}
+    return request.source, request.url, request.since, request.until, request.page_size, contents
 
 
 def _read_pages(job: Job, batch: str, request: BatchRequest) -> _Batch:
     """The pages that were kept whole, up to the first that is missing or unreadable."""
-    found = _Batch(batch, request, [], [], complete=False)
+    found = _Batch(batch, request)
     while not found.complete:
-        path = job.lake.raw / batch / raw.page_name(len(found.pages) + 1)
-        try:
-            body = path.read_bytes()
-            head = read_head(body)
-        except (OSError, NonsenseError):
+        number = len(found.pages) + 1
+        body = raw.read_unfinished_page(job.lake, batch, number)
+        if body is None:
             break
-        found.pages.append(PageEntry(path.name, hashlib.sha256(body).hexdigest(), len(body), head.records))
-        found.complete = head.next_cursor is None
-        if head.next_cursor is not None:
+        try:
+            head = read_head(body)
+        except NonsenseError:
+            break
+        found.pages.append(PageEntry(raw.page_name(number), hashlib.sha256(body).hexdigest(), len(body), head.records))
+        if head.next_cursor is None:
+            found.complete = True
+        else:
             found.cursors.append(head.next_cursor)
     found.resumed = len(found.pages)
     return found
 
 
 def _fetch(job: Job, client: OrdersClient, batch: _Batch) -> None:
-    """Fetch the pages that are missing; each is on disk before the next is asked for."""
+    """Fetch the pages that are missing.
+
+    While one page is awaited the one before it is written, and no more than that is under way: pages reach the disk
+    one after the other, and two are in memory. Waiting may end at any time, writing may not.
+    """
     if batch.complete:
         return
-    folder = job.lake.raw / batch.id
-    for page in client.pages(batch.request, seen=batch.cursors):
-        name = raw.page_name(len(batch.pages) + 1)
-        temporary = folder / f".{name}.tmp"
-        written = job.lake.disk.write(temporary, page.body)
-        job.lake.disk.rename(temporary, folder / name)
-        batch.pages.append(PageEntry(name, written.sha256, written.bytes, page.head.records))
-        if page.head.next_cursor is not None:
-            batch.cursors.append(page.head.next_cursor)
-        job.progress("extract", len(batch.pages), None if page.head.next_cursor is not None else len(batch.pages))
-        job.checkpoint()
+    pages = client.pages(batch.request, seen=batch.cursors)
+    page = _await_page(job, pages)
+    while page is not None:
+        job.hold.require()  # the wait may have been long enough for another run to take the output over
+        number = len(batch.pages) + 1
+        writing = job.executor.submit(raw.write_page, job.lake, batch.id, number, page.body, records=page.head.records)
+        is_last = page.head.next_cursor is None
+        try:
+            page = _await_page(job, pages)
+        finally:
+            batch.pages.append(writing.result())
+        job.progress("extract", number, number if is_last else None)
+
+
+def _await_page(job: Job, pages: Iterator[ReceivedPage]) -> ReceivedPage | None:
+    """The next page, None after the last; a signal ends the wait at once."""
+    job.checkpoint()
+    with job.runtime.interruptible():
+        return next(pages, None)
 
 
 def _commit(job: Job, batch: _Batch) -> BatchMarker:
-    request = batch.request
-    ends = [moment for moment in (request.until, request.began_at) if moment is not None]
+    """Write the marker, the last thing of a batch to become durable."""
+    request, now = batch.request, job.now()
     marker = BatchMarker(
         batch=batch.id,
         source=request.source,
         url=request.url,
         since=request.since,
         until=request.until,
-        window_end=min(ends),
+        window_end=min(moment for moment in (request.until, request.began_at, now) if moment is not None),
         request=request,
-        committed_at=job.now(),
+        committed_at=now,
         tool=f"ordersetl {__version__}",
         pages=tuple(batch.pages),
         references=request.references,

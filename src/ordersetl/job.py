@@ -55,7 +55,7 @@ class Runtime:
     None makes threads. ``transport`` answers instead of the network.
     """
 
-    progress: Progress = SilentProgress()
+    progress: Progress = field(default_factory=SilentProgress)
     checkpoint: Callable[[], None] = _go_on
     interruptible: Callable[[], AbstractContextManager[None]] = nullcontext
     sleep: Callable[[float], None] = time.sleep
@@ -95,7 +95,9 @@ class Job:
 
 def worker_count(settings: Settings) -> int:
     """Parallel workers: as set, or one a core."""
-    return settings.workers or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    return settings.workers or len(
+        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    )
 
 
 def map_bounded(job: Job, work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:

@@ -4,46 +4,42 @@ Pydantic validates; each failure carries a reason code (the error's type) and a 
 Fields stand in the order in which their rules are judged: the first failure is the reason that is reported.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, NotRequired
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator, TypeAdapter, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 from typing_extensions import TypedDict
 
-from ordersetl.tables import MONEY_SCALE
+from ordersetl.values import (
+    AMOUNT_LIMIT,
+    EXACT,
+    QTY_LIMIT,
+    TEXT_BYTES,
+    UNIT,
+    read_decimal,
+    read_short_text,
+    read_text,
+    read_time,
+)
 
 __all__ = [
-    "AMOUNT_LIMIT",
     "LINE_REASONS",
     "ORDER_REASONS",
-    "QTY_LIMIT",
     "RULES",
-    "TEXT_BYTES",
     "Envelope",
     "Failure",
     "Line",
     "Order",
     "ReadOrder",
-    "read_date",
-    "read_decimal",
     "read_order",
-    "read_short_text",
-    "read_text",
-    "read_time",
 ]
 
 RULES = 1
 """Version of the data rules: raised when the verdict or a value of some payload changes, so that all is folded anew."""
-AMOUNT_LIMIT = Decimal(10) ** 14
-"""Amounts, prices and quantity x price stay below this: what DECIMAL(18,4) holds."""
-QTY_LIMIT = Decimal(10) ** 9
-TEXT_BYTES = 255
-"""Most bytes of an id or a text in UTF-8: what VARCHAR(255) holds in Redshift."""
 
 ORDER_REASONS = (
     "not_an_object",
@@ -61,76 +57,6 @@ ORDER_REASONS = (
 )
 LINE_REASONS = ("invalid_item", "missing_sku", "invalid_sku", "invalid_qty", "invalid_price")
 
-_UNIT = Decimal(1).scaleb(-MONEY_SCALE)
-_EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN)
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_FIRST_YEAR, _LAST_YEAR = 1970, 2199
-
-
-def read_text(value: object) -> str | None:
-    """Text of a string or an integer: NUL removed, what is no valid Unicode replaced, stripped; None where empty."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    text = str(value).replace("\0", "")
-    return _SURROGATE.sub("\ufffd", text).strip() or None
-
-
-def read_short_text(value: object, *, upper: bool = False) -> tuple[str | None, bool]:
-    """Text cut to 255 bytes at a character's edge, and whether it was cut."""
-    text = read_text(value)
-    if text is None:
-        return None, False
-    if upper:
-        text = text.upper()
-    encoded = text.encode()
-    if len(encoded) <= TEXT_BYTES:
-        return text, False
-    return encoded[:TEXT_BYTES].decode("utf-8", "ignore") or None, True
-
-
-def read_decimal(value: object) -> Decimal | None:
-    """Exact decimal of a JSON number or numeric text at four digits, half-even; None where it is none or out of range.
-
-    A result of 10^14 or more is possible just above the limit: compare after rounding.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
-        return None
-    if isinstance(value, Decimal):
-        exact = value
-    else:
-        text = repr(value) if isinstance(value, float) else str(value).strip()
-        if not _NUMBER.fullmatch(text):
-            return None
-        try:
-            exact = Decimal(text)
-        except InvalidOperation:  # an exponent beyond all measure
-            return None
-    if not exact.is_finite() or exact.adjusted() > AMOUNT_LIMIT.adjusted() + 1:
-        return None
-    return _EXACT.quantize(exact, _UNIT)
-
-
-def read_time(value: object) -> datetime | None:
-    """Aware UTC time of ISO 8601 text from 1970 to 2199, naive taken as UTC; None for anything else.
-
-    A number is no time, not even as text: ``20250820`` could be seconds as well.
-    """
-    if not isinstance(value, str) or _NUMBER.fullmatch(text := value.strip()):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return moment if _FIRST_YEAR <= moment.year <= _LAST_YEAR else None
-
-
-def read_date(value: object) -> Any:  # noqa: ANN401 - a date, or None
-    """UTC date of a readable time, or None."""
-    moment = read_time(value)
-    return None if moment is None else moment.date()
-
 
 def _fail(reason: str, detail: str) -> PydanticCustomError:
     return PydanticCustomError(reason, "{detail}", {"detail": detail})
@@ -139,7 +65,9 @@ def _fail(reason: str, detail: str) -> PydanticCustomError:
 def _read_id(value: object, *, missing: str | None, invalid: str) -> str | None:
     text = read_text(value)
     if text is None and missing:
-        raise _fail(missing, "is absent or empty" if value is None or isinstance(value, str) else "is no string or integer")
+        raise _fail(
+            missing, "is absent or empty" if value is None or isinstance(value, str) else "is no string or integer"
+        )
     if text is not None and len(text.encode()) > TEXT_BYTES:
         raise _fail(invalid, f"has {len(text.encode())} bytes, more than {TEXT_BYTES}")
     return text
@@ -184,22 +112,22 @@ def _read_label(value: object, info: ValidationInfo, *, upper: bool = False) -> 
     return text
 
 
-Label = Annotated[str | None, PlainValidator(lambda value, info: _read_label(value, info))]
+Label = Annotated[str | None, PlainValidator(_read_label)]
 
 
 def _amount_of(line: "Line") -> Decimal | None:
     """Quantity x price at four digits, half-even; None without a price."""
     price = line.get("price")
-    return None if price is None else _EXACT.quantize(_EXACT.multiply(line["qty"], price), _UNIT)
+    return None if price is None else EXACT.quantize(EXACT.multiply(line["qty"], price), UNIT)
 
 
 def _check_product(line: "Line") -> "Line":
     amount = _amount_of(line)
     if amount is not None and amount >= AMOUNT_LIMIT:
-        raise _fail("invalid_price", "times the quantity is 10^14 or more")
+        raise _fail("invalid_price", "price times the quantity is 10^14 or more")
     # rounding the amount up and dividing by a tiny quantity can carry the unit price over the limit
-    if amount is not None and _EXACT.quantize(_EXACT.divide(amount, line["qty"]), _UNIT) >= AMOUNT_LIMIT:
-        raise _fail("invalid_price", "gives a unit price of 10^14 or more")
+    if amount is not None and EXACT.quantize(EXACT.divide(amount, line["qty"]), UNIT) >= AMOUNT_LIMIT:
+        raise _fail("invalid_price", "price, with the amount rounded, becomes a unit price of 10^14 or more")
     return line
 
 
@@ -253,10 +181,14 @@ def _read_metadata(value: object, info: ValidationInfo) -> dict[str, str | None]
 class Order(TypedDict):
     """One order as the generic API sends it."""
 
-    order_id: Annotated[str, PlainValidator(lambda v: _read_id(v, missing="missing_order_id", invalid="invalid_order_id"))]
+    order_id: Annotated[
+        str, PlainValidator(lambda v: _read_id(v, missing="missing_order_id", invalid="invalid_order_id"))
+    ]
     created_at: Annotated[datetime, PlainValidator(_read_created_at)]
     updated_at: NotRequired[Annotated[datetime | None, PlainValidator(_read_updated_at)]]
-    user_id: NotRequired[Annotated[str | None, PlainValidator(lambda v: _read_id(v, missing=None, invalid="invalid_user_id"))]]
+    user_id: NotRequired[
+        Annotated[str | None, PlainValidator(lambda v: _read_id(v, missing=None, invalid="invalid_user_id"))]
+    ]
     amount: NotRequired[Annotated[Decimal | None, PlainValidator(lambda v: _read_amount(v, "invalid_amount"))]]
     items: Annotated[_Items, PlainValidator(_read_items)]
     currency: NotRequired[Annotated[str | None, PlainValidator(lambda v, i: _read_label(v, i, upper=True))]]
@@ -299,7 +231,7 @@ def _failure(error: ErrorDetails, *, line: int | None = None) -> Failure:
         reason, what = ("not_an_object", "the record") if line is None else ("invalid_item", f"items[{line}]")
         return Failure(reason, f"{what} is no JSON object", line)
     said = error["msg"]
-    return Failure(error["type"], f"{prefix}{path} {said}".strip() if path or prefix else said, line)
+    return Failure(error["type"], f"{prefix}{path} {said}" if path else f"{prefix}{said}", line)
 
 
 @dataclass(frozen=True)

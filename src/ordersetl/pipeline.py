@@ -1,51 +1,49 @@
 """The pipeline as a library: the four stages, each on its own, and all in order.
 
-Every function takes settings, holds the output's lock while it writes (all but :func:`check`), recovers first what an
-earlier command left half done, and returns a frozen result or raises an :class:`~ordersetl.errors.OrdersetlError`.
+Every function takes settings, and returns a frozen result or raises an :class:`~ordersetl.errors.OrdersetlError`.
+All but :func:`check` hold the output's lock while they work, and first carry through what an earlier command left
+half done.
 """
 
 import contextlib
 import dataclasses
-import json
 import logging
-import os
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 
-from ordersetl import __version__
 from ordersetl.check import check as check_layer
-from ordersetl.dims import PRODUCTS, USERS, Dimension, read_reference
-from ordersetl.errors import CheckFailedError, ConfigError, OrdersetlError, TooManyRejectsError
+from ordersetl.errors import ConfigError, TooManyRejectsError
 from ordersetl.extract import Origin, ReferenceFile, Window, extract_orders
 from ordersetl.job import Job, Runtime, worker_count
-from ordersetl.lake import raw
 from ordersetl.lake.commit import recover
 from ordersetl.lake.layout import Lake, partition_day
 from ordersetl.lake.lock import hold_lock
 from ordersetl.load import load_batches
+from ordersetl.origin import SAMPLE, choose_origin, read_references, require_one_kind
+from ordersetl.report import check_failure, keep_report
 from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
-from ordersetl.source.sample import SAMPLE_URL, sample_app, sample_references
-from ordersetl.transform import find_whole_stage, stage_batch, transform_batches
+from ordersetl.source.sample import sample_app
+from ordersetl.transform import ensure_stage, stage_batch, transform_batches
 
-__all__ = ["check", "extract", "load", "run", "to_plain", "transform"]
+__all__ = ["check", "extract", "load", "run", "transform"]
 
 log = logging.getLogger(__name__)
 
 _RUNTIME = Runtime()
+_WINDOW = Window()
+_MOST_LOOKS = 3
 
 
 def extract(
     settings: Settings,
-    window: Window = Window(),
+    window: Window = _WINDOW,
     *,
     users: Path | None = None,
     products: Path | None = None,
@@ -56,22 +54,25 @@ def extract(
 
     Args:
         settings: where from, where to, how patiently.
-        window: what to fetch; by default from where the newest batch ended.
+        window: what to fetch; by default from where the newest batch ended. A naive time is UTC.
         users: CSV with ``user_id,email,country,created_at``, kept with the batch.
         products: CSV with ``sku,name,category,price``, kept with the batch.
         wait_s: seconds to wait for another run to end.
         runtime: what surrounds the command.
+
+    Raises:
+        SourceError: the API failed for good; nothing is committed.
+        OrdersetlError: as the module says.
     """
-    origin, references = _origin(settings), _references(settings, users, products)
-    with _open_job(settings, runtime, wait_s) as job:
-        recover(job.lake)
+    window, origin = _read_window(window), choose_origin(settings)
+    references = read_references(origin, users, products)
+    with _open_job(settings, runtime, wait_s) as (job, _):
         return _extract(job, origin, window, references)
 
 
 def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RUNTIME) -> TransformResult:
     """Stage the batches that wait to be loaded, and quarantine what they hold that is no order."""
-    with _open_job(settings, runtime, wait_s) as job:
-        recover(job.lake)
+    with _open_job(settings, runtime, wait_s) as (job, _):
         return transform_batches(job)
 
 
@@ -83,17 +84,17 @@ def load(
     wait_s: float = 0.0,
     runtime: Runtime = _RUNTIME,
 ) -> LoadResult:
-    """Fold the waiting batches into the curated layer, and heal what is damaged.
+    """Fold the waiting batches into the curated layer, and heal what is damaged, the quarantine too.
 
     Args:
         settings: which output.
-        verify: hash every curated file first, instead of trusting size and time.
+        verify: hash every curated and quarantine file first, instead of trusting size and time.
         rebuild: fold everything from raw anew.
         wait_s: seconds to wait for another run to end.
         runtime: what surrounds the command.
     """
-    with _open_job(settings, runtime, wait_s) as job:
-        return _load(job, verify=verify, rebuild=rebuild)
+    with _open_job(settings, runtime, wait_s) as (job, recovered):
+        return _load(job, recovered=recovered, verify=verify, rebuild=rebuild)
 
 
 def check(settings: Settings, *, deep: bool = False) -> CheckResult:
@@ -103,18 +104,17 @@ def check(settings: Settings, *, deep: bool = False) -> CheckResult:
     well: nothing is raised where it is not.
     """
     lake = Lake(settings.output)
-    result = check_layer(lake, deep=deep)
-    for _ in range(_LOOKS):
-        before = _manifest_bytes(lake)
-        if result.ok or (before == _manifest_bytes(lake) and not lake.pending.exists()):
-            break
+    for _ in range(_MOST_LOOKS):
+        before = _committed(lake)
         result = check_layer(lake, deep=deep)
+        if result.ok or (_committed(lake) == before and not lake.pending.exists()):
+            break
     return result
 
 
 def run(
     settings: Settings,
-    window: Window = Window(),
+    window: Window = _WINDOW,
     *,
     users: Path | None = None,
     products: Path | None = None,
@@ -124,217 +124,122 @@ def run(
 ) -> RunResult:
     """Run the whole pipeline: extract, transform, load, check; the report is kept in ``runs/``.
 
+    Arguments as those of :func:`extract` and :func:`load`.
+
     Raises:
         TooManyRejectsError: too much was rejected; nothing was loaded, the batches wait.
         CheckFailedError: a check failed on what was written.
         OrdersetlError: as each stage says.
     """
-    origin, references = _origin(settings), _references(settings, users, products)
-    with _open_job(settings, runtime, wait_s) as job:
-        began = job.now()
-        run_id = f"{began.strftime('%Y%m%dT%H%M%S.%fZ')}-{os.getpid()}"
-        report: dict[str, Any] = {"run_id": run_id, "version": __version__, "started_at": began}
-        try:
-            recover(job.lake)
-            result = _run_stages(job, run_id, origin, window, references, verify, report)
-        except OrdersetlError as error:
-            failure = {"code": error.code, "message": error.message, "hint": error.hint}
-            with contextlib.suppress(OrdersetlError):  # the error itself matters more than its report
-                _write_report(job, run_id, {**report, "status": "failed", "error": failure})
-            raise
-        _write_report(job, run_id, {**report, "status": "ok", "seconds": result.seconds})
-        return result
+    window, origin = _read_window(window), choose_origin(settings)
+    references = read_references(origin, users, products)
+    with _open_job(settings, runtime, wait_s) as (job, recovered), keep_report(job) as report:
+        extracted = _extract(job, origin, window, references)
+        report.add("extract", extracted)
+        transformed = transform_batches(job)
+        report.add("transform", transformed)
+        _require_few_rejects(transformed, settings)
+        loaded = _load(job, recovered=recovered, verify=verify)
+        report.add("load", loaded)
+        days = {day for file in loaded.written if (day := partition_day(file)) is not None}
+        checked = check_layer(job.lake, days=days)
+        report.add("check", checked)
+        seconds = {
+            "extract": extracted.seconds,
+            "transform": transformed.seconds,
+            "load": loaded.seconds,
+            "check": checked.seconds,
+        }
+        report.add("seconds", seconds)
+        if failure := check_failure(checked):
+            raise failure
+        return RunResult(
+            run_id=report.run_id,
+            started_at=report.started_at,
+            extract=extracted,
+            transform=transformed,
+            load=loaded,
+            check=checked,
+            seconds=seconds,
+            report=report.path.as_posix(),
+        )
 
 
-_LOOKS = 3
-_MINIMUM_SECONDS = 0.0
+def _read_window(window: Window) -> Window:
+    """The window in aware UTC.
 
-
-def _run_stages(
-    job: Job,
-    run_id: str,
-    origin: Origin,
-    window: Window,
-    references: Sequence[ReferenceFile],
-    verify: bool,  # noqa: FBT001 - handed on
-    report: dict[str, Any],
-) -> RunResult:
-    """The stages in order; ``report`` holds what is done so far, also when one fails."""
-    extracted = _extract(job, origin, window, references)
-    report["extract"] = extracted
-    transformed = transform_batches(job)
-    report["transform"] = transformed
-    _require_few_rejects(transformed, job.settings)
-    loaded = _load(job, verify=verify)
-    report["load"] = loaded
-    days = {day for file in loaded.written if (day := partition_day(file)) is not None}
-    checked = check_layer(job.lake, days=days)
-    report["check"] = checked
-    _require_sound(checked)
-    seconds = {
-        "extract": extracted.seconds,
-        "transform": transformed.seconds,
-        "load": loaded.seconds,
-        "check": checked.seconds,
-    }
-    return RunResult(
-        run_id=run_id,
-        started_at=report["started_at"],
-        extract=extracted,
-        transform=transformed,
-        load=loaded,
-        check=checked,
-        seconds=seconds,
-        report=(job.lake.runs / f"{run_id}.json").as_posix(),
+    Raises:
+        ConfigError: it is empty.
+    """
+    since, until = (
+        moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
+        for moment in (window.since, window.until)
     )
+    if since is not None and until is not None and since >= until:
+        raise ConfigError(
+            f"the window is empty: since {_iso(since)} is not before until {_iso(until)}",
+            hint="Give --since an earlier time than --until.",
+        )
+    return Window(since, until, full=window.full)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _extract(job: Job, origin: Origin, window: Window, references: Sequence[ReferenceFile]) -> ExtractResult:
-    if window.since is not None and window.until is not None and window.since >= window.until:
-        raise ConfigError(
-            f"the window is empty: since {window.since.isoformat()} is not before until {window.until.isoformat()}",
-            hint="Give --since an earlier time than --until.",
-        )
-    _require_one_kind(job.lake, origin)
+    require_one_kind(job.lake, origin)
     transport = job.runtime.transport
-    if origin.source == "sample":
+    if origin.source == SAMPLE:
         transport = httpx.WSGITransport(app=sample_app())
     with open_http(job.settings, transport) as http:
         client = OrdersClient(http, job.settings, sleep=job.runtime.sleep, now=job.runtime.now)
         return extract_orders(job, client, origin, window, references)
 
 
-def _load(job: Job, *, verify: bool = False, rebuild: bool = False) -> LoadResult:
-    def stager(batch: str) -> Any:  # noqa: ANN401 - a StageMarker
-        return find_whole_stage(job.lake, batch) or stage_batch(job, batch)
-
-    return load_batches(job, stager, verify=verify, rebuild=rebuild)
+def _load(job: Job, *, recovered: bool, verify: bool, rebuild: bool = False) -> LoadResult:
+    stager = partial(stage_batch if rebuild else ensure_stage, job)
+    result = load_batches(job, stager, verify=verify, rebuild=rebuild)
+    return dataclasses.replace(result, recovered=recovered or result.recovered)
 
 
 def _require_few_rejects(result: TransformResult, settings: Settings) -> None:
     judged = result.accepted + result.rejected
     if not judged or result.rejected / judged <= settings.max_reject_ratio:
         return
-    reasons = ", ".join(f"{reason} {count}" for reason, count in result.rejected_by_reason.items())
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in result.rejected_by_reason.items())
     raise TooManyRejectsError(
-        f"{result.rejected} of {judged} orders were rejected, more than the allowed share of "
-        f"{settings.max_reject_ratio:g}: {reasons}. Nothing was loaded; {len(result.batches)} batches wait",
-        hint=f"Look at {settings.output / 'quarantine'}. Then mend the source and run again (the share is taken over all "
-        "that waits), or load what is good: ordersetl load, or a higher ORDERSETL_MAX_REJECT_RATIO.",
+        f"{result.rejected:,} of {judged:,} waiting orders were rejected, more than the allowed share of "
+        f"{settings.max_reject_ratio:g}: {reasons}. Nothing was loaded; batches that wait: {len(result.batches)}",
+        hint=f"Look at {settings.output / 'quarantine'}. Then mend the source and run again (the share is taken over "
+        "all that waits), or load what is good: ordersetl load, or a higher ORDERSETL_MAX_REJECT_RATIO.",
     )
 
 
-def _require_sound(result: CheckResult) -> None:
-    failed = [outcome for outcome in result.outcomes if not outcome.ok]
-    if not result.ok:
-        said = "; ".join(
-            f"{outcome.name}: {outcome.offending} offending" + (f", the first {outcome.samples[0]}" if outcome.samples else "")
-            for outcome in failed
-        )
-        raise CheckFailedError(
-            f"{len(failed)} checks failed after the load: {said}",
-            hint="See them all with: ordersetl check. Fold everything from raw anew with: ordersetl load --rebuild",
-        )
-
-
-def _origin(settings: Settings) -> Origin:
-    """Where the orders come from, as the settings say.
-
-    Raises:
-        ConfigError: they contradict each other.
-    """
-    if settings.source == "generic" and settings.api_url is None:
-        raise ConfigError("the generic source needs an API", hint="Give --api-url, or set ORDERSETL_API_URL.")
-    if settings.source == "sample" and settings.api_url is not None:
-        raise ConfigError("the sample source has an API of its own", hint="Leave out --api-url or --source.")
-    if settings.api_url is None:
-        log.warning("no API is set: the built-in sample API answers (set one with --api-url)")
-        return Origin("sample", SAMPLE_URL)
-    return Origin("generic", settings.api_url)
-
-
-def _references(settings: Settings, users: Path | None, products: Path | None) -> list[ReferenceFile]:
-    """The given reference files, read and proven usable; the built-in ones with the sample API.
-
-    Raises:
-        ConfigError: a file is missing, or cannot be used.
-    """
-    if settings.api_url is None:
-        sample_users, sample_products = sample_references()
-        users, products = users or sample_users, products or sample_products
-    given = [(USERS, users), (PRODUCTS, products)]
-    return [_reference(dimension, path) for dimension, path in given if path is not None]
-
-
-def _reference(dimension: Dimension, path: Path) -> ReferenceFile:
-    try:
-        body = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(
-            f"cannot read the {dimension.kind} file {path}: {error.strerror}",
-            hint=f"Give the path of a CSV file to --{dimension.kind}.",
-        ) from None
-    read_reference(dimension, body, path.name)
-    return ReferenceFile(dimension.kind, path.name, body)
-
-
-def _require_one_kind(lake: Lake, origin: Origin) -> None:
-    """Keep invented orders away from real ones.
-
-    Raises:
-        ConfigError: the output holds the sample's orders and the origin is another, or the reverse.
-    """
-    newest = max(raw.list_batches(lake), default=None)
-    if newest is None:
-        return
-    held = raw.read_marker(lake, newest).source
-    if (held == "sample") != (origin.source == "sample"):
-        what = "the built-in sample's orders" if held == "sample" else "orders of a real API"
-        raise ConfigError(
-            f"{lake.root} holds {what}, and the two must not mix",
-            hint="Choose another folder with --output" + ("" if held == "sample" else ", or give --api-url") + ".",
-        )
-
-
 @contextlib.contextmanager
-def _open_job(settings: Settings, runtime: Runtime, wait_s: float) -> Iterator[Job]:
-    """The job of one writing command: the output's folder is there, and its lock is held."""
+def _open_job(settings: Settings, runtime: Runtime, wait_s: float) -> Iterator[tuple[Job, bool]]:
+    """The job of one writing command, and whether it carried an interrupted commit through.
+
+    The output's folder is there, its lock is held, and the curated layer is in a committed state.
+    """
     lake = Lake(settings.output, runtime.disk)
     if not lake.root.is_dir():
         lake.disk.make_folder(lake.root)
-    with hold_lock(lake, wait_s=wait_s, now=runtime.now) as hold, contextlib.ExitStack() as stack:
+    with hold_lock(lake, wait_s=wait_s, now=runtime.now, sleep=runtime.sleep) as hold, contextlib.ExitStack() as stack:
         lake.require_own_folders()
+        recovered = recover(lake)
+        if recovered:
+            log.warning("an earlier command died while it committed: its commit was carried through.")
         executor = runtime.executor or stack.enter_context(ThreadPoolExecutor(worker_count(settings)))
-        yield Job(lake, settings, hold, executor, runtime)
+        yield Job(lake, settings, hold, executor, runtime), recovered
 
 
-def _manifest_bytes(lake: Lake) -> bytes | None:
-    try:
-        return lake.manifest.read_bytes()
-    except OSError:
-        return None
-
-
-def _write_report(job: Job, run_id: str, report: dict[str, Any]) -> None:
-    job.lake.disk.make_folder(job.lake.runs)
-    text = json.dumps(to_plain(report), indent=1)
-    job.lake.disk.publish(job.lake.runs / f"{run_id}.json", text.encode() + b"\n")
-
-
-def to_plain(value: Any) -> Any:  # noqa: ANN401 - JSON out of any result
-    """JSON-ready form of a result: dataclasses as objects, times as ISO 8601, decimals as text."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {str(key): to_plain(member) for key, member in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [to_plain(member) for member in value]
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, float):
-        return round(value, 6)
-    if isinstance(value, Decimal | Path):
-        return str(value)
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    return value
+def _committed(lake: Lake) -> tuple[bytes | None, ...]:
+    """What is committed and what is being committed: the bytes of both manifests, None where there is none."""
+    found: list[bytes | None] = []
+    for path in (lake.manifest, lake.pending):
+        try:
+            found.append(path.read_bytes())
+        except OSError:
+            found.append(None)
+    return tuple(found)

@@ -27,7 +27,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ExtractResult:
-    """One committed raw batch. ``since``/``until`` are the window asked for; ``next_since`` is where the next starts."""
+    """One committed raw batch. ``since`` and ``until`` are what was asked for; the next begins at ``window_end``."""
 
     batch: str
     source: str
@@ -247,7 +247,7 @@ class CheckResult:
     """The verdict on the curated layer; ``ok`` where every outcome is.
 
     ``scope`` is ``all``, or ``days`` where only the partitions of ``days`` (and the dimensions) were looked at:
-    ``metrics`` then cover those days alone. ``totals`` always cover the whole layer, as the manifest counts it.
+    there are no ``metrics`` then. ``totals`` always cover the whole layer, as the manifest counts it.
     ``open_quarantine`` is None where the scope cannot tell.
     """
 

@@ -4,18 +4,26 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+import httpx
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from ordersetl.errors import ConfigError
 
 __all__ = ["CONFIG_FILE", "Settings", "load_settings"]
 
 CONFIG_FILE = "ordersetl.toml"
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d)")
+_SPAN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(s|m|min|h|d)")
 _SPAN_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_LONGEST_SPAN = timedelta(days=36525)
 
 
 def _read_span(value: object) -> object:
@@ -27,15 +35,19 @@ def _read_span(value: object) -> object:
     raise ValueError("must name its unit, as in 90s, 10m, 2h or 1d")
 
 
-Span = Annotated[timedelta, BeforeValidator(_read_span), Field(ge=timedelta(0))]
+def _bound_span(value: timedelta) -> timedelta:
+    if not timedelta(0) <= value <= _LONGEST_SPAN:
+        raise ValueError(f"must be between 0s and {_LONGEST_SPAN.days}d")
+    return value
+
+
+Span = Annotated[timedelta, BeforeValidator(_read_span), AfterValidator(_bound_span)]
 
 
 class Settings(BaseSettings):
     """All that can be set. Environment variables are named ``ORDERSETL_`` and the field in upper case."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="ORDERSETL_", extra="forbid", frozen=True, env_ignore_empty=True, nested_model_default_partial_update=False
-    )
+    model_config = SettingsConfigDict(env_prefix="ORDERSETL_", extra="forbid", frozen=True, env_ignore_empty=True)
 
     api_url: str | None = Field(None, description="base URL of the API; without it the built-in sample answers")
     api_token: SecretStr | None = Field(None, description="bearer token; environment or file only")
@@ -50,7 +62,7 @@ class Settings(BaseSettings):
     resume_within: Span = Field(timedelta(hours=24), description="oldest interrupted extraction that is taken up again")
     max_reject_ratio: float = Field(0.5, ge=0, le=1, description="rejected share of orders that stops a run")
     bulk: bool = Field(True, description="validate in bulk where that provably gives the models' verdict")
-    chunk_mb: int = Field(24, ge=1, le=1024, description="raw JSON that one worker holds at a time, in MiB")
+    chunk_mb: int = Field(12, ge=1, le=1024, description="raw JSON that one worker holds at a time, in MiB")
     workers: int | None = Field(None, ge=1, le=256, description="parallel workers; one a core if unset")
 
     @field_validator("api_url")
@@ -58,21 +70,54 @@ class Settings(BaseSettings):
     def _plain_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            url = httpx.URL(value.strip())
+            host = url.host
+        except (httpx.InvalidURL, UnicodeError):
+            # its own message may quote a password
+            raise ValueError("must be an http:// or https:// URL that can be requested") from None
+        if url.scheme not in {"http", "https"} or not host or "%" in host:
             raise ValueError("must be an http:// or https:// URL")
-        if parts.username or parts.password:
+        if url.userinfo:
             raise ValueError("must hold no user or password: put the token in ORDERSETL_API_TOKEN")
-        if parts.query or parts.fragment:
+        if "?" in value or "#" in value:
             raise ValueError("must hold no query and no fragment")
-        _ = parts.port  # raises ValueError where it is no number
-        return value.rstrip("/")
+        return value.strip().rstrip("/")
 
     @field_validator("api_token")
     @classmethod
     def _sendable_token(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not (value.get_secret_value().isascii() and value.get_secret_value().isprintable()):
-            raise ValueError("must be printable ASCII, as a header can carry it")
+        """None for an empty one. White space around it is dropped: secrets are often kept with a line's end."""
+        token = value.get_secret_value().strip() if value is not None else ""
+        if not (token.isascii() and token.isprintable()) or " " in token:
+            raise ValueError("must be printable ASCII without blanks, as a header can carry it")
+        return SecretStr(token) if token else None
+
+    @field_validator("output")
+    @classmethod
+    def _usable_path(cls, value: Path) -> Path:
+        if "\0" in str(value):
+            raise ValueError("must hold no NUL character")
+        try:
+            return value.expanduser()
+        except RuntimeError:
+            raise ValueError("starts with ~, and there is no such home folder") from None
+
+    @field_validator(
+        "page_size",
+        "timeout_s",
+        "max_retries",
+        "retry_total_s",
+        "max_response_mb",
+        "max_reject_ratio",
+        "chunk_mb",
+        "workers",
+        mode="before",
+    )
+    @classmethod
+    def _true_is_no_number(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError("must be a number")  # noqa: TRY004 - pydantic collects ValueError
         return value
 
     @classmethod
@@ -84,9 +129,9 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags, then environment, then the TOML file named in the class's configuration, if any."""
-        del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        """Arguments, then the environment; :func:`load_settings` adds the file."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return init_settings, env_settings
 
 
 def load_settings(config: Path | None = None, **flags: Any) -> Settings:  # noqa: ANN401 - any flag's value
@@ -97,26 +142,37 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:  # noqa
         flags: values by field name; None means that the flag was not given.
 
     Raises:
-        ConfigError: naming each setting that is wrong, and why. Never shows a secret's value.
+        ConfigError: naming each setting that is wrong, and why. Never shows a setting's value.
     """
     path = config if config is not None else Path(CONFIG_FILE)
-    if config is not None and not config.is_file():
-        raise ConfigError(f"there is no file {config}", hint="Give the path of a TOML file to --config.")
-
-    class FromFile(Settings):
-        model_config = SettingsConfigDict(toml_file=path)
-
+    from_file = _read_file(path, required=config is not None)
+    from_environment = EnvSettingsSource(Settings)()
+    given = {name: value for name, value in flags.items() if value is not None}
     try:
-        found = FromFile(**{name: value for name, value in flags.items() if value is not None})
-        return Settings.model_construct(_fields_set=found.model_fields_set, **dict(found))
+        return Settings(**{**from_file, **from_environment, **given})
     except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {_plain(e['msg'])}" for e in error.errors())
+        said = "; ".join(map(_describe, error.errors(include_input=False, include_url=False)))
         raise ConfigError(said, hint=f"Look at the flags, the ORDERSETL_ variables and {path}.") from None
-    except ValueError as error:  # TOML that cannot be parsed, or is not UTF-8
-        raise ConfigError(f"{path} is not valid TOML: {error}", hint="Mend the file, or name another with --config.") from None
+
+
+def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
+    """What a TOML file sets; nothing where it is not required and not there."""
+    try:
+        if required and not path.is_file():
+            raise ConfigError(f"there is no file {path}", hint="Give the path of a TOML file to --config.")
+        return TomlConfigSettingsSource(Settings, toml_file=path)()
+    except ValueError as error:  # not TOML, or not UTF-8
+        raise ConfigError(
+            f"{path} is not valid TOML: {error}", hint="Mend the file, or name another with --config."
+        ) from None
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}", hint="Give this user permission to read it.") from None
+        raise ConfigError(
+            f"cannot read {path}: {error.strerror}", hint="Give this user permission to read it."
+        ) from None
 
 
-def _plain(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def _describe(error: ErrorDetails) -> str:
+    """Name the setting and what is wrong with it, but not its value."""
+    name = ".".join(map(str, error["loc"]))
+    message = "there is no such setting" if error["type"] == "extra_forbidden" else error["msg"]
+    return f"{name}: {message.removeprefix('Value error, ')}"

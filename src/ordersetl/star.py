@@ -9,16 +9,17 @@ Two typed frames come out of validation, and are what staged files hold:
 Money and quantities are exact: DECIMAL(18,4), or integers of 0.0001 as Int128 where a formula multiplies.
 """
 
+from datetime import date
+
 import polars as pl
 
-from ordersetl.tables import DIM_PRODUCT, DIM_USER, FACT_ORDER
+from ordersetl.tables import FACT_ORDER
 
 __all__ = [
     "ITEM_SCHEMA",
     "LINE_SCHEMA",
     "ORDER_SCHEMA",
     "enrich",
-    "fact_rows",
     "merge_lines",
     "revenue_by_currency",
     "to_csv",
@@ -152,16 +153,11 @@ def _total(column: str) -> pl.Expr:
     return pl.when("ends").then(pl.col(column).cum_sum()).backward_fill() - _before(column)
 
 
-def fact_rows(orders: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-    """Rows of fact_order before enrichment, in no order: lines with the columns of their order version."""
-    return lines.drop("dt").join(orders, on="pos", how="inner").drop("pos")
-
-
 def enrich(rows: pl.DataFrame, users: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
-    """Give rows the reference data as it stands now: FACT_ORDER's columns, sorted by its key.
+    """Give rows the reference data as it stands now: ``dt`` and FACT_ORDER's columns, sorted by ``dt`` and the key.
 
     Args:
-        rows: rows of fact_order, with or without their earlier enrichment.
+        rows: rows of fact_order with ``dt``, with or without their earlier enrichment.
         users: DIM_USER, each user once.
         products: DIM_PRODUCT, each SKU once.
     """
@@ -171,15 +167,19 @@ def enrich(rows: pl.DataFrame, users: pl.DataFrame, products: pl.DataFrame) -> p
     return (
         bare.join(countries, on="user_id", how="left")
         .join(catalogue, on="sku", how="left")
-        .select(*FACT_ORDER.names)
-        .sort(FACT_ORDER.key)
+        .select("dt", *FACT_ORDER.names)
+        .sort("dt", *FACT_ORDER.key)
     )
 
 
-def revenue_by_currency(rows: pl.DataFrame) -> dict[str, str]:
-    """Additive revenue (``net_amount``) by currency as decimal text, sorted; "" stands for no currency."""
-    sums = rows.group_by(pl.col("currency").fill_null("")).agg(pl.col("net_amount").sum().cast(pl.Decimal(38, 4)))
-    return {currency: f"{amount:.4f}" for currency, amount in sorted(sums.iter_rows())}
+def revenue_by_currency(rows: pl.DataFrame) -> dict[date, dict[str, str]]:
+    """Additive revenue (``net_amount``) by day and currency as decimal text, sorted; "" stands for no currency."""
+    by = ["dt", pl.col("currency").fill_null("")]
+    sums = rows.group_by(by).agg(pl.col("net_amount").sum().cast(pl.Decimal(38, 4))).sort("dt", "currency")
+    found: dict[date, dict[str, str]] = {}
+    for day, currency, amount in sums.iter_rows():
+        found.setdefault(day, {})[currency] = f"{amount:.4f}"
+    return found
 
 
 def to_csv(table: pl.DataFrame) -> bytes:
@@ -187,8 +187,3 @@ def to_csv(table: pl.DataFrame) -> bytes:
     return table.write_csv(
         datetime_format=_TIME_FORMAT, date_format=_DATE_FORMAT, line_terminator="\n", quote_style="necessary"
     ).encode()
-
-
-def empty_dimension(name: str) -> pl.DataFrame:
-    """A dimension without rows."""
-    return pl.DataFrame(schema={"dim_user": DIM_USER, "dim_product": DIM_PRODUCT}[name].schema)

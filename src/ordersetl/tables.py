@@ -1,4 +1,4 @@
-"""The star schema, written once: every other statement of it (both DDLs, CSV headers) is held against this by a test."""
+"""The star schema, written once: every other statement of it (DDLs, CSV headers) is held against this by a test."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,38 +1,34 @@
 """Transform: raw batches become staged ones, typed orders and lines, and what is rejected goes to quarantine."""
 
 import hashlib
-import io
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
-import polars as pl
-
+from ordersetl.chunks import ChunkOutcome, cut_pages, stage_chunk
 from ordersetl.errors import DamagedError, InternalError
 from ordersetl.job import Job, map_bounded
 from ordersetl.lake import raw, staged
-from ordersetl.lake.disk import hash_file
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import Manifest, read_manifest
-from ordersetl.lake.raw import BatchMarker, PageEntry
-from ordersetl.lake.staged import PartEntry, StagedFile, StageMarker
+from ordersetl.lake.raw import BatchMarker
+from ordersetl.lake.staged import PartEntry, StageMarker
 from ordersetl.models import RULES
 from ordersetl.results import TransformResult
-from ordersetl.star import merge_lines
-from ordersetl.validate import Page, TimeWindow, Validated, validate_pages
 
-__all__ = ["stage_batch", "transform_batches", "waiting_batches"]
+__all__ = ["ensure_stage", "stage_batch", "transform_batches"]
 
 _MIB = 1 << 20
-_ROW_GROUP = 16_384
-"""Rows: small enough that a day's rows are found without reading a whole file."""
 
 
-def transform_batches(job: Job) -> TransformResult:
+def transform_batches(job: Job, *, verify: bool = False) -> TransformResult:
     """Stage every batch that waits to be loaded, and write quarantine files that are missing or damaged anew.
 
     A batch whose staged files are whole, and made by these rules, is left alone.
+
+    Args:
+        job: the work's surroundings.
+        verify: hash the quarantine files of batches that were loaded, instead of trusting their size.
 
     Raises:
         DamagedError: a raw page is not what was received; batches before it are staged.
@@ -40,31 +36,44 @@ def transform_batches(job: Job) -> TransformResult:
     """
     started = time.monotonic()
     manifest = _manifest_or_none(job.lake)
-    waiting = waiting_batches(job.lake, manifest)
+    waiting = _list_waiting(job.lake, manifest)
     markers, anew = [], []
     for done, batch in enumerate(waiting):
-        marker = find_whole_stage(job.lake, batch)
-        if marker is None:
-            marker = stage_batch(job, batch)
+        marker = _find_stage(job.lake, batch)
+        if marker is None or not staged.has_quarantine(job.lake, marker):
+            marker = ensure_stage(job, batch)
             anew.append(batch)
         markers.append(marker)
         job.progress("transform batches", done + 1, len(waiting))
-    anew.extend(_mend_quarantine(job, manifest))
+    for batch in staged.find_lost_quarantine(job.lake, manifest or Manifest(), verify=verify):
+        if batch not in waiting:
+            ensure_stage(job, batch)
+            anew.append(batch)
     return _summary(markers, tuple(anew), time.monotonic() - started)
 
 
-def waiting_batches(lake: Lake, manifest: Manifest | None) -> list[str]:
-    """Committed batches that the curated layer is not yet the fold of, oldest first."""
-    applied = set(manifest.batches) if manifest and manifest.rules == RULES else set()
-    return [batch for batch in raw.list_batches(lake) if batch not in applied]
+def ensure_stage(job: Job, batch: str) -> StageMarker:
+    """Marker of a staged batch, whole, its quarantine too: as it stands, or staged anew.
 
+    A batch that is gone from raw, or whose marker there is damaged, is as good as its staged files.
 
-def find_whole_stage(lake: Lake, batch: str) -> StageMarker | None:
-    """Marker of a batch that is staged by these rules and whose every file is whole, its quarantine too."""
-    marker = staged.find_stage(lake, batch, rules=RULES, source_digest=_source_digest(lake, batch))
-    if marker is None or not _has_quarantine(lake, marker):
-        return None
-    return marker
+    Raises:
+        DamagedError: it cannot be staged from raw, and its staged files are not whole either.
+    """
+    marker = _find_stage(job.lake, batch)
+    if marker is not None:
+        if staged.has_quarantine(job.lake, marker):
+            return marker
+        if staged.has_rejects(job.lake, marker):
+            _publish_quarantine(job, batch, marker.parts)
+            return marker
+    if batch not in raw.list_batches(job.lake):
+        raise DamagedError(
+            f"the batch {batch}, which curated holds, is gone from {job.lake.raw} and not whole in {job.lake.staged}",
+            hint=f"Restore {job.lake.raw / batch} from a backup; or delete {job.lake.manifest} and run ordersetl load "
+            "to fold what is left, which loses what that batch alone held.",
+        )
+    return stage_batch(job, batch)
 
 
 def stage_batch(job: Job, batch: str) -> StageMarker:
@@ -76,21 +85,17 @@ def stage_batch(job: Job, batch: str) -> StageMarker:
         DamagedError: a raw page is missing or not what was received.
     """
     lake = job.lake
-    digest = _source_digest(lake, batch)
     source = raw.read_marker(lake, batch)
+    digest = _source_digest(lake, batch)
     lake.disk.remove_tree(lake.staged / batch)
     lake.disk.make_folder(lake.staged / batch)
-    chunks = list(_chunks(lake, source, job.settings.chunk_mb * _MIB, bulk=job.settings.bulk))
-    outcomes = []
-    for outcome in map_bounded(job, stage_chunk, chunks):
-        outcomes.append(outcome)
-        job.progress("transform", sum(len(c.pages) for c in chunks[: len(outcomes)]), len(source.pages))
-    lake.disk.make_folder(lake.quarantine)
-    quarantined = lake.disk.publish(lake.quarantine_file(batch), _read_rejects(lake, batch, outcomes))
+    outcomes = _stage_chunks(job, source)
+    quarantine_sha256, quarantine_bytes = _publish_quarantine(job, batch, [outcome.part for outcome in outcomes])
     marker = StageMarker(
         batch=batch,
         rules=RULES,
-        source_digest=digest,
+        source_digest=digest or "",
+        references=source.references,
         parts=tuple(outcome.part for outcome in outcomes),
         days=tuple(sorted({day for outcome in outcomes for day in outcome.days})),
         received=sum(o.received for o in outcomes),
@@ -101,134 +106,59 @@ def stage_batch(job: Job, batch: str) -> StageMarker:
         lines_accepted=sum(o.lines_accepted for o in outcomes),
         lines_rejected=_add(o.lines_rejected for o in outcomes),
         texts_cut=sum(o.texts_cut for o in outcomes),
-        quarantine_sha256=quarantined.sha256,
-        quarantine_bytes=quarantined.bytes,
+        quarantine_sha256=quarantine_sha256,
+        quarantine_bytes=quarantine_bytes,
     )
     _require_balance(source, marker)
     staged.write_stage(lake, marker)
     return marker
 
 
-@dataclass(frozen=True)
-class Chunk:
-    """Pages of one batch that are validated together, as the ``number``-th part of it."""
-
-    lake: Lake
-    marker: BatchMarker
-    number: int
-    first_page: int
-    pages: Sequence[PageEntry]
-    bulk: bool
+def _stage_chunks(job: Job, source: BatchMarker) -> list[ChunkOutcome]:
+    chunks = list(cut_pages(job.lake, source, size=job.settings.chunk_mb * _MIB, bulk=job.settings.bulk))
+    outcomes, pages = [], 0
+    for chunk, outcome in zip(chunks, map_bounded(job, stage_chunk, chunks), strict=True):
+        outcomes.append(outcome)
+        pages += len(chunk.pages)
+        job.progress("transform", pages, len(source.pages))
+    return outcomes
 
 
-@dataclass(frozen=True)
-class ChunkOutcome:
-    """What a chunk became on disk, and its counts."""
-
-    part: PartEntry
-    days: Sequence[object]
-    received: int
-    outside_window: int
-    rejected: dict[str, int]
-    lines_received: int
-    lines_accepted: int
-    lines_rejected: dict[str, int]
-    texts_cut: int
+def _list_waiting(lake: Lake, manifest: Manifest | None) -> list[str]:
+    """Committed batches that the curated layer is not yet the fold of, oldest first."""
+    applied = set(manifest.batches) if manifest and manifest.rules == RULES else set()
+    return [batch for batch in raw.list_batches(lake) if batch not in applied]
 
 
-def stage_chunk(chunk: Chunk) -> ChunkOutcome:
-    """Validate a chunk's pages and write its part: orders and lines sorted by day, and its rejects."""
-    pages = [
-        Page(chunk.first_page + offset, raw.read_page_body(chunk.lake, chunk.marker, entry))
-        for offset, entry in enumerate(chunk.pages)
-    ]
-    found = validate_pages(pages, TimeWindow(chunk.marker.since, chunk.marker.until), bulk=chunk.bulk)
-    del pages
-    lines = merge_lines(found.orders, found.items).sort("dt", "pos", "sku")
-    orders = found.orders.sort("dt", "pos")
-    return ChunkOutcome(
-        part=_write_part(chunk, orders, lines, found),
-        days=orders["dt"].unique().to_list(),
-        received=found.received,
-        outside_window=found.outside_window,
-        rejected=found.rejected,
-        lines_received=found.lines_received,
-        lines_accepted=found.items.height,
-        lines_rejected=found.lines_rejected,
-        texts_cut=found.texts_cut,
-    )
+def _find_stage(lake: Lake, batch: str) -> StageMarker | None:
+    return staged.find_stage(lake, batch, rules=RULES, source_digest=_source_digest(lake, batch))
 
 
-def _chunks(lake: Lake, marker: BatchMarker, size: int, *, bulk: bool) -> Iterator[Chunk]:
-    """Consecutive pages of at most ``size`` bytes together, at least one a chunk."""
-    begin, held, number = 0, 0, 1
-    for at, page in enumerate(marker.pages):
-        if at > begin and held + page.bytes > size:
-            yield Chunk(lake, marker, number, begin + 1, marker.pages[begin:at], bulk)
-            begin, held, number = at, 0, number + 1
-        held += page.bytes
-    if marker.pages:
-        yield Chunk(lake, marker, number, begin + 1, marker.pages[begin:], bulk)
-
-
-def _write_part(chunk: Chunk, orders: pl.DataFrame, lines: pl.DataFrame, found: Validated) -> PartEntry:
-    batch = chunk.marker.batch
-    folder = chunk.lake.staged / batch
-
-    def write(name: str, data: bytes, rows: int) -> StagedFile:
-        written = chunk.lake.disk.publish(folder / name, data, sync=False)
-        return StagedFile(name, written.sha256, written.bytes, rows)
-
-    return PartEntry(
-        orders=write(f"orders-{chunk.number:05d}.parquet", _parquet(orders), orders.height),
-        lines=write(f"lines-{chunk.number:05d}.parquet", _parquet(lines), lines.height),
-        rejects=write(
-            f"rejects-{chunk.number:05d}.ndjson",
-            b"".join(reject.to_json(batch) for reject in found.rejects),
-            len(found.rejects),
-        ),
-    )
-
-
-def _parquet(table: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    table.rechunk().write_parquet(buffer, compression="lz4", statistics=True, row_group_size=_ROW_GROUP)
-    return buffer.getvalue()
-
-
-def _read_rejects(lake: Lake, batch: str, outcomes: Sequence[ChunkOutcome]) -> Iterator[bytes]:
-    """The rejects of all chunks, in the order of the pages, one chunk in memory at a time."""
-    for outcome in outcomes:
-        if outcome.part.rejects.rows:
-            yield (lake.staged / batch / outcome.part.rejects.name).read_bytes()
-
-
-def _mend_quarantine(job: Job, manifest: Manifest | None) -> list[str]:
-    """Batches whose quarantine file was lost or changed since they were loaded, staged anew."""
-    mended = []
-    for batch, entry in (manifest.quarantine if manifest else {}).items():
-        path = job.lake.quarantine_file(batch)
-        if path.is_symlink() or not path.is_file() or path.stat().st_size != entry.bytes:
-            stage_batch(job, batch)
-            mended.append(batch)
-    return mended
-
-
-def _has_quarantine(lake: Lake, marker: StageMarker) -> bool:
-    path = lake.quarantine_file(marker.batch)
+def _source_digest(lake: Lake, batch: str) -> str | None:
+    """Hash of the batch's commit marker, which names the hash of every page; None where that is gone or damaged."""
     try:
-        return not path.is_symlink() and hash_file(path) == marker.quarantine_sha256
-    except OSError:
-        return False
+        raw.read_marker(lake, batch)
+        return hashlib.sha256((lake.raw / batch / raw.MARKER).read_bytes()).hexdigest()
+    except (DamagedError, OSError):
+        return None
 
 
-def _source_digest(lake: Lake, batch: str) -> str:
-    """Hash of the batch's commit marker, which names the hash of every page."""
-    path = lake.raw / batch / raw.MARKER
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
+def _publish_quarantine(job: Job, batch: str, parts: Sequence[PartEntry]) -> tuple[str, int]:
+    """Write the quarantine file from the parts' rejects; its hash and size. Without rejects there is to be no file."""
+    disk, path = job.lake.disk, job.lake.quarantine_file(batch)
+    if not any(part.rejects.rows for part in parts):
+        disk.remove_tree(path)
+        return hashlib.sha256().hexdigest(), 0
+    disk.make_folder(job.lake.quarantine)
+    written = disk.publish(path, _read_rejects(job.lake, batch, parts))
+    return written.sha256, written.bytes
+
+
+def _read_rejects(lake: Lake, batch: str, parts: Sequence[PartEntry]) -> Iterator[bytes]:
+    """The rejects of all parts, in the order of the pages, one part in memory at a time."""
+    for part in parts:
+        if part.rejects.rows:
+            yield (lake.staged / batch / part.rejects.name).read_bytes()
 
 
 def _manifest_or_none(lake: Lake) -> Manifest | None:
@@ -254,7 +184,7 @@ def _require_balance(source: BatchMarker, marker: StageMarker) -> None:
         )
 
 
-def _add(counts: Iterator[dict[str, int]]) -> dict[str, int]:
+def _add(counts: Iterable[dict[str, int]]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for count in counts:
         total.update(count)

@@ -15,10 +15,11 @@ from typing import Any
 
 import polars as pl
 
-from ordersetl.bulk import NOTHING_READ, PAGE_BITS, BulkOrders, is_readable, read_bulk
-from ordersetl.models import Failure, ReadOrder, read_order, read_short_text, read_time
+from ordersetl.bulk import NOTHING_READ, PAGE_BITS, read_bulk
+from ordersetl.models import Failure, ReadOrder, read_order
 from ordersetl.source.page import parse_json, read_records
 from ordersetl.star import ITEM_SCHEMA, ORDER_SCHEMA
+from ordersetl.values import read_short_text, read_time
 
 __all__ = ["Page", "Reject", "TimeWindow", "Validated", "validate_pages"]
 
@@ -143,7 +144,7 @@ def validate_pages(pages: Sequence[Page], window: TimeWindow, *, bulk: bool = Tr
     Raises:
         NonsenseError: a page holds no list of orders (extract lets no such page in).
     """
-    fast = _read_bulk(pages) if bulk else NOTHING_READ
+    fast = read_bulk([(page.number, page.body) for page in pages]) if bulk else NOTHING_READ
     in_doubt = chain.from_iterable(_page_records(page) for page in pages if page.number not in fast.pages)
     rest = _judge(chain(in_doubt, ((d.pos, parse_json(d.text)) for d in fast.doubtful)), window)
     plain, plain_items, outside = _inside(fast.orders, fast.items, window)
@@ -202,29 +203,12 @@ def _moment(record: object) -> datetime | None:
     return read_time(record.get("created_at") if given is None else given)
 
 
-def _read_bulk(pages: Sequence[Page]) -> BulkOrders:
-    bodies = [_strict_text(page.body) for page in pages]
-    readable = is_readable([body or "" for body in bodies])
-    return read_bulk(
-        [(page.number, body) for page, body, fits in zip(pages, bodies, readable, strict=True) if fits and body]
-    )
-
-
-def _strict_text(body: bytes) -> str | None:
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return None
-
-
 def _page_records(page: Page) -> Iterator[tuple[int, Any]]:
     for index, record in enumerate(read_records(page.body)):
         yield page.number << PAGE_BITS | index, record
 
 
-def _inside(
-    orders: pl.DataFrame, items: pl.DataFrame, window: TimeWindow
-) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+def _inside(orders: pl.DataFrame, items: pl.DataFrame, window: TimeWindow) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     moment = pl.col("updated_at_order").dt.replace_time_zone("UTC")
     inside = pl.lit(value=True)
     if window.since is not None:

@@ -9,20 +9,26 @@
 single file ever meets half of it.
 """
 
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from ordersetl.errors import DamagedError
-from ordersetl.lake.disk import Written, hash_file
-from ordersetl.lake.layout import Lake, partition_day
+from ordersetl.lake.disk import Written, hash_file, is_temporary, temporary_path
+from ordersetl.lake.health import set_aside
+from ordersetl.lake.layout import STAGED_SUFFIX, Lake, partition_day
 from ordersetl.lake.lock import Hold
-from ordersetl.lake.manifest import Manifest, read_manifest, seal_manifest
+from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest, seal_manifest
 
 __all__ = ["Commit", "recover", "staged_name"]
 
 
 def staged_name(file: str) -> str:
-    """Name in ``_staging/`` of a curated file: flat, and never ending in ``.csv``, which globs would match."""
-    return file.replace("/", "~") + ".new"
+    """Name in ``_staging/`` of a curated file; the folder is flat."""
+    return file.replace("/", "~") + STAGED_SUFFIX
 
 
 class Commit:
@@ -35,7 +41,12 @@ class Commit:
         lake.disk.make_folder(lake.staging)
 
     def stage(self, file: str, data: bytes) -> Written:
-        """Write the next content of a curated file; safe to call from several threads, for different files."""
+        """Write the next content of a curated file; safe to call from several threads, for different files.
+
+        Raises:
+            LockedError: the lock was lost, and what is staged may be another run's.
+        """
+        self._hold.require()
         return self.lake.disk.write(self.lake.staging / staged_name(file), data)
 
     def finish(self, following: Manifest) -> None:
@@ -44,9 +55,12 @@ class Commit:
         Raises:
             LockedError: the lock was lost; nothing is committed.
         """
-        self._hold.require()
         disk = self.lake.disk
+        gone = sorted(_current_files(self.lake).keys() - following.files.keys())
+        following = msgspec.structs.replace(following, removed=tuple(gone))
         disk.sync_folder(self.lake.staging)
+        disk.sync_folder(self.lake.root)  # an earlier run may have died right after it made curated/
+        self._hold.require()
         disk.publish(self.lake.pending, seal_manifest(following))
         _carry_through(self.lake, following)
 
@@ -55,7 +69,7 @@ def recover(lake: Lake) -> bool:
     """Bring the curated layer to a committed state; whether a pending commit was carried through.
 
     A staged file that is missing or wrong is left to the caller, who finds that the file in its place does not fit the
-    manifest, and rebuilds it from raw.
+    manifest, and rebuilds it from raw. Temporary files of any kind are removed.
     """
     try:
         pending = read_manifest(lake, pending=True)
@@ -64,50 +78,81 @@ def recover(lake: Lake) -> bool:
         lake.disk.remove_tree(lake.pending)
     if pending is not None:
         _carry_through(lake, pending)
-    _drop_leftovers(lake)
+    for path in _leftovers(lake):
+        lake.disk.remove_tree(path)
     return pending is not None
 
 
 def _carry_through(lake: Lake, pending: Manifest) -> None:
     """Steps 3 and 4; every step may be taken again after a crash."""
     disk = lake.disk
-    changed: set[Path] = set()
+    standing = _current_files(lake)
+    staged = _staged_names(lake)
+    folders: set[Path] = set()
     for file, entry in pending.files.items():
-        staged = lake.staging / staged_name(file)
-        if not staged.is_file() or staged.is_symlink() or hash_file(staged) != entry.sha256:
-            continue
         place = lake.curated / file
-        if place.parent.is_symlink() or (place.is_dir() and not place.is_symlink()):
-            continue  # not ours to write through: the caller sets it aside
-        disk.make_folder(place.parent)
-        disk.rename(staged, place)
-        changed.add(place.parent)
-    for folder in sorted(changed):
+        if staged_name(file) in staged and hash_file(lake.staging / staged_name(file)) == entry.sha256:
+            _make_way(lake, file)
+            disk.make_folder(place.parent)
+            disk.rename(lake.staging / staged_name(file), place)
+        elif file in standing and standing[file].sha256 == entry.sha256:
+            continue
+        # also where a run that died has renamed it: nobody knows whether it synced the folder
+        if place.parent.is_dir() and not place.parent.is_symlink():
+            folders.add(place.parent)
+    for folder in sorted(folders):
         disk.sync_folder(folder)
     _remove_gone(lake, pending)
+    _make_way(lake, lake.manifest.name)
     disk.rename(lake.pending, lake.manifest)
     disk.sync_folder(lake.curated)
     disk.remove_tree(lake.staging)
 
 
-def _remove_gone(lake: Lake, pending: Manifest) -> None:
-    """Remove the partitions that the current manifest lists and the pending one does not."""
+def _current_files(lake: Lake) -> dict[str, FileEntry]:
     try:
         current = read_manifest(lake)
     except DamagedError:
         current = None
-    for file in sorted(set(current.files if current else ()) - set(pending.files)):
+    return current.files if current else {}
+
+
+def _staged_names(lake: Lake) -> set[str]:
+    if lake.staging.is_symlink() or not lake.staging.is_dir():
+        return set()
+    with os.scandir(lake.staging) as entries:
+        return {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+
+
+def _make_way(lake: Lake, file: str) -> None:
+    """Set aside what stands where a file is to go and that no rename replaces: a folder, or a link as its folder."""
+    place = lake.curated / file
+    if place.parent.is_symlink() or place.parent.is_file() or (place.is_dir() and not place.is_symlink()):
+        set_aside(lake, file, "it is in the way of a file", datetime.now(UTC))
+
+
+def _remove_gone(lake: Lake, pending: Manifest) -> None:
+    """Remove the files that the commit leaves without orders."""
+    for file in pending.removed:
         place = lake.curated / file
-        if place.parent.is_symlink():
+        _make_way(lake, file)
+        if not place.parent.is_dir():
             continue
         lake.disk.remove(place)
-        if partition_day(file) is not None and place.parent.is_dir() and not any(place.parent.iterdir()):
+        if partition_day(file) is not None and not any(place.parent.iterdir()):
             lake.disk.remove_tree(place.parent)
+        else:
+            lake.disk.sync_folder(place.parent)
     lake.disk.sync_folder(lake.curated)
 
 
-def _drop_leftovers(lake: Lake) -> None:
-    """Remove what an interrupted command left in curated: staged files and temporary manifests."""
-    for path in (lake.staging, *(p.with_name(f".{p.name}.tmp") for p in (lake.pending, lake.manifest))):
-        if path.is_symlink() or path.exists():
-            lake.disk.remove_tree(path)
+def _leftovers(lake: Lake) -> Iterator[Path]:
+    """What an interrupted command left: staged files, and temporary files where others are published."""
+    if os.path.lexists(lake.staging):
+        yield lake.staging
+    yield from (path for path in map(temporary_path, (lake.pending, lake.manifest)) if os.path.lexists(path))
+    for folder in (lake.references, lake.quarantine, lake.index, lake.runs):
+        try:
+            yield from sorted(path for path in folder.iterdir() if is_temporary(path.name))
+        except FileNotFoundError:
+            continue

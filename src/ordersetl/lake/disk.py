@@ -7,6 +7,7 @@ The protocol of a whole-file write is the usual one (see *Files are hard*, D. Lu
 write a temporary file beside the target, fsync it, rename it over the target, fsync the folder.
 """
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -18,7 +19,7 @@ from typing import Literal
 
 from ordersetl.errors import StorageError
 
-__all__ = ["Disk", "Operation", "Step", "Written", "hash_file"]
+__all__ = ["Disk", "Operation", "Step", "Written", "hash_file", "is_temporary", "temporary_path"]
 
 Operation = Literal["make_folder", "write", "sync_file", "rename", "sync_folder", "remove", "remove_tree"]
 
@@ -82,41 +83,57 @@ class Disk:
         self.sync_folder(path.parent)
 
     def write(self, path: Path, data: bytes | Iterable[bytes], *, sync: bool = True) -> Written:
-        """Write a new file at ``path`` (not atomic: give it a temporary name), synced unless told otherwise."""
+        """Write a new file at ``path`` (not atomic: give it a temporary name), synced unless told otherwise.
+
+        What stands at ``path`` is removed first, never written to: it may be a link, or another name of a file.
+        """
         chunks = [data] if isinstance(data, bytes) else data
         digest = hashlib.sha256()
-        size = 0
+        size = time_ns = 0
 
         def create() -> None:
-            nonlocal size
-            if path.is_symlink():
-                path.unlink()
-            with path.open("wb") as file:
-                for chunk in chunks:
-                    file.write(chunk)
-                    digest.update(chunk)
-                    size += len(chunk)
+            nonlocal size, time_ns
+            _clear(path)
+            try:
+                with path.open("xb") as file:
+                    for chunk in chunks:
+                        file.write(chunk)
+                        digest.update(chunk)
+                        size += len(chunk)
+                    file.flush()
+                    time_ns = os.fstat(file.fileno()).st_mtime_ns
+            except OSError:
+                with contextlib.suppress(OSError):  # give the room back; if even that fails, the next run does it
+                    path.unlink()
+                raise
 
         self.perform(Step("write", path), create)
         if sync:
             self.perform(Step("sync_file", path), lambda: _sync(path, os.O_RDWR))
-        return Written(digest.hexdigest(), size, path.stat().st_mtime_ns)
+        return Written(digest.hexdigest(), size, time_ns)
 
     def publish(self, path: Path, data: bytes | Iterable[bytes], *, sync: bool = True) -> Written:
         """Put a whole file at ``path`` in one step as its readers see it.
 
-        ``sync=False`` is for what can be derived again: a power failure may lose it, and its hash will tell.
+        ``sync=False`` is for what can be derived again: a power failure may lose it, and its hash will tell. A folder
+        that stands there is removed; ask first where that may matter.
         """
-        temporary = path.with_name(f".{path.name}.tmp")
+        temporary = temporary_path(path)
         written = self.write(temporary, data, sync=sync)
+        if path.is_dir() and not path.is_symlink():
+            self.remove_tree(path)
         self.rename(temporary, path)
         if sync:
             self.sync_folder(path.parent)
         return written
 
     def rename(self, source: Path, path: Path) -> None:
-        """Move ``source`` over ``path``; atomic within one file system. A link at ``path`` is replaced, not followed."""
-        self.perform(Step("rename", path, source), lambda: os.replace(source, path))
+        """Move ``source`` over ``path``; atomic within one file system. A link there is replaced, not followed."""
+
+        def replace() -> None:
+            source.replace(path)
+
+        self.perform(Step("rename", path, source), replace)
 
     def sync_folder(self, path: Path) -> None:
         """Make the folder's entries durable. Windows has no such call: there the rename itself has to do."""
@@ -128,15 +145,21 @@ class Disk:
         self.perform(Step("remove", path), lambda: path.unlink(missing_ok=True))
 
     def remove_tree(self, path: Path) -> None:
-        """Remove a folder with all it holds, or a link or file in its place; nothing if it is gone."""
+        """Remove a folder with all it holds, or a link or file in its place; nothing if it is gone.
 
-        def drop() -> None:
-            if path.is_symlink() or path.is_file():
-                path.unlink()
-            elif path.exists():
-                shutil.rmtree(path)
+        One step in name only: a death within it leaves some of it. So it is for what nobody reads any more.
+        """
+        self.perform(Step("remove_tree", path), lambda: _clear(path))
 
-        self.perform(Step("remove_tree", path), drop)
+
+def temporary_path(path: Path) -> Path:
+    """Where a file is written before it is renamed to ``path``: a hidden name that no glob for ``*.csv`` matches."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a name is one of :func:`temporary_path`."""
+    return name.startswith(".") and name.endswith(".tmp")
 
 
 def hash_file(path: Path) -> str:
@@ -147,6 +170,13 @@ def hash_file(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _clear(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _sync(path: Path, flags: int) -> None:

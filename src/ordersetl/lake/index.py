@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from ordersetl.lake.disk import hash_file
+from ordersetl.lake.health import find_problem
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import IndexEntry
 
@@ -33,17 +33,13 @@ def order_key() -> pl.Expr:
 
 
 def is_whole(lake: Lake, entries: Sequence[IndexEntry], *, verify: bool) -> bool:
-    """Whether every segment is there and usable; with ``verify`` by hash, else by size."""
-    for entry in entries:
-        path = lake.index / entry.name
-        try:
-            if entry.hashing != _HASHING or path.is_symlink() or path.stat().st_size != entry.bytes:
-                return False
-            if verify and hash_file(path) != entry.sha256:
-                return False
-        except OSError:
-            return False
-    return True
+    """Whether every segment is there and usable: by size and time, or by hash with ``verify``."""
+    return all(
+        entry.hashing == _HASHING
+        and find_problem(lake.index / entry.name, entry, lake.index, trusted_time_ns=None if verify else entry.mtime_ns)
+        is None
+        for entry in entries
+    )
 
 
 def look_up(lake: Lake, entries: Sequence[IndexEntry], keys: pl.Series) -> pl.DataFrame:
@@ -83,7 +79,7 @@ def add_segment(lake: Lake, entries: Sequence[IndexEntry], added: pl.DataFrame) 
     name = f"{hashlib.sha256(data).hexdigest()[:32]}.arrow"
     lake.disk.make_folder(lake.index)
     written = lake.disk.publish(lake.index / name, data)
-    segment = IndexEntry(name, written.sha256, written.bytes, merged.height, _HASHING)
+    segment = IndexEntry(name, written.sha256, written.bytes, merged.height, _HASHING, written.mtime_ns)
     return (*(entry for entry in kept if entry.name != name), segment)
 
 

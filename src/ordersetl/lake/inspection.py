@@ -1,14 +1,13 @@
 """Whether the files of the curated layer are the ones that its manifest lists, without looking into them."""
 
 import os
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
 
-from ordersetl.lake.disk import hash_file
-from ordersetl.lake.layout import Lake
+from ordersetl.lake.disk import temporary_path
+from ordersetl.lake.health import Recorded, find_problem, kind_problem
+from ordersetl.lake.layout import STAGED_SUFFIX, Lake
 from ordersetl.results import CheckOutcome
 
 __all__ = ["find_regular_files", "inspect_files", "inspect_quarantine", "inspect_strays"]
@@ -17,16 +16,7 @@ _PENDING_HINT = "A commit was interrupted: `ordersetl load` carries it through."
 _RUN_HINT = "`ordersetl load --verify` rebuilds it from raw."
 
 
-class _Recorded(Protocol):
-    """What a manifest records of a file."""
-
-    @property
-    def sha256(self) -> str: ...
-    @property
-    def bytes(self) -> int: ...
-
-
-def inspect_files(lake: Lake, files: Mapping[str, _Recorded], *, max_samples: int) -> list[CheckOutcome]:
+def inspect_files(lake: Lake, files: Mapping[str, Recorded], *, max_samples: int) -> list[CheckOutcome]:
     """Hold each file (by path relative to ``curated/``) against its recorded size and SHA-256, reading each once."""
     problems = list(_find_problems(files, lambda name: lake.curated / name, lake.curated))
     hint = _PENDING_HINT if lake.pending.exists() else _RUN_HINT
@@ -42,7 +32,7 @@ def inspect_files(lake: Lake, files: Mapping[str, _Recorded], *, max_samples: in
     ]
 
 
-def inspect_quarantine(lake: Lake, entries: Mapping[str, _Recorded], *, max_samples: int) -> CheckOutcome:
+def inspect_quarantine(lake: Lake, entries: Mapping[str, Recorded], *, max_samples: int) -> CheckOutcome:
     """Hold the quarantine file of each batch against its recorded size and SHA-256."""
     problems = list(_find_problems(entries, lake.quarantine_file, lake.quarantine))
     why = "What was rejected must stay findable: without its quarantine an order is lost silently."
@@ -54,9 +44,10 @@ def inspect_strays(
 ) -> CheckOutcome:
     """Report what lies in ``curated/`` and is none of ``files``; in the named ``dt=`` folders alone where given."""
     known = set(files)
-    ours = {lake.manifest.name, lake.damaged.name}
-    if lake.pending.exists():
-        ours |= {lake.pending.name, lake.staging.name}
+    # a commit may be under way: check takes no lock
+    ours = {lake.manifest.name, lake.damaged.name, lake.pending.name, temporary_path(lake.pending).name}
+    if _holds_staged_files_alone(lake.staging):
+        ours.add(lake.staging.name)
     strays = [{"file": name} for name in _find_strays(lake.curated, known, ours, folders)]
     why = "Queries over a glob read every file that fits: one that nobody recorded is counted as well."
     return _outcome("stray_files", why, strays, "Move away what is not ordersetl's.", max_samples)
@@ -64,7 +55,7 @@ def inspect_strays(
 
 def find_regular_files(lake: Lake, files: Iterable[str]) -> list[str]:
     """Those of the files that are there, regular, and in a folder that is no link."""
-    return [name for name in files if _kind_problem(lake.curated / name, lake.curated) is None]
+    return [name for name in files if kind_problem(lake.curated / name, lake.curated) is None]
 
 
 def _outcome(name: str, why: str, problems: list[dict[str, str]], hint: str, max_samples: int) -> CheckOutcome:
@@ -73,7 +64,7 @@ def _outcome(name: str, why: str, problems: list[dict[str, str]], hint: str, max
 
 
 def _find_problems(
-    files: Mapping[str, _Recorded], path_of: Callable[[str], Path], root: Path
+    files: Mapping[str, Recorded], path_of: Callable[[str], Path], root: Path
 ) -> Iterator[dict[str, str]]:
     names = sorted(files)
     # hashlib releases the interpreter lock, so threads are enough.
@@ -84,38 +75,19 @@ def _find_problems(
                 yield {"file": name, **problem}
 
 
-def _find_problem(path: Path, recorded: _Recorded, root: Path) -> dict[str, str] | None:
-    kind = _kind_problem(path, root)
-    if kind is not None:
-        return {"problem": kind}
-    try:
-        size = path.stat().st_size
-        if size != recorded.bytes:
-            return {"problem": "size differs", "recorded": str(recorded.bytes), "found": str(size)}
-        digest = hash_file(path)
-    except OSError as error:
-        return {"problem": f"cannot be read: {error.strerror}"}
-    if digest != recorded.sha256:
-        return {"problem": "content differs", "recorded": recorded.sha256, "found": digest}
-    return None
-
-
-def _kind_problem(path: Path, root: Path) -> str | None:
-    """What stands at ``path`` instead of a regular file, or which folder on the way from ``root`` is a link."""
-    folder = path.parent
-    while folder != root.parent:
-        if folder.is_symlink():
-            return f"lies in a link: {folder.name}"
-        folder = folder.parent
-    try:
-        mode = path.lstat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return "missing"
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    if stat.S_ISREG(mode):
+def _find_problem(path: Path, recorded: Recorded, root: Path) -> dict[str, str] | None:
+    problem = find_problem(path, recorded, root)
+    if problem is None:
         return None
-    return "is a link" if stat.S_ISLNK(mode) else "is a folder" if stat.S_ISDIR(mode) else "is no regular file"
+    differs = {"recorded": problem.recorded, "found": problem.found} if problem.recorded else {}
+    return {"problem": problem.said, **differs}
+
+
+def _holds_staged_files_alone(staging: Path) -> bool:
+    if staging.is_symlink() or not staging.is_dir():
+        return False
+    with os.scandir(staging) as entries:
+        return all(entry.is_file(follow_symlinks=False) and entry.name.endswith(STAGED_SUFFIX) for entry in entries)
 
 
 def _find_strays(curated: Path, known: set[str], ours: set[str], folders: Iterable[str] | None) -> Iterator[str]:

@@ -7,9 +7,11 @@ from pathlib import Path
 from ordersetl.errors import StorageError
 from ordersetl.lake.disk import Disk
 
-__all__ = ["FACT_FILE", "Lake", "batch_id_after", "partition_day", "partition_file"]
+__all__ = ["FACT_FILE", "STAGED_SUFFIX", "Lake", "batch_id_after", "partition_day", "partition_file"]
 
 FACT_FILE = "fact_order.csv"
+STAGED_SUFFIX = ".new"
+"""How names in ``curated/_staging/`` end: never in ``.csv``, which globs would match."""
 _ID_FORMAT = "%Y%m%dT%H%M%S.%fZ"
 
 

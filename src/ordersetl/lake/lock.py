@@ -9,16 +9,20 @@ import contextlib
 import json
 import os
 import socket
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from ordersetl.errors import LockedError, StorageError
+from ordersetl.lake.disk import Step
 from ordersetl.lake.layout import Lake
 
 __all__ = ["Hold", "hold_lock"]
+
+_POLL_S = 0.05
 
 
 class Hold:
@@ -36,47 +40,79 @@ class Hold:
         """
         if _read_note(self._lake) != self._note:
             raise LockedError(
-                f"{self._lake.lock} was deleted or replaced while this run held it; nothing was committed",
+                f"{self._lake.lock} was deleted or replaced while this run held it{_holder(self._lake)}; "
+                "nothing of this run was committed from then on",
                 hint="Another run may have begun. Leave the lock file alone, and run the same command again.",
             )
 
 
 @contextlib.contextmanager
-def hold_lock(lake: Lake, *, wait_s: float = 0.0, now: Callable[[], datetime] | None = None) -> Iterator[Hold]:
+def hold_lock(
+    lake: Lake,
+    *,
+    wait_s: float = 0.0,
+    now: Callable[[], datetime] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Hold]:
     """Hold the output's lock for the time of the block.
 
     Args:
         lake: the output; its root must exist.
         wait_s: how long to wait for another run to end, in seconds; 0 fails at once.
         now: clock for the note of who holds it.
+        sleep: how to wait, in seconds; may raise to give up.
 
     Raises:
-        LockedError: another process holds it; the message says which, where and since when.
-        StorageError: the lock file cannot be made.
+        LockedError: another process holds it; the message says which, where and since when. Also where the block fails
+            on a file after the lock was lost.
+        StorageError: the lock file cannot be made or written.
     """
-    lock = FileLock(lake.lock, timeout=wait_s, thread_local=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise LockedError(
-            f"another run holds {lake.root}{_holder(lake)}",
-            hint="Wait for it to end, or give --wait SECONDS to wait here.",
-        ) from None
-    except OSError as error:
-        raise _unusable(lake, error) from error
+    # A soft lock, the fallback where a file system knows no locks, would outlive its process.
+    lock = FileLock(lake.lock, blocking=False, thread_local=False, fallback_to_soft=False)
+    _acquire(lake, lock, wait_s, sleep)
     try:
         note = _note(now or _utc_now)
-        try:
-            with lake.lock.open("r+b") as file:  # in place: a rename would replace the locked file
-                file.write(note)
-                file.truncate()
-        except OSError as error:
-            raise _unusable(lake, error) from error
+        lake.disk.perform(Step("write", lake.lock), lambda: _write_note(lake, note))
         hold = Hold(lake, note)
         hold.require()
-        yield hold
+        try:
+            yield hold
+        except StorageError:
+            hold.require()  # a file may be gone because another run tidied it up
+            raise
     finally:
         lock.release()
+
+
+def _acquire(lake: Lake, lock: BaseFileLock, wait_s: float, sleep: Callable[[float], None]) -> None:
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            lock.acquire()
+        except Timeout:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise LockedError(
+                    f"another run holds {lake.root}{_holder(lake)}",
+                    hint="Wait for it to end, or give --wait SECONDS to wait here.",
+                ) from None
+            sleep(min(_POLL_S, left))
+        except OSError as error:
+            raise StorageError(
+                f"cannot lock {lake.lock}: {error.strerror or error}",
+                hint="It must be a file that this user may write, on a file system with locks and some room: "
+                "look at it, or choose another folder with --output.",
+            ) from error
+        else:
+            return
+
+
+def _write_note(lake: Lake, note: bytes) -> None:
+    """Write the note in place: a rename would replace the locked file."""
+    descriptor = os.open(lake.lock, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(note)
+        file.truncate()
 
 
 def _note(now: Callable[[], datetime]) -> bytes:
@@ -99,13 +135,6 @@ def _holder(lake: Lake) -> str:
         return f": process {holder['pid']} on {holder['host']}, since {holder['since']}"
     except (ValueError, LookupError, TypeError):
         return ""
-
-
-def _unusable(lake: Lake, error: OSError) -> StorageError:
-    return StorageError(
-        f"cannot lock {lake.lock}: {error.strerror or error}",
-        hint="Give this user permission to write there and some room, or choose another folder with --output.",
-    )
 
 
 def _utc_now() -> datetime:

@@ -29,6 +29,7 @@ class QuarantineEntry(msgspec.Struct, frozen=True):
     bytes: int
     orders: int
     lines: int
+    mtime_ns: int = 0
 
 
 class IndexEntry(msgspec.Struct, frozen=True):
@@ -39,12 +40,14 @@ class IndexEntry(msgspec.Struct, frozen=True):
     bytes: int
     rows: int
     hashing: str
+    mtime_ns: int = 0
 
 
 class Manifest(msgspec.Struct, frozen=True):
     """The state of the curated layer; files are named relative to ``curated/``.
 
-    ``references`` holds the SHA-256 of the users and products files that were applied last.
+    ``references`` holds the SHA-256 of the users and products files that were applied last. ``removed`` are the files
+    of the manifest before that are no more, so that the commit can be carried through from this one alone.
     """
 
     format: int = 1
@@ -55,6 +58,7 @@ class Manifest(msgspec.Struct, frozen=True):
     files: dict[str, FileEntry] = {}
     quarantine: dict[str, QuarantineEntry] = {}
     index: tuple[IndexEntry, ...] = ()
+    removed: tuple[str, ...] = ()
 
     @property
     def partitions(self) -> dict[date, FileEntry]:

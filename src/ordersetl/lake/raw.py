@@ -6,13 +6,14 @@ that the same request can go on at the page where it stopped.
 
 import hashlib
 import os
-from collections.abc import Iterator
+import re
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from ordersetl.errors import DamagedError, StorageError
+from ordersetl.lake.disk import temporary_path
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.seal import seal, unseal
 
@@ -26,15 +27,21 @@ __all__ = [
     "list_unfinished",
     "newest_marker",
     "page_name",
+    "prune_batch",
     "read_marker",
     "read_page_body",
     "read_reference",
     "read_request",
+    "read_unfinished_page",
     "store_reference",
+    "write_marker",
+    "write_page",
+    "write_request",
 ]
 
 MARKER = "batch.json"
 REQUEST = "_request.json"
+_BATCH_ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z")
 
 
 class ReferenceEntry(msgspec.Struct, frozen=True):
@@ -97,12 +104,12 @@ def page_name(number: int) -> str:
 
 def list_batches(lake: Lake) -> list[str]:
     """Ids of the committed batches, oldest first."""
-    return [folder.name for folder in _folders(lake) if os.path.lexists(folder / MARKER)]
+    return [batch for batch in _list_folders(lake) if os.path.lexists(lake.raw / batch / MARKER)]
 
 
 def list_unfinished(lake: Lake) -> list[str]:
     """Ids of the batches without a commit marker, oldest first."""
-    return [folder.name for folder in _folders(lake) if not os.path.lexists(folder / MARKER)]
+    return [batch for batch in _list_folders(lake) if not os.path.lexists(lake.raw / batch / MARKER)]
 
 
 def read_marker(lake: Lake, batch: str) -> BatchMarker:
@@ -113,20 +120,25 @@ def read_marker(lake: Lake, batch: str) -> BatchMarker:
     """
     path = lake.raw / batch / MARKER
     try:
-        marker = unseal(_read_regular(path), BatchMarker)
+        return unseal(_read_regular(path), BatchMarker)
     except DamagedError as error:
         raise DamagedError(
             f"the raw batch {batch} is damaged: {path}: {error.message}",
             hint=f"Move {path.parent} away and fetch its window again: ordersetl run --full, or --since and --until.",
         ) from error
-    return marker
 
 
-def newest_marker(lake: Lake, *, source: str, url: str) -> BatchMarker | None:
-    """Marker of the newest batch from one source, or None."""
+def newest_marker(lake: Lake, *, source: str, url: str, ended_by: datetime) -> BatchMarker | None:
+    """Marker of the newest batch from one source whose window had ended at that time, or None.
+
+    A window that ends later was written by a clock that was ahead: what came since would be missed.
+
+    Raises:
+        DamagedError: the marker of that batch, or of a newer one, is not what was written.
+    """
     for batch in reversed(list_batches(lake)):
         marker = read_marker(lake, batch)
-        if (marker.source, marker.url) == (source, url):
+        if (marker.source, marker.url) == (source, url) and marker.window_end <= ended_by:
             return marker
     return None
 
@@ -146,9 +158,38 @@ def write_request(lake: Lake, batch: str, request: BatchRequest) -> None:
     lake.disk.publish(folder / REQUEST, seal(request))
 
 
+def write_page(lake: Lake, batch: str, number: int, body: bytes, *, records: int) -> PageEntry:
+    """Keep the ``number``-th page of an unfinished batch, from 1: at its name it is whole and synced.
+
+    The name itself is durable once the batch is committed.
+    """
+    path = lake.raw / batch / page_name(number)
+    temporary = temporary_path(path)
+    written = lake.disk.write(temporary, body)
+    lake.disk.rename(temporary, path)
+    return PageEntry(path.name, written.sha256, written.bytes, records)
+
+
+def read_unfinished_page(lake: Lake, batch: str, number: int) -> bytes | None:
+    """Body of the ``number``-th page of an unfinished batch, from 1; None where there is no such file."""
+    try:
+        return _read_regular(lake.raw / batch / page_name(number))
+    except DamagedError:
+        return None
+
+
+def prune_batch(lake: Lake, batch: str, *, pages: int) -> None:
+    """Remove from an unfinished batch all but its request and its first ``pages`` pages."""
+    kept = {REQUEST, *(page_name(number) for number in range(1, pages + 1))}
+    for path in sorted((lake.raw / batch).iterdir()):
+        if path.name not in kept:
+            lake.disk.remove_tree(path)
+
+
 def write_marker(lake: Lake, marker: BatchMarker) -> None:
     """Commit a batch: from now on it counts, and nothing in it changes any more."""
-    lake.disk.sync_folder(lake.raw / marker.batch)
+    for folder in (lake.raw / marker.batch, lake.raw, lake.root):  # a run that died may have made them unsynced
+        lake.disk.sync_folder(folder)
     lake.disk.publish(lake.raw / marker.batch / MARKER, seal(marker))
 
 
@@ -160,27 +201,32 @@ def read_page_body(lake: Lake, marker: BatchMarker, page: PageEntry) -> bytes:
     """
     path = lake.raw / marker.batch / page.name
     try:
-        body = _read_regular(path)
-        if hashlib.sha256(body).hexdigest() != page.sha256:
-            raise DamagedError("its content is not what the API sent")
+        return _read_proven(path, page.sha256)
     except DamagedError as error:
         window = f"--since {marker.since.isoformat()}" if marker.since else "--full"
         raise DamagedError(
             f"the raw page {path} is damaged: {error.message}",
             hint=f"Restore it from a backup, or move {path.parent} away and fetch it again: ordersetl run {window}",
         ) from error
-    return body
 
 
 def store_reference(lake: Lake, body: bytes, name: str) -> ReferenceEntry:
-    """Keep a users or products file, each content once."""
+    """Keep a users or products file, each content once; a damaged one is written anew.
+
+    Raises:
+        StorageError: a folder stands in its place.
+    """
     entry = ReferenceEntry(hashlib.sha256(body).hexdigest(), len(body), name)
     path = lake.references / f"{entry.sha256}.csv"
     lake.disk.make_folder(lake.references)
-    if not path.is_file() or path.is_symlink() or hashlib.sha256(path.read_bytes()).hexdigest() != entry.sha256:
-        if path.is_dir() and not path.is_symlink():
-            raise StorageError(f"{path} must be a file, and is a folder", hint="Move it away and run again.")
+    if path.is_dir() and not path.is_symlink():
+        raise StorageError(f"{path} must be a file, and is a folder", hint="Move it away and run again.")
+    try:
+        _read_proven(path, entry.sha256)
+    except DamagedError:
         lake.disk.publish(path, body)
+    else:
+        lake.disk.sync_folder(lake.references)  # whoever put it there may have died before this
     return entry
 
 
@@ -192,15 +238,12 @@ def read_reference(lake: Lake, entry: ReferenceEntry) -> bytes:
     """
     path = lake.references / f"{entry.sha256}.csv"
     try:
-        body = _read_regular(path)
-        if hashlib.sha256(body).hexdigest() != entry.sha256:
-            raise DamagedError("its content is not what was given")
+        return _read_proven(path, entry.sha256)
     except DamagedError as error:
         raise DamagedError(
             f"the reference file {path} ({entry.name}) is damaged: {error.message}",
             hint="Restore it from a backup, or put the original file there under this name.",
         ) from error
-    return body
 
 
 def drop_batch(lake: Lake, batch: str) -> None:
@@ -208,15 +251,28 @@ def drop_batch(lake: Lake, batch: str) -> None:
     lake.disk.remove_tree(lake.raw / batch)
 
 
-def _folders(lake: Lake) -> Iterator[Path]:
-    """Batch folders, oldest first; links are not followed, and other names are none of ours."""
+def _list_folders(lake: Lake) -> list[str]:
+    """Names of the batch folders, oldest first; links are not followed, and other names are none of ours."""
     try:
         with os.scandir(lake.raw) as entries:
-            names = sorted(e.name for e in entries if e.name[:1].isdigit() and e.is_dir(follow_symlinks=False))
+            return sorted(e.name for e in entries if _BATCH_ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False))
     except FileNotFoundError:
-        return
-    for name in names:
-        yield lake.raw / name
+        return []
+    except OSError as error:
+        raise _unreadable(lake.raw, error) from error
+
+
+def _read_proven(path: Path, sha256: str) -> bytes:
+    """Bytes of a regular file that must have this hash.
+
+    Raises:
+        DamagedError: it is missing, a link or a folder, or differs.
+        StorageError: it cannot be read.
+    """
+    body = _read_regular(path)
+    if hashlib.sha256(body).hexdigest() != sha256:
+        raise DamagedError("its content is not what was kept")
+    return body
 
 
 def _read_regular(path: Path) -> bytes:
@@ -233,6 +289,8 @@ def _read_regular(path: Path) -> bytes:
     except FileNotFoundError:
         raise DamagedError("it is missing") from None
     except OSError as error:
-        raise StorageError(
-            f"cannot read {path}: {error.strerror}", hint="Give this user permission to read it."
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"cannot read {path}: {error.strerror}", hint="Give this user permission to read it.")

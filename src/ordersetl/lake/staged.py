@@ -10,11 +10,22 @@ from pathlib import Path
 import msgspec
 
 from ordersetl.errors import DamagedError
-from ordersetl.lake.disk import hash_file
+from ordersetl.lake.health import find_problem
 from ordersetl.lake.layout import Lake
+from ordersetl.lake.manifest import Manifest, QuarantineEntry
+from ordersetl.lake.raw import ReferenceEntry
 from ordersetl.lake.seal import seal, unseal
 
-__all__ = ["PartEntry", "StageMarker", "StagedFile", "find_stage", "read_stage", "write_stage"]
+__all__ = [
+    "PartEntry",
+    "StageMarker",
+    "StagedFile",
+    "find_lost_quarantine",
+    "find_stage",
+    "has_quarantine",
+    "has_rejects",
+    "write_stage",
+]
 
 MARKER = "stage.json"
 
@@ -37,11 +48,16 @@ class PartEntry(msgspec.Struct, frozen=True):
 
 
 class StageMarker(msgspec.Struct, frozen=True):
-    """What a batch holds under the rules that made it; the counts are those of results.TransformResult."""
+    """What a batch holds under the rules that made it; the counts are those of results.TransformResult.
+
+    ``source_digest`` is the SHA-256 of the raw batch's marker, ``references`` are the files that came with it. So all
+    that a load needs of a batch is here. The quarantine file is the rejects of all parts; without any there is none.
+    """
 
     batch: str
     rules: int
     source_digest: str
+    references: dict[str, ReferenceEntry]
     parts: tuple[PartEntry, ...]
     days: tuple[date, ...]
     received: int
@@ -69,25 +85,18 @@ class StageMarker(msgspec.Struct, frozen=True):
         return [lake.staged / self.batch / part.lines.name for part in self.parts]
 
 
-def read_stage(lake: Lake, batch: str) -> StageMarker | None:
-    """Marker of a staged batch, its files unproven; None where there is none or it is damaged."""
-    path = lake.staged / batch / MARKER
-    try:
-        return None if path.is_symlink() else unseal(path.read_bytes(), StageMarker)
-    except (OSError, DamagedError):
-        return None
+def find_stage(lake: Lake, batch: str, *, rules: int, source_digest: str | None) -> StageMarker | None:
+    """Marker of a staged batch that fits and whose orders and lines are proven whole; None where it must be made again.
 
-
-def find_stage(lake: Lake, batch: str, *, rules: int, source_digest: str) -> StageMarker | None:
-    """Marker of a staged batch that fits and whose every file is proven whole; None where it must be made again."""
-    marker = read_stage(lake, batch)
-    if marker is None or (marker.rules, marker.source_digest) != (rules, source_digest):
+    ``source_digest`` None stands for a batch that raw no longer tells of: then what was staged of it is all there is.
+    """
+    marker = _read_marker(lake, batch)
+    if marker is None or (marker.batch, marker.rules) != (batch, rules):
         return None
-    folder = lake.staged / batch
+    if source_digest not in {None, marker.source_digest}:
+        return None
     files = [file for part in marker.parts for file in (part.orders, part.lines)]
-    if folder.is_symlink() or not all(_is_whole(folder / file.name, file) for file in files):
-        return None
-    return marker
+    return marker if _are_whole(lake, marker, files) else None
 
 
 def write_stage(lake: Lake, marker: StageMarker) -> None:
@@ -95,8 +104,38 @@ def write_stage(lake: Lake, marker: StageMarker) -> None:
     lake.disk.publish(lake.staged / marker.batch / MARKER, seal(marker), sync=False)
 
 
-def _is_whole(path: Path, file: StagedFile) -> bool:
+def has_rejects(lake: Lake, marker: StageMarker) -> bool:
+    """Whether the parts of a staged batch that the quarantine file is made of are proven whole."""
+    return _are_whole(lake, marker, [part.rejects for part in marker.parts])
+
+
+def has_quarantine(lake: Lake, marker: StageMarker) -> bool:
+    """Whether the quarantine file of a staged batch is proven whole."""
+    if not marker.quarantine_bytes:
+        return True
+    recorded = QuarantineEntry(marker.quarantine_sha256, marker.quarantine_bytes, 0, 0)
+    return find_problem(lake.quarantine_file(marker.batch), recorded, lake.quarantine) is None
+
+
+def find_lost_quarantine(lake: Lake, manifest: Manifest, *, verify: bool) -> dict[str, str]:
+    """What is wrong with the quarantine of applied batches: size and time tell, or the hash with ``verify``."""
+    problems = {}
+    for batch, entry in manifest.quarantine.items():
+        trusted = None if verify else entry.mtime_ns
+        problem = find_problem(lake.quarantine_file(batch), entry, lake.quarantine, trusted_time_ns=trusted)
+        if problem is not None:
+            problems[batch] = problem.said
+    return problems
+
+
+def _read_marker(lake: Lake, batch: str) -> StageMarker | None:
+    path = lake.staged / batch / MARKER
     try:
-        return path.is_file() and path.stat().st_size == file.bytes and hash_file(path) == file.sha256
-    except OSError:
-        return False
+        return None if path.is_symlink() else unseal(path.read_bytes(), StageMarker)
+    except (OSError, DamagedError):
+        return None
+
+
+def _are_whole(lake: Lake, marker: StageMarker, files: list[StagedFile]) -> bool:
+    folder = lake.staged / marker.batch
+    return all(find_problem(folder / file.name, file, lake.staged) is None for file in files)

@@ -1,7 +1,9 @@
 """One page of the API: its envelope, read without building its records, and its records, read exactly."""
 
 import json
+import re
 import sys
+import threading
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -12,11 +14,15 @@ from pydantic import ValidationError
 from ordersetl.errors import NonsenseError
 from ordersetl.models import Envelope
 
-__all__ = ["PageHead", "parse_json", "read_head", "read_records"]
+__all__ = ["PageHead", "parse_json", "read_head", "read_records", "split_records"]
 
 _DEEPER = 3000
+_deeper = threading.Lock()
+"""The recursion limit is the whole process's: one thread at a time raises it, and puts it back."""
 _LONGEST_INT = 4000
 """Digits: Python refuses to convert longer ones by default; as text they fail the same rules."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw])
 _list = msgspec.json.Decoder(list[msgspec.Raw])
@@ -41,7 +47,7 @@ def read_head(body: bytes) -> PageHead:
     """
     try:
         envelope = _fast_envelope(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         envelope = parse_json(body)
     orders, cursor = _validate(envelope)
     return PageHead(len(orders), cursor)
@@ -54,6 +60,19 @@ def read_records(body: bytes) -> list[Any]:
         NonsenseError: as :func:`read_head`.
     """
     return _validate(parse_json(body))[0]
+
+
+def split_records(body: bytes) -> list[str] | None:
+    """JSON text of each record as it came, but without blanks between tokens; None where only the lenient parser helps.
+
+    Raises:
+        NonsenseError: as :func:`read_head`.
+    """
+    try:
+        records, _ = _validate(_fast_envelope(msgspec.json.format(body, indent=-1)))
+        return [str(record, "utf-8") for record in records]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def parse_json(body: bytes | str) -> Any:  # noqa: ANN401 - any JSON value
@@ -70,7 +89,9 @@ def parse_json(body: bytes | str) -> Any:  # noqa: ANN401 - any JSON value
     except RecursionError:
         raise NonsenseError("the page is nested too deeply to be read", hint="Look at what the API sends.") from None
     except ValueError as error:
-        raise NonsenseError(f"the page is not JSON: {error}", hint="Try again later, or look at what the API sends.") from None
+        raise NonsenseError(
+            f"the page is not JSON: {error}", hint="Try again later, or look at what the API sends."
+        ) from None
 
 
 def _parse(text: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -78,12 +99,13 @@ def _parse(text: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
         return decoder.decode(text)
     except RecursionError:
-        limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(limit + _DEEPER)
-        try:
-            return decoder.decode(text)
-        finally:
-            sys.setrecursionlimit(limit)
+        with _deeper:
+            limit = sys.getrecursionlimit()
+            sys.setrecursionlimit(limit + _DEEPER)
+            try:
+                return decoder.decode(text)
+            finally:
+                sys.setrecursionlimit(limit)
 
 
 def _decode(body: bytes) -> str:
@@ -113,7 +135,7 @@ def _fast_envelope(body: bytes) -> object:
     for name in ("orders", "next_cursor"):
         if name in parts:
             raw = parts[name]
-            is_list = memoryview(raw)[:1] == b"["
+            is_list = bytes(memoryview(raw)[:1]) == b"["
             envelope[name] = _list.decode(raw) if is_list else msgspec.json.decode(raw)
     return envelope
 
@@ -131,5 +153,9 @@ def _validate(envelope: object) -> tuple[list[Any], str | None]:
             f"the answer is JSON, but no page of orders: {said}",
             hint="Look at --api-url: it must be the base that /orders follows.",
         ) from None
-    cursor = page.next_cursor
-    return page.orders, None if cursor is None or cursor == "" else str(cursor)
+    cursor = None if page.next_cursor is None else str(page.next_cursor)
+    if cursor and _SURROGATE.search(cursor):
+        raise NonsenseError(
+            "next_cursor is no valid Unicode, so that it cannot be sent back", hint="Look at what the API sends."
+        )
+    return page.orders, cursor or None

@@ -103,8 +103,8 @@ def sample_app(
 
     A page is ``{"orders": [...], "next_cursor": ... | null}``, the orders in the sequence given. The window is on
     ``updated_at`` (``created_at`` where absent or null), since inclusive, until exclusive, naive times UTC; a record
-    without a readable time was updated when the one before it was: a shop knows its own times. What cannot be answered gets ``{"error": ...}``: 400 for a parameter,
-    401 for the token, 404 for the path, 405 for the method.
+    without a readable time was updated when the one before it was: a shop knows its own times. What cannot be answered
+    gets ``{"error": ...}``: 400 for a parameter, 401 for the token, 404 for the path, 405 for the method.
 
     Args:
         orders: The records, read anew at each request; the sample shop's by default.

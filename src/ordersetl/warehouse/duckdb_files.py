@@ -31,6 +31,8 @@ GROUP_BYTES = 64 * 1024 * 1024
 _MEMORY_MB_A_THREAD = 100
 _LEAST_MEMORY_MB = 400
 _MOST_THREADS = 16
+_LABELS = frozenset({"status", "source", "promo", "product_name", "product_category"})
+"""Columns that no check looks at."""
 _LONG_PATH = len("dt=2025-01-01/fact_order.csv")
 
 
@@ -69,7 +71,7 @@ def group_files(files: Mapping[str, FileEntry]) -> Iterator[list[str]]:
         yield group
 
 
-def _select_csv(table: Table, paths: Sequence[Path]) -> tuple[str, dict[str, list[str]]]:
+def _select_csv(table: Table, paths: Sequence[Path], *, labels: bool) -> tuple[str, dict[str, list[str]]]:
     """A query of the files as the table, and its parameters; ``dt`` comes from the path of a partition.
 
     A path is taken literally (DuckDB sees ``*?[`` as a glob), and ``key=value`` folders above the output add no column.
@@ -77,7 +79,7 @@ def _select_csv(table: Table, paths: Sequence[Path]) -> tuple[str, dict[str, lis
     columns = ", ".join(f"'{name}': '{kind}'" for name, kind in table.duckdb_columns.items())
     day = f"CAST(substr(right(filename, {_LONG_PATH}), 4, 10) AS DATE) AS dt, " if table is FACT_ORDER else ""
     query = f"""
-        SELECT {day}{", ".join(table.names)}
+        SELECT {day}{", ".join(name for name in table.names if labels or name not in _LABELS)}
         FROM read_csv(
             $paths, columns = {{{columns}}}, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
             nullstr = '', allow_quoted_nulls = false, strict_mode = true, hive_partitioning = false, filename = true
@@ -85,22 +87,25 @@ def _select_csv(table: Table, paths: Sequence[Path]) -> tuple[str, dict[str, lis
     return query, {"paths": [_take_literally(path) for path in paths]}
 
 
-def read_files(database: duckdb.DuckDBPyConnection, table: Table, folder: Path, names: Sequence[str]) -> dict[str, str]:
+def read_files(
+    database: duckdb.DuckDBPyConnection, table: Table, folder: Path, names: Sequence[str], *, labels: bool = True
+) -> dict[str, str]:
     """Load the files as the database's table of that name; return what could not be read, by name, with the reason.
 
-    The table holds the readable files. Each is parsed once, unless one of them fails.
+    The table holds the readable files. Each is parsed once, unless one of them fails. Without ``labels`` the table
+    lacks the columns that only metrics show: they are taken apart with the others, but not kept.
     """
     unreadable = {name: problem for name in names if (problem := _find_misfit(folder / name, table))}
     good = [name for name in names if name not in unreadable]
     try:
-        _create_table(database, table, folder, good)
+        _create_table(database, table, folder, good, labels=labels)
     except duckdb.Error:
         for name in good:
             try:
-                _create_table(database, table, folder, [name])
+                _create_table(database, table, folder, [name], labels=labels)
             except duckdb.Error as error:
                 unreadable[name] = _first_line(error)
-        _create_table(database, table, folder, [name for name in good if name not in unreadable])
+        _create_table(database, table, folder, [name for name in good if name not in unreadable], labels=labels)
     return unreadable
 
 
@@ -148,10 +153,12 @@ def read_sql(name: str) -> str:
     return (locate("sql") / f"{name}.sql").read_text("utf-8").rstrip().removesuffix(";")
 
 
-def _create_table(database: duckdb.DuckDBPyConnection, table: Table, folder: Path, names: Iterable[str]) -> None:
+def _create_table(
+    database: duckdb.DuckDBPyConnection, table: Table, folder: Path, names: Iterable[str], *, labels: bool
+) -> None:
     paths = [folder / name for name in names]
     if paths:
-        query, parameters = _select_csv(table, paths)
+        query, parameters = _select_csv(table, paths, labels=labels)
         database.execute(f"CREATE OR REPLACE TABLE {table.name} AS {query}", parameters)
     else:
         day = "dt DATE, " if table is FACT_ORDER else ""

@@ -15,8 +15,8 @@ import duckdb
 import msgspec
 
 from ordersetl.lake.layout import Lake
-from ordersetl.models import read_time
 from ordersetl.results import OpenOrder, OpenQuarantine
+from ordersetl.values import read_time
 from ordersetl.warehouse.duckdb_files import select_rows
 
 __all__ = ["close_rejects", "list_open", "load_rejects"]

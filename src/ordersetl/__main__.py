@@ -1,0 +1,5 @@
+"""``python -m ordersetl`` is the console script ``ordersetl``."""
+
+from ordersetl.cli import main
+
+main()

@@ -1,0 +1,178 @@
+"""Which version of an order counts, and what becomes of the partition where it stood before.
+
+Parts are numbered in the order of batches and pages, so a version's rank is (updated_at, part, pos). Losing versions
+are named by (part, pos): there are few of them, so that memory follows what changed and one hash per order, not the
+rows.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from ordersetl.fold.files import read_partition
+from ordersetl.fold.plan import Part
+from ordersetl.lake import index
+from ordersetl.lake.index import INDEX_SCHEMA
+from ordersetl.lake.layout import Lake
+from ordersetl.lake.manifest import FileEntry
+
+__all__ = ["VERSION_SCHEMA", "Incoming", "Verdicts", "judge_versions", "list_keys", "survey"]
+
+VERSION_SCHEMA: dict[str, pl.DataType] = {"part": pl.UInt32(), "pos": pl.UInt64()}
+"""One order version: the part it is in, and its place there."""
+
+_HEADER_SCHEMA: dict[str, pl.DataType] = {
+    "order_id": pl.String(),
+    "updated_at_order": pl.Datetime("us"),
+    "dt": pl.Date(),
+    **VERSION_SCHEMA,
+}
+"""An order version in short."""
+
+_LEAVING_SCHEMA: dict[str, pl.DataType] = {
+    "dt": pl.Date(),
+    "order_id": pl.String(),
+    "sku": pl.String(),
+    "to": pl.Date(),
+}
+_KNOWN_SCHEMA: dict[str, pl.DataType] = {"order_id": pl.String(), "was": pl.Date(), **VERSION_SCHEMA}
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """The pending versions in short.
+
+    ``new_keys``: what the index must learn; ``strays``: versions whose order may stand in the partition of another
+    day (order_id, updated_at_order, dt, part, pos, was).
+    """
+
+    versions: int
+    new_keys: pl.DataFrame
+    strays: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What the comparison of versions came to.
+
+    ``lost`` (VERSION_SCHEMA): versions that do not count. ``leaving``: rows (order_id, sku) that a newer version of
+    their order moves from the partition of the day ``dt`` to the day ``to``. ``known``: which version of an order
+    stood in a partition of the day ``was`` that is to be rebuilt.
+    """
+
+    lost: pl.DataFrame
+    leaving: pl.DataFrame
+    known: pl.DataFrame
+
+
+def survey(parts: Sequence[Part], look_up: Callable[[pl.Series], pl.DataFrame]) -> Incoming:
+    """Look at the pending versions part by part: which the index does not know, and which it knows elsewhere."""
+    versions = 0
+    new_keys = [pl.DataFrame(schema=INDEX_SCHEMA)]
+    strays = [pl.DataFrame(schema={**_HEADER_SCHEMA, "was": pl.Date})]
+    for part in parts:
+        if not part.pending:
+            continue
+        headers = _read_headers(part).with_columns(key=index.order_key())
+        versions += headers.height
+        known = look_up(headers["key"])
+        new_keys.append(headers.select(*INDEX_SCHEMA).join(known, on=["key", "dt"], how="anti").unique())
+        elsewhere = headers.join(known.rename({"dt": "was"}), on="key").filter(pl.col("was") != pl.col("dt"))
+        strays.append(elsewhere.drop("key"))
+    return Incoming(versions, pl.concat(new_keys), pl.concat(strays))
+
+
+def judge_versions(
+    lake: Lake,
+    parts: Sequence[Part],
+    strays: pl.DataFrame,
+    partitions: Mapping[date, FileEntry],
+    broken_days: Collection[date],
+) -> Verdicts:
+    """Which versions lose: among the pending ones, against other days' partitions, and for broken days among all.
+
+    What stands in a version's own day is left to the fold of that day.
+
+    Args:
+        lake: where the partitions are.
+        parts: the pending parts, and where there are broken days those of all batches.
+        strays: see Incoming.
+        partitions: the sound ones.
+        broken_days: days whose partition is to be rebuilt from all batches.
+
+    Raises:
+        FileDamagedError: a partition to look into is not what the manifest says.
+    """
+    pending = [part for part in parts if part.pending]
+    lost = _losers(_rank_versions(pending, _repeated_keys(pending)))
+    known = pl.DataFrame(schema=_KNOWN_SCHEMA)
+    if broken_days:
+        versions = _rank_versions(parts, list_keys(parts, broken_days)["key"])
+        lost = pl.concat([lost, _losers(versions)]).unique()
+        stood = versions.filter(pl.col("part").is_in([part.number for part in parts if part.applied]))
+        stood = stood.unique("order_id", keep="last", maintain_order=True).rename({"dt": "was"})
+        known = stood.filter(pl.col("was").is_in(list(broken_days))).select(*_KNOWN_SCHEMA)
+    leaving, refused = _settle_moves(lake, strays, lost, partitions)
+    return Verdicts(pl.concat([lost, refused]).unique(), leaving, known)
+
+
+def list_keys(parts: Sequence[Part], days: Collection[date]) -> pl.DataFrame:
+    """What the index must know of versions in these days: INDEX_SCHEMA."""
+    found = [pl.DataFrame(schema=INDEX_SCHEMA)]
+    for part in parts:
+        held = pl.read_parquet(part.orders, columns=["order_id", "dt"]).filter(pl.col("dt").is_in(list(days)))
+        found.append(held.select(key=index.order_key(), dt="dt"))
+    return pl.concat(found).unique()
+
+
+def _read_headers(part: Part) -> pl.DataFrame:
+    columns = [name for name in _HEADER_SCHEMA if name != "part"]
+    headers = pl.read_parquet(part.orders, columns=columns)
+    return headers.with_columns(part=pl.lit(part.number, pl.UInt32)).select(*_HEADER_SCHEMA)
+
+
+def _repeated_keys(parts: Sequence[Part]) -> pl.Series:
+    """Hashes that several versions have: of one order, or rarely of two."""
+    hashed = [pl.read_parquet(part.orders, columns=["order_id"]).select(key=index.order_key()) for part in parts]
+    keys = pl.concat([pl.DataFrame(schema={"key": pl.UInt64}), *hashed])["key"].rechunk().sort()
+    return keys.filter((keys == keys.shift(1)).fill_null(value=False)).unique()
+
+
+def _rank_versions(parts: Sequence[Part], keys: pl.Series) -> pl.DataFrame:
+    """Headers of all versions of the orders that have one of the keys, the best version of each order last."""
+    found = [pl.DataFrame(schema=_HEADER_SCHEMA)]
+    if len(keys):
+        wanted = keys.unique().implode()
+        found.extend(_read_headers(part).filter(index.order_key().is_in(wanted)) for part in parts)
+    return pl.concat(found).sort("order_id", "updated_at_order", "part", "pos")
+
+
+def _losers(ranked: pl.DataFrame) -> pl.DataFrame:
+    loses = (pl.col("order_id") == pl.col("order_id").shift(-1)).fill_null(value=False)
+    return ranked.filter(loses).select(*VERSION_SCHEMA)
+
+
+def _settle_moves(
+    lake: Lake, strays: pl.DataFrame, lost: pl.DataFrame, partitions: Mapping[date, FileEntry]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Decide for each version whose order may stand in another day's partition which of the two wins.
+
+    A day without a sound partition needs no decision: all versions of its orders were compared already.
+
+    Returns:
+        The rows that leave; VERSION_SCHEMA of the versions that lose against a partition.
+    """
+    leaving = [pl.DataFrame(schema=_LEAVING_SCHEMA)]
+    refused = [pl.DataFrame(schema=VERSION_SCHEMA)]
+    live = strays.join(lost, on=list(VERSION_SCHEMA), how="anti")
+    for (day,), coming in live.partition_by("was", as_dict=True).items():
+        if day not in partitions:
+            continue
+        rows = read_partition(lake, day, partitions[day], ["order_id", "sku", "updated_at_order"])
+        met = rows.select("order_id", "sku", stands_since="updated_at_order").join(coming, on="order_id")
+        loses = pl.col("stands_since") > pl.col("updated_at_order")
+        refused.append(met.filter(loses).select(*VERSION_SCHEMA))
+        leaving.append(met.filter(~loses).select(dt="was", order_id="order_id", sku="sku", to="dt"))
+    return pl.concat(leaving), pl.concat(refused)

@@ -1,0 +1,83 @@
+"""Where orders and reference data come from, as settings and flags say."""
+
+import logging
+from pathlib import Path
+
+from ordersetl.dims import PRODUCTS, USERS, Dimension, read_reference
+from ordersetl.errors import ConfigError
+from ordersetl.extract import Origin, ReferenceFile
+from ordersetl.lake import raw
+from ordersetl.lake.layout import Lake
+from ordersetl.settings import Settings
+from ordersetl.source.sample import SAMPLE_URL, sample_references
+
+__all__ = ["SAMPLE", "choose_origin", "read_references", "require_one_kind"]
+
+SAMPLE = "sample"
+"""Kind of the built-in API."""
+
+log = logging.getLogger(__name__)
+
+
+def choose_origin(settings: Settings) -> Origin:
+    """Where the orders come from; with no API set, the built-in sample, and a notice.
+
+    Raises:
+        ConfigError: the settings contradict each other.
+    """
+    if settings.source == "generic" and settings.api_url is None:
+        raise ConfigError("the generic source needs an API", hint="Give --api-url, or set ORDERSETL_API_URL.")
+    if settings.source == SAMPLE and settings.api_url is not None:
+        raise ConfigError("the sample source has an API of its own", hint="Leave out --api-url or --source.")
+    if settings.api_url is not None:
+        return Origin("generic", settings.api_url)
+    if settings.source is None:
+        log.warning("no API is set, so the built-in sample API answers; set yours with --api-url or ORDERSETL_API_URL.")
+    return Origin(SAMPLE, SAMPLE_URL)
+
+
+def read_references(origin: Origin, users: Path | None, products: Path | None) -> list[ReferenceFile]:
+    """The given reference files, proven usable; with the sample API the built-in ones for those not given.
+
+    Raises:
+        ConfigError: a file is missing, or cannot be used.
+    """
+    if origin.source == SAMPLE:
+        sample_users, sample_products = sample_references()
+        users, products = users or sample_users, products or sample_products
+    given = [(USERS, users), (PRODUCTS, products)]
+    return [_read(dimension, path) for dimension, path in given if path is not None]
+
+
+def _read(dimension: Dimension, path: Path) -> ReferenceFile:
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the {dimension.kind} file {path}: {error.strerror}",
+            hint=f"Give the path of a CSV file to --{dimension.kind}.",
+        ) from None
+    read_reference(dimension, body, path.name)
+    return ReferenceFile(dimension.kind, path.name, body)
+
+
+def require_one_kind(lake: Lake, origin: Origin) -> None:
+    """Keep the sample's orders away from real ones.
+
+    Raises:
+        ConfigError: the output holds the sample's orders and the origin is another, or the reverse.
+    """
+    newest = max(raw.list_batches(lake), default=None)
+    if newest is None:
+        return
+    held = raw.read_marker(lake, newest).source
+    if held == SAMPLE and origin.source != SAMPLE:
+        raise ConfigError(
+            f"{lake.root} holds the built-in sample's orders, and yours must not mix with them",
+            hint=f"Choose another folder with --output, or delete {lake.root} first.",
+        )
+    if held != SAMPLE and origin.source == SAMPLE:
+        raise ConfigError(
+            f"{lake.root} holds orders of a real API, and the sample's must not mix with them",
+            hint="Give --api-url or set ORDERSETL_API_URL; or choose another folder with --output.",
+        )

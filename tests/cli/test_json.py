@@ -1,0 +1,132 @@
+"""``--json``: exactly one object on stdout, of one form, on failure too. The keys are a contract."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from console import Ended, ordersetl
+from typer.testing import CliRunner
+
+import ordersetl as package
+from ordersetl.cli import app
+from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
+
+DATA = {
+    "run": {"run_id", "started_at", "extract", "transform", "load", "check", "seconds", "report"},
+    "extract": {
+        *("batch", "source", "url", "since", "until", "window_end", "pages", "records", "bytes", "retries"),
+        *("resumed_pages", "seconds"),
+    },
+    "transform": {
+        *("batches", "staged_anew", "received", "accepted", "rejected", "outside_window", "rejected_by_reason"),
+        *("lines_received", "lines_accepted", "lines_rejected", "lines_rejected_by_reason", "rows", "texts_cut"),
+        "seconds",
+    },
+    "load": {
+        *("batches", "late", "orders", "partitions_written", "partitions_unchanged", "partitions_removed", "written"),
+        *("dimensions_written", "users", "products", "reference_notes", "healed", "recovered", "rebuilt", "revenue"),
+        *("rows", "orders_total", "seconds"),
+    },
+    "check": {"ok", "scope", "days", "deep", "outcomes", "metrics", "totals", "open_quarantine", "seconds"},
+}
+RESULTS = {
+    "run": RunResult,
+    "extract": ExtractResult,
+    "transform": TransformResult,
+    "load": LoadResult,
+    "check": CheckResult,
+}
+FAILURES = {
+    "an unknown flag": (["run", "--json", "--no-such-flag"], 2, "config", "run"),
+    "an unknown command": (["rnu", "--json"], 2, "config", ""),
+    "a flag before the command": (["--json", "run"], 2, "config", "run"),
+    "a bad value": (["load", "--wait", "long", "--json"], 2, "config", "load"),
+    "a bad setting": (["transform", "--config", "bad.toml", "--json"], 2, "config", "transform"),
+    "a bad time": (["extract", "--since", "soon", "--json"], 2, "config", "extract"),
+    "a failed check": (["check", "--json"], 3, "check_failed", "check"),
+    "no answer": (["run", "--api-url", "http://127.0.0.1:9", "--json"], 4, "source", "run"),
+}
+
+
+def assert_envelope(envelope: Any, command: str, status: str) -> None:
+    assert list(envelope) == ["command", "status", "version", "data", *(["error"] if status == "failed" else [])]
+    assert envelope["command"] == command
+    assert envelope["status"] == status
+    assert envelope["version"] == package.__version__
+
+
+@pytest.mark.parametrize("command", DATA)
+def test_success_is_one_object_of_a_pinned_form(shop: Path, command: str) -> None:
+    ended = ordersetl(command, "--json", cwd=shop)
+    assert ended.code == 0
+    assert ended.out.count("\n") == 1
+    assert_envelope(ended.json, command, "ok")
+    assert set(ended.json["data"]) == DATA[command]
+    assert {field.name for field in fields(RESULTS[command])} == DATA[command]
+
+
+def test_a_run_reports_its_stages_in_their_own_forms_and_keeps_the_same_on_disk(tmp_path: Path) -> None:
+    data = ordersetl("run", "--json", cwd=tmp_path).json["data"]
+    for stage in ("extract", "transform", "load", "check"):
+        assert set(data[stage]) == DATA[stage]
+        assert data["seconds"][stage] == data[stage]["seconds"]
+    assert data["load"]["orders"]["inserted"] == data["load"]["orders_total"] == 282
+    assert data["load"]["revenue"].keys() == {"COP", "EUR", "MXN", "PEN", "USD"}
+    assert all(isinstance(amount, str) and amount[-5] == "." for amount in data["load"]["revenue"].values())
+    kept = Ended(0, (tmp_path / data["report"]).read_text(encoding="utf-8"), "").json
+    assert kept["status"] == "ok"
+    assert {stage: kept[stage] for stage in ("extract", "transform", "load", "check")} == {
+        stage: data[stage] for stage in ("extract", "transform", "load", "check")
+    }
+
+
+@pytest.mark.parametrize(("arguments", "code", "error", "command"), FAILURES.values(), ids=FAILURES.keys())
+def test_failure_is_one_object_of_the_same_form(
+    tmp_path: Path, arguments: list[str], code: int, error: str, command: str
+) -> None:
+    (tmp_path / "bad.toml").write_text("page_size = 0\n")
+    ended = ordersetl(*arguments, cwd=tmp_path, ORDERSETL_MAX_RETRIES="0")
+    assert ended.code == code
+    assert ended.out.count("\n") == 1
+    assert_envelope(ended.json, command, "failed")
+    assert set(ended.json["error"]) == {"code", "message", "hint"}
+    assert ended.json["error"]["code"] == error
+    assert ended.json["error"]["message"]
+    assert ended.json["error"]["message"] in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_failed_check_keeps_its_data(shop: Path) -> None:
+    (shop / "output/curated/dim_user.csv").unlink()
+    envelope = ordersetl("check", "--json", cwd=shop).json
+    assert set(envelope["data"]) == DATA["check"]
+    failed = {outcome["name"] for outcome in envelope["data"]["outcomes"] if not outcome["ok"]}
+    assert "files_present" in failed
+    assert all(name in envelope["error"]["message"] for name in failed)
+
+
+def test_a_failed_run_keeps_a_report(tmp_path: Path) -> None:
+    envelope = ordersetl("run", "--json", cwd=tmp_path, ORDERSETL_MAX_REJECT_RATIO="0").json
+    (report,) = tmp_path.glob("output/runs/*.json")
+    kept = Ended(0, report.read_text(encoding="utf-8"), "").json
+    assert kept["status"] == "failed"
+    assert kept["error"] == envelope["error"]
+    assert kept["transform"]["rejected"] == 34
+    assert "load" not in kept
+
+
+def test_a_bug_is_a_failure_with_an_envelope(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ordersetl.pipeline.transform", _fail)
+    ended = CliRunner().invoke(app, ["transform", "--json"])
+    assert ended.exit_code == 1
+    envelope = Ended(1, ended.stdout, "").json
+    assert_envelope(envelope, "transform", "failed")
+    assert envelope["error"]["code"] == "internal"
+    assert "KeyError: 'gone'" in envelope["error"]["message"]
+    assert "Traceback" not in ended.stderr
+
+
+def _fail(*_: object, **__: object) -> None:
+    raise KeyError("gone")

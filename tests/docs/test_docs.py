@@ -1,0 +1,162 @@
+"""README and docs are true: commands run and say what is shown, names exist, links resolve."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from console import COMMANDS, environment
+from readme import README, ROOT, play, read_examples, read_python
+from typer.main import get_command
+
+import ordersetl
+from ordersetl import errors
+from ordersetl.cli import app
+from ordersetl.settings import Settings
+
+pytestmark = pytest.mark.docs
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+TEXT = README.read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def section(title: str, text: str = TEXT) -> str:
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def options() -> set[str]:
+    group = get_command(app)
+    commands = [group, *group.commands.values()]  # type: ignore[attr-defined]  # Typer's group has them
+    return {name for command in commands for parameter in command.params for name in parameter.opts} | {"--help", "-h"}
+
+
+def test_the_commands_do_what_the_readme_shows(tmp_path: Path) -> None:
+    examples = read_examples()
+    assert examples[0].command == "ordersetl run --since 2025-08-23"
+    play(examples, tmp_path)
+
+
+def test_the_python_works(tmp_path: Path) -> None:
+    for code in read_python():
+        command = [sys.executable, "-W", "error", "-c", code]
+        ended = subprocess.run(
+            command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=120
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout == "282 orders inserted, 34 rejected\n"
+
+
+def test_the_two_commands_of_the_readme_are_these() -> None:
+    blocks = re.findall(r"^```sh\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+    assert "python3 -m pip install . && ordersetl run --since 2025-08-23\n" in blocks
+    assert "python3 -m pip install nox && nox\n" in blocks
+
+
+def test_every_flag_is_named_and_every_named_flag_exists() -> None:
+    named = set(re.findall(r"`(--?[a-z][a-z-]*)", section("Commands")))
+    assert named == options()
+    for page in PAGES:
+        used = {
+            flag
+            for line in re.findall(r"ordersetl [^`\n]*", page.read_text(encoding="utf-8"))
+            for flag in re.findall(r"(?<= )--?[a-z][a-z-]*", line)
+        }
+        assert used <= options() | {"--group"}, page
+
+
+def test_every_command_is_named() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", section("Commands"), re.MULTILINE)
+    assert rows == list(COMMANDS)
+    for page in PAGES:
+        for word in re.findall(r"`ordersetl ([a-z]+)", page.read_text(encoding="utf-8")):
+            assert word in COMMANDS, (page, word)
+
+
+def test_every_exit_code_is_named() -> None:
+    rows = {int(code) for code in re.findall(r"^\| (\d+) \|", section("Exit codes"), re.MULTILINE)}
+    raised = {getattr(errors, name).exit_code for name in errors.__all__}
+    assert rows == raised | {0}
+
+
+def test_every_setting_is_named_with_its_default() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| `?([^|`]+)`? \|", section("Settings"), re.MULTILINE))
+    assert rows.keys() == Settings.model_fields.keys()
+    for name, shown in rows.items():
+        default = Settings.model_fields[name].get_default()
+        if shown.strip() == "none":
+            assert default is None, name
+        else:
+            assert getattr(Settings(**{name: shown}), name) == default, name
+
+
+def test_every_variable_that_is_named_exists() -> None:
+    for page in PAGES:
+        for name in re.findall(r"ORDERSETL_([A-Z_]*[A-Z])\b", page.read_text(encoding="utf-8")):
+            assert name.lower() in Settings.model_fields, (page, name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_resolve(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if re.match(r"https?://", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path) if path else page
+        assert file.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, target
+
+
+def test_every_module_has_its_place_in_the_architecture() -> None:
+    said = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    home = ROOT / "src" / "ordersetl"
+    for path in sorted(home.rglob("*.py")):
+        if path.name == "__init__.py":
+            if path.parent != home:
+                assert f"`{path.parent.name}/`" in said
+        else:
+            assert f"`{path.stem}`" in said, path
+    table = section("Modules", said)
+    stems = {path.stem for path in home.rglob("*.py")}
+    for cell in re.findall(r"^\| ((?:`[\w/]+`,? ?)+) \|", table, re.MULTILINE):
+        for name in re.findall(r"`([\w/]+)`", cell):
+            assert name in stems or (home / name).is_dir(), name
+
+
+def names_in_rows(said: str) -> set[str]:
+    return set(re.findall(r"^\| `([\w-]+)` \|", said, re.MULTILINE))
+
+
+def bare_names(requirements: list[object]) -> set[str]:
+    """Names of the packages; a group that includes another one is left out."""
+    return {re.split(r"[^\w-]", spec)[0] for spec in requirements if isinstance(spec, str)}
+
+
+def test_every_dependency_has_its_reason() -> None:
+    text = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8")
+    runtime, development = text.split("For development only:")
+    assert names_in_rows(runtime) == bare_names(PROJECT["project"]["dependencies"])
+    grouped = set().union(*map(bare_names, PROJECT["dependency-groups"].values()))
+    assert names_in_rows(development) == grouped
+
+
+def test_the_changelog_has_this_version() -> None:
+    assert f"\n## {ordersetl.__version__}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_sessions_that_are_described_exist() -> None:
+    sessions = set(re.findall(r"^def (\w+)\(session", (ROOT / "noxfile.py").read_text(encoding="utf-8"), re.MULTILINE))
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(rows) == sessions
+
+
+def test_paths_that_are_named_exist() -> None:
+    for page in PAGES:
+        for name in re.findall(
+            r"`((?:sql|docs|fixtures|tests|src|lake|source|warehouse|fold)/[\w./-]*)`", page.read_text("utf-8")
+        ):
+            assert (ROOT / name).exists() or (ROOT / "src/ordersetl" / name).exists(), (page, name)

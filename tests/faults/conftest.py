@@ -1,0 +1,58 @@
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+from fault_cases import Stage
+from faulty import FaultyDisk
+from shop_story import NOW, Shop, readers_files
+
+from ordersetl.lake.disk import Step
+
+
+@dataclass(frozen=True)
+class Story:
+    """Outputs that hold the first chapter, and both; the steps of the second chapter's run."""
+
+    first: Path
+    both: Path
+    steps: list[Step]
+
+
+@pytest.fixture(scope="session")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    folder = tmp_path_factory.mktemp("story")
+    Shop(folder / "files", chapter=1).run(folder / "first", FaultyDisk(), NOW - timedelta(days=1))
+    shutil.copytree(folder / "first", folder / "both")
+    disk = FaultyDisk()
+    Shop(folder / "files").run(folder / "both", disk)
+    return Story(folder / "first", folder / "both", disk.steps)
+
+
+@pytest.fixture(scope="session")
+def stage(story: Story) -> Stage:
+    return Stage(story.first, readers_files(story.first), readers_files(story.both))
+
+
+@pytest.fixture(scope="session")
+def loaded(story: Story) -> Path:
+    """An output that holds both chapters; for copying."""
+    return story.both
+
+
+@pytest.fixture(scope="session")
+def steps(story: Story) -> list[Step]:
+    """The durable steps of a run of the second chapter that meets no fault."""
+    return story.steps
+
+
+@pytest.fixture(scope="session")
+def workers() -> Iterator[ProcessPoolExecutor]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POLARS_MAX_THREADS", "1")  # frames of ten rows: two processes are faster than two threads each
+        with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+            yield pool

@@ -1,0 +1,318 @@
+"""Every class of file deleted, cut, emptied, flipped, or replaced by a folder or a link out of the output."""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from fault_cases import Stage
+from faulty import Died, FaultyDisk
+from shop_story import NOW, Shop, leftovers, readers_files
+
+from ordersetl import pipeline
+from ordersetl.errors import LockedError, OrdersetlError, StorageError
+from ordersetl.lake.commit import Commit
+from ordersetl.lake.layout import FACT_FILE
+
+LATER = NOW + timedelta(minutes=30)
+SECRET = b"order_id,sku\nnobody's,business\n"
+
+
+@dataclass(frozen=True)
+class Site:
+    """An output that holds both chapters, and a file outside it."""
+
+    shop: Shop
+    output: Path
+    outside: Path
+    expected: dict[str, bytes]
+
+    def find(self, pattern: str) -> Path:
+        """The last file that fits: of batches the newest."""
+        return max(self.output.glob(pattern))
+
+    def run(self, *, full: bool = False) -> None:
+        self.shop.run(self.output, FaultyDisk(), LATER, full=full)
+
+    def assert_right(self) -> None:
+        assert readers_files(self.output) == self.expected
+        assert leftovers(self.output) == []
+        assert pipeline.check(self.shop.settings(self.output)).ok
+        self.assert_outside_untouched()
+
+    def assert_outside_untouched(self) -> None:
+        assert [path.name for path in self.outside.iterdir()] == ["fact_order.csv"]
+        assert (self.outside / "fact_order.csv").read_bytes() == SECRET
+
+
+@pytest.fixture
+def site(tmp_path: Path, stage: Stage, loaded: Path) -> Site:
+    output, outside = tmp_path / "output", tmp_path / "outside"
+    shutil.copytree(loaded, output)
+    shop = Shop(tmp_path / "files")
+    outside.mkdir()
+    (outside / "fact_order.csv").write_bytes(SECRET)
+    return Site(shop, output, outside, stage.after)
+
+
+def delete(path: Path, outside: Path) -> None:
+    del outside
+    path.unlink()
+
+
+def cut(path: Path, outside: Path) -> None:
+    del outside
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def empty(path: Path, outside: Path) -> None:
+    del outside
+    os.truncate(path, 0)
+
+
+def flip_bit(path: Path, outside: Path) -> None:
+    del outside
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def put_folder(path: Path, outside: Path) -> None:
+    del outside
+    path.unlink()
+    path.mkdir()
+    (path / "note.txt").write_text("put here by hand")
+
+
+def put_link(path: Path, outside: Path) -> None:
+    path.unlink()
+    path.symlink_to(outside / "fact_order.csv")
+
+
+Wound = Callable[[Path, Path], None]
+WOUNDS: tuple[Wound, ...] = (delete, cut, empty, flip_bit, put_folder, put_link)
+wounds = pytest.mark.parametrize("wound", WOUNDS, ids=lambda wound: wound.__name__)
+
+DERIVED = {
+    "staged_parquet": "staged/*/lines-*.parquet",
+    "staged_rejects": "staged/*/rejects-*.ndjson",
+    "stage_json": "staged/*/stage.json",
+    "quarantine": "quarantine/*.ndjson",
+    "partition": "curated/dt=2025-08-21/fact_order.csv",
+    "dimension": "curated/dim_user.csv",
+    "manifest": "curated/_manifest.json",
+    "index": "index/*.arrow",
+    "run_report": "runs/*.json",
+    "request": "raw/*/_request.json",
+}
+
+
+@wounds
+@pytest.mark.parametrize("kind", DERIVED)
+def test_what_is_derived_is_healed_by_the_next_load(site: Site, kind: str, wound: Wound) -> None:
+    wound(site.find(DERIVED[kind]), site.outside)
+    site.shop.load(site.output, FaultyDisk(), LATER)
+    site.assert_right()
+
+
+@pytest.mark.parametrize("kind", ["partition", "dimension", "quarantine", "index"])
+def test_a_change_that_keeps_size_and_time_is_found_by_verify(site: Site, kind: str) -> None:
+    path = site.find(DERIVED[kind])
+    before = path.stat()
+    flip_bit(path, site.outside)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    site.shop.load(site.output, FaultyDisk(), LATER, verify=True)
+    site.assert_right()
+
+
+def test_a_dimension_is_never_built_upon_unproven(site: Site) -> None:
+    path = site.output / "curated" / "dim_user.csv"
+    before = path.stat()
+    flip_bit(path, site.outside)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    site.run(full=True)
+    site.assert_right()
+
+
+RAW = {
+    "page": "raw/2*/page-*.json",
+    "marker": "raw/2*/batch.json",
+    "reference": "raw/reference/{users}.csv",
+}
+
+
+def find_raw(site: Site, kind: str) -> Path:
+    users = hashlib.sha256((site.shop.folder / "users.csv").read_bytes()).hexdigest()
+    return site.find(RAW[kind].format(users=users))
+
+
+@wounds
+@pytest.mark.parametrize("kind", RAW)
+def test_raw_is_not_needed_for_what_is_loaded(site: Site, kind: str, wound: Wound) -> None:
+    path = find_raw(site, kind)
+    wound(path, site.outside)
+    site.shop.load(site.output, FaultyDisk(), LATER)
+    assert readers_files(site.output) == site.expected
+    assert pipeline.check(site.shop.settings(site.output)).ok
+    site.assert_outside_untouched()
+
+
+@wounds
+@pytest.mark.parametrize("kind", RAW)
+def test_damaged_raw_is_named_where_it_is_needed(site: Site, kind: str, wound: Wound) -> None:
+    path = find_raw(site, kind)
+    shutil.rmtree(site.output / "staged")
+    shutil.rmtree(site.output / "curated")
+    wound(path, site.outside)
+    if (kind, wound) == ("marker", delete):  # then the batch is an unfinished one, and the next run goes on with it
+        site.shop.load(site.output, FaultyDisk(), LATER)
+    else:
+        with pytest.raises(StorageError, match=re.escape(str(path))) as caught:
+            site.shop.load(site.output, FaultyDisk(), LATER)
+        assert caught.value.hint
+        assert readers_files(site.output) == {}
+    site.assert_outside_untouched()
+    # what the hint says: move it away, and fetch it again
+    if kind != "reference" and (kind, wound) != ("marker", delete):
+        shutil.move(path.parent, site.output.parent / "moved")
+    elif path.is_dir() and wound is put_folder:
+        shutil.move(path, site.output.parent / "moved")
+    site.run(full=True)
+    site.assert_right()
+
+
+def die_with_pending(site: Site) -> Site:
+    """The same site as a load leaves it that dies when the first partition after the commit point is in place."""
+    dry, broken = site.output.parent / "dry", site.output.parent / "broken"
+    disk = FaultyDisk()
+    for copy in (dry, broken):
+        shutil.copytree(site.output, copy)
+        shutil.rmtree(copy / "curated")
+    site.shop.load(dry, disk, LATER)
+    point = next(n for n, step in enumerate(disk.steps, 1) if step.path.name == "_pending.json")
+    last = next(n for n, step in enumerate(disk.steps[point:], point + 1) if step.path.name == FACT_FILE)
+    with pytest.raises(Died):
+        site.shop.load(broken, FaultyDisk(last, "after"), LATER)
+    assert (broken / "curated" / "_pending.json").exists()
+    return Site(site.shop, broken, site.outside, site.expected)
+
+
+@wounds
+def test_a_pending_manifest_that_was_tampered_with(site: Site, wound: Wound) -> None:
+    broken = die_with_pending(site)
+    wound(broken.output / "curated" / "_pending.json", site.outside)
+    broken.run()
+    broken.assert_right()
+
+
+@pytest.mark.parametrize("wound", [delete, cut, empty, flip_bit], ids=lambda wound: wound.__name__)
+def test_the_lock_file_may_be_tampered_with_between_runs(site: Site, wound: Wound) -> None:
+    wound(site.output / ".lock", site.outside)
+    site.run(full=True)
+    site.assert_right()
+
+
+@pytest.mark.parametrize("wound", [put_folder, put_link], ids=lambda wound: wound.__name__)
+def test_a_lock_file_that_is_none_is_named(site: Site, wound: Wound) -> None:
+    wound(site.output / ".lock", site.outside)
+    with pytest.raises(StorageError, match=r"\.lock") as caught:
+        site.run()
+    assert caught.value.hint
+    site.assert_outside_untouched()
+
+
+def test_a_lock_file_deleted_while_it_is_held(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish = Commit.finish
+
+    def lose_lock(commit: Commit, following: object) -> None:
+        (site.output / ".lock").unlink()
+        finish(commit, following)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Commit, "finish", lose_lock)
+    shutil.rmtree(site.output / "curated" / "dt=2025-08-21")
+    kept = readers_files(site.output)
+    with pytest.raises(LockedError, match="deleted or replaced"):
+        site.run(full=True)
+    assert readers_files(site.output) == kept
+    monkeypatch.undo()
+    site.run()
+    site.assert_right()
+
+
+@pytest.mark.parametrize("folder", ["raw", "raw/reference", "staged", "quarantine", "curated", "index", "runs"])
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_a_top_folder_that_is_none_is_named_and_left_alone(site: Site, folder: str, kind: str) -> None:
+    path = site.output / folder
+    shutil.move(path, site.output.parent / "moved")
+    if kind == "link":
+        path.symlink_to(site.outside)
+    else:
+        path.write_text("not a folder")
+    with pytest.raises(StorageError, match="must be a folder of its own") as caught:
+        site.run()
+    assert str(path) in caught.value.message
+    site.assert_outside_untouched()
+    path.unlink()
+    shutil.move(site.output.parent / "moved", path)
+    site.run()
+    site.assert_right()
+
+
+FOLDERS = ["curated/dt=2025-08-21", "staged/*", "raw/2*", "curated/_staging", "curated/_damaged"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_replaced_by_a_link_is_never_written_through(site: Site, folder: str) -> None:
+    found = sorted(site.output.glob(folder))
+    path = found[0] if found else site.output / folder
+    if found:
+        shutil.move(path, site.output.parent / "moved")
+    path.symlink_to(site.outside)
+    (site.output / "curated" / "dim_user.csv").unlink()  # there is something to heal
+    if folder.startswith(("raw", "curated/_damaged")):
+        with suppress(OrdersetlError):
+            site.run(full=True)
+        site.assert_outside_untouched()
+        path.unlink(missing_ok=True)
+        if folder.startswith("raw"):
+            shutil.move(site.output.parent / "moved", path)
+    site.run(full=True)
+    site.assert_right()
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_a_partition_folder_replaced_while_a_commit_was_pending(site: Site, kind: str) -> None:
+    broken = die_with_pending(site)
+    path = broken.output / "curated" / "dt=2025-08-26"
+    shutil.rmtree(path, ignore_errors=True)
+    path.symlink_to(site.outside) if kind == "link" else path.write_text("not a folder")
+    broken.run()
+    broken.assert_right()
+
+
+@pytest.mark.parametrize("name", ["_manifest.json", "dim_user.csv", "dt=2025-08-26/fact_order.csv"])
+def test_a_folder_put_in_the_way_while_a_commit_was_pending(site: Site, name: str) -> None:
+    broken = die_with_pending(site)
+    path = broken.output / "curated" / name
+    path.unlink(missing_ok=True)
+    (path / "inside").mkdir(parents=True)
+    broken.run()
+    broken.assert_right()
+
+
+def test_strays_are_reported_and_left_alone(site: Site) -> None:
+    strays = ["notes.txt", "dt=2025-08-21/copy.csv", "dt=2024-01-01/fact_order.csv"]
+    for stray in strays:
+        (site.output / "curated" / stray).parent.mkdir(exist_ok=True)
+        (site.output / "curated" / stray).write_bytes(SECRET)
+    site.shop.load(site.output, FaultyDisk(), LATER)
+    result = pipeline.check(site.shop.settings(site.output))
+    found = next(outcome for outcome in result.outcomes if outcome.name == "stray_files")
+    assert [row["file"] for row in found.samples] == ["dt=2024-01-01/", "dt=2025-08-21/copy.csv", "notes.txt"]
+    assert all((site.output / "curated" / stray).read_bytes() == SECRET for stray in strays)

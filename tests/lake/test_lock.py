@@ -1,0 +1,107 @@
+import json
+import os
+import pickle
+import socket
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from faulty import FaultyDisk
+
+from ordersetl.errors import LockedError, StorageError
+from ordersetl.lake.layout import Lake
+from ordersetl.lake.lock import hold_lock
+
+NOON = datetime(2025, 9, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path)
+
+
+def test_the_second_is_refused_and_told_who_holds_it(lake: Lake) -> None:
+    with hold_lock(lake, now=lambda: NOON), pytest.raises(LockedError) as caught, hold_lock(lake):
+        pass
+    assert f"process {os.getpid()} on {socket.gethostname()}, since 2025-09-01T12:00:00" in caught.value.message
+    assert "--wait" in caught.value.hint
+    with hold_lock(lake):
+        pass
+
+
+def test_waiting_ends_when_the_other_ends(lake: Lake) -> None:
+    naps: list[float] = []
+    with ExitStack() as first:
+        first.enter_context(hold_lock(lake))
+
+        def nap(seconds: float) -> None:
+            naps.append(seconds)
+            if len(naps) == 3:
+                first.close()
+
+        with hold_lock(lake, wait_s=60, sleep=nap):
+            pass
+    assert len(naps) == 3
+    assert all(0 < seconds < 1 for seconds in naps)
+
+
+def test_waiting_may_be_given_up(lake: Lake) -> None:
+    def give_up(seconds: float) -> None:
+        raise KeyboardInterrupt(seconds)
+
+    with hold_lock(lake), pytest.raises(KeyboardInterrupt), hold_lock(lake, wait_s=60, sleep=give_up):
+        pass
+    with hold_lock(lake):
+        pass
+
+
+@pytest.mark.parametrize("deed", ["delete", "replace"])
+def test_a_lost_lock_is_noticed(lake: Lake, deed: str) -> None:
+    with hold_lock(lake) as hold:
+        hold.require()
+        pickle.loads(pickle.dumps(hold)).require()  # noqa: S301 - as worker processes get it
+        lake.lock.unlink()
+        if deed == "delete":
+            with pytest.raises(LockedError, match="deleted or replaced"):
+                hold.require()
+            return
+        with hold_lock(lake) as other:
+            other.require()
+            with pytest.raises(LockedError, match=f"process {os.getpid()} on"):
+                hold.require()
+        with pytest.raises(LockedError):
+            hold.require()
+
+
+def test_a_file_that_is_gone_with_the_lock_is_another_runs_doing(lake: Lake) -> None:
+    with pytest.raises(LockedError), hold_lock(lake):  # noqa: PT012
+        lake.lock.unlink()
+        raise StorageError("cannot write x: No such file or directory")
+    with pytest.raises(StorageError, match="cannot write x"), hold_lock(lake):
+        raise StorageError("cannot write x: No such file or directory")
+
+
+def test_a_link_is_not_followed(lake: Lake) -> None:
+    outside = lake.root / "outside"
+    outside.write_bytes(b"not ours")
+    lake.lock.symlink_to(outside)
+    with pytest.raises(StorageError, match=r"cannot lock .*\.lock"), hold_lock(lake):
+        pass
+    assert outside.read_bytes() == b"not ours"
+
+
+def test_no_room_for_the_note_is_said_and_holds_nothing(lake: Lake) -> None:
+    full = Lake(lake.root, FaultyDisk(1, "ENOSPC"))
+    with pytest.raises(StorageError, match="No space left"), hold_lock(full):
+        pass
+    with hold_lock(lake):
+        pass
+
+
+@pytest.mark.parametrize("note", [b"", b"{", b"[]", json.dumps({"pid": 1}).encode()])
+def test_a_note_that_says_nothing_is_no_trouble(lake: Lake, note: bytes) -> None:
+    with hold_lock(lake):
+        lake.lock.write_bytes(note)
+        with pytest.raises(LockedError, match="another run holds"), hold_lock(lake):
+            pass

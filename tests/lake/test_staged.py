@@ -1,0 +1,127 @@
+"""The staged cache: it counts only where every byte is what the marker records."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from lakes import open_job, order, run, spoil, transform, write_batch
+
+from ordersetl.job import Job
+from ordersetl.lake.manifest import Manifest, read_manifest
+from ordersetl.lake.staged import (
+    StageMarker,
+    find_lost_quarantine,
+    find_stage,
+    has_quarantine,
+    has_rejects,
+    write_stage,
+)
+from ordersetl.models import RULES
+
+BATCH = "20250901T000000.000000Z"
+USERS = b"user_id,email,country,created_at\n"
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Iterator[Job]:
+    with open_job(tmp_path / "output") as opened:
+        write_batch(opened, [order(), order("bad", amount=-1), order("o-2")], batch_id=BATCH, users=USERS)
+        write_batch(opened, [order()])
+        yield opened
+
+
+@pytest.fixture
+def marker(job: Job) -> StageMarker:
+    transform(job)
+    found = find_stage(job.lake, BATCH, rules=RULES, source_digest=None)
+    assert found is not None
+    return found
+
+
+def test_a_marker_tells_all_that_a_load_needs(job: Job, marker: StageMarker) -> None:
+    assert (marker.received, marker.accepted, marker.rejected, marker.rows) == (3, 2, {"invalid_amount": 1}, 2)
+    assert [entry.name for entry in marker.references.values()] == ["users.csv"]
+    assert all(path.is_file() for path in (*marker.orders_paths(job.lake), *marker.lines_paths(job.lake)))
+
+
+def test_other_rules_or_another_source_do_not_count(job: Job, marker: StageMarker) -> None:
+    lake, digest = job.lake, marker.source_digest
+    assert find_stage(lake, BATCH, rules=RULES, source_digest=digest) == marker
+    assert find_stage(lake, BATCH, rules=RULES + 1, source_digest=digest) is None
+    assert find_stage(lake, BATCH, rules=RULES, source_digest="0" * 64) is None
+
+
+def test_a_folder_under_another_name_does_not_count(job: Job, marker: StageMarker) -> None:
+    shutil.copytree(job.lake.staged / BATCH, job.lake.staged / "20250902T000000.000000Z")
+    assert find_stage(job.lake, "20250902T000000.000000Z", rules=marker.rules, source_digest=None) is None
+
+
+@pytest.mark.parametrize("name", ["stage.json", "orders-00001.parquet", "lines-00001.parquet"])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        Path.unlink,
+        spoil,
+        lambda path: path.write_bytes(b""),
+        lambda path: (path.unlink(), path.mkdir()),
+        lambda path: (path.rename(path.with_suffix(".moved")), path.symlink_to(path.with_suffix(".moved"))),
+    ],
+)
+def test_damage_makes_it_not_count(job: Job, marker: StageMarker, name: str, harm: Callable[[Path], object]) -> None:
+    harm(job.lake.staged / marker.batch / name)
+    assert find_stage(job.lake, BATCH, rules=RULES, source_digest=None) is None
+
+
+def test_a_linked_folder_does_not_count(job: Job, marker: StageMarker, tmp_path: Path) -> None:
+    folder = job.lake.staged / marker.batch
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    assert find_stage(job.lake, BATCH, rules=RULES, source_digest=None) is None
+
+
+def test_rejects_and_quarantine_are_proven_apart(job: Job, marker: StageMarker) -> None:
+    lake = job.lake
+    assert has_rejects(lake, marker)
+    assert has_quarantine(lake, marker)
+    spoil(lake.staged / BATCH / "rejects-00001.ndjson")
+    spoil(lake.quarantine_file(BATCH))
+    assert find_stage(lake, BATCH, rules=RULES, source_digest=None) == marker
+    assert not has_rejects(lake, marker)
+    assert not has_quarantine(lake, marker)
+
+
+def test_without_rejects_there_is_no_quarantine_to_miss(job: Job, marker: StageMarker) -> None:
+    assert has_quarantine(job.lake, msgspec.structs.replace(marker, quarantine_bytes=0, batch="none"))
+    assert [path.name for path in job.lake.quarantine.iterdir()] == [f"{BATCH}.ndjson"]
+
+
+def test_a_marker_is_written_anew(job: Job, marker: StageMarker) -> None:
+    changed = msgspec.structs.replace(marker, texts_cut=7)
+    write_stage(job.lake, changed)
+    assert find_stage(job.lake, BATCH, rules=RULES, source_digest=None) == changed
+
+
+def test_size_and_time_tell_of_quarantine_and_the_hash_if_asked(job: Job) -> None:
+    run(job)
+    manifest = read_manifest(job.lake)
+    assert manifest is not None
+    path = job.lake.quarantine_file(BATCH)
+
+    def lost(*, verify: bool = False) -> list[str]:
+        assert manifest is not None
+        return [*find_lost_quarantine(job.lake, manifest, verify=verify)]
+
+    assert lost() == []
+    os.utime(path, (1, 1))
+    assert lost() == []
+    body = path.read_bytes()
+    path.write_bytes(body.replace(b"bad", b"dab"))
+    assert lost() == [BATCH]
+    path.write_bytes(body)
+    assert lost(verify=True) == []
+    path.unlink()
+    assert lost() == [BATCH]
+    assert find_lost_quarantine(job.lake, Manifest(), verify=True) == {}

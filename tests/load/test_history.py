@@ -1,0 +1,226 @@
+"""However a history of orders reaches the lake, curated is the plain-Python fold of it, byte for byte."""
+
+import contextlib
+import csv
+import io
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from unittest.mock import patch
+
+import polars as pl
+from hypothesis import HealthCheck, given, settings, strategies as st
+from lakes import Raw, curated_bytes, expected_bytes, load, open_job, raw_batches, spoil, transform, write_batch
+from reference_fold import Batch, fold, judge_batch
+from strategies import batches, encode
+
+from ordersetl.dims import PRODUCTS, USERS, Dimension
+from ordersetl.job import Job
+from ordersetl.lake import index
+from ordersetl.lake.layout import Lake, partition_day
+from ordersetl.results import LoadResult, OrderChanges, TransformResult
+
+LOAD = import_module("ordersetl.load")
+TRANSFORM = import_module("ordersetl.transform")  # the package's own name of it is the function
+
+THOROUGHLY = settings(
+    max_examples=40,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+
+ENRICHMENT = {"user_country", "product_name", "product_category", "list_price"}
+DAMAGES = ("staged", "index", "curated", "manifest", "quarantine", "partition", "dimension", "segment")
+
+
+def give_all_columns(dimension: Dimension, body: bytes | None) -> bytes | None:
+    """The reference file with its missing columns added: without them no extraction would have kept it."""
+    if body is None:
+        return None
+    header, end, rows = body.decode().partition("\n")
+    given_names = {name.strip() for name in next(csv.reader([header.strip("\r\ufeff")]))}
+    missing = [name for name in dimension.columns.values() if name not in given_names]
+    return (",".join([header.rstrip("\r"), *missing]) + end + rows).encode()
+
+
+@st.composite
+def deliveries(draw: st.DrawFn, *, odd: bool = True) -> list[tuple[str, Batch]]:
+    """Batches by id, oldest first, as the JSON text in which they arrive will be read."""
+    made = []
+    for number, batch in enumerate(draw(batches(odd=odd))):
+        users, products = give_all_columns(USERS, batch.users), give_all_columns(PRODUCTS, batch.products)
+        texts = [Raw(encode(record, draw(st.none() | st.integers(0, 2**16)))) for record in batch.orders]
+        made.append((f"20250901T00000{number}.000000Z", replace(batch, orders=texts, users=users, products=products)))
+    return made
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How the work is done, which must not show."""
+
+    chunk_bytes: int = 1 << 20
+    group_orders: int = 60_000
+    workers: int = 1
+    bulk: bool = True
+    hash_bits: int = 64
+    pages_of: int = 2
+
+
+MANNERS = st.builds(
+    Manner,
+    chunk_bytes=st.sampled_from((1, 400, 1 << 20)),
+    group_orders=st.sampled_from((1, 2, 60_000)),
+    workers=st.sampled_from((1, 1, 2)),
+    bulk=st.booleans(),
+    hash_bits=st.sampled_from((64, 64, 2, 0)),
+    pages_of=st.sampled_from((1, 2, 50)),
+)
+
+
+@contextlib.contextmanager
+def job_in(manner: Manner) -> Iterator[Job]:
+    """A job on a new output that works in this manner."""
+    hashing = index.order_key
+
+    def coarse() -> pl.Expr:
+        return hashing() % (1 << manner.hash_bits) if manner.hash_bits < 64 else hashing()
+
+    with (
+        tempfile.TemporaryDirectory() as root,
+        contextlib.ExitStack() as stack,
+        patch.object(TRANSFORM, "_MIB", manner.chunk_bytes),
+        patch.object(LOAD, "_GROUP_ORDERS", manner.group_orders),
+        patch.object(index, "order_key", coarse),
+    ):
+        threads = stack.enter_context(ThreadPoolExecutor(manner.workers)) if manner.workers > 1 else None
+        output = Path(root) / "output"
+        yield stack.enter_context(
+            open_job(output, executor=threads, workers=manner.workers, chunk_mb=1, bulk=manner.bulk)
+        )
+
+
+def deliver(job: Job, delivery: tuple[str, Batch], manner: Manner) -> None:
+    batch_id, batch = delivery
+    write_batch(
+        job,
+        batch.orders,
+        batch_id=batch_id,
+        users=batch.users,
+        products=batch.products,
+        since=batch.since,
+        until=batch.until,
+        pages_of=manner.pages_of,
+    )
+
+
+def damage(lake: Lake, what: str, nth: int) -> None:
+    """Delete or spoil something that can be derived again, where it is there."""
+    folders = {"staged": lake.staged, "index": lake.index, "curated": lake.curated}
+    if what in folders:
+        shutil.rmtree(folders[what], ignore_errors=True)
+    found = {
+        "manifest": [lake.manifest],
+        "quarantine": sorted(lake.quarantine.glob("*.ndjson")),
+        "partition": sorted(lake.curated.glob("dt=*/*.csv")),
+        "dimension": sorted(lake.curated.glob("dim_*.csv")),
+        "segment": sorted(lake.index.glob("*")),
+    }.get(what, [])
+    if not found:
+        return
+    path = found[nth % len(found)]
+    if nth % 3 == 0:
+        path.unlink(missing_ok=True)
+    elif nth % 3 == 1 and path.exists():
+        path.write_bytes(path.read_bytes()[:-5])
+    elif path.exists():
+        spoil(path)
+
+
+def held_orders(files: Mapping[str, bytes]) -> dict[str, tuple[str, dict[str, tuple[str, ...]]]]:
+    """Each order of the curated files: its partition, and its rows by SKU without what reference data adds."""
+    held: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {}
+    for file, body in files.items():
+        if partition_day(file) is not None:
+            for row in csv.DictReader(io.StringIO(body.decode(), newline="")):
+                bare = tuple(value for name, value in row.items() if name not in ENRICHMENT)
+                held.setdefault(row["order_id"], (file, {}))[1][row["sku"]] = bare
+    return held
+
+
+def naive_changes(before: Mapping[str, bytes], history: Sequence[Batch], pending: Sequence[Batch]) -> OrderChanges:
+    """What becomes of the order versions of the pending batches, which are the last of the history."""
+    first = len(history) - len(pending)
+    ranked = sorted(
+        (order.updated_at, number, position, order.order_id)
+        for number, batch in enumerate(history)
+        for position, order in judge_batch(batch).orders.items()
+    )
+    winners = {order_id: number for _, number, _, order_id in ranked}
+    versions = sum(number >= first for _, number, _, _ in ranked)
+    was, now = held_orders(before), held_orders(fold(history))
+    taken = [order_id for order_id, number in winners.items() if number >= first]
+    updated = [order_id for order_id in taken if order_id in was and was[order_id] != now[order_id]]
+    unchanged = sum(order_id in was and was[order_id] == now[order_id] for order_id in taken)
+    return OrderChanges(
+        versions=versions,
+        inserted=sum(order_id not in was for order_id in taken),
+        updated=len(updated),
+        unchanged=unchanged,
+        superseded=versions - len(taken),
+        moved=sum(was[order_id][0] != now[order_id][0] for order_id in updated),
+        lines_removed=sum(len(was[order_id][1].keys() - now[order_id][1].keys()) for order_id in updated),
+    )
+
+
+def check_balance(transformed: TransformResult, loaded: LoadResult, lake: Lake) -> None:
+    """Nothing is lost on the way, and what is counted is there."""
+    t, o = transformed, loaded.orders
+    assert t.received == t.accepted + t.rejected + t.outside_window
+    assert t.rejected == sum(t.rejected_by_reason.values())
+    assert t.lines_received == t.lines_accepted + t.lines_rejected
+    assert t.lines_accepted >= t.rows
+    assert o.versions == o.inserted + o.updated + o.unchanged + o.superseded
+    held = held_orders(curated_bytes(lake))
+    assert loaded.orders_total == len(held)
+    assert loaded.rows == sum(len(rows) for _, rows in held.values())
+
+
+def times(lake: Lake) -> dict[Path, int]:
+    return {path: path.lstat().st_mtime_ns for path in lake.root.rglob("*") if path.is_file()}
+
+
+@THOROUGHLY
+@given(st.data())
+def test_curated_is_the_fold_of_what_arrived_however_it_did(data: st.DataObject) -> None:
+    waiting = data.draw(st.permutations(data.draw(deliveries(), "batches")), "arrivals")
+    manner = data.draw(MANNERS, "manner")
+    with job_in(manner) as job:
+        while waiting:
+            count = data.draw(st.integers(1, len(waiting)), "arriving")
+            before, known = curated_bytes(job.lake), raw_batches(job.lake)
+            for delivery in waiting[:count]:
+                deliver(job, delivery, manner)
+            waiting = waiting[count:]
+            harmed = data.draw(st.lists(st.sampled_from(DAMAGES), max_size=2), "damages")
+            for what in harmed:
+                damage(job.lake, what, data.draw(st.integers(0, 8), "which"))
+            trusts = not {"curated", "manifest", "partition"}.intersection(harmed)
+            rebuild = data.draw(st.sampled_from((False, False, False, True)), "rebuild")
+            transformed = transform(job, verify=True)
+            loaded = load(job, rebuild=rebuild, verify=data.draw(st.booleans(), "verify") or "partition" in harmed)
+            assert curated_bytes(job.lake) == expected_bytes(job.lake)
+            check_balance(transformed, loaded, job.lake)
+            again = times(job.lake)
+            assert load(job).orders == OrderChanges()
+            assert times(job.lake) == again
+            if trusts:
+                history = raw_batches(job.lake)
+                new = sorted(history.keys() - known.keys())
+                pending = [batch for batch_id, batch in history.items() if rebuild or not known or batch_id >= new[0]]
+                held = {} if rebuild else before
+                assert loaded.orders == naive_changes(held, list(history.values()), pending)

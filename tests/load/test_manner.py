@@ -1,0 +1,105 @@
+"""How a load is done does not show in what it leaves: executors, groups, bulk, hashes that collide, processes."""
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from importlib import import_module
+from multiprocessing import get_context
+from pathlib import Path
+from random import Random
+
+import polars as pl
+import pytest
+from lakes import curated_bytes, expected_bytes, item, open_job, order, run, spoil, write_batch
+
+from ordersetl.job import Job
+from ordersetl.lake import index
+
+LOAD = import_module("ordersetl.load")  # the package's own name of it is the function
+
+PRODUCTS = b"sku,name,category,price\nS0,Shoe,shoes,1\nS1,Hat,hats,2\n"
+
+
+def history(seed: int = 7) -> list[list[object]]:
+    """Four batches of orders that move, change and repeat, some of them bad."""
+    random = Random(seed)
+
+    def some_order() -> dict[str, object]:
+        skus = random.sample(["S0", "S1", "S2", "S3"], random.randint(1, 3))
+        return order(
+            f"o-{random.randrange(30)}",
+            random.randrange(20, 26),
+            updated_at=f"2025-09-01T00:00:{random.randrange(60):02d}Z",
+            amount=random.choice([5, 10, 99.99, -1]),
+            items=[item(sku, random.randint(1, 3), random.choice([1, 2.5, None])) for sku in skus],
+        )
+
+    return [[some_order() for _ in range(25)] for _ in range(4)]
+
+
+def load_all(job: Job) -> None:
+    for number, records in enumerate(history()):
+        write_batch(job, records, products=PRODUCTS if number == 2 else None)
+        if number != 1:
+            run(job)
+
+
+@pytest.fixture
+def expected(tmp_path: Path) -> Iterator[dict[str, bytes]]:
+    with open_job(tmp_path / "plain") as job:
+        load_all(job)
+        found = curated_bytes(job.lake)
+        assert found == expected_bytes(job.lake)
+        yield found
+
+
+def test_on_threads(tmp_path: Path, expected: dict[str, bytes]) -> None:
+    with ThreadPoolExecutor(4) as threads, open_job(tmp_path / "out", executor=threads, workers=4) as job:
+        load_all(job)
+        assert curated_bytes(job.lake) == expected
+
+
+def test_on_processes(tmp_path: Path, expected: dict[str, bytes]) -> None:
+    """All that crosses to a worker and back pickles, an error that names a damaged file too."""
+    with (
+        ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes,
+        open_job(tmp_path / "out", executor=processes, workers=2) as job,
+    ):
+        load_all(job)
+        assert curated_bytes(job.lake) == expected
+        spoil(next(job.lake.curated.glob("dt=2025-08-20/*")))
+        write_batch(job, [order("new", 20)])
+        assert [damage.file for damage in run(job).healed] == ["dt=2025-08-20/fact_order.csv"]
+        assert curated_bytes(job.lake) == expected_bytes(job.lake)
+
+
+@pytest.mark.parametrize("orders", [1, 10])
+def test_in_small_groups(
+    tmp_path: Path, expected: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, orders: int
+) -> None:
+    monkeypatch.setattr(LOAD, "_GROUP_ORDERS", orders)
+    with open_job(tmp_path / "out") as job:
+        load_all(job)
+        assert curated_bytes(job.lake) == expected
+
+
+def test_without_bulk(tmp_path: Path, expected: dict[str, bytes]) -> None:
+    with open_job(tmp_path / "out", bulk=False) as job:
+        load_all(job)
+        assert curated_bytes(job.lake) == expected
+
+
+@pytest.mark.parametrize("hashes", [1, 4])
+def test_with_orders_that_share_a_hash(
+    tmp_path: Path, expected: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, hashes: int
+) -> None:
+    hashing = index.order_key
+    monkeypatch.setattr(index, "order_key", lambda: hashing() % hashes)
+    with open_job(tmp_path / "out") as job:
+        load_all(job)
+        assert curated_bytes(job.lake) == expected
+        keys = pl.concat([pl.read_ipc(path) for path in job.lake.index.iterdir()])
+        assert keys["key"].max() == hashes - 1
+        next(job.lake.curated.glob("dt=2025-08-21/*")).unlink()
+        next(job.lake.index.iterdir()).unlink()
+        run(job)
+        assert curated_bytes(job.lake) == expected

@@ -1,0 +1,318 @@
+"""Settings: which source wins, what is refused, and that no value is shown where it may be a secret."""
+
+import pickle
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+from pydantic import ValidationError
+
+from ordersetl.errors import ConfigError
+from ordersetl.settings import CONFIG_FILE, Settings, load_settings
+
+SECRET = "s3cret"  # noqa: S105 - of a test
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder, and no variable of ours."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"ORDERSETL_{name.upper()}", raising=False)
+    return tmp_path
+
+
+def load_toml(text: str, **flags: Any) -> Settings:
+    Path("given.toml").write_text(text, encoding="utf-8")
+    return load_settings(Path("given.toml"), **flags)
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_toml(text)
+    assert caught.value.exit_code == 2
+    return f"{caught.value.message} {caught.value.hint}"
+
+
+# Which source wins
+
+
+def test_with_nothing_set_the_defaults_hold() -> None:
+    settings = load_settings()
+    assert settings == Settings()
+    assert settings.model_fields_set == set()
+    assert (settings.api_url, settings.output, settings.lookback) == (None, Path("output"), timedelta(minutes=10))
+
+
+def test_flag_over_environment_over_file_over_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = 'page_size = 1\nmax_retries = 1\nworkers = 1\noutput = "from-file"'
+    monkeypatch.setenv("ORDERSETL_PAGE_SIZE", "2")
+    monkeypatch.setenv("ORDERSETL_MAX_RETRIES", "2")
+    settings = load_toml(text, page_size=3, output=None)
+    assert (settings.page_size, settings.max_retries, settings.workers, settings.chunk_mb) == (3, 2, 1, 24)
+    assert settings.output == Path("from-file")
+    assert settings.model_fields_set == {"page_size", "max_retries", "workers", "output"}
+
+
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERSETL_API_URL", "")
+    assert load_toml('api_url = "http://shop.test"').api_url == "http://shop.test"
+
+
+def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "api_url": "https://shop.test/api/",
+        "api_token": SECRET,
+        "source": "generic",
+        "output": "there",
+        "lookback": "2h",
+        "page_size": "10",
+        "timeout_s": "1.5",
+        "max_retries": "0",
+        "retry_total_s": "60",
+        "max_response_mb": "1",
+        "resume_within": "PT90S",
+        "max_reject_ratio": "1",
+        "bulk": "false",
+        "chunk_mb": "2",
+        "workers": "3",
+    }
+    assert given.keys() == Settings.model_fields.keys()
+    for name, value in given.items():
+        monkeypatch.setenv(f"ORDERSETL_{name.upper()}", value)
+    settings = load_settings()
+    assert settings.api_token is not None
+    assert settings.api_token.get_secret_value() == SECRET
+    assert settings.model_dump(exclude={"api_token"}) == {
+        "api_url": "https://shop.test/api",
+        "source": "generic",
+        "output": Path("there"),
+        "lookback": timedelta(hours=2),
+        "page_size": 10,
+        "timeout_s": 1.5,
+        "max_retries": 0,
+        "retry_total_s": 60.0,
+        "max_response_mb": 1,
+        "resume_within": timedelta(seconds=90),
+        "max_reject_ratio": 1.0,
+        "bulk": False,
+        "chunk_mb": 2,
+        "workers": 3,
+    }
+
+
+def test_the_file_in_the_working_folder_is_found() -> None:
+    Path(CONFIG_FILE).write_text("page_size = 7")
+    assert load_settings().page_size == 7
+
+
+def test_the_library_reads_no_file() -> None:
+    Path(CONFIG_FILE).write_text("page_size = 7")
+    assert Settings().page_size == 1000
+
+
+def test_settings_are_frozen_and_travel_to_other_processes() -> None:
+    settings = load_toml(f'api_token = "{SECRET}"')
+    assert type(settings) is Settings
+    with pytest.raises(ValidationError):
+        settings.page_size = 5  # type: ignore[misc]
+    assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301 - our own bytes
+
+
+# Files
+
+
+def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+    for path in (tmp_path / "absent.toml", tmp_path):
+        with pytest.raises(ConfigError, match="there is no file") as caught:
+            load_settings(path)
+        assert "--config" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "data", [b"page_size = ", b"\xff\xfe", b"[a\n", b"page_size = 1\npage_size = 2", b"\xef\xbb\xbfa=1"]
+)
+def test_a_file_must_be_toml(data: bytes) -> None:
+    Path("given.toml").write_bytes(data)
+    with pytest.raises(ConfigError, match=r"given\.toml is not valid TOML"):
+        load_settings(Path("given.toml"))
+
+
+def test_an_unreadable_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path("given.toml")
+    path.touch()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(ConfigError, match=r"cannot read given\.toml: Permission denied"):
+        load_settings(path)
+
+
+# Values
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    said = refusal('page_sise = 5\nworkers = 0\nsource = "shopify"\n[api]\nurl = 1')
+    assert "page_sise: there is no such setting" in said
+    assert "api: there is no such setting" in said
+    assert "workers: " in said
+    assert "'generic' or 'sample'" in said
+    assert "given.toml" in said
+    assert "ORDERSETL_" in said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *[f"{name} = true" for name in ("page_size", "timeout_s", "max_reject_ratio", "workers", "chunk_mb")],
+        *[f"max_reject_ratio = {value}" for value in ("nan", "inf", "-0.1", "1.1", '"half"')],
+        *[f"timeout_s = {value}" for value in ("0", "nan", "inf", "-1", "[1]", "2025-01-01")],
+        *[f"page_size = {value}" for value in ("0", "1.5", '"many"', "1_000_001", "10.5")],
+        *[f"bulk = {value}" for value in ("5", '"perhaps"')],
+        *[f"output = {value}" for value in ("5", '"a\\u0000b"', '"~nobody-of-that-name/x"', '["a"]')],
+        *[f"api_token = {value}" for value in ("5", "true", '["a"]')],
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused(line: str) -> None:
+    assert refusal(line).startswith(f"{line.partition(' ')[0]}: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90s", 90),
+        ("10m", 600),
+        ("10min", 600),
+        (" 2 h ", 7200),
+        ("1.5h", 5400),
+        ("1d", 86400),
+        ("PT10M", 600),
+        ("0s", 0),
+    ],
+)
+def test_a_span_names_its_unit(text: str, seconds: int) -> None:
+    assert load_toml(f'lookback = "{text}"').lookback == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("value", ["600", '"600"', '"10M"', '"10 minutes"', '"m"', "00:10:00", "true", '"-10m"', '""'])
+def test_a_span_without_a_unit_is_refused(value: str) -> None:
+    assert "lookback: must name its unit, as in 90s, 10m, 2h or 1d" in refusal(f"lookback = {value}")
+
+
+@pytest.mark.parametrize("text", ["999999999d", "99999999999999999999d", "P-1D", "P99999999D", "Px", "٣m"])
+def test_a_span_out_of_bounds_is_refused(text: str) -> None:
+    assert refusal(f'resume_within = "{text}"').startswith("resume_within: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("http://shop.test", "http://shop.test"),
+        (" https://shop.test:8443/api/v1// ", "https://shop.test:8443/api/v1"),
+        ("http://[::1]:80", "http://[::1]:80"),
+        ("http://bücher.test/ä", "http://bücher.test/ä"),
+    ],
+)
+def test_a_url_is_kept_without_its_last_slash(text: str, kept: str) -> None:
+    assert load_toml(f'api_url = "{text}"').api_url == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "shop.test",
+        "ftp://shop.test",
+        "http://",
+        "http:///orders",
+        "http://shop.test:port",
+        "http://[::1",
+        "http://sh op.test",
+        "http://xn--/",
+        "http://shop.test/\\u0001",
+        "http://shop.test?a=1",
+        "http://shop.test/?",
+        "http://shop.test#a",
+        f"http://me:{SECRET}@shop.test",
+        f"http://{SECRET}@shop.test",
+        f"http://me:{SECRET}",
+        f"http://me:{SECRET}@[",
+    ],
+)
+def test_a_url_that_is_none_is_refused_and_not_shown(text: str) -> None:
+    said = refusal(f'api_url = "{text}"')
+    assert said.startswith("api_url: must ")
+    assert SECRET not in said
+
+
+def test_output_is_a_path_given_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("ORDERSETL_OUTPUT", "~/orders")
+    assert load_settings().output == Path("/home/me/orders")
+    assert load_settings(output=Path("a b")).output == Path("a b")
+    assert load_settings(output="c/d").output == Path("c/d")
+
+
+# Secrets
+
+
+@pytest.mark.parametrize("text", [SECRET, f"  {SECRET}\\n"])
+def test_the_token_is_kept_without_white_space_and_not_shown(text: str) -> None:
+    settings = load_toml(f'api_token = "{text}"')
+    assert settings.api_token is not None
+    assert settings.api_token.get_secret_value() == SECRET
+    assert SECRET not in f"{settings} {settings!r} {settings.model_dump()} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_token_is_none(text: str) -> None:
+    assert load_toml(f'api_token = "{text}"').api_token is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'api_token = "{SECRET} {SECRET}"',
+        f'api_token = "{SECRET}\\u00e9"',
+        f'api_token = "{SECRET}\\nHost: evil"',
+        f'api_token = ["{SECRET}"]',
+        f'api_token = {{ value = "{SECRET}" }}',
+        f'api_tokn = "{SECRET}"',
+        f'page_size = "{SECRET}"',
+        f'source = "{SECRET}"',
+        f'bulk = "{SECRET}"',
+        f'lookback = "{SECRET}"',
+        f'lookback = "P{SECRET}"',
+        f'api_token = "{SECRET}',
+        f"api_token = {SECRET}",
+    ],
+)
+def test_no_error_shows_a_value(line: str) -> None:
+    assert SECRET not in refusal(line)
+
+
+def test_a_wrong_token_in_the_environment_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERSETL_API_TOKEN", f"{SECRET}\x07")
+    with pytest.raises(ConfigError, match="api_token") as caught:
+        load_settings()
+    assert SECRET not in caught.value.message + caught.value.hint
+    assert caught.value.__cause__ is None
+
+
+_VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.text()), st.timedeltas(), st.dates()
+)
+
+
+@given(st.sampled_from(sorted(Settings.model_fields)), _VALUES)
+def test_any_value_is_taken_or_refused_by_name(name: str, value: Any) -> None:
+    try:
+        settings = load_settings(**{name: value})
+    except ConfigError as error:
+        assert error.message.startswith(name)  # noqa: PT017 - either way is right
+    else:
+        assert settings.page_size >= 1

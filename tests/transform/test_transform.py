@@ -1,0 +1,229 @@
+"""The transform stage: what waits is staged once, what is rejected is told, and nothing shows how it was done."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from unittest.mock import patch
+
+import msgspec
+import polars as pl
+import pytest
+from hypothesis import given, settings, strategies as st
+from lakes import Raw, item, open_job, order, run, spoil, transform, write_batch
+from polars.testing import assert_frame_equal
+from reference_fold import Batch, judge_batch, read_json
+from strategies import encode, histories, record_texts, windows
+
+from ordersetl.chunks import cut_pages
+from ordersetl.errors import DamagedError, InternalError
+from ordersetl.job import Job
+from ordersetl.lake import raw
+from ordersetl.transform import ensure_stage, stage_batch
+
+TRANSFORM = import_module("ordersetl.transform")  # the package's own name of it is the function
+
+FIRST, SECOND = "20250901T000000.000000Z", "20250902T000000.000000Z"
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Iterator[Job]:
+    with open_job(tmp_path / "output") as opened:
+        yield opened
+
+
+def quarantined(job: Job, batch: str) -> list[dict[str, object]]:
+    path = job.lake.quarantine_file(batch)
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+
+# What is told
+
+
+def test_counts_what_became_of_orders_and_lines(job: Job) -> None:
+    write_batch(
+        job,
+        [
+            order("o-1", items=[item("A"), item("A"), item("B", 0)]),
+            order("o-2", amount=-1),
+            order("o-3", updated_at="2025-08-19T23:59:59Z"),
+            "no order",
+        ],
+        since=datetime(2025, 8, 20, tzinfo=UTC),
+        batch_id=FIRST,
+    )
+    result = transform(job)
+    assert (result.received, result.accepted, result.rejected, result.outside_window) == (4, 1, 2, 1)
+    assert result.rejected_by_reason == {"invalid_amount": 1, "not_an_object": 1}
+    assert (result.lines_received, result.lines_accepted, result.lines_rejected, result.rows) == (3, 2, 1, 1)
+    assert result.lines_rejected_by_reason == {"invalid_qty": 1}
+    assert [(r["page"], r["index"], r["line"], r["scope"], r["reason"]) for r in quarantined(job, FIRST)] == [
+        (1, 0, 2, "line", "invalid_qty"),
+        (1, 1, None, "order", "invalid_amount"),
+        (2, 1, None, "order", "not_an_object"),
+    ]
+
+
+def test_a_batch_without_rejects_has_no_quarantine_file(job: Job) -> None:
+    write_batch(job, [order()], batch_id=FIRST)
+    transform(job)
+    assert not job.lake.quarantine_file(FIRST).exists()
+
+
+def test_an_empty_batch_is_staged(job: Job) -> None:
+    write_batch(job, [])
+    result = transform(job)
+    assert (result.received, result.accepted, len(result.batches)) == (0, 0, 1)
+
+
+# What is done again
+
+
+def test_a_whole_stage_is_left_alone(job: Job) -> None:
+    write_batch(job, [order(), order(amount=-1)], batch_id=FIRST)
+    assert transform(job).staged_anew == (FIRST,)
+    before = {path: path.stat().st_mtime_ns for path in job.lake.root.rglob("*") if path.is_file()}
+    assert transform(job).staged_anew == ()
+    assert {path: path.stat().st_mtime_ns for path in job.lake.root.rglob("*") if path.is_file()} == before
+
+
+def test_only_what_waits_is_staged(job: Job) -> None:
+    write_batch(job, [order()], batch_id=FIRST)
+    run(job)
+    shutil.rmtree(job.lake.staged)
+    write_batch(job, [order("o-2")], batch_id=SECOND)
+    result = transform(job)
+    assert (result.batches, result.staged_anew, result.received) == ((SECOND,), (SECOND,), 1)
+
+
+def test_a_damaged_stage_is_made_anew(job: Job) -> None:
+    write_batch(job, [order()], batch_id=FIRST)
+    transform(job)
+    spoil(job.lake.staged / FIRST / "orders-00001.parquet")
+    assert transform(job).staged_anew == (FIRST,)
+    assert transform(job).staged_anew == ()
+
+
+def test_a_stage_of_another_batch_of_the_same_name_is_made_anew(job: Job) -> None:
+    write_batch(job, [order()], batch_id=FIRST)
+    transform(job)
+    shutil.rmtree(job.lake.raw / FIRST)
+    write_batch(job, [order(status="other")], batch_id=FIRST)
+    assert transform(job).staged_anew == (FIRST,)
+
+
+def test_lost_quarantine_of_a_batch_that_waits_again_is_written_once(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_batch(job, [order(), order(amount=-1)], batch_id=FIRST)
+    run(job)
+    job.lake.quarantine_file(FIRST).unlink()
+    monkeypatch.setattr(TRANSFORM, "RULES", TRANSFORM.RULES + 1)
+    assert transform(job).staged_anew == (FIRST,)
+
+
+def test_rejects_that_are_no_more_leave_no_quarantine_behind(job: Job) -> None:
+    job.lake.quarantine.mkdir(parents=True)
+    job.lake.quarantine_file(FIRST).write_text("{}\n")
+    write_batch(job, [order()], batch_id=FIRST)
+    stage_batch(job, FIRST)
+    assert not job.lake.quarantine_file(FIRST).exists()
+
+
+def test_quarantine_comes_back_without_the_pages(job: Job) -> None:
+    write_batch(job, [order(), order(amount=-1)], batch_id=FIRST)
+    transform(job)
+    before = job.lake.quarantine_file(FIRST).read_bytes()
+    job.lake.quarantine_file(FIRST).unlink()
+    shutil.rmtree(job.lake.raw / FIRST)
+    ensure_stage(job, FIRST)
+    assert job.lake.quarantine_file(FIRST).read_bytes() == before
+
+
+# What stops it
+
+
+def test_a_damaged_page_is_named_and_batches_before_it_are_staged(job: Job) -> None:
+    write_batch(job, [order()], batch_id=FIRST)
+    write_batch(job, [order()], batch_id=SECOND)
+    spoil(job.lake.raw / SECOND / "page-00001.json")
+    with pytest.raises(DamagedError, match=rf"{SECOND}.page-00001\.json") as caught:
+        transform(job)
+    assert "--full" in caught.value.hint
+    assert (job.lake.staged / FIRST / "stage.json").exists()
+    assert not (job.lake.staged / SECOND / "stage.json").exists()
+
+
+def test_books_that_do_not_balance_stop_the_work(job: Job) -> None:
+    write_batch(job, [order()], batch_id=FIRST)
+    marker = raw.read_marker(job.lake, FIRST)
+    page = msgspec.structs.replace(marker.pages[0], records=2)
+    raw.write_marker(job.lake, msgspec.structs.replace(marker, pages=(page,)))
+    with pytest.raises(InternalError, match="2 records received, 1 read"):
+        transform(job)
+
+
+# How it is done
+
+
+def test_pages_are_cut_into_chunks_of_a_size(job: Job) -> None:
+    write_batch(job, [order(str(number)) for number in range(5)], pages_of=1, batch_id=FIRST)
+    marker = raw.read_marker(job.lake, FIRST)
+    size = marker.pages[0].bytes
+    cut = [*cut_pages(job.lake, marker, size=2 * size, bulk=True)]
+    assert [(chunk.number, chunk.first_page, len(chunk.pages)) for chunk in cut] == [(1, 1, 2), (2, 3, 2), (3, 5, 1)]
+    assert [len(chunk.pages) for chunk in cut_pages(job.lake, marker, size=1, bulk=True)] == [1] * 5
+
+
+def _staged(
+    texts: Sequence[str],
+    window: tuple[datetime | None, datetime | None],
+    *,
+    pages_of: int,
+    workers: int = 1,
+    bulk: bool = True,
+) -> tuple[list[pl.DataFrame], list[dict[str, object]]]:
+    """Staged orders and lines of one batch, and its quarantine."""
+    with (
+        tempfile.TemporaryDirectory() as root,
+        ThreadPoolExecutor(workers) as threads,
+        open_job(Path(root), executor=threads, workers=workers, bulk=bulk, chunk_mb=1) as job,
+    ):
+        since, until = window
+        write_batch(job, [Raw(text) for text in texts], pages_of=pages_of, since=since, until=until, batch_id=FIRST)
+        marker = stage_batch(job, FIRST)
+        paths = (marker.orders_paths(job.lake), marker.lines_paths(job.lake))
+        tables = [pl.concat([pl.read_parquet(path) for path in each]).sort(pl.all()) for each in paths]
+        return tables, quarantined(job, FIRST)
+
+
+@settings(max_examples=20, derandomize=True, deadline=None)
+@given(st.lists(record_texts(), max_size=8), windows(), st.sampled_from((1, 500)), st.integers(1, 3), st.integers(1, 3))
+def test_nothing_shows_how_it_was_done(
+    texts: list[str], window: tuple[datetime | None, datetime | None], chunk_bytes: int, pages_of: int, workers: int
+) -> None:
+    usual, usual_quarantine = _staged(texts, window, pages_of=pages_of)
+    with patch.object(TRANSFORM, "_MIB", chunk_bytes):
+        other, other_quarantine = _staged(texts, window, pages_of=pages_of, workers=workers, bulk=False)
+    assert usual_quarantine == other_quarantine
+    for one, two in zip(usual, other, strict=True):
+        assert_frame_equal(one, two)
+
+
+@settings(max_examples=25, derandomize=True, deadline=None)
+@given(histories(), windows())
+def test_rejects_are_those_of_the_reference(
+    records: list[object], window: tuple[datetime | None, datetime | None]
+) -> None:
+    texts = [Raw(encode(record)) for record in records]
+    expected = judge_batch(Batch([read_json(text) for text in texts], since=window[0], until=window[1]))
+    with tempfile.TemporaryDirectory() as root, open_job(Path(root)) as job:
+        batch = write_batch(job, texts, since=window[0], until=window[1], pages_of=100)
+        result = transform(job)
+        found = [(r["scope"], r["reason"], r["index"], r["line"]) for r in quarantined(job, batch)]
+    assert found == [(r.scope, r.reason, r.index, r.line) for r in expected.rejects]
+    assert (result.received, result.outside_window) == (len(texts), expected.outside_window)
+    assert result.accepted == len(expected.orders)
+    assert result.rejected == sum(r.scope == "order" for r in expected.rejects)
