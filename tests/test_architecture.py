@@ -109,7 +109,7 @@ def test_nobody_imports_the_command_line() -> None:
 
 def test_only_the_command_line_prints_or_exits() -> None:
     for module, path in MODULES.items():
-        if module in SHELL or module == "source.sample":  # which is a demonstration server too
+        if module in SHELL or module == "source.demo":  # which is a demonstration server too
             continue
         calls = [ast.unparse(n.func) for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Call)]
         assert not {"print", "sys.exit", "exit", "sys.stdout.write", "sys.stderr.write"} & set(calls), module

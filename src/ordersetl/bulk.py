@@ -107,7 +107,7 @@ def read_bulk(pages: Sequence[tuple[int, bytes]]) -> BulkOrders:
     records = pl.DataFrame({"pos": places, "record": texts}, schema={"pos": pl.UInt64, "record": pl.String})
     for row in records["record"].str.contains(_TRICKY).arg_true():
         texts[row] = "null"
-    with _open_cursor() as connection:
+    with _open_database(os.getpid()).cursor() as connection:
         try:
             fields = pl.DataFrame(connection.sql(_QUERY, params=["\x1e".join(texts)]))
         except duckdb.Error:  # something in there that DuckDB refuses and others read: the models see to it
@@ -117,14 +117,9 @@ def read_bulk(pages: Sequence[tuple[int, bytes]]) -> BulkOrders:
 
 @cache
 def _open_database(process: int) -> duckdb.DuckDBPyConnection:
-    """The database of a process: a forked one must not go on with its parent's."""
+    """The database of a process, its memory used again from chunk to chunk; a forked process needs its own."""
     del process
     return duckdb.connect(config={"threads": 1})
-
-
-def _open_cursor() -> duckdb.DuckDBPyConnection:
-    """A connection of one worker: all share one database, whose memory is used again from chunk to chunk."""
-    return _open_database(os.getpid()).cursor()
 
 
 def _sort_out(records: pl.DataFrame, pages: frozenset[int]) -> BulkOrders:

@@ -51,7 +51,7 @@ def test_flag_over_environment_over_file_over_default(monkeypatch: pytest.Monkey
     monkeypatch.setenv("ORDERSETL_PAGE_SIZE", "2")
     monkeypatch.setenv("ORDERSETL_MAX_RETRIES", "2")
     settings = load_toml(text, page_size=3, output=None)
-    assert (settings.page_size, settings.max_retries, settings.workers, settings.chunk_mb) == (3, 2, 1, 24)
+    assert (settings.page_size, settings.max_retries, settings.workers, settings.chunk_mb) == (3, 2, 1, 12)
     assert settings.output == Path("from-file")
     assert settings.model_fields_set == {"page_size", "max_retries", "workers", "output"}
 

@@ -99,6 +99,8 @@ def _parse(text: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
         return decoder.decode(text)
     except RecursionError:
+        # the scanner in Python: that in C has a limit of its own from Python 3.12 on
+        decoder.scan_once = json.scanner.py_make_scanner(decoder)  # type: ignore[attr-defined]
         with _deeper:
             limit = sys.getrecursionlimit()
             sys.setrecursionlimit(limit + _DEEPER)
