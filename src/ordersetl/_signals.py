@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from types import FrameType
 from ordersetl.errors import InterruptedRunError
 
 __all__ = ["Interrupts"]
+
+_OBEYED = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
@@ -26,12 +29,21 @@ class Interrupts:
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        before = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
+        reader, writer = socket.socketpair()
+        writer.setblocking(False)
+        watcher = threading.Thread(target=_end_at_the_second, args=(reader,), daemon=True)
+        watcher.start()
+        before = {number: signal.signal(number, self._receive) for number in _OBEYED}
+        woken_before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         try:
             yield self
         finally:
+            signal.set_wakeup_fd(woken_before)
             for number, handler in before.items():
                 signal.signal(number, handler)
+            writer.close()
+            watcher.join()
+            reader.close()
 
     def checkpoint(self) -> None:
         """End here if a signal came.
@@ -59,8 +71,6 @@ class Interrupts:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if self._signal is not None:
-            os._exit(130)
         self._signal = number
         self._wake.set()
         if self._at_once:
@@ -72,3 +82,15 @@ class Interrupts:
             f"{name}: ended at a safe point. What was committed is kept, and so are the pages fetched so far",
             hint="Run the same command again: it goes on where this one ended.",
         )
+
+
+def _end_at_the_second(signals: socket.socket) -> None:
+    """End the process when a second signal comes.
+
+    In a thread of its own, for a handler waits until the main thread leaves the native call or the read it is in.
+    """
+    received = 0
+    while numbers := signals.recv(64):
+        received += sum(number in _OBEYED for number in numbers)
+        if received > 1:
+            os._exit(130)
