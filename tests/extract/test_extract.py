@@ -4,7 +4,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from lakes import SerialExecutor
 
 from ordersetl.errors import DamagedError, InterruptedRunError, LockedError, NonsenseError, SourceError, StorageError
 from ordersetl.extract import Origin, ReferenceFile, Window, extract_orders
@@ -57,18 +58,6 @@ class Api:
         return [query.get("cursor") for query in self.asked]
 
 
-class Serial(Executor):
-    """Does what is submitted at once."""
-
-    def submit(self, work: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(work(*args, **named))
-        except Exception as error:  # noqa: BLE001 - a future holds whatever was raised
-            future.set_exception(error)
-        return future
-
-
 @dataclass
 class WatchedDisk(Disk):
     """Notes each step, and refuses those that ``refuse`` picks."""
@@ -103,7 +92,7 @@ def extract(
     runtime = runtime or Runtime(now=lambda: at)
     with hold_lock(lake) as hold, open_http(known, httpx.MockTransport(api)) as http:
         client = OrdersClient(http, known, sleep=lambda _: None, now=runtime.now)
-        job = Job(lake, known, hold, executor or Serial(), runtime)
+        job = Job(lake, known, hold, executor or SerialExecutor(), runtime)
         return extract_orders(job, client, origin, window, references)
 
 
@@ -161,7 +150,7 @@ def test_no_orders_are_a_batch_too(tmp_path: Path) -> None:
     assert raw.list_batches(Lake(tmp_path)) == [result.batch]
 
 
-@pytest.mark.parametrize("executor", [Serial, lambda: ThreadPoolExecutor(2)])
+@pytest.mark.parametrize("executor", [SerialExecutor, lambda: ThreadPoolExecutor(2)])
 def test_the_marker_comes_after_every_page_is_synced(tmp_path: Path, executor: Callable[[], Executor]) -> None:
     disk = WatchedDisk()
     with executor() as workers:
@@ -214,7 +203,7 @@ def test_one_page_is_written_while_the_next_is_awaited_and_no_more(tmp_path: Pat
     assert written == ["page-00001.json", "page-00002.json", "page-00003.json"]
 
 
-@pytest.mark.parametrize("executor", [Serial, lambda: ThreadPoolExecutor(2)])
+@pytest.mark.parametrize("executor", [SerialExecutor, lambda: ThreadPoolExecutor(2)])
 @pytest.mark.parametrize("page", [1, 2, 3])
 def test_an_error_in_writing_ends_the_extraction(tmp_path: Path, page: int, executor: Callable[[], Executor]) -> None:
     disk = WatchedDisk(refuse=lambda step: step.operation == "sync_file" and f"page-0000{page}" in step.path.name)
@@ -584,7 +573,7 @@ class Signals:
         return Runtime(now=lambda: BEGAN, checkpoint=self.checkpoint, interruptible=self.interruptible)
 
 
-@pytest.mark.parametrize("executor", [Serial, lambda: ThreadPoolExecutor(2)])
+@pytest.mark.parametrize("executor", [SerialExecutor, lambda: ThreadPoolExecutor(2)])
 @pytest.mark.parametrize("request_", [1, 2, 3])
 def test_a_signal_ends_the_wait_for_a_page_and_keeps_those_before(
     tmp_path: Path, request_: int, executor: Callable[[], Executor]
