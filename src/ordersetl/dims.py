@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -73,9 +74,7 @@ def read_reference(dimension: Dimension, body: bytes, name: str) -> tuple[pl.Dat
         raise ConfigError(f"{name}, line {reader.line_num}: {error}", hint="Save it as CSV in UTF-8.") from error
     finally:
         csv.field_size_limit(limit)
-    schema = {column: dimension.table.schema[column] for column in dimension.columns}
-    notes = Counter({note: count for note, count in notes.items() if count})
-    return pl.DataFrame(list(rows.values()), schema=schema, orient="row"), notes
+    return rows, Counter({note: count for note, count in notes.items() if count})
 
 
 def fold_dimension(
@@ -137,31 +136,55 @@ def _places(dimension: Dimension, header: list[str], name: str) -> dict[str, int
 
 def _read_rows(
     dimension: Dimension, reader: Iterable[list[str]], places: dict[str, int]
-) -> tuple[dict[str, list[Any]], Counter[str]]:
-    rows: dict[str, list[Any]] = {}
-    notes: Counter[str] = Counter()
-    readers = [(at, _READERS[dimension.table.schema[column].base_type()]) for column, at in places.items()][1:]
-    key_at = places[dimension.key]
-    for cells in reader:
-        if not cells:
-            continue
-        key = read_text(cells[key_at]) if key_at < len(cells) else None
-        if key is None or len(key.encode()) > TEXT_BYTES:
-            notes[f"{dimension.kind}_rows_without_usable_key"] += 1
-            continue
-        if key in rows:
-            notes[f"{dimension.kind}_rows_with_repeated_key"] += 1
-        rows[key] = [key, *(read(cells[at] if at < len(cells) else "", dimension.kind, notes) for at, read in readers)]
-    return rows, notes
+) -> tuple[pl.DataFrame, Counter[str]]:
+    """Rows of the file, the last one of each key, and notes.
+
+    Raises:
+        csv.Error: it is no CSV.
+    """
+    cells = [row for row in reader if row]
+    given = pl.DataFrame(
+        {column: [row[at] if at < len(row) else "" for row in cells] for column, at in places.items()},
+        schema=dict.fromkeys(places, pl.String),
+    )
+    key, notes = dimension.key, Counter[str]()
+    usable = given.with_columns(_read_column(given[key], pl.String(), _read_cell_key)).drop_nulls(key)
+    notes[f"{dimension.kind}_rows_without_usable_key"] += given.height - usable.height
+    columns = [usable[key]]
+    for column in usable.columns[1:]:
+        target = dimension.table.schema[column]
+        read = partial(_READERS[target.base_type()], dimension.kind, notes)
+        columns.append(_read_column(usable[column], target, read))
+    rows = pl.DataFrame(columns)
+    last = rows.unique(key, keep="last", maintain_order=True)
+    notes[f"{dimension.kind}_rows_with_repeated_key"] += rows.height - last.height
+    return last, notes
 
 
-def _read_cell_text(cell: str, kind: str, notes: Counter[str]) -> str | None:
+def _read_column(cells: pl.Series, target: pl.DataType, read: Callable[[str], Any]) -> pl.Series:
+    """The cells as their type: plain ones all at once, any other by ``read``, which gives the same values."""
+    is_plain = cells.str.contains(_PLAIN[target.base_type()]) & (cells.str.len_bytes() <= TEXT_BYTES)
+    plain = cells.set(~is_plain, None)
+    values = plain.str.to_date("%Y-%m-%d", strict=False) if target == pl.Date else plain.cast(target)
+    doubtful = (values.is_null() & (cells != "")).arg_true()
+    if doubtful.is_empty():
+        return values
+    others = pl.Series([read(cell) for cell in cells.gather(doubtful)], dtype=target)
+    return values.scatter(doubtful, others)
+
+
+def _read_cell_key(cell: str) -> str | None:
+    key = read_text(cell)
+    return key if key is not None and len(key.encode()) <= TEXT_BYTES else None
+
+
+def _read_cell_text(kind: str, notes: Counter[str], cell: str) -> str | None:
     text, cut = read_short_text(cell)
     notes[f"{kind}_texts_cut"] += cut
     return text
 
 
-def _read_cell_price(cell: str, kind: str, notes: Counter[str]) -> Decimal | None:
+def _read_cell_price(kind: str, notes: Counter[str], cell: str) -> Decimal | None:
     text = read_text(cell)
     price = read_decimal(text)
     if price is not None and 0 <= price < AMOUNT_LIMIT:
@@ -170,15 +193,22 @@ def _read_cell_price(cell: str, kind: str, notes: Counter[str]) -> Decimal | Non
     return None
 
 
-def _read_cell_date(cell: str, kind: str, notes: Counter[str]) -> date | None:
+def _read_cell_date(kind: str, notes: Counter[str], cell: str) -> date | None:
     text = read_text(cell)
     day = read_date(text)
     notes[f"{kind}_cells_unreadable"] += text is not None and day is None
     return day
 
 
-_READERS: dict[Any, Callable[[str, str, Counter[str]], Any]] = {
+_READERS: dict[Any, Callable[[str, Counter[str], str], Any]] = {
     pl.String: _read_cell_text,
     pl.Decimal: _read_cell_price,
     pl.Date: _read_cell_date,
 }
+_END = r"[!-~\p{L}\p{N}]"
+_PLAIN: dict[Any, str] = {
+    pl.String: rf"^{_END}(?:[^\x00]*{_END})?$",
+    pl.Decimal: r"^[0-9]{1,9}(?:\.[0-9]{1,4})?$",
+    pl.Date: r"^(?:19[7-9][0-9]|20[0-9][0-9]|21[0-9][0-9])-[0-9]{2}-[0-9]{2}$",
+}
+"""Cells that mean what they say, by type."""
