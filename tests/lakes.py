@@ -218,10 +218,15 @@ def raw_batches(lake: Lake) -> dict[str, Batch]:
     return {batch: _read_batch(lake, raw.read_marker(lake, batch)) for batch in raw.list_batches(lake)}
 
 
+def read_pages(lake: Lake, marker: BatchMarker) -> list[bytes]:
+    """Bodies of a committed batch's pages."""
+    return [raw.read_page_body(lake, marker.batch, page, since=marker.since) for page in marker.pages]
+
+
 def _read_batch(lake: Lake, marker: BatchMarker) -> Batch:
     records: list[object] = []
-    for page in marker.pages:
-        body = read_json(raw.read_page_body(lake, marker, page))
+    for page in read_pages(lake, marker):
+        body = read_json(page)
         assert isinstance(body, dict)
         records += body["orders"]
     users, products = (_read_reference(lake, marker.references.get(kind)) for kind in ("users", "products"))

@@ -7,15 +7,17 @@ from datetime import date
 
 import polars as pl
 
+from ordersetl.job import Job, WorkQueue, worker_count
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
-from ordersetl.lake.raw import BatchMarker, PageEntry
+from ordersetl.lake.raw import PageEntry
 from ordersetl.lake.staged import PartEntry, StagedFile
 from ordersetl.star import merge_lines
 from ordersetl.validate import Page, TimeWindow, Validated, validate_pages
 
-__all__ = ["Chunk", "ChunkOutcome", "cut_pages", "stage_chunk"]
+__all__ = ["BatchStaging", "Chunk", "ChunkOutcome", "stage_chunk"]
 
+_MIB = 1 << 20
 _LEAST_BULK_BYTES = 64 * 1024
 """A chunk of less than this goes to the models at once: it takes them less time than DuckDB takes to begin."""
 _ROW_GROUP = 16_384
@@ -27,7 +29,8 @@ class Chunk:
     """Pages of one batch that are validated together, as the ``number``-th part of it."""
 
     lake: Lake
-    marker: BatchMarker
+    batch: str
+    window: TimeWindow
     number: int
     first_page: int
     pages: Sequence[PageEntry]
@@ -39,6 +42,7 @@ class ChunkOutcome:
     """What a chunk became on disk, and its counts."""
 
     part: PartEntry
+    pages: int
     days: Sequence[date]
     received: int
     outside_window: int
@@ -49,16 +53,55 @@ class ChunkOutcome:
     texts_cut: int
 
 
-def cut_pages(lake: Lake, marker: BatchMarker, *, size: int, bulk: bool) -> Iterator[Chunk]:
-    """Consecutive pages of at most ``size`` bytes together, at least one a chunk."""
-    begin, held, number = 0, 0, 1
-    for at, page in enumerate(marker.pages):
-        if at > begin and held + page.bytes > size:
-            yield Chunk(lake, marker, number, begin + 1, marker.pages[begin:at], bulk)
-            begin, held, number = at, 0, number + 1
-        held += page.bytes
-    if marker.pages:
-        yield Chunk(lake, marker, number, begin + 1, marker.pages[begin:], bulk)
+class BatchStaging:
+    """The staging of one batch, chunk by chunk, which may begin while its pages are still coming in.
+
+    Chunks are consecutive pages of at most ``chunk_mb`` together, at least one page each: the parts are the same
+    however early their pages were known. What was staged counts only once its marker is written.
+    """
+
+    def __init__(self, job: Job, batch: str, window: TimeWindow) -> None:
+        self.batch = batch
+        self.pages: list[PageEntry] = []
+        self._job = job
+        self._window = window
+        self._gathered: list[PageEntry] = []
+        self._chunks = 0
+        # one worker less than there are, for the pages that are written meanwhile
+        self._queue = WorkQueue(job, stage_chunk, most=max(worker_count(job.settings) - 1, 1))
+        self._folder = job.lake.staged / batch
+        job.lake.disk.remove_tree(self._folder)
+        job.lake.disk.make_folder(self._folder)
+
+    def add(self, page: PageEntry) -> None:
+        """Add the next page, which is on disk; a chunk that it completes is begun."""
+        held = sum(gathered.bytes for gathered in self._gathered)
+        if self._gathered and held + page.bytes > self._job.settings.chunk_mb * _MIB:
+            self._put_chunk()
+        self.pages.append(page)
+        self._gathered.append(page)
+
+    def finish(self) -> Iterator[ChunkOutcome]:
+        """What the chunks became, in their order, once there are no more pages.
+
+        Raises:
+            DamagedError: a page is missing or not what was received.
+        """
+        if self._gathered:
+            self._put_chunk()
+        return self._queue.results()
+
+    def abandon(self) -> None:
+        """Wait for what is under way, and remove what was staged."""
+        self._queue.close()
+        self._job.lake.disk.remove_tree(self._folder)
+
+    def _put_chunk(self) -> None:
+        pages, self._gathered = self._gathered, []
+        self._chunks += 1
+        first = len(self.pages) - len(pages) + 1
+        bulk = self._job.settings.bulk
+        self._queue.put(Chunk(self._job.lake, self.batch, self._window, self._chunks, first, pages, bulk))
 
 
 def stage_chunk(chunk: Chunk) -> ChunkOutcome:
@@ -68,14 +111,15 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
         DamagedError: a page is missing or not what was received.
     """
     pages = [
-        Page(chunk.first_page + offset, raw.read_page_body(chunk.lake, chunk.marker, entry))
+        Page(chunk.first_page + offset, raw.read_page_body(chunk.lake, chunk.batch, entry, since=chunk.window.since))
         for offset, entry in enumerate(chunk.pages)
     ]
     bulk = chunk.bulk and sum(page.bytes for page in chunk.pages) >= _LEAST_BULK_BYTES
-    found = validate_pages(pages, TimeWindow(chunk.marker.since, chunk.marker.until), bulk=bulk)
+    found = validate_pages(pages, chunk.window, bulk=bulk)
     del pages
     return ChunkOutcome(
         part=_write_part(chunk, found),
+        pages=len(chunk.pages),
         days=found.orders["dt"].unique().to_list(),
         received=found.received,
         outside_window=found.outside_window,
@@ -88,8 +132,7 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
 
 
 def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
-    batch = chunk.marker.batch
-    folder = chunk.lake.staged / batch
+    folder = chunk.lake.staged / chunk.batch
 
     def write(name: str, data: bytes, rows: int) -> StagedFile:
         written = chunk.lake.disk.publish(folder / name, data, sync=False)
@@ -102,7 +145,7 @@ def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
         lines=write(f"lines-{chunk.number:05d}.parquet", _parquet(lines), lines.height),
         rejects=write(
             f"rejects-{chunk.number:05d}.ndjson",
-            b"".join(reject.to_json(batch) for reject in found.rejects),
+            b"".join(reject.to_json(chunk.batch) for reject in found.rejects),
             len(found.rejects),
         ),
     )

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from ordersetl.results import ExtractResult
 from ordersetl.source.client import CursorRefusedError, CursorRepeatedError, OrdersClient, ReceivedPage
 from ordersetl.source.page import read_head
 
-__all__ = ["Origin", "ReferenceFile", "Window", "extract_orders"]
+__all__ = ["Origin", "PageWatcher", "ReferenceFile", "Window", "extract_orders"]
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,10 @@ class ReferenceFile:
     body: bytes
 
 
+PageWatcher = Callable[[str, BatchRequest, PageEntry], None]
+"""Is told of a page: the batch it belongs to, what that asks for, and the page."""
+
+
 @dataclass
 class _Batch:
     """A batch under way: its pages so far, and of those that an earlier run left, how many and what they named next."""
@@ -61,13 +65,27 @@ class _Batch:
 
 
 def extract_orders(
-    job: Job, client: OrdersClient, origin: Origin, window: Window, references: Sequence[ReferenceFile] = ()
+    job: Job,
+    client: OrdersClient,
+    origin: Origin,
+    window: Window,
+    references: Sequence[ReferenceFile] = (),
+    *,
+    on_page: PageWatcher | None = None,
 ) -> ExtractResult:
     """Fetch one window and commit it to the raw log as one batch.
 
     Without ``since`` (and not ``full``) the window begins where the newest batch of the same origin ended, less the
     lookback. An extraction of the same request that was interrupted goes on at the page where it stopped; one of
     another request is committed as well where all its pages are there, and dropped where not.
+
+    Args:
+        job: the work's surroundings.
+        client: fetches the pages.
+        origin: where from.
+        window: what.
+        references: users and products that are kept with the batch.
+        on_page: told of each page of the batch, in their order, once it is on disk.
 
     Raises:
         SourceError: the API failed for good; nothing is committed, and the pages so far are kept for the next run.
@@ -79,14 +97,14 @@ def extract_orders(
     request = _request(job, origin, window, references)
     batch = _resume(job, request) or _begin(job, request)
     try:
-        _fetch(job, client, batch)
+        _fetch(job, client, batch, on_page)
     except (CursorRefusedError, CursorRepeatedError) as error:
         if not batch.resumed:
             raise
         log.warning("the interrupted extraction cannot go on (%s): fetching from the first page", error)
         raw.drop_batch(job.lake, batch.id)
         batch = _begin(job, request)
-        _fetch(job, client, batch)
+        _fetch(job, client, batch, on_page)
     marker = _commit(job, batch)
     return ExtractResult(
         batch=marker.batch,
@@ -188,12 +206,15 @@ def _read_pages(job: Job, batch: str, request: BatchRequest) -> _Batch:
     return found
 
 
-def _fetch(job: Job, client: OrdersClient, batch: _Batch) -> None:
+def _fetch(job: Job, client: OrdersClient, batch: _Batch, on_page: PageWatcher | None) -> None:
     """Fetch the pages that are missing.
 
     While one page is awaited the one before it is written, and no more than that is under way: pages reach the disk
     one after the other, and two are in memory. Waiting may end at any time, writing may not.
     """
+    if on_page:
+        for resumed in batch.pages:
+            on_page(batch.id, batch.request, resumed)
     if batch.complete:
         return
     pages = client.pages(batch.request, seen=batch.cursors)
@@ -207,6 +228,8 @@ def _fetch(job: Job, client: OrdersClient, batch: _Batch) -> None:
             page = _await_page(job, pages)
         finally:
             batch.pages.append(writing.result())
+        if on_page:
+            on_page(batch.id, batch.request, batch.pages[-1])
         job.progress("extract", number, number if is_last else None)
 
 

@@ -2,13 +2,13 @@
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import httpx
 
@@ -17,7 +17,7 @@ from ordersetl.lake.layout import Lake
 from ordersetl.lake.lock import Hold
 from ordersetl.settings import Settings
 
-__all__ = ["Job", "Progress", "Runtime", "SilentProgress", "map_bounded", "worker_count"]
+__all__ = ["Job", "Progress", "Runtime", "SilentProgress", "WorkQueue", "map_bounded", "worker_count"]
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -100,25 +100,68 @@ def worker_count(settings: Settings) -> int:
     )
 
 
-def map_bounded(job: Job, work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
-    """Results in the order of the items, with no more items under way than workers and one waiting.
+class WorkQueue(Generic[_In, _Out]):
+    """Work for the job's executor, of which so many items at most are under way; results in the order of the items.
 
     Memory is bounded by what is under way, however many items there are. After an error nothing new is begun, and
     what is under way is awaited before the error goes on.
+
+    Args:
+        job: its executor does the work.
+        work: what is done with each item; like the items, it pickles.
+        most: items under way at a time, until the results are asked for; then one more than there are workers.
     """
-    queue = iter(items)
-    limit = worker_count(job.settings) + 1
-    running: list[Future[_Out]] = []
-    try:
-        running.extend(job.executor.submit(work, item) for item in islice(queue, limit))
-        while running:
-            result = running.pop(0).result()
-            job.checkpoint()
-            running.extend(job.executor.submit(work, item) for item in islice(queue, 1))
-            yield result
-    finally:
-        for future in running:
+
+    def __init__(self, job: Job, work: Callable[[_In], _Out], *, most: int) -> None:
+        self._job = job
+        self._work = work
+        self._most = most
+        self._waiting: deque[_In] = deque()
+        self._begun: deque[Future[_Out]] = deque()
+
+    def put(self, item: _In) -> None:
+        """Add an item; it is begun now, or when there is room."""
+        self._waiting.append(item)
+        self._begin()
+
+    def results(self) -> Iterator[_Out]:
+        """Results of all items, in their order, as they come."""
+        self._most = worker_count(self._job.settings) + 1
+        try:
+            self._begin()
+            while self._begun:
+                result = self._begun.popleft().result()
+                self._job.checkpoint()
+                self._begin()
+                yield result
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Begin nothing more, and wait for what is under way."""
+        self._waiting.clear()
+        for future in self._begun:
             future.cancel()
-        for future in running:
+        for future in self._begun:
             if not future.cancelled():
                 future.exception()
+        self._begun.clear()
+
+    def _begin(self) -> None:
+        running = 0
+        for future in self._begun:
+            if not future.done():
+                running += 1
+            elif future.exception() is not None:
+                return
+        while self._waiting and running < self._most:
+            self._begun.append(self._job.executor.submit(self._work, self._waiting.popleft()))
+            running += 1
+
+
+def map_bounded(job: Job, work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
+    """Results in the order of the items, by a :class:`WorkQueue`."""
+    queue = WorkQueue(job, work, most=0)
+    for item in items:
+        queue.put(item)
+    return queue.results()

@@ -18,7 +18,7 @@ import httpx
 
 from ordersetl.check import check as check_layer
 from ordersetl.errors import ConfigError, TooManyRejectsError
-from ordersetl.extract import Origin, ReferenceFile, Window, extract_orders
+from ordersetl.extract import Origin, PageWatcher, ReferenceFile, Window, extract_orders
 from ordersetl.job import Job, Runtime, worker_count
 from ordersetl.lake.commit import recover
 from ordersetl.lake.layout import Lake, partition_day
@@ -30,7 +30,7 @@ from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult,
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
 from ordersetl.source.sample import sample_app
-from ordersetl.transform import ensure_stage, stage_batch, transform_batches
+from ordersetl.transform import StagingAhead, ensure_stage, stage_batch, transform_batches
 
 __all__ = ["check", "extract", "load", "run", "transform"]
 
@@ -134,9 +134,10 @@ def run(
     window, origin = _read_window(window), choose_origin(settings)
     references = read_references(origin, users, products)
     with _open_job(settings, runtime, wait_s) as (job, recovered), keep_report(job) as report:
-        extracted = _extract(job, origin, window, references)
-        report.add("extract", extracted)
-        transformed = transform_batches(job)
+        with StagingAhead(job) as ahead:
+            extracted = _extract(job, origin, window, references, on_page=ahead.add)
+            report.add("extract", extracted)
+            transformed = transform_batches(job, ahead=ahead)
         report.add("transform", transformed)
         _require_few_rejects(transformed, settings)
         loaded = _load(job, recovered=recovered, verify=verify)
@@ -187,14 +188,20 @@ def _iso(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def _extract(job: Job, origin: Origin, window: Window, references: Sequence[ReferenceFile]) -> ExtractResult:
+def _extract(
+    job: Job,
+    origin: Origin,
+    window: Window,
+    references: Sequence[ReferenceFile],
+    on_page: PageWatcher | None = None,
+) -> ExtractResult:
     require_one_kind(job.lake, origin)
     transport = job.runtime.transport
     if origin.source == SAMPLE:
         transport = httpx.WSGITransport(app=sample_app())
     with open_http(job.settings, transport) as http:
         client = OrdersClient(http, job.settings, sleep=job.runtime.sleep, now=job.runtime.now)
-        return extract_orders(job, client, origin, window, references)
+        return extract_orders(job, client, origin, window, references, on_page=on_page)
 
 
 def _load(job: Job, *, recovered: bool, verify: bool, rebuild: bool = False) -> LoadResult:

@@ -4,30 +4,68 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Self
 
-from ordersetl.chunks import ChunkOutcome, cut_pages, stage_chunk
+from ordersetl.chunks import BatchStaging, ChunkOutcome
 from ordersetl.errors import DamagedError, InternalError
-from ordersetl.job import Job, map_bounded
+from ordersetl.job import Job
 from ordersetl.lake import raw, staged
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import Manifest, read_manifest
-from ordersetl.lake.raw import BatchMarker
+from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.lake.staged import PartEntry, StageMarker
 from ordersetl.models import RULES
 from ordersetl.results import TransformResult
+from ordersetl.validate import TimeWindow
 
-__all__ = ["ensure_stage", "stage_batch", "transform_batches"]
-
-_MIB = 1 << 20
+__all__ = ["StagingAhead", "ensure_stage", "stage_batch", "transform_batches"]
 
 
-def transform_batches(job: Job, *, verify: bool = False) -> TransformResult:
+class StagingAhead:
+    """Stages the batch that is being extracted, as its pages come in. A context manager: what is not taken is dropped.
+
+    Args:
+        job: the work's surroundings.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._staging: BatchStaging | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._drop()
+
+    def add(self, batch: str, request: BatchRequest, page: PageEntry) -> None:
+        """Take in the next page of a batch; where another batch was under way, that one came to nothing."""
+        if self._staging is None or self._staging.batch != batch:
+            self._drop()
+            self._staging = BatchStaging(self._job, batch, TimeWindow(request.since, request.until))
+        self._staging.add(page)
+
+    def take(self, source: BatchMarker) -> BatchStaging | None:
+        """What was begun of a batch that is now committed; None where it was not this one, page by page."""
+        if self._staging is None or (self._staging.batch, tuple(self._staging.pages)) != (source.batch, source.pages):
+            return None
+        taken, self._staging = self._staging, None
+        return taken
+
+    def _drop(self) -> None:
+        if self._staging is not None:
+            self._staging.abandon()
+            self._staging = None
+
+
+def transform_batches(job: Job, *, ahead: StagingAhead | None = None, verify: bool = False) -> TransformResult:
     """Stage every batch that waits to be loaded, and write quarantine files that are missing or damaged anew.
 
     A batch whose staged files are whole, and made by these rules, is left alone.
 
     Args:
         job: the work's surroundings.
+        ahead: what was begun while the newest batch was extracted.
         verify: hash the quarantine files of batches that were loaded, instead of trusting their size.
 
     Raises:
@@ -41,7 +79,7 @@ def transform_batches(job: Job, *, verify: bool = False) -> TransformResult:
     for done, batch in enumerate(waiting):
         marker = _find_stage(job.lake, batch)
         if marker is None or not staged.has_quarantine(job.lake, marker):
-            marker = ensure_stage(job, batch)
+            marker = ensure_stage(job, batch, ahead)
             anew.append(batch)
         markers.append(marker)
         job.progress("transform batches", done + 1, len(waiting))
@@ -52,7 +90,7 @@ def transform_batches(job: Job, *, verify: bool = False) -> TransformResult:
     return _summary(markers, tuple(anew), time.monotonic() - started)
 
 
-def ensure_stage(job: Job, batch: str) -> StageMarker:
+def ensure_stage(job: Job, batch: str, ahead: StagingAhead | None = None) -> StageMarker:
     """Marker of a staged batch, whole, its quarantine too: as it stands, or staged anew.
 
     A batch that is gone from raw, or whose marker there is damaged, is as good as its staged files.
@@ -73,11 +111,11 @@ def ensure_stage(job: Job, batch: str) -> StageMarker:
             hint=f"Restore {job.lake.raw / batch} from a backup; or delete {job.lake.manifest} and run ordersetl load "
             "to fold what is left, which loses what that batch alone held.",
         )
-    return stage_batch(job, batch)
+    return stage_batch(job, batch, ahead)
 
 
-def stage_batch(job: Job, batch: str) -> StageMarker:
-    """Stage one batch from its raw pages, chunk by chunk.
+def stage_batch(job: Job, batch: str, ahead: StagingAhead | None = None) -> StageMarker:
+    """Stage one batch from its raw pages, chunk by chunk, or go on with what was staged ahead.
 
     The bytes are those of the pages alone: the same on any number of workers.
 
@@ -87,9 +125,7 @@ def stage_batch(job: Job, batch: str) -> StageMarker:
     lake = job.lake
     source = raw.read_marker(lake, batch)
     digest = _source_digest(lake, batch)
-    lake.disk.remove_tree(lake.staged / batch)
-    lake.disk.make_folder(lake.staged / batch)
-    outcomes = _stage_chunks(job, source)
+    outcomes = _stage_chunks(job, source, ahead.take(source) if ahead else None)
     quarantine_sha256, quarantine_bytes = _publish_quarantine(job, batch, [outcome.part for outcome in outcomes])
     marker = StageMarker(
         batch=batch,
@@ -114,12 +150,15 @@ def stage_batch(job: Job, batch: str) -> StageMarker:
     return marker
 
 
-def _stage_chunks(job: Job, source: BatchMarker) -> list[ChunkOutcome]:
-    chunks = list(cut_pages(job.lake, source, size=job.settings.chunk_mb * _MIB, bulk=job.settings.bulk))
+def _stage_chunks(job: Job, source: BatchMarker, begun: BatchStaging | None) -> list[ChunkOutcome]:
+    staging = begun or BatchStaging(job, source.batch, TimeWindow(source.since, source.until))
+    if begun is None:
+        for page in source.pages:
+            staging.add(page)
     outcomes, pages = [], 0
-    for chunk, outcome in zip(chunks, map_bounded(job, stage_chunk, chunks), strict=True):
+    for outcome in staging.finish():
         outcomes.append(outcome)
-        pages += len(chunk.pages)
+        pages += outcome.pages
         job.progress("transform", pages, len(source.pages))
     return outcomes
 

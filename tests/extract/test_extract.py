@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from lakes import SerialExecutor
+from lakes import SerialExecutor, read_pages
 
 from ordersetl.errors import DamagedError, InterruptedRunError, LockedError, NonsenseError, SourceError, StorageError
 from ordersetl.extract import Origin, ReferenceFile, Window, extract_orders
@@ -126,7 +126,7 @@ def test_pages_are_kept_as_received_and_counted_in_the_marker(tmp_path: Path) ->
     result = extract(tmp_path, api)
     lake = Lake(tmp_path)
     marker = raw.read_marker(lake, result.batch)
-    assert [raw.read_page_body(lake, marker, page) for page in marker.pages] == [api.body(n) for n in (1, 2, 3)]
+    assert read_pages(lake, marker) == [api.body(n) for n in (1, 2, 3)]
     assert (result.pages, result.records, result.bytes) == (3, 3, sum(len(api.body(n)) for n in (1, 2, 3)))
     assert [page.records for page in marker.pages] == [1, 1, 1]
     assert (marker.since, marker.until, marker.window_end) == (None, None, BEGAN)
@@ -347,7 +347,7 @@ def test_an_interrupted_extraction_goes_on_at_the_page_where_it_stopped(tmp_path
     assert api.cursors == [f"c{number}" for number in range(kept + 1, 4)]
     lake = Lake(tmp_path)
     marker = raw.read_marker(lake, batch)
-    assert [raw.read_page_body(lake, marker, page) for page in marker.pages] == [api.body(n) for n in (1, 2, 3)]
+    assert read_pages(lake, marker) == [api.body(n) for n in (1, 2, 3)]
 
 
 def test_it_goes_on_although_the_clock_went_back(tmp_path: Path) -> None:
@@ -429,7 +429,7 @@ def test_pages_from_the_first_harmed_one_on_are_fetched_again(tmp_path: Path, ha
     assert api.cursors == ["c2", "c3"]
     assert files(tmp_path, batch) == {"_request.json", "batch.json", *(f"page-0000{n}.json" for n in (1, 2, 3))}
     marker = raw.read_marker(Lake(tmp_path), batch)
-    assert [raw.read_page_body(Lake(tmp_path), marker, page) for page in marker.pages] == [
+    assert read_pages(Lake(tmp_path), marker) == [
         Api(pages=5).body(1),
         api.body(2),
         api.body(3),

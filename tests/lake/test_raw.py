@@ -100,7 +100,7 @@ def test_a_raw_folder_that_cannot_be_read_is_named(lake: Lake) -> None:
 
 def test_a_whole_page_is_read(lake: Lake) -> None:
     marker = commit(lake, FIRST)
-    assert raw.read_page_body(lake, marker, marker.pages[0]) == b"[{}]"
+    assert raw.read_page_body(lake, marker.batch, marker.pages[0], since=marker.since) == b"[{}]"
 
 
 @harmed
@@ -108,7 +108,7 @@ def test_a_harmed_page_is_named_with_the_way_to_get_it_again(lake: Lake, harm: C
     marker = commit(lake, FIRST)
     harm(lake.raw / FIRST / "page-00001.json")
     with pytest.raises(DamagedError, match=r"page-00001\.json is damaged") as caught:
-        raw.read_page_body(lake, marker, marker.pages[0])
+        raw.read_page_body(lake, marker.batch, marker.pages[0], since=marker.since)
     assert FIRST in caught.value.message
     assert "fetch it again: ordersetl run --full" in caught.value.hint
 

@@ -18,6 +18,7 @@ from lakes import Raw, curated_bytes, expected_bytes, load, open_job, raw_batche
 from reference_fold import Batch, fold, judge_batch
 from strategies import batches, encode
 
+from ordersetl import chunks
 from ordersetl.dims import PRODUCTS, USERS, Dimension
 from ordersetl.job import Job
 from ordersetl.lake import index
@@ -93,7 +94,7 @@ def job_in(manner: Manner) -> Iterator[Job]:
     with (
         tempfile.TemporaryDirectory() as root,
         contextlib.ExitStack() as stack,
-        patch.object(TRANSFORM, "_MIB", manner.chunk_bytes),
+        patch.object(chunks, "_MIB", manner.chunk_bytes),
         patch.object(LOAD, "_GROUP_ORDERS", manner.group_orders),
         patch.object(index, "order_key", coarse),
     ):

@@ -19,7 +19,8 @@ from polars.testing import assert_frame_equal
 from reference_fold import Batch, judge_batch, read_json
 from strategies import encode, histories, record_texts, windows
 
-from ordersetl.chunks import cut_pages
+from ordersetl import chunks
+from ordersetl.chunks import Chunk, ChunkOutcome, stage_chunk
 from ordersetl.errors import DamagedError, InternalError
 from ordersetl.job import Job
 from ordersetl.lake import raw
@@ -38,7 +39,7 @@ def job(tmp_path: Path) -> Iterator[Job]:
 
 def quarantined(job: Job, batch: str) -> list[dict[str, object]]:
     path = job.lake.quarantine_file(batch)
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    return [json.loads(line) for line in path.read_bytes().split(b"\n") if line] if path.exists() else []
 
 
 # What is told
@@ -170,11 +171,23 @@ def test_books_that_do_not_balance_stop_the_work(job: Job) -> None:
 
 def test_pages_are_cut_into_chunks_of_a_size(job: Job) -> None:
     write_batch(job, [order(str(number)) for number in range(5)], pages_of=1, batch_id=FIRST)
-    marker = raw.read_marker(job.lake, FIRST)
-    size = marker.pages[0].bytes
-    cut = [*cut_pages(job.lake, marker, size=2 * size, bulk=True)]
+    size = raw.read_marker(job.lake, FIRST).pages[0].bytes
+    cut = _cut(job, 2 * size)
     assert [(chunk.number, chunk.first_page, len(chunk.pages)) for chunk in cut] == [(1, 1, 2), (2, 3, 2), (3, 5, 1)]
-    assert [len(chunk.pages) for chunk in cut_pages(job.lake, marker, size=1, bulk=True)] == [1] * 5
+    assert [len(chunk.pages) for chunk in _cut(job, 1)] == [1] * 5
+
+
+def _cut(job: Job, size: int) -> list[Chunk]:
+    """The chunks of the first batch, each of so many bytes at most."""
+    cut: list[Chunk] = []
+
+    def stage(chunk: Chunk) -> ChunkOutcome:
+        cut.append(chunk)
+        return stage_chunk(chunk)
+
+    with patch.object(chunks, "_MIB", size / job.settings.chunk_mb), patch.object(chunks, "stage_chunk", stage):
+        stage_batch(job, FIRST)
+    return cut
 
 
 def _staged(
@@ -205,7 +218,7 @@ def test_nothing_shows_how_it_was_done(
     texts: list[str], window: tuple[datetime | None, datetime | None], chunk_bytes: int, pages_of: int, workers: int
 ) -> None:
     usual, usual_quarantine = _staged(texts, window, pages_of=pages_of)
-    with patch.object(TRANSFORM, "_MIB", chunk_bytes):
+    with patch.object(chunks, "_MIB", chunk_bytes):
         other, other_quarantine = _staged(texts, window, pages_of=pages_of, workers=workers, bulk=False)
     assert usual_quarantine == other_quarantine
     for one, two in zip(usual, other, strict=True):

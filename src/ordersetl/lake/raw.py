@@ -193,17 +193,17 @@ def write_marker(lake: Lake, marker: BatchMarker) -> None:
     lake.disk.publish(lake.raw / marker.batch / MARKER, seal(marker))
 
 
-def read_page_body(lake: Lake, marker: BatchMarker, page: PageEntry) -> bytes:
-    """Body of a page of a committed batch, proven to be what was received.
+def read_page_body(lake: Lake, batch: str, page: PageEntry, *, since: datetime | None) -> bytes:
+    """Body of a page of a batch that began at ``since``, proven to be what was received.
 
     Raises:
         DamagedError: it is missing or differs; the message names the page and the hint says how to fetch it again.
     """
-    path = lake.raw / marker.batch / page.name
+    path = lake.raw / batch / page.name
     try:
         return _read_proven(path, page.sha256)
     except DamagedError as error:
-        window = f"--since {marker.since.isoformat()}" if marker.since else "--full"
+        window = f"--since {since.isoformat()}" if since else "--full"
         raise DamagedError(
             f"the raw page {path} is damaged: {error.message}",
             hint=f"Restore it from a backup, or move {path.parent} away and fetch it again: ordersetl run {window}",
@@ -247,7 +247,8 @@ def read_reference(lake: Lake, entry: ReferenceEntry) -> bytes:
 
 
 def drop_batch(lake: Lake, batch: str) -> None:
-    """Remove a batch that was never committed."""
+    """Remove a batch that was never committed, and what of it was staged ahead."""
+    lake.disk.remove_tree(lake.staged / batch)
     lake.disk.remove_tree(lake.raw / batch)
 
 

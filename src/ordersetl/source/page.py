@@ -24,7 +24,15 @@ _LONGEST_INT = 4000
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-_parts = msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw])
+
+class _Parts(msgspec.Struct, gc=False):
+    """An envelope as a page of orders has it: the last of a repeated name counts, as in Python's parser."""
+
+    orders: list[msgspec.Raw]
+    next_cursor: Any = None
+
+
+_parts = msgspec.json.Decoder(_Parts)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -63,13 +71,13 @@ def read_records(body: bytes) -> list[Any]:
 
 
 def split_records(body: bytes) -> list[str] | None:
-    """JSON text of each record as it came, but without blanks between tokens; None where only the lenient parser helps.
+    """JSON text of each record as it came; None where only the lenient parser helps.
 
     Raises:
         NonsenseError: as :func:`read_head`.
     """
     try:
-        records, _ = _validate(_fast_envelope(msgspec.json.format(body, indent=-1)))
+        records, _ = _validate(_fast_envelope(body))
         return [str(record, "utf-8") for record in records]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
@@ -130,16 +138,16 @@ def _read_int(text: str) -> int | str:
 
 
 def _fast_envelope(body: bytes) -> object:
-    parts = _parts.decode(body)
-    if isinstance(parts, list):
-        return parts
-    envelope: dict[str, object] = {}
-    for name in ("orders", "next_cursor"):
-        if name in parts:
-            raw = parts[name]
-            is_list = bytes(memoryview(raw)[:1]) == b"["
-            envelope[name] = _list.decode(raw) if is_list else msgspec.json.decode(raw)
-    return envelope
+    """The envelope, its records as the texts they came in.
+
+    Raises:
+        msgspec.DecodeError: the lenient parser must see to it, or say what it is.
+    """
+    try:
+        parts = _parts.decode(body)
+    except msgspec.ValidationError:
+        return _list.decode(body)
+    return {"orders": parts.orders, "next_cursor": parts.next_cursor}
 
 
 def _validate(envelope: object) -> tuple[list[Any], str | None]:
