@@ -240,30 +240,32 @@ def _has_each_key_once(typed: pl.DataFrame) -> pl.Series:
     itself.
     """
     record = pl.col("record")
-    present = {
-        **{name: _is_present(typed, name, pl.col(name).is_not_null()) for name in _KEYS},
-        "metadata": _is_present(typed, "metadata", pl.col("has_metadata")),
-        "items": pl.lit(1, pl.UInt32),
-        "sku": pl.col("items"),
-        "qty": pl.col("items"),
-        "price": pl.col("price_keys").cast(pl.UInt32),
-    }
-    accounted = typed.select(
-        (record.str.count_matches('":', literal=True) == pl.sum_horizontal(present.values())).fill_null(value=False)
+    known = typed.select(
+        "record",
+        *(_is_present(typed["record"], name, typed[name].is_not_null()) for name in _KEYS),
+        _is_present(typed["record"], "metadata", typed["has_metadata"]),
+        items=pl.lit(1, pl.UInt32),
+        sku=pl.col("items"),
+        qty=pl.col("items"),
+        price=pl.col("price_keys").cast(pl.UInt32),
+    )
+    present = known.columns[1:]
+    accounted = known.select(
+        (record.str.count_matches('":', literal=True) == pl.sum_horizontal(present)).fill_null(value=False)
     ).to_series()
     left_over = (typed["plain"] & ~accounted).arg_true()
     if left_over.is_empty():
         return accounted
-    counted = _all(*(record.str.count_matches(f'"{name}":', literal=True) == times for name, times in present.items()))
-    return accounted.scatter(left_over, typed[left_over].select(counted).to_series())
+    counted = _all(*(record.str.count_matches(f'"{name}":', literal=True) == pl.col(name) for name in present))
+    return accounted.scatter(left_over, known[left_over].select(counted).to_series())
 
 
-def _is_present(typed: pl.DataFrame, name: str, has_value: pl.Expr) -> pl.Expr:
-    if name in typed.columns and not typed[name].null_count():
-        return pl.lit(1, pl.UInt32)  # spares a look at every text
-    blank = " " if '": ' in typed["record"][0] else ""  # a guess: where it is wrong, keys are left over
-    with_null = pl.col("record").str.contains(f'"{name}":{blank}null', literal=True)
-    return pl.when(has_value).then(1).otherwise(with_null.cast(pl.UInt32)).cast(pl.UInt32)
+def _is_present(records: pl.Series, name: str, has_value: pl.Series) -> pl.Series:
+    """How often, 1 or 0, a key stands in each record, be it with null."""
+    without = (~has_value).arg_true()
+    blank = " " if '": ' in records[0] else ""  # a guess: where it is wrong, keys are left over
+    with_null = records.gather(without).str.contains(f'"{name}":{blank}null', literal=True)
+    return has_value.cast(pl.UInt32).scatter(without, with_null.cast(pl.UInt32)).alias(name)
 
 
 def _all(*conditions: pl.Expr) -> pl.Expr:

@@ -80,23 +80,25 @@ def merge_lines(orders: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
         priced_qty=pl.when(pl.col("price").is_not_null()).then(pl.col("qty")),
     ).sort("pos", "sku", maintain_order=True)
     first = pl.col("pos").ne_missing(pl.col("pos").shift(1)) | pl.col("sku").ne_missing(pl.col("sku").shift(1))
-    alone = first & first.shift(-1, fill_value=True)
-    marked = priced.with_columns(alone=alone)
-    repeated = marked.filter(~pl.col("alone"))
-    lines = marked.filter("alone").select("pos", "sku", "qty", "line_amount", "priced_qty")
-    if repeated.height:
-        summed = repeated.group_by("pos", "sku").agg(
-            pl.col("qty").sum().cast(_MONEY),
-            pl.when(pl.col("line_amount").count() > 0).then(pl.col("line_amount").sum()).cast(_MONEY),
-            pl.when(pl.col("priced_qty").count() > 0).then(pl.col("priced_qty").sum()).cast(_MONEY),
+    marked = priced.with_columns(first=first)
+    lines = marked.filter("first")
+    if lines.height < marked.height:
+        repeated = marked.with_columns(row=pl.col("first").cum_sum() - 1).filter(
+            ~(pl.col("first") & pl.col("first").shift(-1, fill_value=True))
         )
-        lines = pl.concat([lines, summed]).sort("pos", "sku")
+        summed = repeated.group_by("row").agg(_sum_or_null(c).alias(c) for c in ("qty", "line_amount", "priced_qty"))
+        lines = lines.with_columns(lines[c].scatter(summed["row"], summed[c]) for c in summed.columns[1:])
     whole = lines.join(orders.select("pos", "dt", "order_amount"), on="pos", how="left", maintain_order="left")
     return (
         whole.with_columns(_unit_price().alias("item_price"))
         .with_columns(_shares(whole).alias("net_amount"))
         .select(*LINE_SCHEMA)
     )
+
+
+def _sum_or_null(column: str) -> pl.Expr:
+    """Sum of what is not null; null where nothing is."""
+    return pl.when(pl.col(column).count() > 0).then(pl.col(column).sum()).cast(_MONEY)
 
 
 def _units(column: str) -> pl.Expr:
