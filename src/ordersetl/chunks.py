@@ -3,7 +3,6 @@
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import polars as pl
 
@@ -43,7 +42,6 @@ class ChunkOutcome:
 
     part: PartEntry
     pages: int
-    days: Sequence[date]
     received: int
     outside_window: int
     rejected: dict[str, int]
@@ -68,7 +66,7 @@ class BatchStaging:
         self._gathered: list[PageEntry] = []
         self._chunks = 0
         # one worker less than there are, for the pages that are written meanwhile
-        self._queue = WorkQueue(job, stage_chunk, most=max(worker_count(job.settings) - 1, 1))
+        self._queue = WorkQueue(job, stage_chunk, most=worker_count(job.settings))
         self._folder = job.lake.staged / batch
         job.lake.disk.remove_tree(self._folder)
         job.lake.disk.make_folder(self._folder)
@@ -120,7 +118,6 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
     return ChunkOutcome(
         part=_write_part(chunk, found),
         pages=len(chunk.pages),
-        days=found.orders["dt"].unique().to_list(),
         received=found.received,
         outside_window=found.outside_window,
         rejected=found.rejected,
@@ -140,6 +137,7 @@ def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
 
     lines = merge_lines(found.orders, found.items).sort("dt", maintain_order=True)
     orders = found.orders.sort("dt", "pos")
+    days = orders.group_by("dt", maintain_order=True).len()
     return PartEntry(
         orders=write(f"orders-{chunk.number:05d}.parquet", _parquet(orders), orders.height),
         lines=write(f"lines-{chunk.number:05d}.parquet", _parquet(lines), lines.height),
@@ -148,6 +146,7 @@ def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
             b"".join(reject.to_json(chunk.batch) for reject in found.rejects),
             len(found.rejects),
         ),
+        days=dict(days.iter_rows()),
     )
 
 

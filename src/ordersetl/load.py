@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -107,7 +108,11 @@ def _fold_and_commit(job: Job, stager: Stager, standing: Standing, plan: Plan) -
     untouched = {day: entry for day, entry in standing.partitions.items() if day not in days}
     days |= set(find_affected_days(job.lake, untouched, dimensions.states))
     groups = _group(commit, standing, parts, days, verdicts=verdicts, dimensions=dimensions)
-    total = _fold_groups(job, groups)
+    segment = job.executor.submit(index.add_segment, job.lake, segments, incoming.new_keys)
+    try:
+        total = _fold_groups(job, groups)
+    finally:
+        wait([segment])
     superseded = _require_balance(incoming, parts, verdicts, total)
     _put_dimensions(commit, total, dimensions)
     following = Manifest(
@@ -117,11 +122,11 @@ def _fold_and_commit(job: Job, stager: Stager, standing: Standing, plan: Plan) -
         references=dimensions.references,
         files=_next_files(standing, total),
         quarantine=_next_quarantine(job, standing, markers),
-        index=index.add_segment(job.lake, segments, incoming.new_keys),
+        index=segment.result(),
     )
     if standing.rebuild:
         standing.damages.extend(_set_strays_aside(job, standing, following))
-    commit.finish(following)
+    commit.finish(following, staged=frozenset(total.written))
     index.drop_unlisted(job.lake, following.index)
     return _Folded(following, total, superseded, dimensions.notes)
 

@@ -237,7 +237,7 @@ def _open_job(settings: Settings, runtime: Runtime, wait_s: float) -> Iterator[t
         recovered = recover(lake)
         if recovered:
             log.warning("an earlier command died while it committed: its commit was carried through.")
-        executor = runtime.executor or stack.enter_context(ThreadPoolExecutor(worker_count(settings)))
+        executor = runtime.executor or stack.enter_context(ThreadPoolExecutor(worker_count(settings) + 1))
         yield Job(lake, settings, hold, executor, runtime), recovered
 
 

@@ -9,6 +9,7 @@ Two typed frames come out of validation, and are what staged files hold:
 Money and quantities are exact: DECIMAL(18,4), or integers of 0.0001 as Int128 where a formula multiplies.
 """
 
+import io
 from datetime import date
 
 import polars as pl
@@ -156,7 +157,7 @@ def _total(column: str) -> pl.Expr:
 
 
 def enrich(rows: pl.DataFrame, users: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
-    """Give rows the reference data as it stands now: ``dt`` and FACT_ORDER's columns, sorted by ``dt`` and the key.
+    """Give rows the reference data as it stands now: ``dt`` and FACT_ORDER's columns, the rows in their order.
 
     Args:
         rows: rows of fact_order with ``dt``, with or without their earlier enrichment.
@@ -167,10 +168,9 @@ def enrich(rows: pl.DataFrame, users: pl.DataFrame, products: pl.DataFrame) -> p
     countries = users.select("user_id", user_country="country")
     catalogue = products.select("sku", product_name="name", product_category="category", list_price="price")
     return (
-        bare.join(countries, on="user_id", how="left")
-        .join(catalogue, on="sku", how="left")
+        bare.join(countries, on="user_id", how="left", maintain_order="left")
+        .join(catalogue, on="sku", how="left", maintain_order="left")
         .select("dt", *FACT_ORDER.names)
-        .sort("dt", *FACT_ORDER.key)
     )
 
 
@@ -186,6 +186,8 @@ def revenue_by_currency(rows: pl.DataFrame) -> dict[date, dict[str, str]]:
 
 def to_csv(table: pl.DataFrame) -> bytes:
     """The table's CSV: UTF-8, header, RFC 4180 quotes, LF, null as the empty unquoted field."""
-    return table.write_csv(
-        datetime_format=_TIME_FORMAT, date_format=_DATE_FORMAT, line_terminator="\n", quote_style="necessary"
-    ).encode()
+    buffer = io.BytesIO()  # without it the text would be decoded, and encoded again
+    table.write_csv(
+        buffer, datetime_format=_TIME_FORMAT, date_format=_DATE_FORMAT, line_terminator="\n", quote_style="necessary"
+    )
+    return buffer.getvalue()

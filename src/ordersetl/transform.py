@@ -133,7 +133,6 @@ def stage_batch(job: Job, batch: str, ahead: StagingAhead | None = None) -> Stag
         source_digest=digest or "",
         references=source.references,
         parts=tuple(outcome.part for outcome in outcomes),
-        days=tuple(sorted({day for outcome in outcomes for day in outcome.days})),
         received=sum(o.received for o in outcomes),
         accepted=sum(o.part.orders.rows for o in outcomes),
         outside_window=sum(o.outside_window for o in outcomes),

@@ -73,10 +73,8 @@ def group_days(
     """Split days into runs of neighbours with about so many orders each, counting versions and what stands there."""
     counts: dict[date, int] = {day: partitions[day].orders if day in partitions else 0 for day in days}
     for part in parts:
-        held = pl.read_parquet(part.orders, columns=["dt"]).group_by("dt").len()
-        for day, count in held.iter_rows():
-            if day in counts:
-                counts[day] += count
+        for day in counts.keys() & part.days.keys():
+            counts[day] += part.days[day]
     run: list[date] = []
     size = 0
     for day in sorted(counts):
@@ -103,11 +101,17 @@ def fold_group(group: DayGroup) -> GroupOutcome:
     loses = (pl.col("stands_since") > pl.col("updated_at_order")).fill_null(value=False)
     taken = met.filter(~loses)
     outcome.refused = met.height - taken.height
-    fresh = lines.drop("dt").join(taken, on=list(VERSION_SCHEMA), how="inner").select("dt", *_BARE)
+    # lines come sorted by SKU within their order: sorting the orders sorts all
+    fresh = (
+        taken.sort("dt", "order_id")
+        .join(lines.drop("dt"), on=list(VERSION_SCHEMA), how="inner", maintain_order="left_right")
+        .select("dt", *_BARE)
+    )
     stays = standing.join(taken, on=["dt", "order_id"], how="anti")
     stays = stays.join(group.verdicts.leaving, on=["dt", "order_id"], how="anti").select("dt", *_BARE)
     _count_changes(group.verdicts, outcome, taken.filter("pending"), fresh, standing)
-    _put_partitions(group, outcome, enrich(pl.concat([stays, fresh]), group.users, group.products))
+    rows = pl.concat([stays, fresh]).sort("dt", *FACT_ORDER.key) if stays.height else fresh
+    _put_partitions(group, outcome, enrich(rows, group.users, group.products))
     return outcome
 
 
@@ -125,7 +129,7 @@ def _read_versions(group: DayGroup) -> tuple[pl.DataFrame, pl.DataFrame]:
     orders = [pl.DataFrame(schema={**ORDER_SCHEMA, "part": pl.UInt32, "pending": pl.Boolean})]
     lines = [pl.DataFrame(schema={**LINE_SCHEMA, "part": pl.UInt32})]
     for part in group.parts:
-        days = [day for day in group.days if part.pending or day in group.rebuilt]
+        days = [day for day in group.days if day in part.days and (part.pending or day in group.rebuilt)]
         if not days:
             continue
         # the range lets Parquet skip row groups, whose days are sorted; membership alone would not
@@ -145,6 +149,9 @@ def _count_changes(
 
     What a rebuilt day held can no longer be read: there a version is unchanged only if it is the one that stood.
     """
+    if standing.is_empty() and verdicts.leaving.is_empty() and verdicts.known.is_empty():
+        outcome.inserted = taken.height
+        return
     place, key = ["dt", "order_id"], list(FACT_ORDER.key)
     replaced = taken.filter(pl.col("stands_since").is_not_null()).select(place)
     before = standing.join(replaced, on=place, how="semi").select(_BARE)

@@ -76,7 +76,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Part:
-    """A staged part. ``number`` orders all parts of all batches.
+    """A staged part. ``number`` orders all parts of all batches; ``days``: how many order versions each day has in it.
 
     ``pending`` ones are laid over the partitions as they stand; what ``applied`` ones hold is in these already.
     """
@@ -84,6 +84,7 @@ class Part:
     number: int
     orders: Path
     lines: Path
+    days: Mapping[date, int]
     pending: bool
     applied: bool
 
@@ -144,5 +145,5 @@ def list_parts(lake: Lake, markers: Mapping[str, StageMarker], plan: Plan) -> li
         marker = markers[batch]
         for entry, orders, lines in zip(marker.parts, marker.orders_paths(lake), marker.lines_paths(lake), strict=True):
             if entry.orders.rows:
-                parts.append(Part(len(parts), orders, lines, pending, applied))
+                parts.append(Part(len(parts), orders, lines, entry.days, pending, applied))
     return parts

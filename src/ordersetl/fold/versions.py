@@ -122,6 +122,8 @@ def list_keys(parts: Sequence[Part], days: Collection[date]) -> pl.DataFrame:
     """What the index must know of versions in these days: INDEX_SCHEMA."""
     found = [pl.DataFrame(schema=INDEX_SCHEMA)]
     for part in parts:
+        if part.days.keys().isdisjoint(days):
+            continue
         held = pl.read_parquet(part.orders, columns=["order_id", "dt"]).filter(pl.col("dt").is_in(list(days)))
         found.append(held.select(key=index.order_key(), dt="dt"))
     return pl.concat(found).unique()

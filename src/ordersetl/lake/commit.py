@@ -10,7 +10,7 @@ single file ever meets half of it.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,8 +49,12 @@ class Commit:
         self._hold.require()
         return self.lake.disk.write(self.lake.staging / staged_name(file), data)
 
-    def finish(self, following: Manifest) -> None:
+    def finish(self, following: Manifest, *, staged: Collection[str] = ()) -> None:
         """Make ``following`` the state of the curated layer: all of it, whatever happens from the commit point on.
+
+        Args:
+            following: the next manifest.
+            staged: files that this very commit staged, as ``following`` lists them: they need no second proof.
 
         Raises:
             LockedError: the lock was lost; nothing is committed.
@@ -62,7 +66,7 @@ class Commit:
         disk.sync_folder(self.lake.root)  # an earlier run may have died right after it made curated/
         self._hold.require()
         disk.publish(self.lake.pending, seal_manifest(following))
-        _carry_through(self.lake, following)
+        _carry_through(self.lake, following, proven=staged)
 
 
 def recover(lake: Lake) -> bool:
@@ -83,7 +87,7 @@ def recover(lake: Lake) -> bool:
     return pending is not None
 
 
-def _carry_through(lake: Lake, pending: Manifest) -> None:
+def _carry_through(lake: Lake, pending: Manifest, proven: Collection[str] = ()) -> None:
     """Steps 3 and 4; every step may be taken again after a crash."""
     disk = lake.disk
     standing = _current_files(lake)
@@ -91,10 +95,11 @@ def _carry_through(lake: Lake, pending: Manifest) -> None:
     folders: set[Path] = set()
     for file, entry in pending.files.items():
         place = lake.curated / file
-        if staged_name(file) in staged and hash_file(lake.staging / staged_name(file)) == entry.sha256:
+        path = lake.staging / staged_name(file)
+        if path.name in staged and (file in proven or hash_file(path) == entry.sha256):
             _make_way(lake, file)
             disk.make_folder(place.parent)
-            disk.rename(lake.staging / staged_name(file), place)
+            disk.rename(path, place)
         elif file in standing and standing[file].sha256 == entry.sha256:
             continue
         # also where a run that died has renamed it: nobody knows whether it synced the folder

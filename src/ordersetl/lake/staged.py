@@ -40,11 +40,15 @@ class StagedFile(msgspec.Struct, frozen=True):
 
 
 class PartEntry(msgspec.Struct, frozen=True):
-    """What one chunk of pages became: orders (a row a version), lines (a row a version and SKU), rejects."""
+    """What one chunk of pages became: orders (a row a version), lines (a row a version and SKU), rejects.
+
+    ``days``: how many of the orders each day has.
+    """
 
     orders: StagedFile
     lines: StagedFile
     rejects: StagedFile
+    days: dict[date, int]
 
 
 class StageMarker(msgspec.Struct, frozen=True):
@@ -59,7 +63,6 @@ class StageMarker(msgspec.Struct, frozen=True):
     source_digest: str
     references: dict[str, ReferenceEntry]
     parts: tuple[PartEntry, ...]
-    days: tuple[date, ...]
     received: int
     accepted: int
     outside_window: int
@@ -70,6 +73,11 @@ class StageMarker(msgspec.Struct, frozen=True):
     texts_cut: int
     quarantine_sha256: str
     quarantine_bytes: int
+
+    @property
+    def days(self) -> set[date]:
+        """Days that have orders in it."""
+        return {day for part in self.parts for day in part.days}
 
     @property
     def rows(self) -> int:
