@@ -1,5 +1,5 @@
 """Speak: results as tables or one JSON envelope on stdout; progress, notices and errors on stderr."""
-# ruff: noqa: PLC0415 - what only some commands need is imported there
+# ruff: noqa: PLC0415 - what only people need is imported where it is
 
 import json
 import logging
@@ -10,11 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.text import Text
-
 from ordersetl import __version__
-from ordersetl._tables import draw, printable
 from ordersetl.errors import OrdersetlError, StorageError
 from ordersetl.report import to_plain
 
@@ -41,7 +37,7 @@ def start_logging(*, quiet: bool, verbose: bool) -> None:
 
     On a terminal retries show as well: somebody waits there.
     """
-    usual = logging.INFO if Console(stderr=True).is_terminal else logging.WARNING
+    usual = logging.INFO if _somebody_watches() else logging.WARNING
     handler = _Notices()
     if verbose:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
@@ -83,16 +79,16 @@ class _Bars:
 @contextmanager
 def show_progress(*, quiet: bool) -> Iterator["Progress"]:
     """Bars on stderr where that is a terminal; elsewhere nothing."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bars, TextColumn, TimeElapsedColumn
-
     from ordersetl.job import SilentProgress
 
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
+    if quiet or not _somebody_watches():
         yield SilentProgress()
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bars, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description:18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=console, transient=True) as bars:
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         yield _Bars(bars)
 
 
@@ -119,6 +115,10 @@ def print_result(result: object) -> None:
     Raises:
         StorageError: stdout cannot be written.
     """
+    from rich.console import Console
+
+    from ordersetl._tables import draw
+
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDE
@@ -132,6 +132,9 @@ def print_error(error: OrdersetlError) -> None:
     """Say on stderr what failed, where, and what to do next: a line each."""
     if sys.stderr is None:
         return
+    from rich.console import Console
+    from rich.text import Text
+
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with suppress(OSError):
         console.print(Text.assemble(("Error: ", "bold red"), _one_line(error.message)))
@@ -146,7 +149,14 @@ def print_traceback(error: Exception) -> None:
             sys.stderr.write("".join(traceback.format_exception(error)))
 
 
+def _somebody_watches() -> bool:
+    """Whether stderr is a terminal; asked without Rich, which a scheduled run can do without."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 def _one_line(text: str) -> str:
+    from ordersetl._tables import printable
+
     return printable(" ".join(text.split()))
 
 

@@ -9,15 +9,14 @@ What makes a record doubtful that looks plain: a key that stands twice (DuckDB t
 and a number that DuckDB, which reads doubles, may have brought onto a tie of rounding.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import reduce
 from operator import and_
 
-import duckdb
 import polars as pl
 
+from ordersetl.fields import read_fields
 from ordersetl.source.page import split_records
 from ordersetl.star import ITEM_SCHEMA, ORDER_SCHEMA
 from ordersetl.values import QTY_LIMIT, TEXT_BYTES
@@ -26,23 +25,6 @@ __all__ = ["NOTHING_READ", "PAGE_BITS", "BulkOrders", "DoubtfulRecord", "read_bu
 
 PAGE_BITS = 32
 """An order's place in its batch: page << PAGE_BITS | index in the page."""
-
-_TRICKY = r"\\u(?:00[0-7]|[dD][89a-fA-F])"
-"""An escaped ASCII character, with which keys could be spelled, or half a surrogate pair, which may lack the other."""
-
-_SHAPE = """{
- "order_id": "JSON", "user_id": "JSON", "amount": "JSON", "currency": "JSON", "created_at": "JSON",
- "updated_at": "JSON", "status": "JSON", "items": [{"sku": "JSON", "qty": "JSON", "price": "JSON"}],
- "metadata": {"source": "JSON", "promo": "JSON"}
-}"""
-_QUERY = f"""
-SELECT o.order_id, o.user_id, o.amount, o.currency, o.created_at, o.updated_at, o.status, o.items,
-       CASE WHEN list_contains([x.price IS NULL FOR x IN o.items], true)
-            THEN len(json_extract(record, '$.items[*].price')) ELSE len(o.items) END AS price_keys,
-       o.metadata IS NOT NULL AS has_metadata, o.metadata.source AS source, o.metadata.promo AS promo
-FROM (SELECT record, from_json(record, '{_SHAPE}') AS o FROM given)
-"""
-"""The fields of each record that is given, in their order."""
 
 _END = r"[!#-\[\]-~\p{L}\p{N}]"
 """First and last character of a text that stripping leaves alone for certain."""
@@ -103,31 +85,10 @@ def read_bulk(pages: Sequence[tuple[int, bytes]]) -> BulkOrders:
         return NOTHING_READ
     records = pl.DataFrame({"pos": places, "record": texts}, schema={"pos": pl.UInt64, "record": pl.String})
     del texts
-    given = records.select(pl.when(~pl.col("record").str.contains(_TRICKY)).then("record").alias("record"))
-    with _open_database(os.getpid()).cursor() as connection:
-        connection.register("given", _ArrowStream(given))
-        try:
-            fields = pl.DataFrame(connection.sql(_QUERY))
-        except duckdb.Error:  # something in there that DuckDB refuses and others read: the models see to it
-            return NOTHING_READ
+    fields = read_fields(records["record"])
+    if fields is None:  # something in there that DuckDB refuses and others read: the models see to it
+        return NOTHING_READ
     return _sort_out(pl.concat([records, fields], how="horizontal"), frozenset(read))
-
-
-class _ArrowStream:
-    """A frame as Arrow's C stream alone, as which DuckDB reads it without pyarrow."""
-
-    def __init__(self, frame: pl.DataFrame) -> None:
-        self._frame = frame
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        return self._frame.__arrow_c_stream__(requested_schema)
-
-
-@cache
-def _open_database(process: int) -> duckdb.DuckDBPyConnection:
-    """The database of a process, its memory used again from chunk to chunk; a forked process needs its own."""
-    del process
-    return duckdb.connect(config={"threads": 1})
 
 
 def _sort_out(records: pl.DataFrame, pages: frozenset[int]) -> BulkOrders:

@@ -54,13 +54,21 @@ class _Tally:
         return any(table in query for table in tables)
 
 
-def check(lake: Lake, *, deep: bool = False, days: Collection[date] | None = None, max_samples: int = 5) -> CheckResult:
+def check(
+    lake: Lake,
+    *,
+    deep: bool = False,
+    days: Collection[date] | None = None,
+    dimensions: bool = True,
+    max_samples: int = 5,
+) -> CheckResult:
     """Hold the curated layer against its manifest, its rules and, with ``deep``, the raw log.
 
     Args:
         lake: the output folder; nothing in it is changed.
         deep: judge the raw pages anew in SQL and compare order by order; only over the whole layer.
-        days: the partitions to cover, with the dimensions; None for the whole layer, and only then with metrics.
+        days: the partitions to cover; None for the whole layer, and only then with metrics.
+        dimensions: cover the dimensions, which partitions are held against; without them, no day may be given.
         max_samples: offending rows that are shown of each check.
 
     Returns:
@@ -75,20 +83,21 @@ def check(lake: Lake, *, deep: bool = False, days: Collection[date] | None = Non
     manifest, problem = _read_manifest(lake)
     outcomes.append(CheckOutcome("manifest", not problem, _MANIFEST_WHY, int(bool(problem)), detail=problem))
     if not problem:
-        files = _select_files(manifest, days)
+        files = _select_files(manifest, days) if dimensions else {}
         outcomes += _inspect(lake, manifest, files, days, max_samples)
         try:
-            with open_database() as database:
-                found, metrics, open_quarantine = _query(
-                    database,
-                    lake,
-                    manifest,
-                    files,
-                    deep=deep and days is None,
-                    whole=days is None,
-                    max_samples=max_samples,
-                )
-                outcomes += found
+            if dimensions:
+                with open_database() as database:
+                    found, metrics, open_quarantine = _query(
+                        database,
+                        lake,
+                        manifest,
+                        files,
+                        deep=deep and days is None,
+                        whole=days is None,
+                        max_samples=max_samples,
+                    )
+                    outcomes += found
         except duckdb.Error as error:
             raise StorageError(
                 f"the check could not be finished: {error}",

@@ -1,13 +1,15 @@
 """Where orders and reference data come from, as settings and flags say."""
 
+import hashlib
 import logging
 from pathlib import Path
 
 from ordersetl.dims import PRODUCTS, USERS, Dimension, read_reference
-from ordersetl.errors import ConfigError
+from ordersetl.errors import ConfigError, DamagedError, StorageError
 from ordersetl.extract import Origin, ReferenceFile
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
+from ordersetl.lake.manifest import read_manifest
 from ordersetl.settings import Settings
 from ordersetl.source.sample import SAMPLE_URL, sample_references
 
@@ -36,8 +38,10 @@ def choose_origin(settings: Settings) -> Origin:
     return Origin(SAMPLE, SAMPLE_URL)
 
 
-def read_references(origin: Origin, users: Path | None, products: Path | None) -> list[ReferenceFile]:
+def read_references(origin: Origin, users: Path | None, products: Path | None, lake: Lake) -> list[ReferenceFile]:
     """The given reference files, proven usable; with the sample API the built-in ones for those not given.
+
+    Files that the curated layer is the fold of already need no second proof.
 
     Raises:
         ConfigError: a file is missing, or cannot be used.
@@ -46,10 +50,20 @@ def read_references(origin: Origin, users: Path | None, products: Path | None) -
         sample_users, sample_products = sample_references()
         users, products = users or sample_users, products or sample_products
     given = [(USERS, users), (PRODUCTS, products)]
-    return [_read(dimension, path) for dimension, path in given if path is not None]
+    applied = _applied_references(lake)
+    return [_read(dimension, path, applied.get(dimension.kind)) for dimension, path in given if path is not None]
 
 
-def _read(dimension: Dimension, path: Path) -> ReferenceFile:
+def _applied_references(lake: Lake) -> dict[str, str]:
+    """SHA-256 by kind of the files that were applied last."""
+    try:
+        manifest = read_manifest(lake)
+    except (DamagedError, StorageError):
+        return {}  # the command says so where it matters
+    return manifest.references if manifest else {}
+
+
+def _read(dimension: Dimension, path: Path, applied: str | None) -> ReferenceFile:
     try:
         body = path.read_bytes()
     except OSError as error:
@@ -57,7 +71,8 @@ def _read(dimension: Dimension, path: Path) -> ReferenceFile:
             f"cannot read the {dimension.kind} file {path}: {error.strerror}",
             hint=f"Give the path of a CSV file to --{dimension.kind}.",
         ) from None
-    read_reference(dimension, body, path.name)
+    if hashlib.sha256(body).hexdigest() != applied:
+        read_reference(dimension, body, path.name)
     return ReferenceFile(dimension.kind, path.name, body)
 
 

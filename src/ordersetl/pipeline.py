@@ -65,7 +65,7 @@ def extract(
         OrdersetlError: as the module says.
     """
     window, origin = _read_window(window), choose_origin(settings)
-    references = read_references(origin, users, products)
+    references = read_references(origin, users, products, Lake(settings.output))
     with _open_job(settings, runtime, wait_s) as (job, _):
         return _extract(job, origin, window, references)
 
@@ -132,7 +132,7 @@ def run(
         OrdersetlError: as each stage says.
     """
     window, origin = _read_window(window), choose_origin(settings)
-    references = read_references(origin, users, products)
+    references = read_references(origin, users, products, Lake(settings.output))
     with _open_job(settings, runtime, wait_s) as (job, recovered), keep_report(job) as report:
         with StagingAhead(job) as ahead:
             extracted = _extract(job, origin, window, references, on_page=ahead.add)
@@ -143,7 +143,7 @@ def run(
         loaded = _load(job, recovered=recovered, verify=verify)
         report.add("load", loaded)
         days = {day for file in loaded.written if (day := partition_day(file)) is not None}
-        checked = check_layer(job.lake, days=days)
+        checked = check_layer(job.lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
         report.add("check", checked)
         seconds = {
             "extract": extracted.seconds,

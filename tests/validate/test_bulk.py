@@ -135,6 +135,6 @@ def test_nothing_to_read_gives_nothing() -> None:
 def test_a_database_that_refuses_leaves_all_to_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
     pages = [Page(1, join_page([json.dumps(ORDER)]).encode())]
     expected = validate_pages(pages, TimeWindow())
-    monkeypatch.setattr("ordersetl.bulk._QUERY", "SELECT error('refused') WHERE $1 <> ''")
+    monkeypatch.setattr("ordersetl.fields._QUERY", "SELECT error(record) FROM given")
     assert read_bulk([(1, pages[0].body)]) is NOTHING_READ
     assert_frame_equal(validate_pages(pages, TimeWindow()).orders, expected.orders)
