@@ -4,11 +4,11 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
-from contextlib import AbstractContextManager, nullcontext
+from concurrent.futures import Executor, Future, wait
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, ParamSpec, Protocol, TypeVar
 
 import httpx
 
@@ -17,10 +17,11 @@ from ordersetl.lake.layout import Lake
 from ordersetl.lake.lock import Hold
 from ordersetl.settings import Settings
 
-__all__ = ["Job", "Progress", "Runtime", "SilentProgress", "WorkQueue", "map_bounded", "worker_count"]
+__all__ = ["Job", "Progress", "Runtime", "SilentProgress", "WorkQueue", "background", "map_bounded", "worker_count"]
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
+_Given = ParamSpec("_Given")
 
 
 class Progress(Protocol):
@@ -98,6 +99,18 @@ def worker_count(settings: Settings) -> int:
     return settings.workers or len(
         os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     )
+
+
+@contextmanager
+def background(
+    job: Job, work: Callable[_Given, _Out], *given: _Given.args, **named: _Given.kwargs
+) -> Iterator[Future[_Out]]:
+    """Have work done while the block runs; it is awaited at the block's end, also after an error."""
+    future = job.executor.submit(work, *given, **named)
+    try:
+        yield future
+    finally:
+        wait([future])
 
 
 class WorkQueue(Generic[_In, _Out]):

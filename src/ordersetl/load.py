@@ -3,7 +3,6 @@
 import dataclasses
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import wait
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -18,7 +17,7 @@ from ordersetl.fold.files import FileDamagedError, put_file, read_partition
 from ordersetl.fold.partitions import DayGroup, GroupOutcome, fold_group, group_days
 from ordersetl.fold.plan import Part, Plan, Standing, examine_standing, list_parts, plan_batches
 from ordersetl.fold.versions import Incoming, Verdicts, judge_versions, list_keys, survey
-from ordersetl.job import Job, map_bounded
+from ordersetl.job import Job, background, map_bounded
 from ordersetl.lake import index, raw
 from ordersetl.lake.commit import Commit, recover
 from ordersetl.lake.health import set_aside
@@ -99,20 +98,18 @@ def _fold_and_commit(job: Job, stager: Stager, standing: Standing, plan: Plan) -
     markers = {batch: stager(batch) for batch in (plan.batches if heals else plan.pending)}
     parts = list_parts(job.lake, markers, plan)
     commit = Commit(job.lake, job.hold)
-    dimensions = fold_dimensions(job, standing, plan, markers, parts)
-    segments = _sound_index(job, standing, parts)
-    incoming = survey(parts, lambda keys: index.look_up(job.lake, segments, keys))
-    verdicts = judge_versions(job.lake, parts, incoming.strays, standing.partitions, standing.broken_days)
+    with background(job, fold_dimensions, job.lake, standing, plan, markers, parts) as folding:
+        segments = _sound_index(job, standing, parts)
+        incoming = survey(parts, lambda keys: index.look_up(job.lake, segments, keys))
+        verdicts = judge_versions(job.lake, parts, incoming.strays, standing.partitions, standing.broken_days)
+    dimensions = folding.result()
     days = {day for batch in plan.pending for day in markers[batch].days}
     days |= set(verdicts.leaving["dt"]) | standing.broken_days
     untouched = {day: entry for day, entry in standing.partitions.items() if day not in days}
     days |= set(find_affected_days(job.lake, untouched, dimensions.states))
     groups = _group(commit, standing, parts, days, verdicts=verdicts, dimensions=dimensions)
-    segment = job.executor.submit(index.add_segment, job.lake, segments, incoming.new_keys)
-    try:
+    with background(job, index.add_segment, job.lake, segments, incoming.new_keys) as segment:
         total = _fold_groups(job, groups)
-    finally:
-        wait([segment])
     superseded = _require_balance(incoming, parts, verdicts, total)
     _put_dimensions(commit, total, dimensions)
     following = Manifest(

@@ -10,7 +10,6 @@ import polars as pl
 from ordersetl.dims import DIMENSIONS, Dimension, changed_keys, fold_dimension, read_reference
 from ordersetl.fold.files import read_dimension, read_partition
 from ordersetl.fold.plan import Part, Plan, Standing
-from ordersetl.job import Job
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import FileEntry
@@ -39,7 +38,7 @@ class FoldedDimensions:
 
 
 def fold_dimensions(
-    job: Job, standing: Standing, plan: Plan, markers: Mapping[str, StageMarker], parts: Sequence[Part]
+    lake: Lake, standing: Standing, plan: Plan, markers: Mapping[str, StageMarker], parts: Sequence[Part]
 ) -> FoldedDimensions:
     """Fold the pending batches over the dimensions as they stand, or as history has them where their file is lost.
 
@@ -52,11 +51,11 @@ def fold_dimensions(
     pending = [part for part in parts if part.pending]
     applied = [marker for batch, marker in sorted(markers.items()) if batch not in plan.waiting]
     for dimension in DIMENSIONS:
-        before = _read_before(job.lake, dimension, standing, applied, parts)
+        before = _read_before(lake, dimension, standing, applied, parts)
         # the file that was applied last changes nothing if it comes again, unless a late one came between
         last = None if plan.late else references.get(dimension.kind)
         given = _list_files(dimension, [markers[batch] for batch in plan.pending], last)
-        files, found = _read_files(job.lake, dimension, given)
+        files, found = _read_files(lake, dimension, given)
         notes.update(found)
         if given:
             references[dimension.kind] = given[-1].sha256
