@@ -105,10 +105,12 @@ def _sort_out(records: pl.DataFrame, pages: frozenset[int]) -> BulkOrders:
         total=pl.col("amount").sum(),
     )
     joined = records.drop("items").join(per_order, on="pos", how="left", maintain_order="left")
-    times = {name: _read_times(joined[name]) for name in ("created_at", "updated_at")}
-    typed = joined.with_columns(
-        *_order_columns(), created_at_order=times["created_at"], updated_at_order=times["updated_at"]
-    ).with_columns(plain=_order_is_plain())
+    created = _read_times(joined["created_at"])
+    changed = joined["updated_at"].ne_missing(joined["created_at"]).arg_true()  # most orders never are
+    updated = created.clone().scatter(changed, _read_times(joined["updated_at"].gather(changed)))
+    typed = joined.with_columns(*_order_columns(), created_at_order=created, updated_at_order=updated).with_columns(
+        plain=_order_is_plain()
+    )
     typed = typed.with_columns(pl.col("plain") & _has_each_key_once(typed))
     plain = typed.filter("plain")
     doubtful = typed.filter(~pl.col("plain")).select("pos", "record")

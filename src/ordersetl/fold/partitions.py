@@ -96,11 +96,8 @@ def fold_group(group: DayGroup) -> GroupOutcome:
     outcome = GroupOutcome()
     standing = _read_standing(group)
     versions, lines = _read_versions(group)
-    held = standing.select("dt", "order_id", stands_since="updated_at_order").unique()
-    met = versions.join(held, on=["dt", "order_id"], how="left")
-    loses = (pl.col("stands_since") > pl.col("updated_at_order")).fill_null(value=False)
-    taken = met.filter(~loses)
-    outcome.refused = met.height - taken.height
+    taken = _take_newer(versions, standing)
+    outcome.refused = versions.height - taken.height
     # lines come sorted by SKU within their order: sorting the orders sorts all
     fresh = (
         taken.sort("dt", "order_id")
@@ -113,6 +110,15 @@ def fold_group(group: DayGroup) -> GroupOutcome:
     rows = pl.concat([stays, fresh]).sort("dt", *FACT_ORDER.key) if stays.height else fresh
     _put_partitions(group, outcome, enrich(rows, group.users, group.products))
     return outcome
+
+
+def _take_newer(versions: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
+    """Versions that are not older than what stands of their order, and since when that stands (null: it does not)."""
+    if standing.is_empty():  # a first load: spares a join over all orders
+        return versions.with_columns(stands_since=pl.lit(None, pl.Datetime("us")))
+    held = standing.select("dt", "order_id", stands_since="updated_at_order").unique()
+    met = versions.join(held, on=["dt", "order_id"], how="left")
+    return met.filter(~(pl.col("stands_since") > pl.col("updated_at_order")).fill_null(value=False))
 
 
 def _read_standing(group: DayGroup) -> pl.DataFrame:
