@@ -69,7 +69,7 @@ def check(
     Args:
         lake: the output folder; nothing in it is changed.
         deep: judge the raw pages anew in SQL and compare order by order; only over the whole layer.
-        days: the partitions to cover; None for the whole layer, and only then with metrics.
+        days: the partitions to cover; None for the whole layer, and only then with metrics, and every file hashed.
         dimensions: cover the dimensions, which partitions are held against; without them, no day may be given.
         max_samples: offending rows that are shown of each check.
 
@@ -155,7 +155,7 @@ def _inspect(
     lake: Lake, manifest: Manifest, files: Mapping[str, FileEntry], days: Collection[date] | None, max_samples: int
 ) -> list[CheckOutcome]:
     folders = None if days is None else [partition_file(day).partition("/")[0] for day in days]
-    outcomes = inspect_files(lake, files, max_samples=max_samples)
+    outcomes = inspect_files(lake, files, hashed=days is None, max_samples=max_samples)
     outcomes.append(inspect_strays(lake, manifest.files, folders, max_samples=max_samples))
     if days is None:
         outcomes.append(inspect_quarantine(lake, manifest.quarantine, max_samples=max_samples))

@@ -8,17 +8,25 @@ from pathlib import Path
 from ordersetl.lake.disk import temporary_path
 from ordersetl.lake.health import Recorded, find_problem, kind_problem
 from ordersetl.lake.layout import STAGED_SUFFIX, Lake
+from ordersetl.lake.manifest import FileEntry
 from ordersetl.results import CheckOutcome
 
 __all__ = ["find_regular_files", "inspect_files", "inspect_quarantine", "inspect_strays"]
 
+_NO_TIMES: Mapping[str, int] = {}
 _PENDING_HINT = "A commit was interrupted: `ordersetl load` carries it through."
 _RUN_HINT = "`ordersetl load --verify` rebuilds it from raw."
 
 
-def inspect_files(lake: Lake, files: Mapping[str, Recorded], *, max_samples: int) -> list[CheckOutcome]:
-    """Hold each file (by path relative to ``curated/``) against its recorded size and SHA-256, reading each once."""
-    problems = list(_find_problems(files, lambda name: lake.curated / name, lake.curated))
+def inspect_files(
+    lake: Lake, files: Mapping[str, FileEntry], *, hashed: bool = True, max_samples: int
+) -> list[CheckOutcome]:
+    """Hold each file (by path relative to ``curated/``) against its recorded size and SHA-256, reading each once.
+
+    Without ``hashed``, one whose size and modification time are those of the write itself is not read.
+    """
+    times = {} if hashed else {name: entry.mtime_ns for name, entry in files.items()}
+    problems = list(_find_problems(files, lambda name: lake.curated / name, lake.curated, times))
     hint = _PENDING_HINT if lake.pending.exists() else _RUN_HINT
     absent = [row for row in problems if "recorded" not in row]
     changed = [row for row in problems if "recorded" in row]
@@ -64,19 +72,19 @@ def _outcome(name: str, why: str, problems: list[dict[str, str]], hint: str, max
 
 
 def _find_problems(
-    files: Mapping[str, Recorded], path_of: Callable[[str], Path], root: Path
+    files: Mapping[str, Recorded], path_of: Callable[[str], Path], root: Path, times: Mapping[str, int] = _NO_TIMES
 ) -> Iterator[dict[str, str]]:
     names = sorted(files)
     # hashlib releases the interpreter lock, so threads are enough.
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        found = pool.map(lambda name: _find_problem(path_of(name), files[name], root), names)
+        found = pool.map(lambda name: _find_problem(path_of(name), files[name], root, times.get(name)), names)
         for name, problem in zip(names, found, strict=True):
             if problem:
                 yield {"file": name, **problem}
 
 
-def _find_problem(path: Path, recorded: Recorded, root: Path) -> dict[str, str] | None:
-    problem = find_problem(path, recorded, root)
+def _find_problem(path: Path, recorded: Recorded, root: Path, time_ns: int | None) -> dict[str, str] | None:
+    problem = find_problem(path, recorded, root, trusted_time_ns=time_ns)
     if problem is None:
         return None
     differs = {"recorded": problem.recorded, "found": problem.found} if problem.recorded else {}
