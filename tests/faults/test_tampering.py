@@ -230,9 +230,9 @@ def test_a_lock_file_that_is_none_is_named(site: Site, wound: Wound) -> None:
 def test_a_lock_file_deleted_while_it_is_held(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     finish = Commit.finish
 
-    def lose_lock(commit: Commit, following: object) -> None:
+    def lose_lock(commit: Commit, following: object, **named: object) -> None:
         (site.output / ".lock").unlink()
-        finish(commit, following)  # type: ignore[arg-type]
+        finish(commit, following, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Commit, "finish", lose_lock)
     shutil.rmtree(site.output / "curated" / "dt=2025-08-21")
