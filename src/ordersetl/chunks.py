@@ -65,7 +65,6 @@ class BatchStaging:
         self._window = window
         self._gathered: list[PageEntry] = []
         self._chunks = 0
-        # one worker less than there are, for the pages that are written meanwhile
         self._queue = WorkQueue(job, stage_chunk, most=worker_count(job.settings))
         self._folder = job.lake.staged / batch
         job.lake.disk.remove_tree(self._folder)

@@ -165,6 +165,7 @@ def _resume(job: Job, request: BatchRequest) -> _Batch | None:
             raw.prune_batch(job.lake, batch, pages=len(found.pages))
             _commit(job, found)
         else:
+            job.lake.disk.remove_tree(job.lake.staged / batch)  # staged ahead by a run that died
             raw.drop_batch(job.lake, batch)
     return taken
 

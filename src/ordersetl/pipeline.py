@@ -237,7 +237,8 @@ def _open_job(settings: Settings, runtime: Runtime, wait_s: float) -> Iterator[t
         recovered = recover(lake)
         if recovered:
             log.warning("an earlier command died while it committed: its commit was carried through.")
-        executor = runtime.executor or stack.enter_context(ThreadPoolExecutor(worker_count(settings) + 1))
+        threads = worker_count(settings) + 1  # one for pages that are written while chunks are staged
+        executor = runtime.executor or stack.enter_context(ThreadPoolExecutor(threads))
         yield Job(lake, settings, hold, executor, runtime), recovered
 
 

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -480,6 +481,25 @@ def test_a_day_that_was_removed_must_be_gone(lake: Lake) -> None:
     (lake.curated / partition_file(gone)).parent.mkdir()
     assert set(failures(check(lake, days=[DAY, gone]))) == {"stray_files"}
     assert check(lake, days=[DAY]).ok
+
+
+def test_nothing_written_leaves_only_the_manifest_to_look_at(lake: Lake) -> None:
+    (lake.curated / FIRST).write_bytes(b"broken")
+    (lake.curated / "dim_user.csv").unlink()
+    result = check(lake, days=[], dimensions=False)
+    assert (result.ok, result.scope, result.days) == (True, "days", ())
+    lake.manifest.write_bytes(b"broken")
+    assert set(failures(check(lake, days=[], dimensions=False))) == {"manifest"}
+
+
+def test_days_trust_the_time_of_a_write_and_the_whole_layer_does_not(lake: Lake) -> None:
+    path = lake.curated / FIRST
+    body, time_ns = path.read_bytes(), path.stat().st_mtime_ns
+    path.write_bytes(body.replace(b"web", b"wob"))  # a label, which no query looks at
+    assert "files_unchanged" in failures(check(lake, days=[DAY]))
+    os.utime(path, ns=(time_ns, time_ns))
+    assert check(lake, days=[DAY]).ok
+    assert set(failures(check(lake))) == {"files_unchanged"}
 
 
 # Open quarantine

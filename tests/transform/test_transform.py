@@ -24,7 +24,7 @@ from ordersetl.chunks import Chunk, ChunkOutcome, stage_chunk
 from ordersetl.errors import DamagedError, InternalError
 from ordersetl.job import Job
 from ordersetl.lake import raw
-from ordersetl.transform import ensure_stage, stage_batch
+from ordersetl.transform import StagingAhead, ensure_stage, stage_batch, transform_batches
 
 TRANSFORM = import_module("ordersetl.transform")  # the package's own name of it is the function
 
@@ -188,6 +188,67 @@ def _cut(job: Job, size: int) -> list[Chunk]:
     with patch.object(chunks, "_MIB", size / job.settings.chunk_mb), patch.object(chunks, "stage_chunk", stage):
         stage_batch(job, FIRST)
     return cut
+
+
+# Ahead of the commit
+
+
+def test_what_is_staged_ahead_is_what_is_staged_afterwards(job: Job) -> None:
+    write_batch(job, [order(str(number)) for number in range(7)], pages_of=1, batch_id=FIRST)
+    source = raw.read_marker(job.lake, FIRST)
+    begun: list[int] = []
+
+    def stage(chunk: Chunk) -> ChunkOutcome:
+        begun.append(chunk.number)
+        return stage_chunk(chunk)
+
+    with (
+        patch.object(chunks, "_MIB", 2 * source.pages[0].bytes / job.settings.chunk_mb),
+        patch.object(chunks, "stage_chunk", stage),
+    ):
+        with StagingAhead(job) as ahead:
+            for page in source.pages:
+                ahead.add(FIRST, source.request, page)
+            assert begun == [1, 2, 3]
+            marker = stage_batch(job, FIRST, ahead)
+            assert begun == [1, 2, 3, 4]
+        files = _files(job.lake.staged / FIRST)
+        assert stage_batch(job, FIRST) == marker
+    assert _files(job.lake.staged / FIRST) == files
+
+
+def test_what_is_staged_ahead_of_another_batch_is_dropped(job: Job) -> None:
+    for batch in (FIRST, SECOND):
+        write_batch(job, [order(batch)], batch_id=batch)
+    first, second = (raw.read_marker(job.lake, batch) for batch in (FIRST, SECOND))
+    with StagingAhead(job) as ahead:
+        ahead.add(FIRST, first.request, first.pages[0])
+        assert (job.lake.staged / FIRST).is_dir()
+        ahead.add(SECOND, second.request, second.pages[0])
+        assert not (job.lake.staged / FIRST).exists()
+        assert ahead.take(first) is None
+        assert transform_batches(job, ahead=ahead).staged_anew == (FIRST, SECOND)
+
+
+def test_pages_that_are_not_those_of_the_batch_are_staged_anew(job: Job) -> None:
+    write_batch(job, [order(str(number)) for number in range(3)], pages_of=1, batch_id=FIRST)
+    source = raw.read_marker(job.lake, FIRST)
+    with StagingAhead(job) as ahead:
+        ahead.add(FIRST, source.request, source.pages[0])
+        assert stage_batch(job, FIRST, ahead).accepted == 3
+
+
+def test_nothing_that_was_staged_ahead_stays_after_an_error(job: Job) -> None:
+    write_batch(job, [order()], batch_id=FIRST)
+    source = raw.read_marker(job.lake, FIRST)
+    with pytest.raises(KeyError), StagingAhead(job) as ahead:
+        ahead.add(FIRST, source.request, source.pages[0])
+        raise KeyError
+    assert not (job.lake.staged / FIRST).exists()
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def _staged(

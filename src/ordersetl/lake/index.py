@@ -12,6 +12,8 @@ Segments are merged in tiers, as in a log-structured merge tree (O'Neil et al., 
 import hashlib
 import io
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
 import polars as pl
 
@@ -72,7 +74,11 @@ def add_segment(lake: Lake, entries: Sequence[IndexEntry], added: pl.DataFrame) 
     merged = added.select(*INDEX_SCHEMA)
     while kept and kept[-1].rows <= 2 * merged.height:
         merged = pl.concat([pl.read_ipc(lake.index / kept.pop().name), merged])
-    merged = merged.unique().sort("key", "dt").rechunk()
+    ordered = merged.sort(
+        "key", "dt"
+    )  # twins are neighbours then: a hash table of all rows would take ten times as much
+    is_new = reduce(or_, (pl.col(name).ne_missing(pl.col(name).shift()) for name in INDEX_SCHEMA))
+    merged = ordered.filter(is_new).rechunk()
     buffer = io.BytesIO()
     merged.write_ipc(buffer, compression="uncompressed")
     data = buffer.getvalue()

@@ -247,8 +247,7 @@ def read_reference(lake: Lake, entry: ReferenceEntry) -> bytes:
 
 
 def drop_batch(lake: Lake, batch: str) -> None:
-    """Remove a batch that was never committed, and what of it was staged ahead."""
-    lake.disk.remove_tree(lake.staged / batch)
+    """Remove a batch that was never committed."""
     lake.disk.remove_tree(lake.raw / batch)
 
 
