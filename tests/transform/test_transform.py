@@ -21,7 +21,7 @@ from strategies import encode, histories, record_texts, windows
 
 from ordersetl import chunks
 from ordersetl.chunks import Chunk, ChunkOutcome, stage_chunk
-from ordersetl.errors import DamagedError, InternalError
+from ordersetl.errors import DamagedError, InternalError, StorageError
 from ordersetl.job import Job
 from ordersetl.lake import raw
 from ordersetl.transform import StagingAhead, ensure_stage, stage_batch, transform_batches
@@ -241,10 +241,14 @@ def test_pages_that_are_not_those_of_the_batch_are_staged_anew(job: Job) -> None
 def test_nothing_that_was_staged_ahead_stays_after_an_error(job: Job) -> None:
     write_batch(job, [order()], batch_id=FIRST)
     source = raw.read_marker(job.lake, FIRST)
-    with pytest.raises(KeyError), StagingAhead(job) as ahead:
-        ahead.add(FIRST, source.request, source.pages[0])
-        raise KeyError
+    with pytest.raises(StorageError), StagingAhead(job) as ahead:
+        _add_and_fail(ahead, source)
     assert not (job.lake.staged / FIRST).exists()
+
+
+def _add_and_fail(ahead: StagingAhead, source: raw.BatchMarker) -> None:
+    ahead.add(FIRST, source.request, source.pages[0])
+    raise StorageError("the disk is full")
 
 
 def _files(folder: Path) -> dict[str, bytes]:

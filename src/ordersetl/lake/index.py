@@ -74,9 +74,7 @@ def add_segment(lake: Lake, entries: Sequence[IndexEntry], added: pl.DataFrame) 
     merged = added.select(*INDEX_SCHEMA)
     while kept and kept[-1].rows <= 2 * merged.height:
         merged = pl.concat([pl.read_ipc(lake.index / kept.pop().name), merged])
-    ordered = merged.sort(
-        "key", "dt"
-    )  # twins are neighbours then: a hash table of all rows would take ten times as much
+    ordered = merged.sort("key", "dt")  # twins are neighbours; a hash table of all rows would be ten times as large
     is_new = reduce(or_, (pl.col(name).ne_missing(pl.col(name).shift()) for name in INDEX_SCHEMA))
     merged = ordered.filter(is_new).rechunk()
     buffer = io.BytesIO()
