@@ -114,7 +114,7 @@ def background(
 
 
 class WorkQueue(Generic[_In, _Out]):
-    """Work for the job's executor, of which so many items at most are under way; results in the order of the items.
+    """Work for the job's executor, an item a worker at most under way; results in the order of the items.
 
     Memory is bounded by what is under way, however many items there are. After an error nothing new is begun, and
     what is under way is awaited before the error goes on.
@@ -122,13 +122,12 @@ class WorkQueue(Generic[_In, _Out]):
     Args:
         job: its executor does the work.
         work: what is done with each item; like the items, it pickles.
-        most: items under way at a time, until the results are asked for; then one more than there are workers.
     """
 
-    def __init__(self, job: Job, work: Callable[[_In], _Out], *, most: int) -> None:
+    def __init__(self, job: Job, work: Callable[[_In], _Out]) -> None:
         self._job = job
         self._work = work
-        self._most = most
+        self._most = worker_count(job.settings)
         self._waiting: deque[_In] = deque()
         self._begun: deque[Future[_Out]] = deque()
 
@@ -139,9 +138,7 @@ class WorkQueue(Generic[_In, _Out]):
 
     def results(self) -> Iterator[_Out]:
         """Results of all items, in their order, as they come."""
-        self._most = worker_count(self._job.settings) + 1
         try:
-            self._begin()
             while self._begun:
                 result = self._begun.popleft().result()
                 self._job.checkpoint()
@@ -174,7 +171,7 @@ class WorkQueue(Generic[_In, _Out]):
 
 def map_bounded(job: Job, work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
     """Results in the order of the items, by a :class:`WorkQueue`."""
-    queue = WorkQueue(job, work, most=0)
+    queue = WorkQueue(job, work)
     for item in items:
         queue.put(item)
     return queue.results()

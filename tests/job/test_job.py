@@ -51,14 +51,14 @@ def double(number: int) -> int:
     return 2 * number
 
 
-def test_no_more_is_under_way_than_told(job: Job, held: HeldExecutor) -> None:
-    queue = WorkQueue(job, double, most=1)
+def test_no_more_is_under_way_than_there_are_workers(job: Job, held: HeldExecutor) -> None:
+    queue = WorkQueue(job, double)
     for number in range(5):
         queue.put(number)
-    assert len(held.taken) == 1
+    assert len(held.taken) == 2
     held.do()
     queue.put(5)
-    assert (len(held.taken), held.most) == (2, 1)
+    assert (len(held.taken), held.most) == (3, 2)
 
 
 def test_results_come_in_the_order_of_the_items(tmp_path: Path) -> None:
@@ -67,21 +67,21 @@ def test_results_come_in_the_order_of_the_items(tmp_path: Path) -> None:
 
 
 def test_what_is_awaited_bounds_what_is_begun(job: Job, held: HeldExecutor) -> None:
-    queue = WorkQueue(job, double, most=1)
+    queue = WorkQueue(job, double)
     for number in range(9):
         queue.put(number)
     results = queue.results()
     held.do()
     assert next(results) == 0
-    assert len(held.taken) == 4  # that one, and one more than there are workers
-    held.do(place=2)
+    assert len(held.taken) == 3
+    held.do(place=1)
     held.do()
     assert next(results) == 2
-    assert held.most == 3
+    assert (len(held.taken), held.most) == (5, 2)
 
 
 def test_after_an_error_nothing_new_is_begun(job: Job, held: HeldExecutor) -> None:
-    queue = WorkQueue(job, double, most=2)
+    queue = WorkQueue(job, double)
     for number in (-1, 1, 2, 3):
         queue.put(number)
     held.do()
@@ -102,7 +102,7 @@ def test_closing_waits_for_what_is_under_way(tmp_path: Path) -> None:
         done.append(number)
 
     with ThreadPoolExecutor(1) as threads, open_job(tmp_path / "output", executor=threads) as job:
-        queue = WorkQueue(job, work, most=2)
+        queue = WorkQueue(job, work)
         for number in range(4):
             queue.put(number)
         begun.wait(10)
