@@ -19,7 +19,7 @@ from ordersetl.fold.plan import Part, Plan, Standing, examine_standing, list_par
 from ordersetl.fold.versions import Incoming, Verdicts, judge_versions, list_keys, survey
 from ordersetl.job import Job, background, map_bounded
 from ordersetl.lake import index, raw
-from ordersetl.lake.commit import Commit, recover
+from ordersetl.lake.commit import Commit
 from ordersetl.lake.health import set_aside
 from ordersetl.lake.layout import partition_day
 from ordersetl.lake.manifest import FileEntry, IndexEntry, Manifest, QuarantineEntry
@@ -49,6 +49,8 @@ class _Folded:
 def load_batches(job: Job, stager: Stager, *, verify: bool = False, rebuild: bool = False) -> LoadResult:
     """Bring the curated layer to the fold of all committed batches, and quarantine files to what was rejected.
 
+    The layer is in a committed state: whoever opened the job has seen to that, and says so in ``recovered``.
+
     Args:
         job: the work's surroundings.
         stager: finds or makes a staged batch.
@@ -60,7 +62,6 @@ def load_batches(job: Job, stager: Stager, *, verify: bool = False, rebuild: boo
         StorageError: the disk refused; the layer is as it was, or the next command carries the commit through.
     """
     started = time.monotonic()
-    recovered = recover(job.lake)
     there = raw.list_batches(job.lake)
     standing = examine_standing(job, there, verify=verify, rebuild=rebuild)
     mended = _mend_quarantine(job, stager, standing, verify=verify)
@@ -75,7 +76,7 @@ def load_batches(job: Job, stager: Stager, *, verify: bool = False, rebuild: boo
             standing.damages = list(dict.fromkeys([*damages, *standing.damages]))
     result = _result(standing, plan, folded)
     healed = (*standing.damages, *mended)
-    return dataclasses.replace(result, recovered=recovered, healed=healed, seconds=time.monotonic() - started)
+    return dataclasses.replace(result, healed=healed, seconds=time.monotonic() - started)
 
 
 def _mend_quarantine(job: Job, stager: Stager, standing: Standing, *, verify: bool) -> list[Damage]:

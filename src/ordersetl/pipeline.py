@@ -207,7 +207,7 @@ def _extract(
 def _load(job: Job, *, recovered: bool, verify: bool, rebuild: bool = False) -> LoadResult:
     stager = partial(stage_batch if rebuild else ensure_stage, job)
     result = load_batches(job, stager, verify=verify, rebuild=rebuild)
-    return dataclasses.replace(result, recovered=recovered or result.recovered)
+    return dataclasses.replace(result, recovered=recovered)
 
 
 def _require_few_rejects(result: TransformResult, settings: Settings) -> None:
