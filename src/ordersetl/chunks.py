@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from ordersetl.job import Job, WorkQueue, worker_count
+from ordersetl.job import Job, WorkQueue
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import PageEntry
@@ -64,19 +64,20 @@ class BatchStaging:
         self._job = job
         self._window = window
         self._gathered: list[PageEntry] = []
+        self._gathered_bytes = 0
         self._chunks = 0
-        self._queue = WorkQueue(job, stage_chunk, most=worker_count(job.settings))
+        self._queue = WorkQueue(job, stage_chunk)
         self._folder = job.lake.staged / batch
         job.lake.disk.remove_tree(self._folder)
         job.lake.disk.make_folder(self._folder)
 
     def add(self, page: PageEntry) -> None:
         """Add the next page, which is on disk; a chunk that it completes is begun."""
-        held = sum(gathered.bytes for gathered in self._gathered)
-        if self._gathered and held + page.bytes > self._job.settings.chunk_mb * _MIB:
+        if self._gathered and self._gathered_bytes + page.bytes > self._job.settings.chunk_mb * _MIB:
             self._put_chunk()
         self.pages.append(page)
         self._gathered.append(page)
+        self._gathered_bytes += page.bytes
 
     def finish(self) -> Iterator[ChunkOutcome]:
         """What the chunks became, in their order, once there are no more pages.
@@ -94,7 +95,7 @@ class BatchStaging:
         self._job.lake.disk.remove_tree(self._folder)
 
     def _put_chunk(self) -> None:
-        pages, self._gathered = self._gathered, []
+        pages, self._gathered, self._gathered_bytes = self._gathered, [], 0
         self._chunks += 1
         first = len(self.pages) - len(pages) + 1
         bulk = self._job.settings.bulk

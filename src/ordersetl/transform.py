@@ -79,7 +79,7 @@ def transform_batches(job: Job, *, ahead: StagingAhead | None = None, verify: bo
     for done, batch in enumerate(waiting):
         marker = _find_stage(job.lake, batch)
         if marker is None or not staged.has_quarantine(job.lake, marker):
-            marker = ensure_stage(job, batch, ahead)
+            marker = _mend_stage(job, batch, marker, ahead)
             anew.append(batch)
         markers.append(marker)
         job.progress("transform batches", done + 1, len(waiting))
@@ -90,7 +90,7 @@ def transform_batches(job: Job, *, ahead: StagingAhead | None = None, verify: bo
     return _summary(markers, tuple(anew), time.monotonic() - started)
 
 
-def ensure_stage(job: Job, batch: str, ahead: StagingAhead | None = None) -> StageMarker:
+def ensure_stage(job: Job, batch: str) -> StageMarker:
     """Marker of a staged batch, whole, its quarantine too: as it stands, or staged anew.
 
     A batch that is gone from raw, or whose marker there is damaged, is as good as its staged files.
@@ -99,12 +99,16 @@ def ensure_stage(job: Job, batch: str, ahead: StagingAhead | None = None) -> Sta
         DamagedError: it cannot be staged from raw, and its staged files are not whole either.
     """
     marker = _find_stage(job.lake, batch)
-    if marker is not None:
-        if staged.has_quarantine(job.lake, marker):
-            return marker
-        if staged.has_rejects(job.lake, marker):
-            _publish_quarantine(job, batch, marker.parts)
-            return marker
+    if marker is not None and staged.has_quarantine(job.lake, marker):
+        return marker
+    return _mend_stage(job, batch, marker)
+
+
+def _mend_stage(job: Job, batch: str, found: StageMarker | None, ahead: StagingAhead | None = None) -> StageMarker:
+    """Marker of a batch that was not wholly staged: ``found`` lacks its quarantine alone, or there is none."""
+    if found is not None and staged.has_rejects(job.lake, found):
+        _publish_quarantine(job, batch, found.parts)
+        return found
     if batch not in raw.list_batches(job.lake):
         raise DamagedError(
             f"the batch {batch}, which curated holds, is gone from {job.lake.raw} and not whole in {job.lake.staged}",

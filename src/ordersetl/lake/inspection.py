@@ -13,7 +13,6 @@ from ordersetl.results import CheckOutcome
 
 __all__ = ["find_regular_files", "inspect_files", "inspect_quarantine", "inspect_strays"]
 
-_NO_TIMES: Mapping[str, int] = {}
 _PENDING_HINT = "A commit was interrupted: `ordersetl load` carries it through."
 _RUN_HINT = "`ordersetl load --verify` rebuilds it from raw."
 
@@ -42,7 +41,7 @@ def inspect_files(
 
 def inspect_quarantine(lake: Lake, entries: Mapping[str, Recorded], *, max_samples: int) -> CheckOutcome:
     """Hold the quarantine file of each batch against its recorded size and SHA-256."""
-    problems = list(_find_problems(entries, lake.quarantine_file, lake.quarantine))
+    problems = list(_find_problems(entries, lake.quarantine_file, lake.quarantine, times={}))
     why = "What was rejected must stay findable: without its quarantine an order is lost silently."
     return _outcome("quarantine_files", why, problems, "`ordersetl load` writes it anew.", max_samples)
 
@@ -72,7 +71,7 @@ def _outcome(name: str, why: str, problems: list[dict[str, str]], hint: str, max
 
 
 def _find_problems(
-    files: Mapping[str, Recorded], path_of: Callable[[str], Path], root: Path, times: Mapping[str, int] = _NO_TIMES
+    files: Mapping[str, Recorded], path_of: Callable[[str], Path], root: Path, times: Mapping[str, int]
 ) -> Iterator[dict[str, str]]:
     names = sorted(files)
     # hashlib releases the interpreter lock, so threads are enough.
