@@ -107,12 +107,14 @@ def _load_facts(result: LoadResult) -> dict[str, str]:
 
 def _run_facts(result: RunResult) -> dict[str, str]:
     seconds = {**result.seconds, "together": sum(result.seconds.values())}
-    days = _many(len(result.check.days), "partition")
+    wrote = result.load.written or result.load.dimensions_written
+    partitions = _many(len(result.check.days), "partition")
+    covered = f"{partitions} and the totals" if wrote else "the manifest alone: nothing was written"
     return {
         **_extract_facts(result.extract),
         **_transform_facts(result.transform),
         **_load_facts(result.load),
-        "check": f"{len(result.check.outcomes)} checks hold, over {days} and the totals",
+        "check": f"{len(result.check.outcomes)} checks hold, over {covered}",
         "seconds": ", ".join(f"{stage} {spent:.2f}" for stage, spent in seconds.items()),
         "report": result.report,
     }

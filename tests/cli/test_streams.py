@@ -33,6 +33,12 @@ def test_a_run_says_all_that_it_did_a_line_each(tmp_path: Path) -> None:
     assert (tmp_path / lines[-1].split()[-1]).is_file()
 
 
+def test_a_run_with_nothing_new_says_what_its_check_covered(shop: Path) -> None:
+    ended = ordersetl("run", cwd=shop)
+    assert "0 written, 31 left alone, 0 removed" in ended.out
+    assert "checks hold, over the manifest alone: nothing was written" in ended.out
+
+
 @pytest.mark.parametrize("command", ["run", "extract", "transform", "load", "check"])
 def test_in_a_pipe_no_line_is_padded_or_coloured(shop: Path, command: str) -> None:
     ended = ordersetl(command, cwd=shop, COLUMNS="40")
