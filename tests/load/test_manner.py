@@ -9,10 +9,14 @@ from random import Random
 
 import polars as pl
 import pytest
-from lakes import curated_bytes, expected_bytes, item, open_job, order, run, spoil, write_batch
+from lakes import curated_bytes, expected_bytes, item, open_job, order, run, spoil, transform, write_batch
 
+from ordersetl.errors import InternalError
 from ordersetl.job import Job
 from ordersetl.lake import index
+from ordersetl.lake.staged import StageMarker
+from ordersetl.load import load_batches
+from ordersetl.transform import ensure_stage
 
 LOAD = import_module("ordersetl.load")  # the package's own name of it is the function
 
@@ -103,3 +107,20 @@ def test_with_orders_that_share_a_hash(
         next(job.lake.index.iterdir()).unlink()
         run(job)
         assert curated_bytes(job.lake) == expected
+
+
+@pytest.mark.parametrize("lost", ["first", "last"])
+def test_lines_that_are_not_those_of_the_orders_stop_the_load(tmp_path: Path, lost: str) -> None:
+    def stage(batch: str) -> StageMarker:
+        marker = ensure_stage(job, batch)
+        (path,) = marker.lines_paths(job.lake)
+        lines = pl.read_parquet(path)
+        (lines[1:] if lost == "first" else lines[:-1]).write_parquet(path)
+        return marker
+
+    with open_job(tmp_path / "out") as job:
+        write_batch(job, [order("o-1"), order("o-2"), order("o-3")])
+        transform(job)
+        with pytest.raises(InternalError, match="order by order"):
+            load_batches(job, stage)
+        assert not job.lake.manifest.exists()

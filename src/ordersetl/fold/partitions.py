@@ -12,6 +12,7 @@ from datetime import date
 
 import polars as pl
 
+from ordersetl.errors import InternalError
 from ordersetl.fold.files import put_file, read_partition
 from ordersetl.fold.plan import Part
 from ordersetl.fold.versions import VERSION_SCHEMA, Verdicts
@@ -23,6 +24,14 @@ from ordersetl.tables import FACT_ORDER
 
 __all__ = ["DayGroup", "GroupOutcome", "fold_group", "group_days"]
 
+_FOUND_SCHEMA: dict[str, pl.DataType] = {
+    **ORDER_SCHEMA,
+    "part": pl.UInt32(),
+    "pending": pl.Boolean(),
+    "first_line": pl.Int64(),
+    "line_count": pl.UInt32(),
+}
+_LINES_SCHEMA = {name: kind for name, kind in LINE_SCHEMA.items() if name not in {"pos", "dt"}}
 _BARE = [c for c in FACT_ORDER.names if c not in {"user_country", "product_name", "product_category", "list_price"}]
 
 
@@ -99,11 +108,8 @@ def fold_group(group: DayGroup) -> GroupOutcome:
     taken = _take_newer(versions, standing)
     outcome.refused = versions.height - taken.height
     # lines come sorted by SKU within their order: sorting the orders sorts all
-    fresh = (
-        taken.sort("dt", "order_id")
-        .join(lines.drop("dt"), on=list(VERSION_SCHEMA), how="inner", maintain_order="left_right")
-        .select("dt", *_BARE)
-    )
+    spread = taken.sort("dt", "order_id").with_columns(row=_rows_of_lines()).explode("row")
+    fresh = pl.concat([spread, lines[spread["row"]]], how="horizontal").select("dt", *_BARE)
     stays = standing.join(taken, on=["dt", "order_id"], how="anti")
     stays = stays.join(group.verdicts.leaving, on=["dt", "order_id"], how="anti").select("dt", *_BARE)
     _count_changes(group.verdicts, outcome, taken.filter("pending"), fresh, standing)
@@ -131,21 +137,42 @@ def _read_standing(group: DayGroup) -> pl.DataFrame:
 
 
 def _read_versions(group: DayGroup) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Versions of the group's days that may count, and their lines: of pending parts, and of all for rebuilt days."""
-    orders = [pl.DataFrame(schema={**ORDER_SCHEMA, "part": pl.UInt32, "pending": pl.Boolean})]
-    lines = [pl.DataFrame(schema={**LINE_SCHEMA, "part": pl.UInt32})]
+    """Versions of the group's days that may count, and their lines: of pending parts, and of all for rebuilt days.
+
+    A version's lines are ``line_count`` rows from ``first_line`` on; they carry no key of their own.
+    """
+    orders = [pl.DataFrame(schema=_FOUND_SCHEMA)]
+    lines = [pl.DataFrame(schema=_LINES_SCHEMA)]
+    begin = 0
     for part in group.parts:
         days = [day for day in group.days if day in part.days and (part.pending or day in group.rebuilt)]
         if not days:
             continue
         # the range lets Parquet skip row groups, whose days are sorted; membership alone would not
         inside = pl.col("dt").is_between(days[0], days[-1]) & pl.col("dt").is_in(days)
-        number = pl.lit(part.number, pl.UInt32)
         lost = group.verdicts.lost.filter(pl.col("part") == part.number)
-        found = pl.scan_parquet(part.orders).filter(inside).with_columns(part=number, pending=pl.lit(part.pending))
-        orders.append(found.collect().join(lost, on=list(VERSION_SCHEMA), how="anti"))
-        lines.append(pl.scan_parquet(part.lines).filter(inside).with_columns(part=number).collect())
+        found = pl.scan_parquet(part.orders).filter(inside).collect()
+        held = pl.scan_parquet(part.lines).filter(inside).select("pos", *_LINES_SCHEMA).collect()
+        runs = held["pos"].rle().struct.unnest()  # both files are sorted by (dt, pos)
+        if not runs["value"].equals(found["pos"]):
+            raise InternalError(
+                f"{part.lines} does not hold the lines of {part.orders}, order by order",
+                hint="This is a bug in ordersetl. Nothing was committed; delete staged/ and run it again.",
+            )
+        placed = found.with_columns(
+            part=pl.lit(part.number, pl.UInt32),
+            pending=pl.lit(part.pending),
+            first_line=begin + runs["len"].cast(pl.Int64).cum_sum() - runs["len"],
+            line_count=runs["len"],
+        )
+        orders.append(placed.join(lost, on=list(VERSION_SCHEMA), how="anti"))
+        lines.append(held.drop("pos"))
+        begin += held.height
     return pl.concat(orders), pl.concat(lines)
+
+
+def _rows_of_lines() -> pl.Expr:
+    return pl.int_ranges("first_line", pl.col("first_line") + pl.col("line_count"))
 
 
 def _count_changes(
