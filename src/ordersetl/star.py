@@ -59,6 +59,7 @@ LINE_SCHEMA: dict[str, pl.DataType] = {
 }
 """Typed lines, at the grain (order version, SKU)."""
 
+_TIME = _FACT["created_at_order"]
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%6f"
 _DATE_FORMAT = "%Y-%m-%d"
 
@@ -67,7 +68,8 @@ def merge_lines(orders: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     """Bring items to the grain (order version, SKU) and give each row its share of the order's amount.
 
     ``line_amount`` is the sum of qty x price, each product rounded half-even to four digits; ``item_price`` is
-    ``line_amount`` over the quantity of the priced items, half-even. The shares are :func:`_shares`.
+    ``line_amount`` over the quantity of the priced items, half-even, as Polars multiplies and divides decimals. The
+    shares are :func:`_shares`.
 
     Args:
         orders: ORDER_SCHEMA, each ``pos`` once.
@@ -91,8 +93,11 @@ def merge_lines(orders: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
         lines = lines.with_columns(lines[c].scatter(summed["row"], summed[c]) for c in summed.columns[1:])
     whole = lines.join(orders.select("pos", "dt", "order_amount"), on="pos", how="left", maintain_order="left")
     return (
-        whole.with_columns(_unit_price().alias("item_price"))
-        .with_columns(_shares(whole).alias("net_amount"))
+        whole.with_columns(share=_shares(whole))
+        .with_columns(
+            item_price=(pl.col("line_amount") / pl.col("priced_qty")).cast(_MONEY),
+            net_amount=(pl.col("share").cast(pl.Decimal(38, 4)) / pl.lit(10_000)).cast(_MONEY),
+        )
         .select(*LINE_SCHEMA)
     )
 
@@ -103,26 +108,12 @@ def _sum_or_null(column: str) -> pl.Expr:
 
 
 def _units(column: str) -> pl.Expr:
-    """A DECIMAL(18,4) as an integer of 0.0001."""
-    return pl.col(column).to_physical().cast(pl.Int128)
-
-
-def _money(units: pl.Expr) -> pl.Expr:
-    """An integer of 0.0001 as DECIMAL(18,4)."""
-    return (units.cast(pl.Decimal(38, 4)) / pl.lit(10_000)).cast(_MONEY)
-
-
-def _unit_price() -> pl.Expr:
-    """``line_amount / priced_qty`` at four digits, half-even, in exact integers."""
-    amount, qty = _units("line_amount") * 10_000, _units("priced_qty")
-    whole = amount // qty
-    rest = (amount - whole * qty) * 2
-    up = (rest > qty) | ((rest == qty) & (whole % 2 == 1))
-    return _money(whole + up.cast(pl.Int128))
+    """A DECIMAL(18,4) as an integer of 0.0001, Int128."""
+    return pl.col(column).to_physical()
 
 
 def _shares(lines: pl.DataFrame) -> pl.Series:
-    """Each row's share of its order's amount, by cumulative rounding.
+    """Each row's share of its order's amount, by cumulative rounding, in units of 0.0001.
 
     With A the order's amount and w_i the weights (``line_amount``; ``qty`` where all are 0 or null) in units of
     0.0001, C_i their running sum in SKU order and W their total: net_i = A*C_i // W - A*C_{i-1} // W. The shares sum
@@ -131,29 +122,24 @@ def _shares(lines: pl.DataFrame) -> pl.Series:
 
     ``lines`` is sorted by (pos, sku).
     """
-    weighed = lines.select(
-        "pos", amount=_units("order_amount"), by_amount=_units("line_amount").fill_null(0), by_qty=_units("qty")
-    ).with_columns(
-        begins=pl.col("pos").ne_missing(pl.col("pos").shift(1)), ends=pl.col("pos").ne_missing(pl.col("pos").shift(-1))
-    )
-    weighed = weighed.with_columns(
-        weight=pl.when(_total("by_amount") > 0).then(pl.col("by_amount")).otherwise(pl.col("by_qty"))
-    )
-    running = pl.col("weight").cum_sum() - _before("weight")
-    shared = weighed.with_columns(upto=pl.col("amount") * running // _total("weight")).select(
-        share=pl.col("upto") - pl.when("begins").then(0).otherwise(pl.col("upto").shift(1))
-    )
-    return shared.select(_money(pl.col("share"))).to_series()
+    amount, by_amount, by_qty = lines.select(
+        _units("order_amount"), _units("line_amount").fill_null(0), _units("qty")
+    ).get_columns()
+    begins = lines["pos"].ne_missing(lines["pos"].shift(1))
+    ends = begins.shift(-1, fill_value=True)
+    order = begins.cum_sum() - 1
+    before, total = _sums(by_amount, ends)
+    weight = by_qty.zip_with((total == 0).gather(order), by_amount)
+    before, total = _sums(weight, ends)
+    upto = amount * (weight.cum_sum() - before.gather(order)) // total.gather(order)
+    return upto - upto.shift(1, fill_value=0).set(begins, 0)
 
 
-def _before(column: str) -> pl.Expr:
-    """Running sum of all orders before the row's own; a window function would be fifty times slower."""
-    return pl.when("begins").then(pl.col(column).cum_sum() - pl.col(column)).forward_fill()
-
-
-def _total(column: str) -> pl.Expr:
-    """Sum over the row's order."""
-    return pl.when("ends").then(pl.col(column).cum_sum()).backward_fill() - _before(column)
+def _sums(weight: pl.Series, ends: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Of each order, the sum of all orders before it and its own; a window function would be fifty times slower."""
+    upto = weight.cum_sum().filter(ends)
+    before = upto.shift(1, fill_value=0)
+    return before, upto - before
 
 
 def enrich(rows: pl.DataFrame, users: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
@@ -187,7 +173,13 @@ def revenue_by_currency(rows: pl.DataFrame) -> dict[date, dict[str, str]]:
 def to_csv(table: pl.DataFrame) -> bytes:
     """The table's CSV: UTF-8, header, RFC 4180 quotes, LF, null as the empty unquoted field."""
     buffer = io.BytesIO()  # without it the text would be decoded, and encoded again
-    table.write_csv(
-        buffer, datetime_format=_TIME_FORMAT, date_format=_DATE_FORMAT, line_terminator="\n", quote_style="necessary"
-    )
+    spelled = table.with_columns(_spell_times(table[name]) for name, kind in table.schema.items() if kind == _TIME)
+    spelled.write_csv(buffer, date_format=_DATE_FORMAT, line_terminator="\n", quote_style="necessary")
     return buffer.getvalue()
+
+
+def _spell_times(times: pl.Series) -> pl.Series:
+    """Text of times; those that follow each other, as the lines of an order do, are spelled once."""
+    runs = times.rle_id()
+    first = runs.ne_missing(runs.shift(1))
+    return times.filter(first).dt.to_string(_TIME_FORMAT).gather(runs).alias(times.name)
