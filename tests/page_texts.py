@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import strategies as st
 from strategies import any_json, encode, odd_text, record_texts
 
-from ordersetl.validate import Page
+from ordersetl.source.page import Page
 
 __all__ = ["NUMBERS", "join_page", "page_sequences", "written_records"]
 

@@ -17,7 +17,7 @@ from operator import and_
 import polars as pl
 
 from ordersetl.fields import read_fields
-from ordersetl.source.page import split_records
+from ordersetl.source.page import Page, split_records
 from ordersetl.star import ITEM_SCHEMA, ORDER_SCHEMA
 from ordersetl.values import QTY_LIMIT, TEXT_BYTES
 
@@ -69,22 +69,23 @@ class BulkOrders:
 NOTHING_READ = BulkOrders(pl.DataFrame(schema=ORDER_SCHEMA), pl.DataFrame(schema=ITEM_SCHEMA), (), frozenset())
 
 
-def read_bulk(pages: Sequence[tuple[int, bytes]]) -> BulkOrders:
-    """Read the pages (number, body) in bulk, as far as that is safe; the models must read the others."""
+def read_bulk(pages: Sequence[Page]) -> BulkOrders:
+    """Read the pages in bulk, as far as that is safe; the models must read the others."""
     places: list[int] = []
-    texts: list[str] = []
+    texts: list[bytes] = []
     read = set()
-    for number, body in pages:
-        found = split_records(body)
+    for page in pages:
+        found = split_records(page)
         if found is None:
             continue
-        read.add(number)
-        places.extend(range(number << PAGE_BITS, (number << PAGE_BITS) + len(found)))
+        read.add(page.number)
+        places.extend(range(page.number << PAGE_BITS, (page.number << PAGE_BITS) + len(found)))
         texts.extend(found)
     if not texts:
         return NOTHING_READ
-    records = pl.DataFrame({"pos": places, "record": texts}, schema={"pos": pl.UInt64, "record": pl.String})
+    records = pl.DataFrame({"pos": places, "record": texts}, schema={"pos": pl.UInt64, "record": pl.Binary})
     del texts
+    records = records.with_columns(pl.col("record").cast(pl.String))
     fields = read_fields(records["record"])
     if fields is None:  # something in there that DuckDB refuses and others read: the models see to it
         return NOTHING_READ

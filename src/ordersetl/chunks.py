@@ -11,8 +11,10 @@ from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import PageEntry
 from ordersetl.lake.staged import PartEntry, StagedFile
+from ordersetl.source.client import ReceivedPage
+from ordersetl.source.page import Page
 from ordersetl.star import merge_lines
-from ordersetl.validate import Page, TimeWindow, Validated, validate_pages
+from ordersetl.validate import TimeWindow, Validated, validate_pages
 
 __all__ = ["BatchStaging", "Chunk", "ChunkOutcome", "stage_chunk"]
 
@@ -25,7 +27,10 @@ _ROW_GROUP = 16_384
 
 @dataclass(frozen=True)
 class Chunk:
-    """Pages of one batch that are validated together, as the ``number``-th part of it."""
+    """Pages of one batch that are validated together, as the ``number``-th part of it.
+
+    ``received`` are the same pages where they are at hand as they came in; the others are read from disk.
+    """
 
     lake: Lake
     batch: str
@@ -33,6 +38,7 @@ class Chunk:
     number: int
     first_page: int
     pages: Sequence[PageEntry]
+    received: Sequence[ReceivedPage | None]
     bulk: bool
 
 
@@ -64,6 +70,7 @@ class BatchStaging:
         self._job = job
         self._window = window
         self._gathered: list[PageEntry] = []
+        self._received: list[ReceivedPage | None] = []
         self._gathered_bytes = 0
         self._chunks = 0
         self._queue = WorkQueue(job, stage_chunk)
@@ -71,13 +78,19 @@ class BatchStaging:
         job.lake.disk.remove_tree(self._folder)
         job.lake.disk.make_folder(self._folder)
 
-    def add(self, page: PageEntry) -> None:
-        """Add the next page, which is on disk; a chunk that it completes is begun."""
-        if self._gathered and self._gathered_bytes + page.bytes > self._job.settings.chunk_mb * _MIB:
+    def add(self, entry: PageEntry, page: ReceivedPage | None = None) -> None:
+        """Add the next page, which is on disk; a chunk that it completes is begun.
+
+        Given the page itself, this waits where chunks are staged more slowly than they come in: memory is bounded.
+        """
+        if self._gathered and self._gathered_bytes + entry.bytes > self._job.settings.chunk_mb * _MIB:
             self._put_chunk()
-        self.pages.append(page)
-        self._gathered.append(page)
-        self._gathered_bytes += page.bytes
+            if page is not None:
+                self._queue.await_room()
+        self.pages.append(entry)
+        self._gathered.append(entry)
+        self._received.append(page)
+        self._gathered_bytes += entry.bytes
 
     def finish(self) -> Iterator[ChunkOutcome]:
         """What the chunks became, in their order, once there are no more pages.
@@ -96,10 +109,11 @@ class BatchStaging:
 
     def _put_chunk(self) -> None:
         pages, self._gathered, self._gathered_bytes = self._gathered, [], 0
+        received, self._received = self._received, []
         self._chunks += 1
         first = len(self.pages) - len(pages) + 1
         bulk = self._job.settings.bulk
-        self._queue.put(Chunk(self._job.lake, self.batch, self._window, self._chunks, first, pages, bulk))
+        self._queue.put(Chunk(self._job.lake, self.batch, self._window, self._chunks, first, pages, received, bulk))
 
 
 def stage_chunk(chunk: Chunk) -> ChunkOutcome:
@@ -108,13 +122,8 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
     Raises:
         DamagedError: a page is missing or not what was received.
     """
-    pages = [
-        Page(chunk.first_page + offset, raw.read_page_body(chunk.lake, chunk.batch, entry, since=chunk.window.since))
-        for offset, entry in enumerate(chunk.pages)
-    ]
     bulk = chunk.bulk and sum(page.bytes for page in chunk.pages) >= _LEAST_BULK_BYTES
-    found = validate_pages(pages, chunk.window, bulk=bulk)
-    del pages
+    found = validate_pages(_read_pages(chunk), chunk.window, bulk=bulk)
     return ChunkOutcome(
         part=_write_part(chunk, found),
         pages=len(chunk.pages),
@@ -128,6 +137,16 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
     )
 
 
+def _read_pages(chunk: Chunk) -> list[Page]:
+    pages = []
+    for number, (entry, received) in enumerate(zip(chunk.pages, chunk.received, strict=True), chunk.first_page):
+        if received is not None:
+            pages.append(Page(number, received.body, received.head))
+        else:
+            pages.append(Page(number, raw.read_page_body(chunk.lake, chunk.batch, entry, since=chunk.window.since)))
+    return pages
+
+
 def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
     folder = chunk.lake.staged / chunk.batch
 
@@ -136,7 +155,7 @@ def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
         return StagedFile(name, written.sha256, written.bytes, rows)
 
     lines = merge_lines(found.orders, found.items).sort("dt", maintain_order=True)
-    orders = found.orders.sort("dt", "pos")
+    orders = found.orders.sort("pos").sort("dt", maintain_order=True)  # in two steps: a third of the time
     days = orders.group_by("dt", maintain_order=True).len()
     return PartEntry(
         orders=write(f"orders-{chunk.number:05d}.parquet", _parquet(orders), orders.height),

@@ -48,8 +48,8 @@ class ReferenceFile:
     body: bytes
 
 
-PageWatcher = Callable[[str, BatchRequest, PageEntry], None]
-"""Is told of a page: the batch it belongs to, what that asks for, and the page."""
+PageWatcher = Callable[[str, BatchRequest, PageEntry, ReceivedPage | None], None]
+"""Is told of a page that is on disk: its batch, what that asks for, its entry, and the page itself if just received."""
 
 
 @dataclass
@@ -211,11 +211,11 @@ def _fetch(job: Job, client: OrdersClient, batch: _Batch, on_page: PageWatcher |
     """Fetch the pages that are missing.
 
     While one page is awaited the one before it is written, and no more than that is under way: pages reach the disk
-    one after the other, and two are in memory. Waiting may end at any time, writing may not.
+    one after the other. Waiting may end at any time, writing may not.
     """
     if on_page:
         for resumed in batch.pages:
-            on_page(batch.id, batch.request, resumed)
+            on_page(batch.id, batch.request, resumed, None)
     if batch.complete:
         return
     pages = client.pages(batch.request, seen=batch.cursors)
@@ -224,14 +224,14 @@ def _fetch(job: Job, client: OrdersClient, batch: _Batch, on_page: PageWatcher |
         job.hold.require()  # the wait may have been long enough for another run to take the output over
         number = len(batch.pages) + 1
         writing = job.executor.submit(raw.write_page, job.lake, batch.id, number, page.body, records=page.head.records)
-        is_last = page.head.next_cursor is None
+        written = page
         try:
             page = _await_page(job, pages)
         finally:
             batch.pages.append(writing.result())
         if on_page:
-            on_page(batch.id, batch.request, batch.pages[-1])
-        job.progress("extract", number, number if is_last else None)
+            on_page(batch.id, batch.request, batch.pages[-1], written)
+        job.progress("extract", number, number if page is None else None)
 
 
 def _await_page(job: Job, pages: Iterator[ReceivedPage]) -> ReceivedPage | None:

@@ -4,7 +4,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -135,6 +135,12 @@ class WorkQueue(Generic[_In, _Out]):
         """Add an item; it is begun now, or when there is room."""
         self._waiting.append(item)
         self._begin()
+
+    def await_room(self) -> None:
+        """Wait until every item is begun, or one has failed."""
+        while self._waiting and (running := [future for future in self._begun if not future.done()]):
+            wait(running, return_when=FIRST_COMPLETED)
+            self._begin()
 
     def results(self) -> Iterator[_Out]:
         """Results of all items, in their order, as they come."""

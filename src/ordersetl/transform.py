@@ -16,6 +16,7 @@ from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.lake.staged import PartEntry, StageMarker
 from ordersetl.models import RULES
 from ordersetl.results import TransformResult
+from ordersetl.source.client import ReceivedPage
 from ordersetl.validate import TimeWindow
 
 __all__ = ["StagingAhead", "ensure_stage", "stage_batch", "transform_batches"]
@@ -38,12 +39,12 @@ class StagingAhead:
     def __exit__(self, *exception: object) -> None:
         self._drop()
 
-    def add(self, batch: str, request: BatchRequest, page: PageEntry) -> None:
+    def add(self, batch: str, request: BatchRequest, entry: PageEntry, page: ReceivedPage | None = None) -> None:
         """Take in the next page of a batch; where another batch was under way, that one came to nothing."""
         if self._staging is None or self._staging.batch != batch:
             self._drop()
             self._staging = BatchStaging(self._job, batch, TimeWindow(request.since, request.until))
-        self._staging.add(page)
+        self._staging.add(entry, page)
 
     def take(self, source: BatchMarker) -> BatchStaging | None:
         """What was begun of a batch that is now committed; None where it was not this one, page by page."""

@@ -17,11 +17,11 @@ import polars as pl
 
 from ordersetl.bulk import NOTHING_READ, PAGE_BITS, read_bulk
 from ordersetl.models import Failure, ReadOrder, read_order
-from ordersetl.source.page import parse_json, read_records
+from ordersetl.source.page import Page, parse_json, read_records
 from ordersetl.star import ITEM_SCHEMA, ORDER_SCHEMA
 from ordersetl.values import read_short_text, read_time
 
-__all__ = ["Page", "Reject", "TimeWindow", "Validated", "validate_pages"]
+__all__ = ["Reject", "TimeWindow", "Validated", "validate_pages"]
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,6 @@ class TimeWindow:
     def holds(self, moment: datetime) -> bool:
         """Whether the moment, aware, lies inside."""
         return (self.since is None or moment >= self.since) and (self.until is None or moment < self.until)
-
-
-@dataclass(frozen=True)
-class Page:
-    """Body of the ``number``-th page of a batch, from 1."""
-
-    number: int
-    body: bytes
 
 
 @dataclass(frozen=True)
@@ -144,7 +136,7 @@ def validate_pages(pages: Sequence[Page], window: TimeWindow, *, bulk: bool = Tr
     Raises:
         NonsenseError: a page holds no list of orders (extract lets no such page in).
     """
-    fast = read_bulk([(page.number, page.body) for page in pages]) if bulk else NOTHING_READ
+    fast = read_bulk(pages) if bulk else NOTHING_READ
     in_doubt = chain.from_iterable(_page_records(page) for page in pages if page.number not in fast.pages)
     rest = _judge(chain(in_doubt, ((d.pos, parse_json(d.text)) for d in fast.doubtful)), window)
     plain, plain_items, outside = _inside(fast.orders, fast.items, window)

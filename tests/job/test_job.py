@@ -93,6 +93,29 @@ def test_after_an_error_nothing_new_is_begun(job: Job, held: HeldExecutor) -> No
     assert len(held.taken) == 2
 
 
+def test_room_is_awaited_until_every_item_is_begun(job: Job, held: HeldExecutor) -> None:
+    queue = WorkQueue(job, double)
+    for number in range(4):
+        queue.put(number)
+    waiting = threading.Thread(target=queue.await_room)
+    waiting.start()
+    held.do()
+    held.do()
+    waiting.join(10)
+    assert (waiting.is_alive(), len(held.taken), held.most) == (False, 4, 2)
+    queue.await_room()  # there is room already
+
+
+def test_no_room_is_awaited_after_an_error(job: Job, held: HeldExecutor) -> None:
+    queue = WorkQueue(job, double)
+    for number in (-1, 1, 2):
+        queue.put(number)
+    held.do()
+    held.do()
+    queue.await_room()
+    assert len(held.taken) == 2
+
+
 def test_closing_waits_for_what_is_under_way(tmp_path: Path) -> None:
     begun, may_end, done = threading.Event(), threading.Event(), []
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 from strategies import any_json, encode, odd_text
 
 from ordersetl.errors import NonsenseError
-from ordersetl.source.page import PageHead, parse_json, read_head, read_records, split_records
+from ordersetl.source.page import Page, PageHead, parse_json, read_head, read_records, split_records
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_nonsense_is_refused_by_every_reader(body: bytes, problem: str) -> None:
         with pytest.raises(NonsenseError, match=problem):
             read(body)
     with suppress(NonsenseError):
-        assert split_records(body) is None
+        assert split_records(Page(1, body)) is None
 
 
 def test_numbers_are_exact() -> None:
@@ -129,7 +129,13 @@ def test_the_recursion_limit_is_as_before_even_with_many_threads() -> None:
 
 def test_split_records_keeps_every_record_as_it_came() -> None:
     body = b' { "orders" : [ {"a" : 1.00 , "b\\u0061": "x  \\u00e9\\/" } , 1E+2, [ ], "\xc3\xa9" ] } '
-    assert split_records(body) == ['{"a" : 1.00 , "b\\u0061": "x  \\u00e9\\/" }', "1E+2", "[ ]", '"é"']
+    assert split_records(Page(1, body)) == [
+        rb'{"a" : 1.00 , "b\u0061": "x  \u00e9\/" }',
+        b"1E+2",
+        b"[ ]",
+        '"é"'.encode(),
+    ]
+    assert split_records(Page(1, body, read_head(body))) == split_records(Page(1, body))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +151,7 @@ def test_split_records_keeps_every_record_as_it_came() -> None:
     ],
 )
 def test_split_records_leaves_to_the_lenient_parser_what_is_not_strict(body: bytes) -> None:
-    assert split_records(body) is None
+    assert split_records(Page(1, body)) is None
 
 
 @st.composite
@@ -182,9 +188,10 @@ def test_both_parsers_see_the_same_page(body: bytes) -> None:
     answer = parse_json(body)
     cursor = answer.get("next_cursor") if isinstance(answer, dict) else None
     assert head == PageHead(len(records), None if cursor in {None, ""} else str(cursor))
-    texts = split_records(body)
+    texts = split_records(Page(1, body, head))
+    assert split_records(Page(1, body)) == texts
     if texts is not None:
-        assert [repr(parse_json(text)) for text in texts] == [repr(record) for record in records]
+        assert [repr(parse_json(text.decode())) for text in texts] == [repr(record) for record in records]
 
 
 def test_the_envelope_is_read_without_building_its_records(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,8 @@ from ordersetl.chunks import Chunk, ChunkOutcome, stage_chunk
 from ordersetl.errors import DamagedError, InternalError, StorageError
 from ordersetl.job import Job
 from ordersetl.lake import raw
+from ordersetl.source.client import ReceivedPage
+from ordersetl.source.page import read_head
 from ordersetl.transform import StagingAhead, ensure_stage, stage_batch, transform_batches
 
 TRANSFORM = import_module("ordersetl.transform")  # the package's own name of it is the function
@@ -214,6 +216,20 @@ def test_what_is_staged_ahead_is_what_is_staged_afterwards(job: Job) -> None:
             assert begun == [1, 2, 3, 4]
         files = _files(job.lake.staged / FIRST)
         assert stage_batch(job, FIRST) == marker
+    assert _files(job.lake.staged / FIRST) == files
+
+
+def test_pages_at_hand_are_not_read_from_disk(job: Job) -> None:
+    write_batch(job, [order(str(number)) for number in range(7)], pages_of=2, batch_id=FIRST)
+    source = raw.read_marker(job.lake, FIRST)
+    bodies = [(job.lake.raw / FIRST / entry.name).read_bytes() for entry in source.pages]
+    with StagingAhead(job) as ahead:
+        for entry, body in zip(source.pages, bodies, strict=True):
+            ahead.add(FIRST, source.request, entry, ReceivedPage(body, read_head(body)))
+        with patch.object(raw, "read_page_body", side_effect=AssertionError):
+            marker = stage_batch(job, FIRST, ahead)
+    files = _files(job.lake.staged / FIRST)
+    assert stage_batch(job, FIRST) == marker
     assert _files(job.lake.staged / FIRST) == files
 
 

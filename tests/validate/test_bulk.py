@@ -8,7 +8,8 @@ from page_texts import join_page
 from polars.testing import assert_frame_equal
 
 from ordersetl.bulk import NOTHING_READ, PAGE_BITS, read_bulk
-from ordersetl.validate import Page, TimeWindow, validate_pages
+from ordersetl.source.page import Page
+from ordersetl.validate import TimeWindow, validate_pages
 
 ORDER: dict[str, Any] = {
     "order_id": "o-1",
@@ -30,7 +31,7 @@ def changed(**fields: Any) -> dict[str, Any]:
 
 def doubtful(*texts: str) -> list[int]:
     """Indexes of the records that were left to the models."""
-    read = read_bulk([(1, join_page(texts).encode())])
+    read = read_bulk([Page(1, join_page(texts).encode())])
     assert read.pages == {1}
     assert read.orders.height + len(read.doubtful) == len(texts)
     return [record.pos - (1 << PAGE_BITS) for record in read.doubtful]
@@ -93,7 +94,7 @@ def test_a_page_of_mixed_time_forms_is_plain() -> None:
 def test_only_what_is_odd_is_in_doubt_and_as_it_came() -> None:
     odd = '{"order_id": "x", "amount": 1.00005000000000000001, "amount": 2.50}'
     plain = json.dumps(ORDER)
-    read = read_bulk([(3, join_page([plain, odd, plain, "5", "null"]).encode())])
+    read = read_bulk([Page(3, join_page([plain, odd, plain, "5", "null"]).encode())])
     assert read.orders["pos"].to_list() == [3 << PAGE_BITS, (3 << PAGE_BITS) + 2]
     assert [(record.pos - (3 << PAGE_BITS), record.text) for record in read.doubtful] == [
         (1, odd),
@@ -111,10 +112,10 @@ def test_one_page_that_is_not_strict_json_leaves_the_others_alone() -> None:
     good = join_page([json.dumps(ORDER)]).encode()
     read = read_bulk(
         [
-            (1, good),
-            (2, good.replace(b"2.5", b"NaN")),
-            (3, good[1:] if good[:1] == b"[" else b"\xef\xbb\xbf" + good),
-            (4, good),
+            Page(1, good),
+            Page(2, good.replace(b"2.5", b"NaN")),
+            Page(3, good[1:] if good[:1] == b"[" else b"\xef\xbb\xbf" + good),
+            Page(4, good),
         ]
     )
     assert read.pages == {1, 4}
@@ -123,18 +124,18 @@ def test_one_page_that_is_not_strict_json_leaves_the_others_alone() -> None:
 
 def test_cursors_and_nested_orders_do_not_send_a_page_to_the_models() -> None:
     body = join_page([json.dumps(changed(customer={"orders": 3}))], '{{"next_cursor":12345678901234567,"orders":{}}}')
-    read = read_bulk([(1, body.encode())])
+    read = read_bulk([Page(1, body.encode())])
     assert (read.orders.height, len(read.doubtful)) == (1, 0)
 
 
 def test_nothing_to_read_gives_nothing() -> None:
     assert read_bulk([]) is NOTHING_READ
-    assert read_bulk([(1, b"\xef\xbb\xbf[]")]).orders.is_empty()
+    assert read_bulk([Page(1, b"\xef\xbb\xbf[]")]).orders.is_empty()
 
 
 def test_a_database_that_refuses_leaves_all_to_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
     pages = [Page(1, join_page([json.dumps(ORDER)]).encode())]
     expected = validate_pages(pages, TimeWindow())
     monkeypatch.setattr("ordersetl.fields._QUERY", "SELECT error(record) FROM given")
-    assert read_bulk([(1, pages[0].body)]) is NOTHING_READ
+    assert read_bulk(pages) is NOTHING_READ
     assert_frame_equal(validate_pages(pages, TimeWindow()).orders, expected.orders)

@@ -12,7 +12,8 @@ from page_texts import NUMBERS, join_page, page_sequences
 from polars.testing import assert_frame_equal
 from strategies import windows
 
-from ordersetl.validate import Page, TimeWindow, Validated, validate_pages
+from ordersetl.source.page import Page
+from ordersetl.validate import TimeWindow, Validated, validate_pages
 
 NO_WINDOW = TimeWindow()
 

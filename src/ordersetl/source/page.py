@@ -4,7 +4,8 @@ import json
 import re
 import sys
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from ordersetl.errors import NonsenseError
 from ordersetl.models import Envelope
 
-__all__ = ["PageHead", "parse_json", "read_head", "read_records", "split_records"]
+__all__ = ["Page", "PageHead", "parse_json", "read_head", "read_records", "split_records"]
 
 _DEEPER = 3000
 _deeper = threading.Lock()
@@ -38,10 +39,23 @@ _list = msgspec.json.Decoder(list[msgspec.Raw])
 
 @dataclass(frozen=True)
 class PageHead:
-    """How many order records a page holds, and the cursor of the next page; None on the last."""
+    """How many order records a page holds, and the cursor of the next page; None on the last.
+
+    ``texts`` are the records as the JSON they came in, views of the page; None where only the lenient parser helps.
+    """
 
     records: int
     next_cursor: str | None
+    texts: Sequence[msgspec.Raw] | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Page:
+    """The ``number``-th page of a batch, from 1: its body, and its head where that was read already."""
+
+    number: int
+    body: bytes
+    head: PageHead | None = None
 
 
 def read_head(body: bytes) -> PageHead:
@@ -53,11 +67,10 @@ def read_head(body: bytes) -> PageHead:
     Raises:
         NonsenseError: no JSON parser reads it, or it holds no list of orders.
     """
-    try:
-        envelope = _fast_envelope(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        envelope = parse_json(body)
-    orders, cursor = _validate(envelope)
+    head = _read_fast(body)
+    if head is not None:
+        return head
+    orders, cursor = _validate(parse_json(body))
     return PageHead(len(orders), cursor)
 
 
@@ -70,17 +83,16 @@ def read_records(body: bytes) -> list[Any]:
     return _validate(parse_json(body))[0]
 
 
-def split_records(body: bytes) -> list[str] | None:
-    """JSON text of each record as it came; None where only the lenient parser helps.
+def split_records(page: Page) -> list[bytes] | None:
+    """JSON of each record as it came, valid UTF-8; None where only the lenient parser helps.
 
     Raises:
         NonsenseError: as :func:`read_head`.
     """
-    try:
-        records, _ = _validate(_fast_envelope(body))
-        return [str(record, "utf-8") for record in records]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    head = page.head or _read_fast(page.body)
+    if head is None or head.texts is None or not _is_utf8(page.body):
         return None
+    return list(map(bytes, head.texts))
 
 
 def parse_json(body: bytes | str) -> Any:  # noqa: ANN401 - any JSON value
@@ -135,6 +147,22 @@ def _read_float(text: str) -> Decimal | str:
 
 def _read_int(text: str) -> int | str:
     return int(text) if len(text) <= _LONGEST_INT else text
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        return body.isascii() or bool(body.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def _read_fast(body: bytes) -> PageHead | None:
+    """The head, with the records' texts; None where the lenient parser must see to it, or say what it is."""
+    try:
+        texts, cursor = _validate(_fast_envelope(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return PageHead(len(texts), cursor, texts)
 
 
 def _fast_envelope(body: bytes) -> object:
