@@ -112,10 +112,10 @@ def _sort_out(records: pl.DataFrame, pages: frozenset[int]) -> BulkOrders:
     typed = joined.with_columns(*_order_columns(), created_at_order=created, updated_at_order=updated).with_columns(
         plain=_order_is_plain()
     )
-    typed = typed.with_columns(pl.col("plain") & _has_each_key_once(typed))
     plain = typed.filter("plain")
-    doubtful = typed.filter(~pl.col("plain")).select("pos", "record")
-    orders = _orders_of(plain, judged)
+    once = _has_each_key_once(plain)
+    doubtful = pl.concat(part.select("pos", "record") for part in (typed.filter(~pl.col("plain")), plain.filter(~once)))
+    orders = _orders_of(plain.filter(once), judged)
     kept = judged.join(orders.select("pos"), on="pos", how="semi").select(*ITEM_SCHEMA)
     return BulkOrders(orders, kept, [DoubtfulRecord(pos, text) for pos, text in doubtful.iter_rows()], pages)
 
@@ -195,8 +195,8 @@ def _order_is_plain() -> pl.Expr:
     )
 
 
-def _has_each_key_once(typed: pl.DataFrame) -> pl.Series:
-    r"""Every key of the record is accounted for by one value that was read, so that none stands twice.
+def _has_each_key_once(plain: pl.DataFrame) -> pl.Series:
+    r"""Whether every key of a plain record is accounted for by one value that was read, so that none stands twice.
 
     The text has no escaped ASCII: a key ends with ``":``, which little else holds (a blank in between leaves the record
     in doubt). A value that was read accounts for one key; a known key without a value accounts for one more where the
@@ -204,10 +204,10 @@ def _has_each_key_once(typed: pl.DataFrame) -> pl.Series:
     itself.
     """
     record = pl.col("record")
-    known = typed.select(
+    known = plain.select(
         "record",
-        *(_is_present(typed["record"], name, typed[name].is_not_null()) for name in _KEYS),
-        _is_present(typed["record"], "metadata", typed["has_metadata"]),
+        *(_is_present(plain["record"], name, plain[name].is_not_null()) for name in _KEYS),
+        _is_present(plain["record"], "metadata", plain["has_metadata"]),
         items=pl.lit(1, pl.UInt32),
         sku=pl.col("items"),
         qty=pl.col("items"),
@@ -217,7 +217,7 @@ def _has_each_key_once(typed: pl.DataFrame) -> pl.Series:
     accounted = known.select(
         (record.str.count_matches('":', literal=True) == pl.sum_horizontal(present)).fill_null(value=False)
     ).to_series()
-    left_over = (typed["plain"] & ~accounted).arg_true()
+    left_over = (~accounted).arg_true()
     if left_over.is_empty():
         return accounted
     counted = _all(*(record.str.count_matches(f'"{name}":', literal=True) == pl.col(name) for name in present))
@@ -227,6 +227,8 @@ def _has_each_key_once(typed: pl.DataFrame) -> pl.Series:
 def _is_present(records: pl.Series, name: str, has_value: pl.Series) -> pl.Series:
     """How often, 1 or 0, a key stands in each record, be it with null."""
     without = (~has_value).arg_true()
+    if without.is_empty():
+        return has_value.cast(pl.UInt32).alias(name)
     blank = " " if '": ' in records[0] else ""  # a guess: where it is wrong, keys are left over
     with_null = records.gather(without).str.contains(f'"{name}":{blank}null', literal=True)
     return has_value.cast(pl.UInt32).scatter(without, with_null.cast(pl.UInt32)).alias(name)
@@ -247,7 +249,7 @@ def _decimal(name: str) -> pl.Expr:
 def _read_times(values: pl.Series) -> pl.Series:
     """Naive UTC of times in one of the plain forms. The usual form has a fast path; the rest is slower."""
     text = values.str.strip_chars('"')
-    times = text.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False)
+    times = text.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False, cache=False)
     rest = (times.is_null() & text.is_not_null()).arg_true()
     if rest.is_empty():
         return times
