@@ -23,6 +23,7 @@ __all__ = [
     "enrich",
     "merge_lines",
     "revenue_by_currency",
+    "spell_times",
     "to_csv",
 ]
 
@@ -173,13 +174,18 @@ def revenue_by_currency(rows: pl.DataFrame) -> dict[date, dict[str, str]]:
 def to_csv(table: pl.DataFrame) -> bytes:
     """The table's CSV: UTF-8, header, RFC 4180 quotes, LF, null as the empty unquoted field."""
     buffer = io.BytesIO()  # without it the text would be decoded, and encoded again
-    spelled = table.with_columns(_spell_times(table[name]) for name, kind in table.schema.items() if kind == _TIME)
-    spelled.write_csv(buffer, date_format=_DATE_FORMAT, line_terminator="\n", quote_style="necessary")
+    table.write_csv(
+        buffer, datetime_format=_TIME_FORMAT, date_format=_DATE_FORMAT, line_terminator="\n", quote_style="necessary"
+    )
     return buffer.getvalue()
 
 
-def _spell_times(times: pl.Series) -> pl.Series:
-    """Text of times; those that follow each other, as the lines of an order do, are spelled once."""
+def spell_times(table: pl.DataFrame) -> pl.DataFrame:
+    """The table with its times as :func:`to_csv` writes them; one that stands in a row with itself is spelled once."""
+    return table.with_columns(_spell(table[name]) for name, kind in table.schema.items() if kind == _TIME)
+
+
+def _spell(times: pl.Series) -> pl.Series:
     runs = times.rle_id()
     first = runs.ne_missing(runs.shift(1))
     return times.filter(first).dt.to_string(_TIME_FORMAT).gather(runs).alias(times.name)

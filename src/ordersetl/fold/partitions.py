@@ -19,7 +19,7 @@ from ordersetl.fold.versions import VERSION_SCHEMA, Verdicts
 from ordersetl.lake.commit import Commit
 from ordersetl.lake.layout import partition_file
 from ordersetl.lake.manifest import FileEntry
-from ordersetl.star import LINE_SCHEMA, ORDER_SCHEMA, enrich, revenue_by_currency
+from ordersetl.star import LINE_SCHEMA, ORDER_SCHEMA, enrich, revenue_by_currency, spell_times
 from ordersetl.tables import FACT_ORDER
 
 __all__ = ["DayGroup", "GroupOutcome", "fold_group", "group_days"]
@@ -212,6 +212,7 @@ def _put_partitions(group: DayGroup, outcome: GroupOutcome, rows: pl.DataFrame) 
     """
     revenue = revenue_by_currency(rows)
     counts = rows.group_by("dt", maintain_order=True).agg(pl.len(), pl.col("order_id").n_unique())
+    rows = spell_times(rows)
     begin = 0
     for day, height, orders in counts.iter_rows():
         file = partition_file(day)
