@@ -6,6 +6,7 @@ Nothing heavy is imported here: ``ordersetl --help`` must answer at once.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ import typer
 
 from ordersetl import __version__
 from ordersetl._commands import Commands, Invocation
+from ordersetl._process import end_process_with, import_pipeline
 from ordersetl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,8 +41,8 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Entry point of the console script."""
-    app(prog_name="ordersetl")
+    """Entry point of the console script: the process ends here."""
+    end_process_with(partial(app, prog_name="ordersetl"))
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001 - a Typer callback
@@ -252,6 +254,7 @@ def _execute(
     invocation.json, invocation.verbose = common.json, common.verbose
     _render.start_logging(quiet=common.quiet, verbose=common.verbose)
     settings = load_settings(common.config, output=common.output, **flags)
+    import_pipeline()
     interrupts = Interrupts()
     with interrupts.obey(), _render.show_progress(quiet=common.quiet) as progress:
         runtime = Runtime(

@@ -29,7 +29,6 @@ from ordersetl.report import check_failure, keep_report
 from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
-from ordersetl.source.sample import sample_app
 from ordersetl.transform import StagingAhead, ensure_stage, stage_batch, transform_batches
 
 __all__ = ["check", "extract", "load", "run", "transform"]
@@ -198,6 +197,8 @@ def _extract(
     require_one_kind(job.lake, origin)
     transport = job.runtime.transport
     if origin.source == SAMPLE:
+        from ordersetl.source.sample import sample_app  # noqa: PLC0415 - real runs do without
+
         transport = httpx.WSGITransport(app=sample_app())
     with open_http(job.settings, transport) as http:
         client = OrdersClient(http, job.settings, sleep=job.runtime.sleep, now=job.runtime.now)

@@ -75,8 +75,8 @@ def test_version_everywhere(command: str) -> None:
 def modules_loaded(*arguments: str) -> set[str]:
     """Top-level names of all that Python has imported when the tool has answered."""
     code = (
-        "import sys\nfrom ordersetl.cli import main\n"
-        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "import sys\nfrom ordersetl.cli import app\n"
+        "try:\n    app()\nexcept SystemExit:\n    pass\n"
         "sys.stdout.write('\\n' + ' '.join(sys.modules))"
     )
     command = [sys.executable, "-c", code, *arguments]
