@@ -17,7 +17,7 @@ from ordersetl.fold.files import FileDamagedError, put_file, read_partition
 from ordersetl.fold.partitions import DayGroup, GroupOutcome, fold_group, group_days
 from ordersetl.fold.plan import Part, Plan, Standing, examine_standing, list_parts, plan_batches
 from ordersetl.fold.versions import Incoming, Verdicts, judge_versions, list_keys, survey
-from ordersetl.job import Job, background, map_bounded
+from ordersetl.job import Job, background, map_bounded, worker_count
 from ordersetl.lake import index, raw
 from ordersetl.lake.commit import Commit
 from ordersetl.lake.health import set_aside
@@ -108,7 +108,8 @@ def _fold_and_commit(job: Job, stager: Stager, standing: Standing, plan: Plan) -
     days |= set(verdicts.leaving["dt"]) | standing.broken_days
     untouched = {day: entry for day, entry in standing.partitions.items() if day not in days}
     days |= set(find_affected_days(job.lake, untouched, dimensions.states))
-    groups = _group(commit, standing, parts, days, verdicts=verdicts, dimensions=dimensions)
+    workers = worker_count(job.settings)
+    groups = _group(commit, standing, parts, days, verdicts=verdicts, dimensions=dimensions, workers=workers)
     with background(job, index.add_segment, job.lake, segments, incoming.new_keys) as segment:
         total = _fold_groups(job, groups)
     superseded = _require_balance(incoming, parts, verdicts, total)
@@ -150,6 +151,7 @@ def _group(
     *,
     verdicts: Verdicts,
     dimensions: FoldedDimensions,
+    workers: int,
 ) -> list[DayGroup]:
     """The days in groups, each with all that it takes to fold it."""
     partitions = standing.partitions
@@ -166,7 +168,7 @@ def _group(
             users=users,
             products=products,
         )
-        for run in group_days(days, parts, partitions, orders=_GROUP_ORDERS)
+        for run in group_days(days, parts, partitions, orders=_GROUP_ORDERS, workers=workers)
     ]
 
 

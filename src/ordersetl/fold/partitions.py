@@ -77,17 +77,22 @@ class GroupOutcome:
 
 
 def group_days(
-    days: Collection[date], parts: Sequence[Part], partitions: Mapping[date, FileEntry], *, orders: int
+    days: Collection[date], parts: Sequence[Part], partitions: Mapping[date, FileEntry], *, orders: int, workers: int
 ) -> Iterator[tuple[date, ...]]:
-    """Split days into runs of neighbours with about so many orders each, counting versions and what stands there."""
+    """Split days into runs of neighbours of about equal size, with at most so many orders each or a single day.
+
+    There is a run for every worker where the days suffice. Orders are versions and what stands there.
+    """
     counts: dict[date, int] = {day: partitions[day].orders if day in partitions else 0 for day in days}
     for part in parts:
         for day in counts.keys() & part.days.keys():
             counts[day] += part.days[day]
+    total = sum(counts.values())
+    share = total / max(workers, -(-total // orders))
     run: list[date] = []
     size = 0
     for day in sorted(counts):
-        if run and size + counts[day] > orders:
+        if run and (size + counts[day] > orders or size + counts[day] / 2 > share):
             yield tuple(run)
             run, size = [], 0
         run.append(day)
