@@ -57,6 +57,7 @@ class Bench:
     orders: int
     seed: int
     work: Path
+    round: int = 0
     costs: dict[str, list[Cost]] = field(default_factory=lambda: defaultdict(list))
     rows: dict[str, int] = field(default_factory=dict)
 
@@ -82,15 +83,17 @@ class Bench:
         return self.work / "data" / name
 
     def output(self, name: str) -> Path:
-        return self.work / "output" / name
+        return self.work / f"output-{self.round}" / name
 
     def _fresh_output(self, name: str) -> Path:
-        shutil.rmtree(self.output(name), ignore_errors=True)
         self.output(name).parent.mkdir(parents=True, exist_ok=True)
         return self.output(name)
 
     def run_round(self) -> None:
         """Measure everything that takes long, once."""
+        if self.round:
+            _empty(self.output("base"))
+        self.round += 1
         with self._serving("base") as url:
             self._pandas()
             self._full_run("base", url)
@@ -101,11 +104,12 @@ class Bench:
             with self._serving(name) as url:
                 self._full_run(name, url)
                 self._changed_run(name, url)
-            shutil.rmtree(self.output(name), ignore_errors=True)
+            _empty(self.output(name))
         with self._serving("tenth") as url:
             self._dlt("duckdb", url)
             self._full_run("tenth", url)
             self._dlt("filesystem", url)
+        _empty(self.output("tenth"))
 
     def run_short(self, runs: int) -> None:
         """Measure what takes a second or less, on the output that the last round left."""
@@ -161,7 +165,7 @@ class Bench:
         )
         self.costs["transform + load"].append(both)
         self.rows["transform + load"] = _count_rows(output / "curated")
-        shutil.rmtree(output)
+        _empty(output)
 
     def _pandas(self) -> None:
         output = self._fresh_output("pandas")
@@ -171,7 +175,7 @@ class Bench:
             "pandas", self.programs.pandas, script, "--orders", orders, *self._reference("base"), "--out", output
         )
         self.rows["pandas"] = _count_rows(output / "curated")
-        shutil.rmtree(output, ignore_errors=True)
+        _empty(output)
 
     def _floor(self) -> None:
         output = self._fresh_output("floor")
@@ -179,10 +183,10 @@ class Bench:
         script = CONTENDERS / "duckdb_floor.py"
         self._take("floor", self.programs.floor, script, "--pages", pages, *self._reference("base"), "--out", output)
         self.rows["floor"] = _count_rows(output)
-        shutil.rmtree(output, ignore_errors=True)
+        _empty(output)
 
     def _dlt(self, destination: str, url: str) -> None:
-        output = self._fresh_output("dlt")
+        output = self._fresh_output(f"dlt-{destination}")
         script = CONTENDERS / "dlt_script.py"
         self._take(
             f"dlt {destination}",
@@ -195,7 +199,7 @@ class Bench:
             "--out",
             output,
         )
-        shutil.rmtree(output, ignore_errors=True)
+        _empty(output)
 
     def _later(self, name: str) -> Path:
         return self.work / "later" / name
@@ -211,6 +215,17 @@ class Bench:
             finally:
                 server.stdin.close()
                 server.wait()
+
+
+def _empty(folder: Path) -> None:
+    """Give back the room of all files in a folder that is no longer needed.
+
+    They are removed when all is measured: ext4 creates files slowly for minutes after many others were removed, for it
+    looks for inodes that were not in use until just now.
+    """
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            os.truncate(path, 0)
 
 
 def _count_rows(folder: Path) -> int:
