@@ -102,7 +102,7 @@ def _fold_and_commit(job: Job, stager: Stager, standing: Standing, plan: Plan) -
     with background(job, fold_dimensions, job.lake, standing, plan, markers, parts) as folding:
         segments = _sound_index(job, standing, parts)
         incoming = survey(parts, lambda keys: index.look_up(job.lake, segments, keys))
-        verdicts = judge_versions(job.lake, parts, incoming.strays, standing.partitions, standing.broken_days)
+        verdicts = judge_versions(job.lake, parts, incoming, standing.partitions, standing.broken_days)
     dimensions = folding.result()
     days = {day for batch in plan.pending for day in markers[batch].days}
     days |= set(verdicts.leaving["dt"]) | standing.broken_days

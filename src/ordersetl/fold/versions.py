@@ -44,11 +44,13 @@ _KNOWN_SCHEMA: dict[str, pl.DataType] = {"order_id": pl.String(), "was": pl.Date
 class Incoming:
     """The pending versions in short.
 
-    ``new_keys``: what the index must learn; ``strays``: versions whose order may stand in the partition of another
-    day (order_id, updated_at_order, dt, part, pos, was).
+    ``repeated``: hashes that several versions have, of one order, or rarely of two; ``new_keys``: what the index must
+    learn, some of it twice; ``strays``: versions whose order may stand in the partition of another day (order_id,
+    updated_at_order, dt, part, pos, was).
     """
 
     versions: int
+    repeated: pl.Series
     new_keys: pl.DataFrame
     strays: pl.DataFrame
 
@@ -69,25 +71,30 @@ class Verdicts:
 
 def survey(parts: Sequence[Part], look_up: Callable[[pl.Series], pl.DataFrame]) -> Incoming:
     """Look at the pending versions part by part: which the index does not know, and which it knows elsewhere."""
-    versions = 0
+    keys = [pl.Series("key", dtype=INDEX_SCHEMA["key"])]
     new_keys = [pl.DataFrame(schema=INDEX_SCHEMA)]
     strays = [pl.DataFrame(schema={**_HEADER_SCHEMA, "was": pl.Date})]
     for part in parts:
         if not part.pending:
             continue
         headers = _read_headers(part).with_columns(key=index.order_key())
-        versions += headers.height
+        keys.append(headers["key"])
         known = look_up(headers["key"])
-        new_keys.append(headers.select(*INDEX_SCHEMA).join(known, on=["key", "dt"], how="anti").unique())
+        if known.is_empty():  # as on a first load
+            new_keys.append(headers.select(*INDEX_SCHEMA))
+            continue
+        new_keys.append(headers.select(*INDEX_SCHEMA).join(known, on=["key", "dt"], how="anti"))
         elsewhere = headers.join(known.rename({"dt": "was"}), on="key").filter(pl.col("was") != pl.col("dt"))
         strays.append(elsewhere.drop("key"))
-    return Incoming(versions, pl.concat(new_keys), pl.concat(strays))
+    every = pl.concat(keys).rechunk().sort()
+    repeated = every.filter((every == every.shift(1)).fill_null(value=False)).unique()
+    return Incoming(len(every), repeated, pl.concat(new_keys), pl.concat(strays))
 
 
 def judge_versions(
     lake: Lake,
     parts: Sequence[Part],
-    strays: pl.DataFrame,
+    incoming: Incoming,
     partitions: Mapping[date, FileEntry],
     broken_days: Collection[date],
 ) -> Verdicts:
@@ -98,7 +105,7 @@ def judge_versions(
     Args:
         lake: where the partitions are.
         parts: the pending parts, and where there are broken days those of all batches.
-        strays: see Incoming.
+        incoming: what the survey of the pending parts found.
         partitions: the sound ones.
         broken_days: days whose partition is to be rebuilt from all batches.
 
@@ -106,7 +113,7 @@ def judge_versions(
         FileDamagedError: a partition to look into is not what the manifest says.
     """
     pending = [part for part in parts if part.pending]
-    lost = _losers(_rank_versions(pending, _repeated_keys(pending)))
+    lost = _losers(_rank_versions(pending, incoming.repeated))
     known = pl.DataFrame(schema=_KNOWN_SCHEMA)
     if broken_days:
         versions = _rank_versions(parts, list_keys(parts, broken_days)["key"])
@@ -114,7 +121,7 @@ def judge_versions(
         stood = versions.filter(pl.col("part").is_in([part.number for part in parts if part.applied]))
         stood = stood.unique("order_id", keep="last", maintain_order=True).rename({"dt": "was"})
         known = stood.filter(pl.col("was").is_in(list(broken_days))).select(*_KNOWN_SCHEMA)
-    leaving, refused = _settle_moves(lake, strays, lost, partitions)
+    leaving, refused = _settle_moves(lake, incoming.strays, lost, partitions)
     return Verdicts(pl.concat([lost, refused]).unique(), leaving, known)
 
 
@@ -133,13 +140,6 @@ def _read_headers(part: Part) -> pl.DataFrame:
     columns = [name for name in _HEADER_SCHEMA if name != "part"]
     headers = pl.read_parquet(part.orders, columns=columns)
     return headers.with_columns(part=pl.lit(part.number, pl.UInt32)).select(*_HEADER_SCHEMA)
-
-
-def _repeated_keys(parts: Sequence[Part]) -> pl.Series:
-    """Hashes that several versions have: of one order, or rarely of two."""
-    hashed = [pl.read_parquet(part.orders, columns=["order_id"]).select(key=index.order_key()) for part in parts]
-    keys = pl.concat([pl.DataFrame(schema={"key": pl.UInt64}), *hashed])["key"].rechunk().sort()
-    return keys.filter((keys == keys.shift(1)).fill_null(value=False)).unique()
 
 
 def _rank_versions(parts: Sequence[Part], keys: pl.Series) -> pl.DataFrame:

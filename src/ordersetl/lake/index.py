@@ -46,8 +46,10 @@ def is_whole(lake: Lake, entries: Sequence[IndexEntry], *, verify: bool) -> bool
 
 def look_up(lake: Lake, entries: Sequence[IndexEntry], keys: pl.Series) -> pl.DataFrame:
     """Days under which the keys are listed: INDEX_SCHEMA, one row per key and day, in no order."""
-    wanted = keys.unique().sort()
     found = [pl.DataFrame(schema=INDEX_SCHEMA)]
+    if not entries:
+        return found[0]
+    wanted = keys.unique().sort()
     for entry in entries:
         segment = pl.read_ipc(lake.index / entry.name)
         begin = segment["key"].search_sorted(wanted, side="left")
