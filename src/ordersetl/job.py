@@ -114,7 +114,7 @@ def background(
 
 
 class WorkQueue(Generic[_In, _Out]):
-    """Work for the job's executor, an item a worker at most under way; results in the order of the items.
+    """Work for the job's executor, an item a worker under way; results in the order of the items.
 
     Memory is bounded by what is under way, however many items there are. After an error nothing new is begun, and
     what is under way is awaited before the error goes on.
@@ -122,12 +122,13 @@ class WorkQueue(Generic[_In, _Out]):
     Args:
         job: its executor does the work.
         work: what is done with each item; like the items, it pickles.
+        spare: how many more items are under way, since some wait for the disk.
     """
 
-    def __init__(self, job: Job, work: Callable[[_In], _Out]) -> None:
+    def __init__(self, job: Job, work: Callable[[_In], _Out], *, spare: int = 0) -> None:
         self._job = job
         self._work = work
-        self._most = worker_count(job.settings)
+        self._most = worker_count(job.settings) + spare
         self._waiting: deque[_In] = deque()
         self._begun: deque[Future[_Out]] = deque()
 
@@ -176,8 +177,8 @@ class WorkQueue(Generic[_In, _Out]):
 
 
 def map_bounded(job: Job, work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
-    """Results in the order of the items, by a :class:`WorkQueue`."""
-    queue = WorkQueue(job, work)
+    """Results in the order of the items, by a :class:`WorkQueue` with one item to spare."""
+    queue = WorkQueue(job, work, spare=1)
     for item in items:
         queue.put(item)
     return queue.results()

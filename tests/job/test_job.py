@@ -66,6 +66,14 @@ def test_results_come_in_the_order_of_the_items(tmp_path: Path) -> None:
         assert list(map_bounded(job, double, range(50))) == [2 * number for number in range(50)]
 
 
+def test_one_item_more_is_mapped_than_there_are_workers(job: Job, held: HeldExecutor) -> None:
+    results = map_bounded(job, double, range(9))
+    assert len(held.taken) == 3
+    held.do()
+    assert next(results) == 0
+    assert (len(held.taken), held.most) == (4, 3)
+
+
 def test_what_is_awaited_bounds_what_is_begun(job: Job, held: HeldExecutor) -> None:
     queue = WorkQueue(job, double)
     for number in range(9):
