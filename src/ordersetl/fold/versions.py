@@ -77,7 +77,7 @@ def survey(parts: Sequence[Part], look_up: Callable[[pl.Series], pl.DataFrame]) 
     for part in parts:
         if not part.pending:
             continue
-        headers = _read_headers(part).with_columns(key=index.order_key())
+        headers = _scan_headers(part).with_columns(key=index.order_key()).collect()
         keys.append(headers["key"])
         known = look_up(headers["key"])
         if known.is_empty():  # as on a first load
@@ -136,9 +136,9 @@ def list_keys(parts: Sequence[Part], days: Collection[date]) -> pl.DataFrame:
     return pl.concat(found).unique()
 
 
-def _read_headers(part: Part) -> pl.DataFrame:
+def _scan_headers(part: Part) -> pl.LazyFrame:
     columns = [name for name in _HEADER_SCHEMA if name != "part"]
-    headers = pl.read_parquet(part.orders, columns=columns)
+    headers = pl.scan_parquet(part.orders).select(*columns)
     return headers.with_columns(part=pl.lit(part.number, pl.UInt32)).select(*_HEADER_SCHEMA)
 
 
@@ -147,7 +147,8 @@ def _rank_versions(parts: Sequence[Part], keys: pl.Series) -> pl.DataFrame:
     found = [pl.DataFrame(schema=_HEADER_SCHEMA)]
     if len(keys):
         wanted = keys.unique().implode()
-        found.extend(_read_headers(part).filter(index.order_key().is_in(wanted)) for part in parts)
+        repeated = index.order_key().is_in(wanted)
+        found.extend(pl.collect_all(_scan_headers(part).filter(repeated) for part in parts))
     return pl.concat(found).sort("order_id", "updated_at_order", "part", "pos")
 
 
