@@ -115,7 +115,7 @@ def _sort_out(records: pl.DataFrame, pages: frozenset[int]) -> BulkOrders:
     plain = typed.filter("plain")
     once = _has_each_key_once(plain)
     doubtful = pl.concat(part.select("pos", "record") for part in (typed.filter(~pl.col("plain")), plain.filter(~once)))
-    orders = _orders_of(plain.filter(once), judged)
+    orders = _orders_of(plain if once.all() else plain.filter(once), judged)
     kept = judged.join(orders.select("pos"), on="pos", how="semi").select(*ITEM_SCHEMA)
     return BulkOrders(orders, kept, [DoubtfulRecord(pos, text) for pos, text in doubtful.iter_rows()], pages)
 
