@@ -92,7 +92,7 @@ def _load_facts(result: LoadResult) -> dict[str, str]:
     orders = result.orders
     return {
         "orders": f"{orders.inserted:,} inserted, {orders.updated:,} updated ({orders.moved:,} moved), "
-        f"{orders.unchanged:,} unchanged, {orders.superseded:,} superseded, {orders.removed:,} removed",
+        f"{orders.unchanged:,} unchanged, {orders.superseded:,} superseded",
         "lines removed": f"{orders.lines_removed:,}",
         "partitions": f"{result.partitions_written:,} written, {result.partitions_unchanged:,} left alone, "
         f"{result.partitions_removed:,} removed" + ("; folded from all of raw" if result.rebuilt else ""),

@@ -72,8 +72,8 @@ class TransformResult:
 class OrderChanges:
     """What became of the accepted order versions: ``versions`` is the sum of the first four.
 
-    ``moved`` are those of ``updated`` whose partition changed; ``removed`` are orders that curated held and the fold
-    does not; ``lines_removed`` are rows that an updated order no longer has.
+    ``moved`` are those of ``updated`` whose partition changed; ``lines_removed`` are rows that an updated order no longer
+    has. No order is ever removed: it can only vanish with its raw batch, which a load refuses.
     """
 
     versions: int = 0
@@ -82,7 +82,6 @@ class OrderChanges:
     unchanged: int = 0
     superseded: int = 0
     moved: int = 0
-    removed: int = 0
     lines_removed: int = 0
 
 
