@@ -108,7 +108,7 @@ def bench(session: nox.Session) -> None:
     programs = ["--ordersetl", str(Path(session.bin) / "ordersetl")]
     for name, requirement in CONTENDERS.items():
         home = Path(session.create_tmp()).resolve() / name
-        session.run("python", "-m", "venv", "--clear", str(home))
+        session.run("python", "-m", "venv", str(home))
         python = str(home / "bin" / "python")
         session.run(python, "-m", "pip", "install", "--quiet", requirement, external=True)
         programs += [f"--python-{name}", python]
