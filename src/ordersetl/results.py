@@ -72,8 +72,8 @@ class TransformResult:
 class OrderChanges:
     """What became of the accepted order versions: ``versions`` is the sum of the first four.
 
-    ``moved`` are those of ``updated`` whose partition changed; ``lines_removed`` are rows that an updated order no longer
-    has. No order is ever removed: it can only vanish with its raw batch, which a load refuses.
+    ``moved`` are those of ``updated`` whose partition changed; ``lines_removed`` are rows that an updated order no
+    longer has. No order is ever removed: it can only vanish with its raw batch, which a load refuses.
     """
 
     versions: int = 0
