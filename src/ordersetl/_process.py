@@ -21,14 +21,16 @@ def end_process_with(command: Callable[[], object]) -> NoReturn:
         command: returns, or ends with SystemExit and an exit code.
 
     Raises:
-        SystemExit: something could not be flushed; Python tells of it.
+        SystemExit: it has words instead of a code, or something could not be flushed; Python tells of it.
     """
     gc.disable()  # until the imports are done: they make many objects, and next to no garbage
     code = 0
     try:
         command()
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 0
+        if isinstance(end.code, str):  # Python prints it, and fails
+            raise
+        code = end.code or 0
     atexit._run_exitfuncs()  # noqa: SLF001 - what Python itself would run
     try:
         for stream in filter(None, (sys.stdout, sys.stderr)):

@@ -25,6 +25,11 @@ def test_a_command_that_returns_has_done_well() -> None:
     assert end_of("end_process_with(lambda: None)").returncode == 0
 
 
+def test_an_exit_with_words_fails_and_says_them() -> None:
+    ended = end_of("end_process_with(lambda: sys.exit('no way'))")
+    assert (ended.returncode, ended.stderr) == (1, "no way\n")
+
+
 def test_exit_handlers_run_and_all_is_flushed() -> None:
     ended = end_of(
         "atexit.register(print, 'handled')\n"
