@@ -129,8 +129,8 @@ def _shares(lines: pl.DataFrame) -> pl.Series:
     begins = lines["pos"].ne_missing(lines["pos"].shift(1))
     ends = begins.shift(-1, fill_value=True)
     order = begins.cum_sum() - 1
-    before, total = _sums(by_amount, ends)
-    weight = by_qty.zip_with((total == 0).gather(order), by_amount)
+    _, priced = _sums(by_amount, ends)
+    weight = by_qty.zip_with((priced == 0).gather(order), by_amount)
     before, total = _sums(weight, ends)
     upto = amount * (weight.cum_sum() - before.gather(order)) // total.gather(order)
     return upto - upto.shift(1, fill_value=0).set(begins, 0)

@@ -45,8 +45,8 @@ class Incoming:
     """The pending versions in short.
 
     ``repeated``: hashes that several versions have, of one order, or rarely of two; ``new_keys``: what the index must
-    learn, some of it twice; ``strays``: versions whose order may stand in the partition of another day (order_id,
-    updated_at_order, dt, part, pos, was).
+    learn; some may stand twice in either. ``strays``: versions whose order may stand in the partition of another day
+    (order_id, updated_at_order, dt, part, pos, was).
     """
 
     versions: int
@@ -87,7 +87,7 @@ def survey(parts: Sequence[Part], look_up: Callable[[pl.Series], pl.DataFrame]) 
         elsewhere = headers.join(known.rename({"dt": "was"}), on="key").filter(pl.col("was") != pl.col("dt"))
         strays.append(elsewhere.drop("key"))
     every = pl.concat(keys).rechunk().sort()
-    repeated = every.filter((every == every.shift(1)).fill_null(value=False)).unique()
+    repeated = every.filter((every == every.shift(1)).fill_null(value=False))
     return Incoming(len(every), repeated, pl.concat(new_keys), pl.concat(strays))
 
 
