@@ -38,7 +38,7 @@ __all__ = [
     "read_order",
 ]
 
-RULES = 1
+RULES = 2
 """Version of the data rules: raised when the verdict or a value of some payload changes, so that all is folded anew."""
 
 ORDER_REASONS = (

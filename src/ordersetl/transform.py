@@ -43,7 +43,7 @@ class StagingAhead:
         """Take in the next page of a batch; where another batch was under way, that one came to nothing."""
         if self._staging is None or self._staging.batch != batch:
             self._drop()
-            self._staging = BatchStaging(self._job, batch, TimeWindow(request.since, request.until))
+            self._staging = BatchStaging(self._job, batch, _window(request))
         self._staging.add(entry, page)
 
     def take(self, source: BatchMarker) -> BatchStaging | None:
@@ -155,7 +155,7 @@ def stage_batch(job: Job, batch: str, ahead: StagingAhead | None = None) -> Stag
 
 
 def _stage_chunks(job: Job, source: BatchMarker, begun: BatchStaging | None) -> list[ChunkOutcome]:
-    staging = begun or BatchStaging(job, source.batch, TimeWindow(source.since, source.until))
+    staging = begun or BatchStaging(job, source.batch, _window(source.request))
     if begun is None:
         for page in source.pages:
             staging.add(page)
@@ -165,6 +165,10 @@ def _stage_chunks(job: Job, source: BatchMarker, begun: BatchStaging | None) -> 
         pages += outcome.pages
         job.progress("transform", pages, len(source.pages))
     return outcomes
+
+
+def _window(request: BatchRequest) -> TimeWindow:
+    return TimeWindow(request.enforced_since, request.until, request.began_at)
 
 
 def _list_waiting(lake: Lake, manifest: Manifest | None) -> list[str]:

@@ -26,10 +26,15 @@ __all__ = ["Reject", "TimeWindow", "Validated", "validate_pages"]
 
 @dataclass(frozen=True)
 class TimeWindow:
-    """A window on an order's ``updated_at`` (``created_at`` where it has none): since inclusive, until exclusive."""
+    """A window on an order's ``updated_at`` (``created_at`` where it has none): since inclusive, until exclusive.
+
+    What lies outside is dropped, so it holds only what a user asked for. ``began_at`` is when the extraction began: a
+    version that claims to be more than a day newer counts as of that time; None caps nothing.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
+    began_at: datetime | None = None
 
     def holds(self, moment: datetime) -> bool:
         """Whether the moment, aware, lies inside."""

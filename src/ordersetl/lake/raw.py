@@ -53,7 +53,11 @@ class ReferenceEntry(msgspec.Struct, frozen=True):
 
 
 class BatchRequest(msgspec.Struct, frozen=True):
-    """What an extraction asked for. Times are aware and UTC; ``began_at`` ends the window where ``until`` is None."""
+    """What an extraction asked for. Times are aware and UTC; ``began_at`` ends the window where ``until`` is None.
+
+    ``continues``: the tool itself chose ``since``, so that it is only asked for, and whatever comes is folded in. None in
+    batches of before 0.2, which did not record it.
+    """
 
     source: str
     url: str
@@ -62,6 +66,18 @@ class BatchRequest(msgspec.Struct, frozen=True):
     page_size: int
     began_at: datetime
     references: dict[str, ReferenceEntry] = {}
+    continues: bool | None = None
+
+    @property
+    def enforced_since(self) -> datetime | None:
+        """From when on records count: the user's own ``since``, None where the tool chose it.
+
+        A batch that does not say who chose it tells by the fraction: the tool continued from a clock's microseconds,
+        people name whole seconds.
+        """
+        if self.since is None or self.continues or (self.continues is None and self.since.microsecond):
+            return None
+        return self.since
 
 
 class PageEntry(msgspec.Struct, frozen=True):

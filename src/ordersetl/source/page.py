@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from ordersetl.errors import NonsenseError
 from ordersetl.models import Envelope
 
-__all__ = ["Page", "PageHead", "parse_json", "read_head", "read_records", "split_records"]
+__all__ = ["MAX_DEPTH", "DeepRecord", "Page", "PageHead", "parse_json", "read_head", "read_records", "split_records"]
 
 _DEEPER = 3000
 _deeper = threading.Lock()
@@ -35,6 +35,16 @@ class _Parts(msgspec.Struct, gc=False):
 
 _parts = msgspec.json.Decoder(_Parts)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+MAX_DEPTH = 2000
+"""Levels of nesting up to which a record is read, the record itself being the first."""
+
+
+class DeepRecord(dict[str, Any]):
+    """A record nested past MAX_DEPTH: its members that can be read; the others are left out. An array has none."""
+
+    is_object: bool = True
 
 
 @dataclass(frozen=True)
