@@ -16,7 +16,15 @@ from ordersetl.fold.dimensions import FoldedDimensions, find_affected_days, fold
 from ordersetl.fold.files import FileDamagedError, put_file, read_partition
 from ordersetl.fold.partitions import DayGroup, GroupOutcome, fold_group, group_days
 from ordersetl.fold.plan import Part, Plan, Standing, examine_standing, list_parts, plan_batches
-from ordersetl.fold.versions import Incoming, Verdicts, judge_versions, list_keys, survey
+from ordersetl.fold.versions import (
+    VERSION_SCHEMA,
+    Incoming,
+    Verdicts,
+    judge_versions,
+    list_keys,
+    list_tombstones,
+    survey,
+)
 from ordersetl.job import Job, background, map_bounded, worker_count
 from ordersetl.lake import index, raw
 from ordersetl.lake.commit import Commit
@@ -41,8 +49,8 @@ class _Folded:
     """What a fold came to: the manifest that is now committed, and what became of the pending versions."""
 
     manifest: Manifest
+    orders: OrderChanges
     total: GroupOutcome
-    superseded: int = 0
     notes: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -94,14 +102,19 @@ def _fold_and_commit(job: Job, stager: Stager, standing: Standing, plan: Plan) -
         FileDamagedError: a file that seemed sound is not; nothing was committed.
     """
     if not plan.batches or (not plan.waiting and standing.is_as_recorded):
-        return _Folded(standing.manifest, GroupOutcome())
-    heals = bool(standing.broken_days or standing.broken_dimensions)
+        return _Folded(standing.manifest, OrderChanges(), GroupOutcome())
+    heals = bool(standing.broken_days or standing.broken_dimensions or standing.lost_tombstones)
     markers = {batch: stager(batch) for batch in (plan.batches if heals else plan.pending)}
     parts = list_parts(job.lake, markers, plan)
     commit = Commit(job.lake, job.hold)
     with background(job, fold_dimensions, job.lake, standing, plan, markers, parts) as folding:
         segments = _sound_index(job, standing, parts)
-        incoming = survey(parts, lambda keys: index.look_up(job.lake, segments, keys))
+        tombstones = _sound_tombstones(job, standing, parts)
+        incoming = survey(
+            parts,
+            lambda keys: index.look_up(job.lake, segments, keys),
+            lambda keys: index.look_up_tombstones(job.lake, tombstones, keys),
+        )
         verdicts = judge_versions(job.lake, parts, incoming, standing.partitions, standing.broken_days)
     dimensions = folding.result()
     days = {day for batch in plan.pending for day in markers[batch].days}
@@ -112,7 +125,7 @@ def _fold_and_commit(job: Job, stager: Stager, standing: Standing, plan: Plan) -
     groups = _group(commit, standing, parts, days, verdicts=verdicts, dimensions=dimensions, workers=workers)
     with background(job, index.add_segment, job.lake, segments, incoming.new_keys) as segment:
         total = _fold_groups(job, groups)
-    superseded = _require_balance(incoming, parts, verdicts, total)
+    changes = _count_changes(incoming, parts, verdicts, total)
     _put_dimensions(commit, total, dimensions)
     following = Manifest(
         tool=f"ordersetl {__version__}",
@@ -122,12 +135,13 @@ def _fold_and_commit(job: Job, stager: Stager, standing: Standing, plan: Plan) -
         files=_next_files(standing, total),
         quarantine=_next_quarantine(job, standing, markers),
         index=segment.result(),
+        tombstones=index.add_segment(job.lake, tombstones, incoming.gone.select(*index.TOMBSTONE_SCHEMA)),
     )
     if standing.rebuild:
         standing.damages.extend(_set_strays_aside(job, standing, following))
     commit.finish(following, staged=frozenset(total.written))
-    index.drop_unlisted(job.lake, following.index)
-    return _Folded(following, total, superseded, dimensions.notes)
+    index.drop_unlisted(job.lake, following.index + following.tombstones)
+    return _Folded(following, changes, total, dimensions.notes)
 
 
 def _sound_index(job: Job, standing: Standing, parts: Sequence[Part]) -> tuple[IndexEntry, ...]:
@@ -141,6 +155,15 @@ def _sound_index(job: Job, standing: Standing, parts: Sequence[Part]) -> tuple[I
         held = read_partition(job.lake, day, entry, ["order_id"])
         rows.append(held.select(key=index.order_key(), dt=pl.lit(day)).unique())
     return index.add_segment(job.lake, (), pl.concat(rows))
+
+
+def _sound_tombstones(job: Job, standing: Standing, parts: Sequence[Part]) -> tuple[IndexEntry, ...]:
+    """The segments of the orders that have left; where they are lost, one is made of all that was applied."""
+    if standing.rebuild:
+        return ()
+    if not standing.lost_tombstones:
+        return standing.manifest.tombstones
+    return index.add_segment(job.lake, (), list_tombstones([part for part in parts if part.applied]))
 
 
 def _group(
@@ -183,22 +206,37 @@ def _fold_groups(job: Job, groups: Sequence[DayGroup]) -> GroupOutcome:
     return total
 
 
-def _require_balance(incoming: Incoming, parts: Sequence[Part], verdicts: Verdicts, total: GroupOutcome) -> int:
-    """Every pending version must have become something; how many of them are superseded.
+def _count_changes(incoming: Incoming, parts: Sequence[Part], verdicts: Verdicts, total: GroupOutcome) -> OrderChanges:
+    """What became of the pending versions; each must have become something.
 
     Raises:
         InternalError: the books do not balance.
     """
     pending = [part.number for part in parts if part.pending]
-    superseded = total.refused + verdicts.lost.filter(pl.col("part").is_in(pending)).height
-    became = total.inserted + total.updated + total.same + superseded
+    left = verdicts.leaving.filter(pl.col("to").is_null())
+    gone = incoming.gone.join(verdicts.lost, on=list(VERSION_SCHEMA), how="anti")
+    removed = gone.join(
+        pl.concat([left.select("order_id"), verdicts.known.select("order_id")]), on="order_id", how="semi"
+    )
+    changes = OrderChanges(
+        versions=incoming.versions,
+        inserted=total.inserted,
+        updated=total.updated,
+        unchanged=total.same,
+        superseded=total.refused + verdicts.lost.filter(pl.col("part").is_in(pending)).height,
+        removed=removed.height,
+        absent=gone.height - removed.height,
+        moved=total.moved,
+        lines_removed=total.lines_removed + left.height,
+    )
+    became = changes.inserted + changes.updated + changes.unchanged + changes.superseded + gone.height
     if became != incoming.versions:
         raise InternalError(
             f"the books of the load do not balance: {incoming.versions} order versions came in, {became} are accounted "
-            f"for: {total.inserted} inserted, {total.updated} updated, {total.same} unchanged, {superseded} superseded",
+            f"for: {changes}",
             hint="This is a bug in ordersetl. Nothing was committed; please report it.",
         )
-    return superseded
+    return changes
 
 
 def _put_dimensions(commit: Commit, total: GroupOutcome, dimensions: FoldedDimensions) -> None:
@@ -237,7 +275,7 @@ def _set_strays_aside(job: Job, standing: Standing, following: Manifest) -> list
 
 
 def _result(standing: Standing, plan: Plan, folded: _Folded) -> LoadResult:
-    manifest, total, superseded = folded.manifest, folded.total, folded.superseded
+    manifest, total = folded.manifest, folded.total
     partitions = manifest.partitions
     revenue: dict[str, Decimal] = {}
     for entry in partitions.values():
@@ -247,15 +285,7 @@ def _result(standing: Standing, plan: Plan, folded: _Folded) -> LoadResult:
     return LoadResult(
         batches=plan.waiting,
         late=plan.late,
-        orders=OrderChanges(
-            versions=total.inserted + total.updated + total.same + superseded,
-            inserted=total.inserted,
-            updated=total.updated,
-            unchanged=total.same,
-            superseded=superseded,
-            moved=total.moved,
-            lines_removed=total.lines_removed,
-        ),
+        orders=folded.orders,
         partitions_written=len(written),
         partitions_unchanged=len(partitions) - len(written),
         partitions_removed=len(total.removed),

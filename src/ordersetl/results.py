@@ -70,10 +70,11 @@ class TransformResult:
 
 @dataclass(frozen=True)
 class OrderChanges:
-    """What became of the accepted order versions: ``versions`` is the sum of the first four.
+    """What became of the accepted order versions: ``versions`` is the sum of the first six.
 
-    ``moved`` are those of ``updated`` whose partition changed; ``lines_removed`` are rows that an updated order no
-    longer has. No order is ever removed: it can only vanish with its raw batch, which a load refuses.
+    ``removed`` made their order leave the layer (it was deleted, or has no line left), ``absent`` did so to an order
+    that was not in it. ``moved`` are those of ``updated`` whose partition changed; ``lines_removed`` are rows that an
+    updated or removed order no longer has.
     """
 
     versions: int = 0
@@ -81,6 +82,8 @@ class OrderChanges:
     updated: int = 0
     unchanged: int = 0
     superseded: int = 0
+    removed: int = 0
+    absent: int = 0
     moved: int = 0
     lines_removed: int = 0
 

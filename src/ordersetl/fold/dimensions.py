@@ -49,7 +49,8 @@ def fold_dimensions(
     states, notes = [], Counter[str]()
     references = {} if standing.rebuild else dict(standing.manifest.references)
     pending = [part for part in parts if part.pending]
-    applied = [marker for batch, marker in sorted(markers.items()) if batch not in plan.waiting]
+    waiting = set(plan.waiting)
+    applied = [marker for batch, marker in sorted(markers.items()) if batch not in waiting]
     for dimension in DIMENSIONS:
         before = _read_before(lake, dimension, standing, applied, parts)
         # the file that was applied last changes nothing if it comes again, unless a late one came between
@@ -124,5 +125,5 @@ def _list_mentioned(dimension: Dimension, parts: Sequence[Part]) -> pl.Series:
     found = [pl.Series(key, [], dtype=pl.String)]
     for part in parts:
         path = part.lines if key == "sku" else part.orders
-        found.append(pl.read_parquet(path, columns=[key])[key].unique())
+        found.append(pl.read_parquet(path, columns=[key], glob=False)[key].unique())
     return pl.concat(found).unique()

@@ -156,8 +156,8 @@ def _read_versions(group: DayGroup) -> tuple[pl.DataFrame, pl.DataFrame]:
         # the range lets Parquet skip row groups, whose days are sorted; membership alone would not
         inside = pl.col("dt").is_between(days[0], days[-1]) & pl.col("dt").is_in(days)
         lost = group.verdicts.lost.filter(pl.col("part") == part.number)
-        found = pl.scan_parquet(part.orders).filter(inside).collect()
-        held = pl.scan_parquet(part.lines).filter(inside).select("pos", *_LINES_SCHEMA).collect()
+        found = pl.scan_parquet(part.orders, glob=False).filter(inside).collect()
+        held = pl.scan_parquet(part.lines, glob=False).filter(inside).select("pos", *_LINES_SCHEMA).collect()
         runs = held["pos"].rle().struct.unnest()  # both files are sorted by (dt, pos)
         if not runs["value"].equals(found["pos"]):
             raise InternalError(

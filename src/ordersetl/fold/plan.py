@@ -25,13 +25,15 @@ __all__ = ["Part", "Plan", "Standing", "examine_standing", "list_parts", "plan_b
 class Standing:
     """What the next state builds on: the manifest, its sound files, and what was found damaged.
 
-    ``rebuild``: no curated file is trusted, and all batches are folded anew.
+    ``rebuild``: no curated file is trusted, and all batches are folded anew. ``lost_tombstones``: which orders have
+    left must come from history.
     """
 
     manifest: Manifest
     sound: dict[str, FileEntry]
     rebuild: bool
     damages: list[Damage]
+    lost_tombstones: bool = False
 
     @property
     def partitions(self) -> dict[date, FileEntry]:
@@ -113,8 +115,12 @@ def examine_standing(job: Job, there: Collection[str], *, verify: bool, rebuild:
     is_needed = not set(there) <= set(manifest.batches)
     if not index.is_whole(job.lake, manifest.index, verify=verify or is_needed):
         manifest = msgspec.structs.replace(manifest, index=())
-        damages.append(Damage("index", "a segment is missing or damaged, or was made by another version of Polars"))
-    return Standing(manifest, health.sound, rebuild=False, damages=damages)
+        damages.append(Damage("index", "a segment is missing or damaged"))
+    lost_tombstones = not index.is_whole(job.lake, manifest.tombstones, verify=verify or is_needed)
+    if lost_tombstones:
+        manifest = msgspec.structs.replace(manifest, tombstones=())
+        damages.append(Damage("index", "a segment of the orders that have left is missing or damaged"))
+    return Standing(manifest, health.sound, rebuild=False, damages=damages, lost_tombstones=lost_tombstones)
 
 
 def plan_batches(job: Job, standing: Standing, there: Collection[str]) -> Plan:
@@ -140,8 +146,9 @@ def plan_batches(job: Job, standing: Standing, there: Collection[str]) -> Plan:
 def list_parts(lake: Lake, markers: Mapping[str, StageMarker], plan: Plan) -> list[Part]:
     """Staged parts of the batches, numbered in their order; parts without orders are left out."""
     parts: list[Part] = []
+    laid_over, waiting = set(plan.pending), set(plan.waiting)
     for batch in sorted(markers):
-        pending, applied = batch in plan.pending, batch not in plan.waiting
+        pending, applied = batch in laid_over, batch not in waiting
         marker = markers[batch]
         for entry, orders, lines in zip(marker.parts, marker.orders_paths(lake), marker.lines_paths(lake), strict=True):
             if entry.orders.rows:

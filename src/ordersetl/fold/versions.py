@@ -14,11 +14,11 @@ import polars as pl
 from ordersetl.fold.files import read_partition
 from ordersetl.fold.plan import Part
 from ordersetl.lake import index
-from ordersetl.lake.index import INDEX_SCHEMA
+from ordersetl.lake.index import INDEX_SCHEMA, TOMBSTONE_SCHEMA
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import FileEntry
 
-__all__ = ["VERSION_SCHEMA", "Incoming", "Verdicts", "judge_versions", "list_keys", "survey"]
+__all__ = ["VERSION_SCHEMA", "Incoming", "Verdicts", "judge_versions", "list_keys", "list_tombstones", "survey"]
 
 VERSION_SCHEMA: dict[str, pl.DataType] = {"part": pl.UInt32(), "pos": pl.UInt64()}
 """One order version: the part it is in, and its place there."""
@@ -37,6 +37,7 @@ _LEAVING_SCHEMA: dict[str, pl.DataType] = {
     "sku": pl.String(),
     "to": pl.Date(),
 }
+_GONE_SCHEMA: dict[str, pl.DataType] = {**TOMBSTONE_SCHEMA, **VERSION_SCHEMA}
 _KNOWN_SCHEMA: dict[str, pl.DataType] = {"order_id": pl.String(), "was": pl.Date(), **VERSION_SCHEMA}
 
 
@@ -46,13 +47,17 @@ class Incoming:
 
     ``repeated``: hashes that several versions have, of one order, or rarely of two; ``new_keys``: what the index must
     learn; some may stand twice in either. ``strays``: versions whose order may stand in the partition of another day
-    (order_id, updated_at_order, dt, part, pos, was).
+    (order_id, updated_at_order, dt, part, pos, was). ``gone``: versions that make their order leave (TOMBSTONE_SCHEMA,
+    part, pos); they have no day, so that any in which their order may stand is another. ``outdated`` (VERSION_SCHEMA):
+    versions older than one that made their order leave before.
     """
 
     versions: int
     repeated: pl.Series
     new_keys: pl.DataFrame
     strays: pl.DataFrame
+    gone: pl.DataFrame
+    outdated: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,8 @@ class Verdicts:
     """What the comparison of versions came to.
 
     ``lost`` (VERSION_SCHEMA): versions that do not count. ``leaving``: rows (order_id, sku) that a newer version of
-    their order moves from the partition of the day ``dt`` to the day ``to``. ``known``: which version of an order
-    stood in a partition of the day ``was`` that is to be rebuilt.
+    their order moves from the partition of the day ``dt`` to the day ``to``, or out of the layer where that is null.
+    ``known``: which version of an order stood in a partition of the day ``was`` that is to be rebuilt.
     """
 
     lost: pl.DataFrame
@@ -69,26 +74,43 @@ class Verdicts:
     known: pl.DataFrame
 
 
-def survey(parts: Sequence[Part], look_up: Callable[[pl.Series], pl.DataFrame]) -> Incoming:
-    """Look at the pending versions part by part: which the index does not know, and which it knows elsewhere."""
+def survey(
+    parts: Sequence[Part],
+    look_up: Callable[[pl.Series], pl.DataFrame],
+    look_up_tombstones: Callable[[pl.Series], pl.DataFrame],
+) -> Incoming:
+    """Look at the pending versions part by part: which the index knows elsewhere or not at all, and which leave."""
     keys = [pl.Series("key", dtype=INDEX_SCHEMA["key"])]
     new_keys = [pl.DataFrame(schema=INDEX_SCHEMA)]
     strays = [pl.DataFrame(schema={**_HEADER_SCHEMA, "was": pl.Date})]
+    gone = [pl.DataFrame(schema=_GONE_SCHEMA)]
+    outdated = [pl.DataFrame(schema=VERSION_SCHEMA)]
     for part in parts:
         if not part.pending:
             continue
         headers = _scan_headers(part).with_columns(key=index.order_key()).collect()
         keys.append(headers["key"])
+        gone.append(headers.filter(pl.col("dt").is_null()).select(*_GONE_SCHEMA))
+        dated = headers.drop_nulls("dt").select(*INDEX_SCHEMA)
+        left = headers.join(look_up_tombstones(headers["key"]), on="order_id")
+        outdated.append(left.filter(pl.col("gone_at") > pl.col("updated_at_order")).select(*VERSION_SCHEMA))
         known = look_up(headers["key"])
         if known.is_empty():  # as on a first load
-            new_keys.append(headers.select(*INDEX_SCHEMA))
+            new_keys.append(dated)
             continue
-        new_keys.append(headers.select(*INDEX_SCHEMA).join(known, on=["key", "dt"], how="anti"))
-        elsewhere = headers.join(known.rename({"dt": "was"}), on="key").filter(pl.col("was") != pl.col("dt"))
+        new_keys.append(dated.join(known, on=["key", "dt"], how="anti"))
+        elsewhere = headers.join(known.rename({"dt": "was"}), on="key").filter(pl.col("was").ne_missing(pl.col("dt")))
         strays.append(elsewhere.drop("key"))
     every = pl.concat(keys).rechunk().sort()
     repeated = every.filter((every == every.shift(1)).fill_null(value=False))
-    return Incoming(len(every), repeated, pl.concat(new_keys), pl.concat(strays))
+    return Incoming(len(every), repeated, pl.concat(new_keys), pl.concat(strays), pl.concat(gone), pl.concat(outdated))
+
+
+def list_tombstones(parts: Sequence[Part]) -> pl.DataFrame:
+    """Versions in these parts that make their order leave: TOMBSTONE_SCHEMA."""
+    found = [pl.DataFrame(schema=_HEADER_SCHEMA)]
+    found.extend(pl.collect_all(_scan_headers(part).filter(pl.col("dt").is_null()) for part in parts))
+    return pl.concat(found).with_columns(key=index.order_key()).select(*TOMBSTONE_SCHEMA)
 
 
 def judge_versions(
@@ -113,7 +135,7 @@ def judge_versions(
         FileDamagedError: a partition to look into is not what the manifest says.
     """
     pending = [part for part in parts if part.pending]
-    lost = _losers(_rank_versions(pending, incoming.repeated))
+    lost = pl.concat([_losers(_rank_versions(pending, incoming.repeated)), incoming.outdated])
     known = pl.DataFrame(schema=_KNOWN_SCHEMA)
     if broken_days:
         versions = _rank_versions(parts, list_keys(parts, broken_days)["key"])
@@ -131,14 +153,16 @@ def list_keys(parts: Sequence[Part], days: Collection[date]) -> pl.DataFrame:
     for part in parts:
         if part.days.keys().isdisjoint(days):
             continue
-        held = pl.read_parquet(part.orders, columns=["order_id", "dt"]).filter(pl.col("dt").is_in(list(days)))
+        held = pl.read_parquet(part.orders, columns=["order_id", "dt"], glob=False).filter(
+            pl.col("dt").is_in(list(days))
+        )
         found.append(held.select(key=index.order_key(), dt="dt"))
     return pl.concat(found).unique()
 
 
 def _scan_headers(part: Part) -> pl.LazyFrame:
     columns = [name for name in _HEADER_SCHEMA if name != "part"]
-    headers = pl.scan_parquet(part.orders).select(*columns)
+    headers = pl.scan_parquet(part.orders, glob=False).select(*columns)
     return headers.with_columns(part=pl.lit(part.number, pl.UInt32)).select(*_HEADER_SCHEMA)
 
 

@@ -1,11 +1,15 @@
-"""In which partitions an order may be: the index that spares a load the scan of all history.
+"""What spares a load the scan of all history: in which partitions an order may be, and which orders have left.
 
-Segments of (hash of the order id, day), sorted by hash and searched by bisection: twelve bytes an order to read, where
-the partitions have hundreds. The index is a *superset*: it may name a day that an order has left, or that another
-order with the same hash is in, which costs one more partition to read; it never leaves out the day where the order is.
-So a crash between writing a segment and committing it does no harm. It is derived from the partitions, and rebuilt
-from them when it is missing, damaged, or made by another Polars (whose hashes differ).
+Two tables, each in segments sorted by a hash of the order id and searched by bisection:
 
+* the *index*, (key, day): twelve bytes an order to read, where the partitions have hundreds. It is a *superset*: it may
+  name a day that an order has left, or that another order with the same hash is in, which costs one more partition to
+  read; it never leaves out the day where the order is. It is derived from the partitions.
+* the *tombstones*, (key, order id, time): every accepted version that made its order leave. An older version that turns
+  up later must not bring the order back, and no partition tells. One that a later version has overruled does no harm:
+  what stands is at least as new. They are derived from the staged batches.
+
+So a crash between writing a segment and committing it does no harm, and either is rebuilt when it is lost or damaged.
 Segments are merged in tiers, as in a log-structured merge tree (O'Neil et al., 1996): writes cost a logarithmic factor.
 """
 
@@ -21,17 +25,51 @@ from ordersetl.lake.health import find_problem
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import IndexEntry
 
-__all__ = ["INDEX_SCHEMA", "add_segment", "drop_unlisted", "is_whole", "look_up", "order_key"]
+__all__ = [
+    "INDEX_SCHEMA",
+    "TOMBSTONE_SCHEMA",
+    "add_segment",
+    "drop_unlisted",
+    "hash_ids",
+    "is_whole",
+    "look_up",
+    "look_up_tombstones",
+    "order_key",
+]
 
 INDEX_SCHEMA: dict[str, pl.DataType] = {"key": pl.UInt64(), "dt": pl.Date()}
+TOMBSTONE_SCHEMA: dict[str, pl.DataType] = {
+    "key": pl.UInt64(),
+    "order_id": pl.String(),
+    "updated_at_order": pl.Datetime("us"),
+}
 
-_HASHING = f"polars {pl.__version__}"
-_SEED = 20250823
+_HASHING = "words 1"
+"""Names :func:`hash_ids`, to be renamed with it: segments made by another are rebuilt."""
+_WORD = 8
+_SEED = 0x9E3779B97F4A7C15
+_FACTOR, _LAST_FACTOR = 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53
+_HALF = 1 << 32
 
 
 def order_key() -> pl.Expr:
-    """Hash of the column ``order_id``; the same in every process with the same Polars."""
-    return pl.col("order_id").hash(seed=_SEED)
+    """Hash of the column ``order_id``."""
+    return pl.col("order_id").map_batches(hash_ids, return_dtype=INDEX_SCHEMA["key"])
+
+
+def hash_ids(ids: pl.Series) -> pl.Series:
+    """Hash of each text, UInt64; null for null. The same on every machine, in every process, with every Polars.
+
+    The UTF-8 bytes are taken in little-endian words of eight, the last filled up with zeros. The length and each word
+    are mixed in by a multiplication and a shift, with the constants of MurmurHash3's finalizer (Appleby, 2011).
+    """
+    length = ids.str.len_bytes()
+    filled = (ids + "\0" * (_WORD - 1)).cast(pl.Binary)
+    mixed = _mix(length.cast(pl.UInt64) + _SEED, _FACTOR)
+    for at in range(0, _longest(length), _WORD):
+        word = filled.bin.slice(at, _WORD).bin.reinterpret(dtype=pl.UInt64, endianness="little")
+        mixed = _mix(mixed ^ word, _FACTOR).zip_with(word.is_not_null(), mixed)
+    return _mix(mixed, _LAST_FACTOR)
 
 
 def is_whole(lake: Lake, entries: Sequence[IndexEntry], *, verify: bool) -> bool:
@@ -46,38 +84,34 @@ def is_whole(lake: Lake, entries: Sequence[IndexEntry], *, verify: bool) -> bool
 
 def look_up(lake: Lake, entries: Sequence[IndexEntry], keys: pl.Series) -> pl.DataFrame:
     """Days under which the keys are listed: INDEX_SCHEMA, one row per key and day, in no order."""
-    found = [pl.DataFrame(schema=INDEX_SCHEMA)]
-    if not entries:
-        return found[0]
-    wanted = keys.unique().sort()
-    for entry in entries:
-        segment = pl.read_ipc(lake.index / entry.name)
-        begin = segment["key"].search_sorted(wanted, side="left")
-        end = segment["key"].search_sorted(wanted, side="right")
-        places = (
-            pl.DataFrame({"key": wanted, "begin": begin, "end": end})
-            .filter(pl.col("end") > pl.col("begin"))
-            .select("key", at=pl.int_ranges("begin", "end"))
-            .explode("at")
-        )
-        found.append(places.select("key", dt=segment["dt"].gather(places["at"])))
-    return pl.concat(found).unique()
+    return pl.concat([pl.DataFrame(schema=INDEX_SCHEMA), *_find(lake, entries, keys)]).unique()
+
+
+def look_up_tombstones(lake: Lake, entries: Sequence[IndexEntry], keys: pl.Series) -> pl.DataFrame:
+    """Orders under the keys that have left, one row an order: ``order_id``, and ``gone_at``, the newest such time."""
+    found = pl.concat([pl.DataFrame(schema=TOMBSTONE_SCHEMA), *_find(lake, entries, keys)])
+    return found.group_by("order_id").agg(gone_at=pl.col("updated_at_order").max())
 
 
 def add_segment(lake: Lake, entries: Sequence[IndexEntry], added: pl.DataFrame) -> tuple[IndexEntry, ...]:
-    """Write a segment with the added rows, merging smaller ones into it; the segments that now make up the index.
+    """Write a segment with the added rows, merging smaller ones into it; the segments that now make up the table.
 
     Each segment that stays is more than twice as large as all that came after it together. Nothing on disk that the
     current manifest lists is changed: :func:`drop_unlisted` tidies up once the new list is committed.
+
+    Args:
+        lake: where the segments are.
+        entries: the segments so far.
+        added: rows of INDEX_SCHEMA or of TOMBSTONE_SCHEMA, as the segments have them.
     """
     if added.is_empty():
         return tuple(entries)
     kept = list(entries)
-    merged = added.select(*INDEX_SCHEMA)
+    merged = added
     while kept and kept[-1].rows <= 2 * merged.height:
-        merged = pl.concat([pl.read_ipc(lake.index / kept.pop().name), merged])
-    ordered = merged.sort("key", "dt")  # twins are neighbours; a hash table of all rows would be ten times as large
-    is_new = reduce(or_, (pl.col(name).ne_missing(pl.col(name).shift()) for name in INDEX_SCHEMA))
+        merged = pl.concat([_read(lake, kept.pop()), merged])
+    ordered = merged.sort(merged.columns)  # twins are neighbours; a hash table of all rows would be ten times as large
+    is_new = reduce(or_, (pl.col(name).ne_missing(pl.col(name).shift()) for name in merged.columns))
     merged = ordered.filter(is_new).rechunk()
     buffer = io.BytesIO()
     merged.write_ipc(buffer, compression="uncompressed")
@@ -96,3 +130,32 @@ def drop_unlisted(lake: Lake, entries: Sequence[IndexEntry]) -> None:
         for path in sorted(lake.index.iterdir()):
             if path.name not in listed:
                 lake.disk.remove_tree(path)
+
+
+def _find(lake: Lake, entries: Sequence[IndexEntry], keys: pl.Series) -> list[pl.DataFrame]:
+    """Rows of each segment that have one of the keys."""
+    wanted = keys.unique().sort() if entries else keys
+    found = []
+    for entry in entries:
+        segment = _read(lake, entry)
+        begin = segment["key"].search_sorted(wanted, side="left")
+        end = segment["key"].search_sorted(wanted, side="right")
+        runs = pl.DataFrame({"begin": begin, "end": end}).filter(pl.col("end") > pl.col("begin"))
+        rows = runs.select(at=pl.int_ranges("begin", "end")).explode("at")["at"]
+        found.append(segment[rows])
+    return found
+
+
+def _read(lake: Lake, entry: IndexEntry) -> pl.DataFrame:
+    # as bytes: a path would be a pattern
+    return pl.read_ipc((lake.index / entry.name).read_bytes())
+
+
+def _mix(values: pl.Series, factor: int) -> pl.Series:
+    product = values * factor
+    return product ^ (product // _HALF)
+
+
+def _longest(lengths: pl.Series) -> int:
+    longest = lengths.max()
+    return longest if isinstance(longest, int) else 0

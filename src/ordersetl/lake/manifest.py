@@ -33,7 +33,7 @@ class QuarantineEntry(msgspec.Struct, frozen=True):
 
 
 class IndexEntry(msgspec.Struct, frozen=True):
-    """One segment of the order index."""
+    """One segment of the order index, or of the tombstones."""
 
     name: str
     sha256: str
@@ -58,6 +58,7 @@ class Manifest(msgspec.Struct, frozen=True):
     files: dict[str, FileEntry] = {}
     quarantine: dict[str, QuarantineEntry] = {}
     index: tuple[IndexEntry, ...] = ()
+    tombstones: tuple[IndexEntry, ...] = ()
     removed: tuple[str, ...] = ()
 
     @property

@@ -55,8 +55,8 @@ class ReferenceEntry(msgspec.Struct, frozen=True):
 class BatchRequest(msgspec.Struct, frozen=True):
     """What an extraction asked for. Times are aware and UTC; ``began_at`` ends the window where ``until`` is None.
 
-    ``continues``: the tool itself chose ``since``, so that it is only asked for, and whatever comes is folded in. None in
-    batches of before 0.2, which did not record it.
+    ``continues``: the tool itself chose ``since``, so that it is only asked for, and whatever comes is folded in. None
+    in batches of before 0.2, which did not record it.
     """
 
     source: str
