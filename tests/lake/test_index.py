@@ -19,6 +19,15 @@ from ordersetl.lake.manifest import IndexEntry
 DAY = date(2025, 8, 20)
 Pairs = set[tuple[int, date]]
 
+HASHES = [
+    0xe3f976840263cb97,
+    0x298e5caf5f5e9e99,
+    0x45e787419a3d0ab1,
+    0xd613131afde3d9e7,
+    0xaca7f8f356cf5ff7,
+    0x4e3763eaf031140f,
+    None,
+]
 PAIRS = st.sets(st.tuples(st.integers(0, 12) | st.just(2**64 - 1), st.dates(DAY, DAY + timedelta(3))), max_size=30)
 
 
@@ -105,3 +114,11 @@ def test_the_hash_of_an_order_is_pinned() -> None:
     ids = pl.DataFrame({"order_id": ["o-1", "o-2", "o-1"]})
     first, second, again = ids.select(key=index.order_key())["key"]
     assert first == again != second
+
+
+def test_the_hash_of_an_id_is_our_own_and_never_changes() -> None:
+    """Segments on disk were made with it: another value would lose orders that are there."""
+    ids = pl.Series(["o-1", "o_000001", "12345678", "123456789", "Ördér 4", "🦊" * 60, None])
+    assert index.hash_ids(ids).to_list() == HASHES
+    assert index.hash_ids(pl.Series([], dtype=pl.String)).to_list() == []
+    assert [index.hash_ids(ids[at : at + 1]).to_list() for at in range(7)] == [[value] for value in HASHES]

@@ -164,7 +164,9 @@ def naive_changes(before: Mapping[str, bytes], history: Sequence[Batch], pending
     winners = {order_id: number for _, number, _, order_id in ranked}
     versions = sum(number >= first for _, number, _, _ in ranked)
     was, now = held_orders(before), held_orders(fold(history))
-    taken = [order_id for order_id, number in winners.items() if number >= first]
+    winning = [order_id for order_id, number in winners.items() if number >= first]
+    taken = [order_id for order_id in winning if order_id in now]
+    gone = [order_id for order_id in winning if order_id not in now]
     updated = [order_id for order_id in taken if order_id in was and was[order_id] != now[order_id]]
     unchanged = sum(order_id in was and was[order_id] == now[order_id] for order_id in taken)
     return OrderChanges(
@@ -172,9 +174,12 @@ def naive_changes(before: Mapping[str, bytes], history: Sequence[Batch], pending
         inserted=sum(order_id not in was for order_id in taken),
         updated=len(updated),
         unchanged=unchanged,
-        superseded=versions - len(taken),
+        superseded=versions - len(winning),
+        removed=sum(order_id in was for order_id in gone),
+        absent=sum(order_id not in was for order_id in gone),
         moved=sum(was[order_id][0] != now[order_id][0] for order_id in updated),
-        lines_removed=sum(len(was[order_id][1].keys() - now[order_id][1].keys()) for order_id in updated),
+        lines_removed=sum(len(was[order_id][1].keys() - now[order_id][1].keys()) for order_id in updated)
+        + sum(len(was[order_id][1]) for order_id in gone if order_id in was),
     )
 
 
@@ -183,9 +188,9 @@ def check_balance(transformed: TransformResult, loaded: LoadResult, lake: Lake) 
     t, o = transformed, loaded.orders
     assert t.received == t.accepted + t.rejected + t.outside_window
     assert t.rejected == sum(t.rejected_by_reason.values())
-    assert t.lines_received == t.lines_accepted + t.lines_rejected
+    assert t.lines_received == t.lines_accepted + t.lines_rejected + t.lines_skipped
     assert t.lines_accepted >= t.rows
-    assert o.versions == o.inserted + o.updated + o.unchanged + o.superseded
+    assert o.versions == o.inserted + o.updated + o.unchanged + o.superseded + o.removed + o.absent
     held = held_orders(curated_bytes(lake))
     assert loaded.orders_total == len(held)
     assert loaded.rows == sum(len(rows) for _, rows in held.values())

@@ -1,0 +1,119 @@
+"""An order that was deleted, or has no line left, leaves the layer; a later version with lines brings it back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lakes import curated_bytes, expected_bytes, item, load, open_job, order, rows, run, spoil, write_batch
+
+from ordersetl.job import Job
+from ordersetl.results import OrderChanges
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Iterator[Job]:
+    with open_job(tmp_path / "output") as opened:
+        yield opened
+        before = curated_bytes(opened.lake)
+        assert before == expected_bytes(opened.lake)
+        load(opened, rebuild=True)
+        assert curated_bytes(opened.lake) == before
+
+
+def deliver(job: Job, *records: object, batch_id: str | None = None) -> OrderChanges:
+    """Commit a batch, run, and give what became of its orders."""
+    write_batch(job, records, batch_id=batch_id)
+    return run(job).orders
+
+
+def deletion(order_id: str = "o-1", updated_at: str = "2025-08-22") -> dict[str, object]:
+    return {"order_id": order_id, "deleted": True, "updated_at": updated_at}
+
+
+EMPTY = {"items": [], "amount": 0}
+
+
+@pytest.mark.parametrize(
+    "leaving",
+    [
+        deletion(),
+        order(deleted=True, updated_at="2025-08-22"),
+        order(**EMPTY, updated_at="2025-08-22"),
+        order(items=[], amount=None, updated_at="2025-08-22"),
+        order(items=[item(qty=0), item("B", "0.00004")], amount="0", updated_at="2025-08-22"),
+        order(day=25, **EMPTY, updated_at="2025-08-22"),
+    ],
+)
+def test_5_an_order_changed_to_nothing_takes_its_revenue_along(job: Job, leaving: dict[str, object]) -> None:
+    deliver(job, order(items=[item("A"), item("B")]), order("o-2"))
+    assert deliver(job, leaving) == OrderChanges(versions=1, removed=1, lines_removed=2)
+    assert [row["order_id"] for row in rows(job.lake, 20)] == ["o-2"]
+    assert rows(job.lake, 25) == []
+
+
+def test_5_the_last_order_of_a_day_takes_the_partition_along(job: Job) -> None:
+    deliver(job, order(), order("o-2", day=21))
+    deliver(job, deletion())
+    assert [path.name for path in job.lake.curated.glob("dt=*")] == ["dt=2025-08-21"]
+
+
+def test_5_a_later_version_with_lines_comes_back(job: Job) -> None:
+    deliver(job, order())
+    deliver(job, deletion())
+    assert deliver(job, order(updated_at="2025-08-23", day=21)) == OrderChanges(versions=1, inserted=1)
+    assert [row["order_id"] for row in rows(job.lake, 21)] == ["o-1"]
+
+
+@pytest.mark.parametrize("batch_id", [None, "20250101T000000.000000Z"])
+def test_5_an_older_version_that_turns_up_later_stays_out(job: Job, batch_id: str | None) -> None:
+    deliver(job, order())
+    deliver(job, deletion())
+    write_batch(job, [order(status="older", updated_at="2025-08-21")], batch_id=batch_id)
+    run(job)
+    assert rows(job.lake, 20) == []
+
+
+def test_5_a_deletion_of_an_unknown_order_is_remembered(job: Job) -> None:
+    assert deliver(job, deletion()) == OrderChanges(versions=1, absent=1)
+    assert deliver(job, order(), order("o-2")) == OrderChanges(versions=2, inserted=1, superseded=1)
+    assert [row["order_id"] for row in rows(job.lake, 20)] == ["o-2"]
+
+
+def test_5_an_older_deletion_changes_nothing(job: Job) -> None:
+    deliver(job, order(updated_at="2025-08-23"))
+    assert deliver(job, deletion()) == OrderChanges(versions=1, superseded=1)
+    assert len(rows(job.lake, 20)) == 1
+
+
+def test_5_on_a_tie_the_later_batch_says_whether_the_order_is_there(job: Job) -> None:
+    deliver(job, deletion())
+    assert deliver(job, order(updated_at="2025-08-22")).inserted == 1
+    assert deliver(job, deletion()).removed == 1
+
+
+def test_5_an_order_that_moves_and_leaves_in_one_batch_is_gone_from_both_days(job: Job) -> None:
+    deliver(job, order())
+    changes = deliver(job, order(day=24, updated_at="2025-08-21"), deletion())
+    assert changes == OrderChanges(versions=2, removed=1, superseded=1, lines_removed=1)
+    assert list(job.lake.curated.glob("dt=*")) == []
+
+
+def test_5_a_damaged_partition_is_rebuilt_without_the_order_that_leaves(job: Job) -> None:
+    deliver(job, order(), order("o-2"))
+    next(job.lake.curated.glob("dt=*/*")).unlink()
+    changes = deliver(job, deletion())
+    assert (changes.versions, changes.removed) == (1, 1)
+    assert [row["order_id"] for row in rows(job.lake, 20)] == ["o-2"]
+
+
+@pytest.mark.parametrize("lost", ["removed", "spoilt"])
+def test_5_lost_tombstones_come_back_from_history(job: Job, lost: str) -> None:
+    deliver(job, order())
+    deliver(job, deletion())
+    for path in job.lake.index.iterdir():
+        if lost == "removed":
+            path.unlink()
+        else:
+            spoil(path)
+    assert deliver(job, order(updated_at="2025-08-21")) == OrderChanges(versions=1, superseded=1)
+    assert rows(job.lake, 20) == []
