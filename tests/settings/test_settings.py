@@ -246,7 +246,7 @@ def test_a_variable_s_name_in_the_file_is_no_setting() -> None:
 
 def test_no_error_of_the_library_shows_a_value() -> None:
     with pytest.raises(ValidationError) as caught:
-        Settings(api_token=f"{SECRET} {SECRET}", page_size=SECRET)  # type: ignore[arg-type]
+        Settings(api_token=f"{SECRET} {SECRET}", page_size=SECRET)
     assert SECRET not in str(caught.value)
 
 
