@@ -87,7 +87,7 @@ def require_strict(found: Rows, name: str) -> None:
                 f"{name}, line {line}: the row has {len(row)} cells, and the header has {len(names)}",
                 hint="Put a cell that holds a comma in quotes, and take away cells that are too many.",
             )
-        if [cell.strip() for cell in row] == names:
+        if row[0].strip() == names[0] and [cell.strip() for cell in row] == names:
             raise ConfigError(
                 f"{name}, line {line}: the header stands there a second time", hint="Leave the first one alone."
             )

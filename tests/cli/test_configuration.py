@@ -9,9 +9,12 @@ import pytest
 from console import environment, ordersetl
 from msgspec import structs
 
+from ordersetl.extract import Origin
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import read_manifest, seal_manifest
 from ordersetl.models import RULES
+from ordersetl.origin import read_references
+from ordersetl.settings import Settings
 from ordersetl.source.sample import sample_app, serve
 
 TOKEN = "tok-SECRET-4711"  # noqa: S105 - it opens nothing
@@ -134,3 +137,12 @@ def test_a_reference_file_that_was_applied_under_older_rules_is_looked_at_again(
         lake.manifest.write_bytes(seal_manifest(structs.replace(manifest, rules=rules, references=references)))
         arguments = ["extract", "--source", "sample", "--products", "products.csv"]
         assert ordersetl(*arguments, cwd=shop).code == code
+
+
+def test_a_file_that_the_library_is_given_goes_before_the_setting(tmp_path: Path) -> None:
+    for name in ("given", "set"):
+        (tmp_path / f"{name}.csv").write_text("user_id,email,country,created_at\n")
+    settings = Settings(users=tmp_path / "set.csv")
+    origin, lake = Origin("generic", "http://shop.test"), Lake(tmp_path / "output")
+    names = [read_references(settings, origin, users, None, lake)[0].name for users in (None, tmp_path / "given.csv")]
+    assert names == ["set.csv", "given.csv"]
