@@ -45,6 +45,11 @@ def draw(result: object, complete: _Complete = str) -> Iterator[RenderableType]:
         result: of a stage.
         complete: adds the options in use to the commands that a text names.
     """
+    for shown in _draw(result, complete):
+        yield Text(complete(shown.plain), spans=shown.spans) if isinstance(shown, Text) else shown
+
+
+def _draw(result: object, complete: _Complete) -> Iterator[RenderableType]:
     match result:
         case ExtractResult():
             yield _facts("Extract", _extract_facts(result), complete)

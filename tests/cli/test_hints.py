@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from console import COMMANDS, environment, ordersetl
+from rich.text import Text
 
+from ordersetl import _tables
 from ordersetl._hints import OptionsInUse
 from ordersetl.report import check_failure
 from ordersetl.results import CheckMetrics, CheckOutcome, CheckResult, LayerTotals
@@ -142,6 +144,14 @@ def test_what_the_environment_set_is_named_too_and_what_the_file_set_is_not(shop
 @pytest.mark.parametrize("command", COMMANDS)
 def test_without_options_a_hint_is_as_short_as_ever(command: str) -> None:
     assert OptionsInUse.of({"output": None}).complete(f"ordersetl {command}") == f"ordersetl {command}"
+
+
+def test_a_line_below_a_table_is_completed_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_tables, "_draw", lambda *_: iter([Text.assemble(("never fetched ", "red"), "ordersetl run")]))
+    (shown,) = _tables.draw(None, IN_USE.complete)
+    assert isinstance(shown, Text)
+    assert shown.plain == f"never fetched {IN_USE.complete('ordersetl run')}"
+    assert [(span.start, span.end) for span in shown.spans] == [(0, 14)]
 
 
 def test_a_failed_check_spares_people_two_hashes() -> None:
