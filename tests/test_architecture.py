@@ -15,7 +15,7 @@ MODULES = {
     for path in sorted(HOME.rglob("*.py"))
 }
 STAGES = ("extract", "transform", "load", "check")
-SHELL = ("cli", "__main__", "_commands", "_process", "_render", "_tables", "_signals")
+SHELL = ("cli", "__main__", "_commands", "_hints", "_options", "_process", "_render", "_tables", "_signals")
 SHARED = ("errors", "results", "tables", "models", "settings", "resources", "job")
 FOLDERS = ("lake", "source", "warehouse")
 LONGEST = 300

@@ -7,6 +7,9 @@ The pipeline as a library::
     result = pipeline.run(Settings(api_url="https://shop.example/api", output="./output"))
     print(result.load.orders.inserted)
 
+``Settings`` takes its arguments and the environment; ``load_settings()`` reads ``ordersetl.toml`` as well, as the
+command line does.
+
 Importing the package is cheap: names resolve when they are first used. The stages are functions of
 :mod:`ordersetl.pipeline`; here ``extract``, ``transform``, ``load`` and ``check`` are the modules of that name.
 """
@@ -20,14 +23,15 @@ if TYPE_CHECKING:
     from ordersetl.errors import OrdersetlError
     from ordersetl.extract import Window
     from ordersetl.pipeline import run
-    from ordersetl.settings import Settings
+    from ordersetl.settings import Settings, load_settings
 
-__all__ = ["OrdersetlError", "Settings", "Window", "__version__", "run"]
+__all__ = ["OrdersetlError", "Settings", "Window", "__version__", "load_settings", "run"]
 
 _HOMES = {
     "OrdersetlError": "ordersetl.errors",
     "Settings": "ordersetl.settings",
     "Window": "ordersetl.extract",
+    "load_settings": "ordersetl.settings",
     "run": "ordersetl.pipeline",
 }
 

@@ -1,16 +1,22 @@
 """The group of commands: whatever goes wrong in one of them ends here, as a message, an exit code and an envelope."""
 
+import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from typer._completion_classes import completion_init
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from ordersetl._hints import OptionsInUse
 from ordersetl.errors import ConfigError, InternalError, InterruptedRunError, OrdersetlError, StorageError
 
-__all__ = ["Commands", "Invocation"]
+__all__ = ["COMPLETE_VARIABLE", "Commands", "Invocation"]
+
+COMPLETE_VARIABLE = "_ORDERSETL_COMPLETE"
+"""Set by a shell that asks how a command line goes on."""
 
 
 @dataclass
@@ -21,6 +27,7 @@ class Invocation:
     json: bool = False
     quiet: bool = False
     verbose: bool = False
+    options: OptionsInUse = field(default_factory=OptionsInUse)
 
 
 class Commands(TyperGroup):
@@ -35,7 +42,9 @@ class Commands(TyperGroup):
         words = list(sys.argv[1:] if args is None else args)
         command = next((word for word in words if word in self.commands), "")
         invocation = Invocation(command, json="--json" in words)
-        named |= {"standalone_mode": False, "obj": invocation}
+        named |= {"standalone_mode": False, "obj": invocation, "complete_var": COMPLETE_VARIABLE}
+        if COMPLETE_VARIABLE in os.environ:
+            completion_init()
         try:
             code = super().main(args, *given, **named)
         except TyperException as error:
@@ -43,7 +52,8 @@ class Commands(TyperGroup):
                 sys.stderr.write(f"{error.format_message()}\n")
                 raise SystemExit(ConfigError.exit_code) from None
             hint = f"See: {' '.join(filter(None, ('ordersetl', command)))} --help"
-            code = _end(invocation, ConfigError(error.format_message(), hint=hint))
+            message = error.format_message().replace("Value error, ", "")  # pydantic's, which reads the values
+            code = _end(invocation, ConfigError(message, hint=hint))
         except OrdersetlError as error:
             code = _end(invocation, error)
         except OSError as error:
@@ -72,8 +82,8 @@ def _end(invocation: Invocation, failure: OrdersetlError, cause: Exception | Non
         _render.print_traceback(cause)
     try:
         if invocation.json:
-            _render.print_envelope(invocation.command, None, failure)
+            _render.print_envelope(invocation.command, None, failure, invocation.options)
     except OrdersetlError as unwritable:
         failure = unwritable
-    _render.print_error(failure)
+    _render.print_error(failure, invocation.options)
     return failure.exit_code

@@ -8,9 +8,11 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ordersetl import __version__
+from ordersetl._hints import OptionsInUse
+from ordersetl._text import one_line, printable
 from ordersetl.errors import OrdersetlError, StorageError
 from ordersetl.report import to_plain
 
@@ -28,21 +30,23 @@ __all__ = [
     "start_logging",
 ]
 
+_ENVELOPE_SCHEMA = 1
+"""Version of the JSON envelope: it changes where a member is taken away or means something else."""
+_NO_OPTIONS = OptionsInUse()
 _WIDE = 10_000
 """Columns of a table that no terminal shows: nothing is wrapped, so that a line stays a line for grep."""
 
 
-def start_logging(*, quiet: bool, verbose: bool) -> None:
-    """Send notices to stderr, a line each; with ``verbose`` requests and retries too; with ``quiet`` none.
+def start_logging(options: OptionsInUse, *, quiet: bool, verbose: bool) -> None:
+    """Send warnings and notes to stderr, a line each; with ``verbose`` requests and retries too.
 
-    On a terminal retries show as well: somebody waits there.
+    A warning is for somebody to look at: it shows with ``quiet`` as well. A note is not, and shows on a terminal,
+    where somebody waits.
     """
     usual = logging.INFO if _somebody_watches() else logging.WARNING
-    handler = _Notices()
+    handler = _Notices(options)
     if verbose:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
-    else:
-        handler.setFormatter(logging.Formatter("Note: %(message)s"))
     for name, usual_level, verbose_level in (
         ("ordersetl", usual, logging.DEBUG),
         ("httpx", logging.WARNING, logging.INFO),
@@ -50,17 +54,23 @@ def start_logging(*, quiet: bool, verbose: bool) -> None:
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.propagate = False
-        logger.setLevel(verbose_level if verbose else logging.ERROR if quiet else usual_level)
+        logger.setLevel(verbose_level if verbose else logging.WARNING if quiet else usual_level)
 
 
 class _Notices(logging.Handler):
     """Writes to whatever stderr is at the time: while bars are shown, that is their console."""
 
+    def __init__(self, options: OptionsInUse) -> None:
+        super().__init__()
+        self._options = options
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
-        if sys.stderr is not None:
-            with suppress(OSError):
-                sys.stderr.write(f"{_one_line(self.format(record))}\n")
+        if sys.stderr is None:
+            return
+        kind = "" if self.formatter else "Warning: " if record.levelno >= logging.WARNING else "Note: "
+        with suppress(OSError):
+            sys.stderr.write(f"{kind}{self._options.complete(one_line(self.format(record)))}\n")
 
 
 class _Bars:
@@ -92,24 +102,28 @@ def show_progress(*, quiet: bool) -> Iterator["Progress"]:
         yield _Bars(bars)
 
 
-def print_envelope(command: str, result: object, failure: OrdersetlError | None) -> None:
-    """Print one JSON object: command, status, version, data, and error where it failed.
+def print_envelope(
+    command: str, result: object, failure: OrdersetlError | None, options: OptionsInUse = _NO_OPTIONS
+) -> None:
+    """Print one JSON object: schema, command, status, version, data, and error where it failed.
 
     Raises:
         StorageError: stdout cannot be written.
     """
     envelope: dict[str, object] = {
+        "schema": _ENVELOPE_SCHEMA,
         "command": command,
         "status": "ok" if failure is None else "failed",
         "version": __version__,
-        "data": to_plain(result),
+        "data": _complete_details(to_plain(result), options),
     }
     if failure is not None:
-        envelope["error"] = {"code": failure.code, "message": failure.message, "hint": failure.hint}
+        message, hint = map(options.complete, (failure.message, failure.hint))
+        envelope["error"] = {"code": failure.code, "message": message, "hint": hint}
     _write(json.dumps(envelope) + "\n")
 
 
-def print_result(result: object) -> None:
+def print_result(result: object, options: OptionsInUse = _NO_OPTIONS) -> None:
     """Print a stage's result as tables.
 
     Raises:
@@ -123,12 +137,12 @@ def print_result(result: object) -> None:
     if not console.is_terminal:
         console.width = _WIDE
     with console.capture() as captured:
-        for table in draw(result):
+        for table in draw(result, options.complete):
             console.print(table)
     _write("".join(f"{line.rstrip(' ')}\n" for line in captured.get().splitlines()))
 
 
-def print_error(error: OrdersetlError) -> None:
+def print_error(error: OrdersetlError, options: OptionsInUse = _NO_OPTIONS) -> None:
     """Say on stderr what failed, where, and what to do next: a line each."""
     if sys.stderr is None:
         return
@@ -137,27 +151,36 @@ def print_error(error: OrdersetlError) -> None:
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with suppress(OSError):
-        console.print(Text.assemble(("Error: ", "bold red"), _one_line(error.message)))
+        console.print(Text.assemble(("Error: ", "bold red"), options.complete(one_line(error.message))))
         if error.hint:
-            console.print(Text.assemble(("Next:  ", "bold"), _one_line(error.hint)))
+            console.print(Text.assemble(("Next:  ", "bold"), options.complete(one_line(error.hint))))
 
 
 def print_traceback(error: Exception) -> None:
     """Say on stderr where an error came from."""
     if sys.stderr is not None:
+        lines = "".join(traceback.format_exception(error)).splitlines()
         with suppress(OSError):
-            sys.stderr.write("".join(traceback.format_exception(error)))
+            sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
+
+
+def _complete_details(data: Any, options: OptionsInUse) -> Any:  # noqa: ANN401 - plain JSON values
+    """The data with the options in use in the commands of every ``detail`` and ``hint``."""
+    if isinstance(data, list):
+        return [_complete_details(member, options) for member in data]
+    if not isinstance(data, dict):
+        return data
+    return {
+        name: options.complete(member)
+        if name in {"detail", "hint"} and isinstance(member, str)
+        else _complete_details(member, options)
+        for name, member in data.items()
+    }
 
 
 def _somebody_watches() -> bool:
     """Whether stderr is a terminal; asked without Rich, which a scheduled run can do without."""
     return sys.stderr is not None and sys.stderr.isatty()
-
-
-def _one_line(text: str) -> str:
-    from ordersetl._tables import printable
-
-    return printable(" ".join(text.split()))
 
 
 def _write(text: str) -> None:

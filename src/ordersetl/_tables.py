@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ordersetl._text import many, printable
 from ordersetl.report import describe_outcome
 from ordersetl.results import (
     CheckOutcome,
@@ -22,9 +23,10 @@ from ordersetl.results import (
     TransformResult,
 )
 
-__all__ = ["draw", "printable"]
+__all__ = ["draw"]
 
 _Row = TypeVar("_Row")
+_Complete = Callable[[str], str]
 
 _BAR = 24
 """Characters of the longest bar in the table of days."""
@@ -36,29 +38,39 @@ _KIB = 1024
 _NUMBERS = {"orders", "lines", "qty", "revenue", "average order"}
 
 
-def draw(result: object) -> Iterator[RenderableType]:
-    """The tables that show a result, one after the other."""
+def draw(result: object, complete: _Complete = str) -> Iterator[RenderableType]:
+    """The tables that show a result, one after the other.
+
+    Args:
+        result: of a stage.
+        complete: adds the options in use to the commands that a text names.
+    """
+    for shown in _draw(result, complete):
+        yield Text(complete(shown.plain), spans=shown.spans) if isinstance(shown, Text) else shown
+
+
+def _draw(result: object, complete: _Complete) -> Iterator[RenderableType]:
     match result:
         case ExtractResult():
-            yield _facts("Extract", _extract_facts(result))
+            yield _facts("Extract", _extract_facts(result), complete)
         case TransformResult():
-            yield _facts("Transform", _transform_facts(result))
+            yield _facts("Transform", _transform_facts(result), complete)
         case LoadResult():
-            yield _facts("Load", _load_facts(result))
+            yield _facts("Load", _load_facts(result), complete)
             yield from _draw_healed(result.healed)
         case RunResult():
-            yield _facts(f"Run {result.run_id}", _run_facts(result))
+            yield _facts(f"Run {result.run_id}", _run_facts(result), complete)
             yield from _draw_healed(result.load.healed)
         case CheckResult():
-            yield from _draw_check(result)
+            yield from _draw_check(result, complete)
 
 
-def _facts(title: str, facts: Mapping[str, str]) -> Table:
+def _facts(title: str, facts: Mapping[str, str], complete: _Complete) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(name, _text(value))
+        table.add_row(name, Text(complete(printable(value))))
     return table
 
 
@@ -66,23 +78,23 @@ def _extract_facts(result: ExtractResult) -> dict[str, str]:
     since = _time(result.since) if result.since else "the beginning"
     until = _time(result.until) if result.until else "now"
     resumed = f", {result.resumed_pages:,} of them kept from an interrupted run" if result.resumed_pages else ""
-    retries = f", {_many(result.retries, 'retry', 'retries')}" if result.retries else ""
-    pages = _many(result.pages, "page")
+    retries = f", {many(result.retries, 'retry', 'retries')}" if result.retries else ""
+    pages = many(result.pages, "page")
     return {
         "batch": result.batch,
         "source": "the built-in sample API" if result.source == "sample" else result.url,
         "window": f"{since} to {until}",
-        "fetched": f"{result.records:,} records in {pages}, {_size(result.bytes)}{resumed}{retries}",
+        "fetched": f"{many(result.records, 'record')} in {pages}, {_size(result.bytes)}{resumed}{retries}",
     }
 
 
 def _transform_facts(result: TransformResult) -> dict[str, str]:
     return {
         "batches": f"{len(result.batches):,} waiting, {len(result.staged_anew):,} staged",
-        "received": f"{result.received:,} records: {result.accepted:,} accepted, {result.rejected:,} rejected, "
+        "received": f"{many(result.received, 'record')}: {result.accepted:,} accepted, {result.rejected:,} rejected, "
         f"{result.outside_window:,} outside the window",
         "rejected orders": _counts(result.rejected_by_reason),
-        "lines": f"{result.lines_accepted:,} accepted, {result.lines_rejected:,} rejected; {result.rows:,} rows",
+        "lines": f"{result.lines_accepted:,} accepted, {result.lines_rejected:,} rejected; {many(result.rows, 'row')}",
         "rejected lines": _counts(result.lines_rejected_by_reason),
         **({"texts cut": f"{result.texts_cut:,} to 255 bytes"} if result.texts_cut else {}),
     }
@@ -96,9 +108,9 @@ def _load_facts(result: LoadResult) -> dict[str, str]:
         "lines removed": f"{orders.lines_removed:,}",
         "partitions": f"{result.partitions_written:,} written, {result.partitions_unchanged:,} left alone, "
         f"{result.partitions_removed:,} removed" + ("; folded from all of raw" if result.rebuilt else ""),
-        "dimensions": f"{result.users:,} users, {result.products:,} products",
+        "dimensions": f"{many(result.users, 'user')}, {many(result.products, 'product')}",
         **({"reference notes": _counts(result.reference_notes)} if result.reference_notes else {}),
-        "curated": f"{result.orders_total:,} orders, {result.rows:,} rows",
+        "curated": f"{many(result.orders_total, 'order')}, {many(result.rows, 'row')}",
         "revenue": _money(result.revenue),
         **({"late batches": ", ".join(result.late)} if result.late else {}),
         **({"recovered": "carried an interrupted commit through"} if result.recovered else {}),
@@ -108,7 +120,7 @@ def _load_facts(result: LoadResult) -> dict[str, str]:
 def _run_facts(result: RunResult) -> dict[str, str]:
     seconds = {**result.seconds, "together": sum(result.seconds.values())}
     wrote = result.load.written or result.load.dimensions_written
-    partitions = _many(len(result.check.days), "partition")
+    partitions = many(len(result.check.days), "partition")
     covered = f"{partitions} and the totals" if wrote else "the manifest alone: nothing was written"
     return {
         **_extract_facts(result.extract),
@@ -126,8 +138,8 @@ def _draw_healed(healed: Iterable[Damage]) -> Iterator[RenderableType]:
         yield Text.assemble(("healed ", "yellow"), _text(f"{damage.file}: {damage.problem}{kept}"))
 
 
-def _draw_check(result: CheckResult) -> Iterator[RenderableType]:
-    yield _draw_outcomes(result.outcomes)
+def _draw_check(result: CheckResult, complete: _Complete) -> Iterator[RenderableType]:
+    yield _draw_outcomes(result.outcomes, complete)
     metrics = result.metrics
     if metrics.currencies:
         money = _table("Revenue", "currency", "orders", "lines", "revenue", "average order")
@@ -147,12 +159,13 @@ def _draw_check(result: CheckResult) -> Iterator[RenderableType]:
             countries.add_row(_name(n.currency, "(none)"), place, f"{n.orders:,}", f"{n.revenue:,.2f}")
         yield countries
     if metrics.amount_differs:
-        yield f"\n{metrics.amount_differs:,} orders have an amount that is not the sum of their lines."
+        have = "order has" if metrics.amount_differs == 1 else "orders have"
+        yield f"\n{metrics.amount_differs:,} {have} an amount that is not the sum of the lines."
     if result.open_quarantine is not None:
         yield from _draw_open(result.open_quarantine)
 
 
-def _draw_outcomes(outcomes: Iterable[CheckOutcome]) -> Table:
+def _draw_outcomes(outcomes: Iterable[CheckOutcome], complete: _Complete) -> Table:
     """A row a check: why it matters, cut to one line; of one that failed, all there is to know."""
     table = Table(title="Checks", title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False)
     table.add_column(no_wrap=True)
@@ -160,11 +173,11 @@ def _draw_outcomes(outcomes: Iterable[CheckOutcome]) -> Table:
     table.add_column(overflow="fold")
     for outcome in outcomes:
         if outcome.ok:
-            why = Text(outcome.why, style="dim", no_wrap=True, overflow="ellipsis")
-            table.add_row(Text("ok", style="green"), outcome.name, why)
+            why = Text(printable(outcome.why), style="dim", no_wrap=True, overflow="ellipsis")
+            table.add_row(Text("ok", style="green"), _text(outcome.name), why)
         else:
-            found = _text(f"{describe_outcome(outcome, most=_MOST_ROWS)}. {outcome.why}")
-            table.add_row(Text("FAILED", style="bold red"), outcome.name, found)
+            found = complete(printable(f"{describe_outcome(outcome, most=_MOST_ROWS)}. {outcome.why}"))
+            table.add_row(Text("FAILED", style="bold red"), _text(outcome.name), Text(found))
     return table
 
 
@@ -186,12 +199,12 @@ def _draw_open(found: OpenQuarantine) -> Iterator[RenderableType]:
         return
     yield Text.assemble(
         ("\nOpen quarantine: ", "bold"),
-        f"{found.orders:,} rejected orders with no later good version, {found.without_id:,} without an id\n",
+        f"{many(found.orders, 'rejected order')} with no later good version, {found.without_id:,} without an id\n",
         _text(_counts(found.by_reason)),
     )
     newest = _table("", "order", "reason", "batch")
     for order in found.newest:
-        newest.add_row(_text(order.order_id), order.reason, order.batch)
+        newest.add_row(*map(_text, (order.order_id, order.reason, order.batch)))
     yield newest
 
 
@@ -209,11 +222,6 @@ def _first_of_each(rows: Iterable[_Row], key: Callable[[_Row], str], most: int) 
         yield from islice(group, most)
 
 
-def printable(text: str) -> str:
-    """Text without what would steer a terminal: it may come from an API."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
-
-
 def _text(text: str) -> Text:
     """Text as it is: no markup is read from it."""
     return Text(printable(text))
@@ -227,10 +235,6 @@ def _time(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def _many(count: int, one: str, more: str = "") -> str:
-    return f"{count:,} {one if count == 1 else more or f'{one}s'}"
-
-
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"
 
@@ -241,7 +245,7 @@ def _money(amounts: Mapping[str, Decimal]) -> str:
 
 def _size(count: float) -> str:
     if count < _KIB:
-        return f"{count:,.0f} bytes"
+        return many(round(count), "byte")
     for unit in ("KiB", "MiB"):
         count /= _KIB
         if count < _KIB:

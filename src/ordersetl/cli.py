@@ -8,12 +8,33 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from ordersetl import __version__
 from ordersetl._commands import Commands, Invocation
+from ordersetl._hints import OptionsInUse
+from ordersetl._options import (
+    ApiUrl,
+    Config,
+    Deep,
+    Full,
+    InstallCompletion,
+    Json,
+    Output,
+    Products,
+    Quiet,
+    Rebuild,
+    ShowCompletion,
+    Since,
+    Source,
+    Until,
+    Users,
+    Verbose,
+    Verify,
+    Version,
+    Wait,
+)
 from ordersetl._process import end_process_with, import_pipeline
 from ordersetl.errors import ConfigError
 
@@ -27,6 +48,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
+    add_completion=False,  # Typer's options take no shell: theirs are below
     rich_markup_mode=None,  # Rich would triple the time that help takes
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -45,44 +67,13 @@ def main() -> None:
     end_process_with(partial(app, prog_name="ordersetl"))
 
 
-def _show_version(value: bool) -> None:  # noqa: FBT001 - a Typer callback
-    if value:
-        typer.echo(f"ordersetl {__version__}")
-        raise typer.Exit
-
-
-Version = Annotated[
-    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
-]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of all that is kept  [default: output].")]
-Config = Annotated[Path | None, typer.Option("--config", help="Settings file  [default: ordersetl.toml, if there].")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, also on failure.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors, and JSON if asked for.")]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Log requests and retries to stderr, and where a bug is.")
-]
-Wait = Annotated[float, typer.Option("--wait", min=0, metavar="SECONDS", help="Wait so long for another run to end.")]
-Since = Annotated[
-    str | None,
-    typer.Option("--since", metavar="TIME", help="Orders updated from here on: YYYY-MM-DD or ISO 8601, UTC if naive."),
-]
-Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Orders updated before this time.")]
-Full = Annotated[bool, typer.Option("--full", help="Fetch everything again, not only what is new.")]
-ApiUrl = Annotated[
-    str | None, typer.Option("--api-url", metavar="URL", help="Base URL of the API; /orders is appended to it.")
-]
-Source = Annotated[
-    str | None, typer.Option("--source", metavar="KIND", help="Kind of API: generic, or sample (the built-in one).")
-]
-Users = Annotated[Path | None, typer.Option("--users", help="CSV with user_id,email,country,created_at.")]
-Products = Annotated[Path | None, typer.Option("--products", help="CSV with sku,name,category,price.")]
-Verify = Annotated[bool, typer.Option("--verify", help="Hash every curated file first, and rebuild what differs.")]
-Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw anew.")]
-Deep = Annotated[bool, typer.Option("--deep", help="Judge raw/ again too, by SQL of its own, order by order.")]
-
-
 @app.callback()
-def _root(*, version: Version = False) -> None:
+def _root(
+    *,
+    version: Version = False,
+    install_completion: InstallCompletion = None,
+    show_completion: ShowCompletion = None,
+) -> None:
     """Hold the options of the whole tool."""
 
 
@@ -115,13 +106,10 @@ def run(
         from ordersetl import pipeline
 
         window = _read_window(since, until, full=full)
-        return pipeline.run(
-            settings, window, users=users, products=products, verify=verify, wait_s=wait, runtime=runtime
-        )
+        return pipeline.run(settings, window, verify=verify, wait_s=wait, runtime=runtime)
 
-    _execute(
-        ctx, work, _Common(output, config, json=json, quiet=quiet, verbose=verbose), api_url=api_url, source=source
-    )
+    flags = {"api_url": api_url, "source": source, "users": users, "products": products}
+    _execute(ctx, work, _Common(output, config, json=json, quiet=quiet, verbose=verbose), **flags)
 
 
 @app.command(epilog="Example: ordersetl extract --since 2025-08-20 --until 2025-08-25")
@@ -149,11 +137,10 @@ def extract(
         from ordersetl import pipeline
 
         window = _read_window(since, until, full=full)
-        return pipeline.extract(settings, window, users=users, products=products, wait_s=wait, runtime=runtime)
+        return pipeline.extract(settings, window, wait_s=wait, runtime=runtime)
 
-    _execute(
-        ctx, work, _Common(output, config, json=json, quiet=quiet, verbose=verbose), api_url=api_url, source=source
-    )
+    flags = {"api_url": api_url, "source": source, "users": users, "products": products}
+    _execute(ctx, work, _Common(output, config, json=json, quiet=quiet, verbose=verbose), **flags)
 
 
 @app.command(epilog="Example: ordersetl transform --json | jq .data.rejected_by_reason")
@@ -252,7 +239,8 @@ def _execute(
 
     invocation = ctx.find_object(Invocation) or Invocation()
     invocation.json, invocation.verbose = common.json, common.verbose
-    _render.start_logging(quiet=common.quiet, verbose=common.verbose)
+    options = invocation.options = OptionsInUse.of({"output": common.output, "config": common.config, **flags})
+    _render.start_logging(options, quiet=common.quiet, verbose=common.verbose)
     settings = load_settings(common.config, output=common.output, **flags)
     import_pipeline()
     interrupts = Interrupts()
@@ -266,11 +254,11 @@ def _execute(
         result = work(settings, runtime)
     failure = check_failure(result) if isinstance(result, CheckResult) else None
     if common.json:
-        _render.print_envelope(invocation.command, result, failure)
+        _render.print_envelope(invocation.command, result, failure, options)
     elif not common.quiet:
-        _render.print_result(result)
+        _render.print_result(result, options)
     if failure is not None:
-        _render.print_error(failure)
+        _render.print_error(failure, options)
         raise typer.Exit(failure.exit_code)
 
 

@@ -1,24 +1,38 @@
 """The dimensions: reference files folded in batch order, and inferred members for keys that only orders name."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import polars as pl
 
 from ordersetl.errors import ConfigError
+from ordersetl.reference_csv import OddCell, Rows, describe_odd_cells, find_swallowed, read_rows, require_strict
 from ordersetl.tables import DIM_PRODUCT, DIM_USER, Table
 from ordersetl.values import AMOUNT_LIMIT, TEXT_BYTES, read_date, read_decimal, read_short_text, read_text
 
-__all__ = ["DIMENSIONS", "PRODUCTS", "USERS", "Dimension", "changed_keys", "fold_dimension", "read_reference"]
+__all__ = [
+    "DIMENSIONS",
+    "PRODUCTS",
+    "USERS",
+    "Dimension",
+    "changed_keys",
+    "fold_dimension",
+    "inspect_reference",
+    "read_reference",
+]
 
-_LARGEST_CELL = 1 << 20
+_Reader = Callable[[str], tuple[Any, str]]
+"""Gives a cell's value, and what is odd about it ("" if nothing)."""
+_LINE = "line"
+_PROBLEMS = {
+    "key": "no key that can be used, so the row is left out",
+    "cells_unreadable": "it cannot be read, so it is taken as empty",
+    "texts_cut": "it is cut to 255 bytes",
+}
 
 
 @dataclass(frozen=True)
@@ -59,22 +73,35 @@ DIMENSIONS = (USERS, PRODUCTS)
 def read_reference(dimension: Dimension, body: bytes, name: str) -> tuple[pl.DataFrame, Counter[str]]:
     """Rows of a reference CSV, the last one of each key, and notes: how many rows or cells were not taken as they were.
 
-    Columns may stand in any order, others are ignored; cells are stripped, and empty ones are null. A row without a
-    usable key is left out; a price or date that cannot be read is null; text over 255 bytes is cut. All are counted.
+    Columns may stand in any order, others are ignored; cells are stripped, and empty ones are null. A key that is a
+    whole number with a fraction of zeros (``501.0``, as pandas writes ids) is that number. A row without a usable key
+    is left out; a price or date that cannot be read is null; text over 255 bytes is cut. All are counted.
+
+    A file that is kept in raw is read however its quotes stand and however long its rows are: it was accepted once.
 
     Raises:
         ConfigError: it is not UTF-8, is empty, lacks a column, or is no CSV.
     """
-    reader = csv.reader(io.StringIO(_decode(body, name), newline=""))
-    limit = csv.field_size_limit(_LARGEST_CELL)
-    try:
-        places = _places(dimension, next(reader, []), name)
-        rows, notes = _read_rows(dimension, reader, places)
-    except csv.Error as error:
-        raise ConfigError(f"{name}, line {reader.line_num}: {error}", hint="Save it as CSV in UTF-8.") from error
-    finally:
-        csv.field_size_limit(limit)
-    return rows, Counter({note: count for note, count in notes.items() if count})
+    found = read_rows(_decode(body, name), name, strict=False)
+    rows, notes, _ = _read_cells(dimension, found, _places(dimension, found.header, name))
+    return rows, notes
+
+
+def inspect_reference(dimension: Dimension, body: bytes, name: str) -> str:
+    """Prove that a reference file that is given is strict CSV and has what :func:`read_reference` needs.
+
+    Returns:
+        A sentence that names the first cells that cannot be taken as they are; empty where there is none.
+
+    Raises:
+        ConfigError: it is not; with the line.
+    """
+    found = read_rows(_decode(body, name), name, strict=True)
+    places = _places(dimension, found.header, name)
+    require_strict(found, name)
+    _, _, odd = _read_cells(dimension, found, places)
+    odd += find_swallowed(found)
+    return describe_odd_cells(name, odd) if odd else ""
 
 
 def fold_dimension(
@@ -134,77 +161,82 @@ def _places(dimension: Dimension, header: list[str], name: str) -> dict[str, int
     return {column: len(given) - 1 - given[::-1].index(source) for column, source in dimension.columns.items()}
 
 
-def _read_rows(
-    dimension: Dimension, reader: Iterable[list[str]], places: dict[str, int]
-) -> tuple[pl.DataFrame, Counter[str]]:
-    """Rows of the file, the last one of each key, and notes.
-
-    Raises:
-        csv.Error: it is no CSV.
-    """
-    cells = [row for row in reader if row]
+def _read_cells(
+    dimension: Dimension, found: Rows, places: dict[str, int]
+) -> tuple[pl.DataFrame, Counter[str], list[OddCell]]:
+    """Rows of the file, the last one of each key; notes; and the odd cells, but of blank rows."""
     given = pl.DataFrame(
-        {column: [row[at] if at < len(row) else "" for row in cells] for column, at in places.items()},
+        {column: [row[at] if at < len(row) else "" for row in found.rows] for column, at in places.items()},
         schema=dict.fromkeys(places, pl.String),
-    )
-    key, notes = dimension.key, Counter[str]()
-    usable = given.with_columns(_read_column(given[key], pl.String(), _read_cell_key)).drop_nulls(key)
-    notes[f"{dimension.kind}_rows_without_usable_key"] += given.height - usable.height
-    columns = [usable[key]]
-    for column in usable.columns[1:]:
-        target = dimension.table.schema[column]
-        read = partial(_READERS[target.base_type()], dimension.kind, notes)
-        columns.append(_read_column(usable[column], target, read))
-    rows = pl.DataFrame(columns)
+    ).with_columns(pl.Series(_LINE, found.lines, dtype=pl.UInt32))
+    kind, key, notes = dimension.kind, dimension.key, Counter[str]()
+    keys = _read_keys(given[key])
+    unusable = given.filter(keys.is_null())
+    notes[f"{kind}_rows_without_usable_key"] = unusable.height
+    told = unusable.filter(pl.any_horizontal(pl.col(column).str.strip_chars() != "" for column in places))
+    odd = [OddCell(line, dimension.columns[key], _PROBLEMS["key"]) for line in told[_LINE]]
+    usable = given.with_columns(keys).drop_nulls(key)
+    columns = {}
+    for column, target in dimension.table.schema.items():
+        if column not in places or column == key:
+            continue
+        columns[column], problems = _read_column(usable[column], target, _READERS[target.base_type()])
+        for at, problem in problems:
+            notes[f"{kind}_{problem}"] += 1
+            odd.append(OddCell(usable[_LINE][at], dimension.columns[column], _PROBLEMS[problem]))
+    rows = pl.DataFrame([usable[key], *columns.values()])
     last = rows.unique(key, keep="last", maintain_order=True)
-    notes[f"{dimension.kind}_rows_with_repeated_key"] += rows.height - last.height
-    return last, notes
+    notes[f"{kind}_rows_with_repeated_key"] = rows.height - last.height
+    return last, Counter({note: count for note, count in notes.items() if count}), odd
 
 
-def _read_column(cells: pl.Series, target: pl.DataType, read: Callable[[str], Any]) -> pl.Series:
-    """The cells as their type: plain ones all at once, any other by ``read``, which gives the same values."""
+def _read_keys(cells: pl.Series) -> pl.Series:
+    """Keys, null where there is none that can be used."""
+    keys, _ = _read_column(cells, pl.String(), _read_cell_key)
+    return keys.str.replace(r"^-?0\.0+$", "0").str.replace(r"^(-?[1-9][0-9]*)\.0+$", "${1}")
+
+
+def _read_column(cells: pl.Series, target: pl.DataType, read: _Reader) -> tuple[pl.Series, list[tuple[int, str]]]:
+    """The cells as their type, and which were odd in what.
+
+    Plain ones are read all at once, any other by ``read``, which gives the same values.
+    """
     is_plain = cells.str.contains(_PLAIN[target.base_type()]) & (cells.str.len_bytes() <= TEXT_BYTES)
     plain = cells.set(~is_plain, None)
     values = plain.str.to_date("%Y-%m-%d", strict=False) if target == pl.Date else plain.cast(target)
     doubtful = (values.is_null() & (cells != "")).arg_true()
     if doubtful.is_empty():
-        return values
-    others = pl.Series([read(cell) for cell in cells.gather(doubtful)], dtype=target)
-    return values.scatter(doubtful, others)
+        return values, []
+    read_cells = [read(cell) for cell in cells.gather(doubtful)]
+    problems = [(at, what) for at, (_, what) in zip(doubtful, read_cells, strict=True) if what]
+    return values.scatter(doubtful, pl.Series([value for value, _ in read_cells], dtype=target)), problems
 
 
-def _read_cell_key(cell: str) -> str | None:
+def _read_cell_key(cell: str) -> tuple[str | None, str]:
     key = read_text(cell)
-    return key if key is not None and len(key.encode()) <= TEXT_BYTES else None
+    return (key, "") if key is not None and len(key.encode()) <= TEXT_BYTES else (None, "")
 
 
-def _read_cell_text(kind: str, notes: Counter[str], cell: str) -> str | None:
+def _read_cell_text(cell: str) -> tuple[str | None, str]:
     text, cut = read_short_text(cell)
-    notes[f"{kind}_texts_cut"] += cut
-    return text
+    return text, "texts_cut" if cut else ""
 
 
-def _read_cell_price(kind: str, notes: Counter[str], cell: str) -> Decimal | None:
+def _read_cell_price(cell: str) -> tuple[Decimal | None, str]:
     text = read_text(cell)
     price = read_decimal(text)
     if price is not None and 0 <= price < AMOUNT_LIMIT:
-        return price
-    notes[f"{kind}_cells_unreadable"] += text is not None
-    return None
+        return price, ""
+    return None, "cells_unreadable" if text is not None else ""
 
 
-def _read_cell_date(kind: str, notes: Counter[str], cell: str) -> date | None:
+def _read_cell_date(cell: str) -> tuple[date | None, str]:
     text = read_text(cell)
     day = read_date(text)
-    notes[f"{kind}_cells_unreadable"] += text is not None and day is None
-    return day
+    return day, "cells_unreadable" if text is not None and day is None else ""
 
 
-_READERS: dict[Any, Callable[[str, Counter[str], str], Any]] = {
-    pl.String: _read_cell_text,
-    pl.Decimal: _read_cell_price,
-    pl.Date: _read_cell_date,
-}
+_READERS: dict[Any, _Reader] = {pl.String: _read_cell_text, pl.Decimal: _read_cell_price, pl.Date: _read_cell_date}
 _END = r"[!-~\p{L}\p{N}]"
 _PLAIN: dict[Any, str] = {
     pl.String: rf"^{_END}(?:[^\x00]*{_END})?$",

@@ -4,12 +4,14 @@ import hashlib
 import logging
 from pathlib import Path
 
-from ordersetl.dims import PRODUCTS, USERS, Dimension, read_reference
+from ordersetl.bounded_file import read_bounded
+from ordersetl.dims import PRODUCTS, USERS, Dimension, inspect_reference
 from ordersetl.errors import ConfigError, DamagedError, StorageError
 from ordersetl.extract import Origin, ReferenceFile
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import read_manifest
+from ordersetl.models import RULES
 from ordersetl.settings import Settings
 from ordersetl.source.sample import SAMPLE_URL, sample_references
 
@@ -22,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def choose_origin(settings: Settings) -> Origin:
-    """Where the orders come from; with no API set, the built-in sample, and a notice.
+    """Where the orders come from; with no API set, the built-in sample, and a warning.
 
     Raises:
         ConfigError: the settings contradict each other.
@@ -34,45 +36,60 @@ def choose_origin(settings: Settings) -> Origin:
     if settings.api_url is not None:
         return Origin("generic", settings.api_url)
     if settings.source is None:
-        log.warning("no API is set, so the built-in sample API answers; set yours with --api-url or ORDERSETL_API_URL.")
+        log.warning(
+            "no API is set, so the built-in sample API answers; set yours with --api-url or ORDERSETL_API_URL "
+            "(--source sample says that it is meant)."
+        )
     return Origin(SAMPLE, SAMPLE_URL)
 
 
-def read_references(origin: Origin, users: Path | None, products: Path | None, lake: Lake) -> list[ReferenceFile]:
-    """The given reference files, proven usable; with the sample API the built-in ones for those not given.
+def read_references(
+    settings: Settings, origin: Origin, users: Path | None, products: Path | None, lake: Lake
+) -> list[ReferenceFile]:
+    """The reference files, proven usable; those not given are the settings', or with the sample API the built-in ones.
 
-    Files that the curated layer is the fold of already need no second proof.
+    Files that the curated layer is the fold of already need no second proof. Cells that cannot be taken as they are
+    are told in a warning.
 
     Raises:
-        ConfigError: a file is missing, or cannot be used.
+        ConfigError: a file is missing, too large, or cannot be used.
     """
+    users, products = users or settings.users, products or settings.products
     if origin.source == SAMPLE:
         sample_users, sample_products = sample_references()
         users, products = users or sample_users, products or sample_products
     given = [(USERS, users), (PRODUCTS, products)]
     applied = _applied_references(lake)
-    return [_read(dimension, path, applied.get(dimension.kind)) for dimension, path in given if path is not None]
+    return [
+        _read(settings, dimension, path, applied.get(dimension.kind)) for dimension, path in given if path is not None
+    ]
 
 
 def _applied_references(lake: Lake) -> dict[str, str]:
-    """SHA-256 by kind of the files that were applied last."""
+    """SHA-256 by kind of the files that were applied last, under the rules of today."""
     try:
         manifest = read_manifest(lake)
     except (DamagedError, StorageError):
         return {}  # the command says so where it matters
-    return manifest.references if manifest else {}
+    return manifest.references if manifest and manifest.rules == RULES else {}
 
 
-def _read(dimension: Dimension, path: Path, applied: str | None) -> ReferenceFile:
+def _read(settings: Settings, dimension: Dimension, path: Path, applied: str | None) -> ReferenceFile:
     try:
-        body = path.read_bytes()
+        body = read_bounded(path, settings.max_reference_mb << 20, timeout_s=settings.timeout_s)
     except OSError as error:
         raise ConfigError(
             f"cannot read the {dimension.kind} file {path}: {error.strerror}",
-            hint=f"Give the path of a CSV file to --{dimension.kind}.",
+            hint=f"Give the path of a CSV file to --{dimension.kind}, in ORDERSETL_{dimension.kind.upper()}, or in the "
+            f"settings file as {dimension.kind}.",
         ) from None
-    if hashlib.sha256(body).hexdigest() != applied:
-        read_reference(dimension, body, path.name)
+    if len(body) > settings.max_reference_mb << 20:
+        raise ConfigError(
+            f"the {dimension.kind} file {path} has more than {settings.max_reference_mb} MiB",
+            hint="Give a smaller file, or set ORDERSETL_MAX_REFERENCE_MB.",
+        )
+    if hashlib.sha256(body).hexdigest() != applied and (odd := inspect_reference(dimension, body, str(path))):
+        log.warning("%s", odd)
     return ReferenceFile(dimension.kind, path.name, body)
 
 

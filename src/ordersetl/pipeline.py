@@ -54,8 +54,8 @@ def extract(
     Args:
         settings: where from, where to, how patiently.
         window: what to fetch; by default from where the newest batch ended. A naive time is UTC.
-        users: CSV with ``user_id,email,country,created_at``, kept with the batch.
-        products: CSV with ``sku,name,category,price``, kept with the batch.
+        users: CSV with ``user_id,email,country,created_at``, kept with the batch; None for the settings' one.
+        products: CSV with ``sku,name,category,price``, kept with the batch; None for the settings' one.
         wait_s: seconds to wait for another run to end.
         runtime: what surrounds the command.
 
@@ -64,7 +64,8 @@ def extract(
         OrdersetlError: as the module says.
     """
     window, origin = _read_window(window), choose_origin(settings)
-    references = read_references(origin, users, products, Lake(settings.output))
+    with runtime.interruptible():  # a pipe may keep it waiting
+        references = read_references(settings, origin, users, products, Lake(settings.output))
     with _open_job(settings, runtime, wait_s) as (job, _):
         return _extract(job, origin, window, references)
 
@@ -131,7 +132,8 @@ def run(
         OrdersetlError: as each stage says.
     """
     window, origin = _read_window(window), choose_origin(settings)
-    references = read_references(origin, users, products, Lake(settings.output))
+    with runtime.interruptible():  # a pipe may keep it waiting
+        references = read_references(settings, origin, users, products, Lake(settings.output))
     with _open_job(settings, runtime, wait_s) as (job, recovered), keep_report(job) as report:
         with StagingAhead(job) as ahead:
             extracted = _extract(job, origin, window, references, on_page=ahead.add)

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ordersetl import __version__
+from ordersetl._text import many
 from ordersetl.errors import CheckFailedError, OrdersetlError
 from ordersetl.results import CheckOutcome, CheckResult
 
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
     from ordersetl.job import Job
 
 __all__ = ["RunReport", "check_failure", "describe_outcome", "keep_report", "to_plain"]
+
+
+_HASH = re.compile(r"\b[0-9a-f]{64}\b")
+_HASH_SHOWN = 12
+"""Digits of a hash that people are shown: enough to see that two differ."""
 
 
 def to_plain(value: Any) -> Any:  # noqa: ANN401 - JSON out of any result
@@ -46,7 +53,7 @@ def check_failure(result: CheckResult) -> CheckFailedError | None:
         hint = "Fold what is in raw: ordersetl load. Fetch orders first: ordersetl run."
     elif any(outcome.name.startswith("raw_") for outcome in failed):
         hint = "Restore from a backup what raw has lost, or fetch it again: ordersetl run --full."
-    return CheckFailedError(f"{len(failed)} of {len(result.outcomes)} checks failed: {said}", hint=hint)
+    return CheckFailedError(f"{len(failed)} of {many(len(result.outcomes), 'check')} failed: {said}", hint=hint)
 
 
 def describe_outcome(outcome: CheckOutcome, *, most: int = 1) -> str:
@@ -55,6 +62,7 @@ def describe_outcome(outcome: CheckOutcome, *, most: int = 1) -> str:
     if not outcome.samples:
         return detail
     shown = " | ".join(", ".join(f"{k}={v}" for k, v in sample.items()) for sample in outcome.samples[:most])
+    shown = _HASH.sub(lambda found: f"{found[0][:_HASH_SHOWN]}...", shown)
     return f"{outcome.offending:,} offending, the first: {shown}" + (f" ({detail})" if detail else "")
 
 

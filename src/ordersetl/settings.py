@@ -1,26 +1,32 @@
 """Settings: a flag goes before the environment, the environment before ``ordersetl.toml``, that before the default."""
 
+import json
+import os
 import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import httpx
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ordersetl.errors import ConfigError
 
 __all__ = ["CONFIG_FILE", "Settings", "load_settings"]
 
 CONFIG_FILE = "ordersetl.toml"
+_PREFIX = "ORDERSETL_"
+_FREE_PREFIX = "ORDERSETL_VAR_"
+"""Variables of this name are for descriptions of sources, and no settings."""
+_FLAGS = frozenset({"api_url", "source", "output", "users", "products"})
+"""Settings that the command line has a flag for."""
 _SPAN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(s|m|min|h|d)")
 _SPAN_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _LONGEST_SPAN = timedelta(days=36525)
@@ -45,20 +51,27 @@ Span = Annotated[timedelta, BeforeValidator(_read_span), AfterValidator(_bound_s
 
 
 class Settings(BaseSettings):
-    """All that can be set. Environment variables are named ``ORDERSETL_`` and the field in upper case."""
+    """All that can be set. Environment variables are named ``ORDERSETL_`` and the field in upper case.
 
-    model_config = SettingsConfigDict(env_prefix="ORDERSETL_", extra="forbid", frozen=True, env_ignore_empty=True)
+    ``Settings(...)`` takes its arguments, the environment and the defaults; it reads no ``ordersetl.toml``.
+    :func:`load_settings` does, as the command line does. An ``ORDERSETL_`` variable that is no setting is refused.
+    """
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     api_url: str | None = Field(None, description="base URL of the API; without it the built-in sample answers")
     api_token: SecretStr | None = Field(None, description="bearer token; environment or file only")
     source: Literal["generic", "sample"] | None = Field(None, description="kind of API")
     output: Path = Field(Path("output"), description="folder of all that is kept")
+    users: Path | None = Field(None, description="CSV file of users, kept with each batch")
+    products: Path | None = Field(None, description="CSV file of products, kept with each batch")
     lookback: Span = Field(timedelta(minutes=10), description="overlap with the batch before, e.g. 10m")
     page_size: int = Field(1000, ge=1, le=1_000_000, description="orders asked for a page")
     timeout_s: float = Field(30.0, gt=0, le=3600, description="seconds to wait for the API to connect or to send")
     max_retries: int = Field(5, ge=0, le=100, description="tries after the first, for one page")
     retry_total_s: float = Field(300.0, ge=0, le=86400, description="most seconds to wait between tries, for one page")
     max_response_mb: int = Field(256, ge=1, le=4096, description="largest response that is accepted, in MiB")
+    max_reference_mb: int = Field(256, ge=1, le=4096, description="largest users or products file, in MiB")
     resume_within: Span = Field(timedelta(hours=24), description="oldest interrupted extraction that is taken up again")
     max_reject_ratio: float = Field(0.5, ge=0, le=1, description="rejected share of orders that stops a run")
     bulk: bool = Field(True, description="validate in bulk where that provably gives the models' verdict")
@@ -93,9 +106,11 @@ class Settings(BaseSettings):
             raise ValueError("must be printable ASCII without blanks, as a header can carry it")
         return SecretStr(token) if token else None
 
-    @field_validator("output")
+    @field_validator("output", "users", "products")
     @classmethod
-    def _usable_path(cls, value: Path) -> Path:
+    def _usable_path(cls, value: Path | None) -> Path | None:
+        if value is None:
+            return None
         if "\0" in str(value):
             raise ValueError("must hold no NUL character")
         try:
@@ -109,6 +124,7 @@ class Settings(BaseSettings):
         "max_retries",
         "retry_total_s",
         "max_response_mb",
+        "max_reference_mb",
         "max_reject_ratio",
         "chunk_mb",
         "workers",
@@ -130,8 +146,70 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment; :func:`load_settings` adds the file."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return init_settings, env_settings
+        del env_settings, dotenv_settings, file_secret_settings
+        return init_settings, _Environment(settings_cls)
+
+
+class _Environment(PydanticBaseSettingsSource):
+    """The ``ORDERSETL_`` variables: values of settings by field, and those that are no setting by their own name.
+
+    The latter are then refused like any unknown argument. A variable in other letters than upper case counts where
+    there is none in upper case. One that is set to nothing is not set.
+    """
+
+    def __call__(self) -> dict[str, Any]:
+        return {field or variable: value for field, variable, value in self.read()}
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The value of one setting, None where it is not set."""
+        del field
+        return self().get(field_name), field_name, False
+
+    def name_variables(self) -> dict[str, str]:
+        """The variable that each value comes from, by the names of a call's result."""
+        return {field or variable: variable for field, variable, _ in self.read()}
+
+    def read(self) -> list[tuple[str, str, str]]:
+        """Field ("" for a name that is no setting), variable and value; of a field's variables the last one counts."""
+        found = []
+        for variable in sorted(os.environ, reverse=True):  # upper case comes last
+            name = variable.upper()
+            if not name.startswith(_PREFIX) or name.startswith(_FREE_PREFIX):
+                continue
+            field = name.removeprefix(_PREFIX).lower()
+            if field not in self.settings_cls.model_fields:
+                found.append(("", variable, ""))  # the value may be a secret
+            elif os.environ[variable]:
+                found.append((field, variable, os.environ[variable]))
+        return found
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What is set, by flags over the environment over the file, and how to name where a setting comes from."""
+
+    flags: Mapping[str, Any]
+    variables: Mapping[str, str]
+    file: Path
+
+    def describe(self, error: ErrorDetails) -> str:
+        """Name the setting, what is wrong with it, and where it is set; but not its value."""
+        name = str(error["loc"][0])
+        where, spell = self._find(name)
+        path = ".".join(map(str, error["loc"]))
+        if error["type"] != "extra_forbidden":
+            return f"{path}: {error['msg'].removeprefix('Value error, ')} ({where})"
+        known = get_close_matches(name.lower().removeprefix(_PREFIX.lower()), Settings.model_fields, 1)
+        meant = f"; did you mean {spell(known[0])}?" if known else ""
+        return f"{path}: there is no such setting ({where}){meant}"
+
+    def _find(self, name: str) -> tuple[str, Callable[[str], str]]:
+        """Where a setting comes from, and how settings are spelled there."""
+        if name in self.flags:
+            return (f"the flag --{name.replace('_', '-')}" if name in _FLAGS else "the argument"), str
+        if name in self.variables:
+            return f"the variable {self.variables[name]}", lambda field: f"{_PREFIX}{field.upper()}"
+        return _locate(name, self.file), str
 
 
 def load_settings(config: Path | None = None, **flags: Any) -> Settings:  # noqa: ANN401 - any flag's value
@@ -142,26 +220,30 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:  # noqa
         flags: values by field name; None means that the flag was not given.
 
     Raises:
-        ConfigError: naming each setting that is wrong, and why. Never shows a setting's value.
+        ConfigError: naming each setting that is wrong, why, and where it is set. Never shows a setting's value.
     """
     path = config if config is not None else Path(CONFIG_FILE)
     from_file = _read_file(path, required=config is not None)
-    from_environment = EnvSettingsSource(Settings)()
+    environment = _Environment(Settings)
     given = {name: value for name, value in flags.items() if value is not None}
     try:
-        return Settings(**{**from_file, **from_environment, **given})
+        return Settings(**{**from_file, **environment(), **given})
     except ValidationError as error:
-        said = "; ".join(map(_describe, error.errors(include_input=False, include_url=False)))
-        raise ConfigError(said, hint=f"Look at the flags, the ORDERSETL_ variables and {path}.") from None
+        sources = _Given(given, environment.name_variables(), path)
+        found = "; ".join(map(sources.describe, error.errors(include_input=False, include_url=False)))
+        raise ConfigError(found, hint=f"Look at the flags, the ORDERSETL_ variables and {path}.") from None
 
 
 def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
     """What a TOML file sets; nothing where it is not required and not there."""
     try:
-        if required and not path.is_file():
+        if not path.is_file():
+            if not required:
+                return {}
             raise ConfigError(f"there is no file {path}", hint="Give the path of a TOML file to --config.")
-        return TomlConfigSettingsSource(Settings, toml_file=path)()
-    except ValueError as error:  # not TOML, or not UTF-8
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, nested without end
         raise ConfigError(
             f"{path} is not valid TOML: {error}", hint="Mend the file, or name another with --config."
         ) from None
@@ -171,8 +253,18 @@ def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
         ) from None
 
 
-def _describe(error: ErrorDetails) -> str:
-    """Name the setting and what is wrong with it, but not its value."""
-    name = ".".join(map(str, error["loc"]))
-    message = "there is no such setting" if error["type"] == "extra_forbidden" else error["msg"]
-    return f"{name}: {message.removeprefix('Value error, ')}"
+def _locate(name: str, path: Path) -> str:
+    """The file and, where it can be told, the line that sets a top-level name."""
+    key = re.compile(rf"\s*(\[\[?\s*)?([\"']?){re.escape(name)}\2\s*[=.\]]")
+    lines = path.read_text("utf-8").split("\n")
+    for number, line in enumerate(lines):
+        found = key.match(line)
+        if found is None:
+            continue
+        try:  # where the line is within a text or a table, this is no TOML, or the name is not one of the file's own
+            above = tomllib.loads("\n".join([*lines[:number], "" if found[1] else f"{json.dumps(name)} = 0"]))
+        except ValueError:
+            continue
+        if found[1] or name in above:
+            return f"{path}, line {number + 1}"
+    return str(path)

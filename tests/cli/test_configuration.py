@@ -1,10 +1,20 @@
 """Settings reach a command by flag, environment and file, in this order; secrets stay secret."""
 
+import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from console import ordersetl
+from console import environment, ordersetl
+from msgspec import structs
 
+from ordersetl.extract import Origin
+from ordersetl.lake.layout import Lake
+from ordersetl.lake.manifest import read_manifest, seal_manifest
+from ordersetl.models import RULES
+from ordersetl.origin import read_references
+from ordersetl.settings import Settings
 from ordersetl.source.sample import sample_app, serve
 
 TOKEN = "tok-SECRET-4711"  # noqa: S105 - it opens nothing
@@ -81,3 +91,58 @@ def test_credentials_in_a_url_are_refused_unseen(tmp_path: Path) -> None:
     assert ended.code == 2
     assert "ORDERSETL_API_TOKEN" in ended.err
     assert "SECRET" not in ended.err + ended.out
+
+
+def test_users_and_products_are_settings_as_well(tmp_path: Path) -> None:
+    for name in ("flag", "variable", "file"):
+        (tmp_path / f"{name}.csv").write_text(f"user_id,email,country,created_at\nu-{name},,MX,\n")
+    (tmp_path / "ordersetl.toml").write_text('users = "file.csv"\nsource = "sample"\n')
+    arguments: dict[str, tuple[list[str], dict[str, str]]] = {
+        "file": ([], {}),
+        "variable": ([], {"ORDERSETL_USERS": "variable.csv"}),
+        "flag": (["--users", "flag.csv"], {"ORDERSETL_USERS": "variable.csv"}),
+    }
+    for winner, (flags, variables) in arguments.items():
+        ended = ordersetl("run", "--quiet", "--output", winner, *flags, cwd=tmp_path, **variables)
+        assert (ended.code, ended.err) == (0, "")
+        assert f"u-{winner}," in (tmp_path / winner / "curated/dim_user.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", ["run", "extract"])
+def test_a_reference_file_that_is_too_large_is_refused(tmp_path: Path, command: str) -> None:
+    (tmp_path / "users.csv").write_bytes(b"user_id,email,country,created_at\n" + b"\n" * (1 << 20))
+    ended = ordersetl(command, "--users", "users.csv", cwd=tmp_path, ORDERSETL_MAX_REFERENCE_MB="1")
+    assert ended.code == 2
+    assert "users.csv has more than 1 MiB" in ended.err
+    assert "ORDERSETL_MAX_REFERENCE_MB" in ended.err
+    assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.skipif(not Path("/bin/bash").exists(), reason="process substitution is bash's")
+def test_a_reference_file_may_come_from_a_process(tmp_path: Path) -> None:
+    users = "<(printf 'user_id,email,country,created_at\nu-1,,MX,\n')"
+    command = f"{sys.executable} -m ordersetl run -q --source sample --users {users}"
+    subprocess.run(["/bin/bash", "-c", command], cwd=tmp_path, env=environment(), check=True)
+    assert "u-1,,MX" in (tmp_path / "output/curated/dim_user.csv").read_text(encoding="utf-8")
+
+
+def test_a_reference_file_that_was_applied_under_older_rules_is_looked_at_again(shop: Path) -> None:
+    broken = b'sku,name,category,price\np_0,"Mug,home,3\n'
+    (shop / "products.csv").write_bytes(broken)
+    lake = Lake(shop / "output")
+    manifest = read_manifest(lake)
+    assert manifest is not None
+    references = {**manifest.references, "products": hashlib.sha256(broken).hexdigest()}
+    for rules, code in ((RULES - 1, 2), (RULES, 0)):
+        lake.manifest.write_bytes(seal_manifest(structs.replace(manifest, rules=rules, references=references)))
+        arguments = ["extract", "--source", "sample", "--products", "products.csv"]
+        assert ordersetl(*arguments, cwd=shop).code == code
+
+
+def test_a_file_that_the_library_is_given_goes_before_the_setting(tmp_path: Path) -> None:
+    for name in ("given", "set"):
+        (tmp_path / f"{name}.csv").write_text("user_id,email,country,created_at\n")
+    settings = Settings(users=tmp_path / "set.csv")
+    origin, lake = Origin("generic", "http://shop.test"), Lake(tmp_path / "output")
+    names = [read_references(settings, origin, users, None, lake)[0].name for users in (None, tmp_path / "given.csv")]
+    assert names == ["set.csv", "given.csv"]

@@ -102,12 +102,47 @@ def test_the_package_is_cheap_to_import() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_completion_is_there_for_bash(tmp_path: Path) -> None:
-    shown = ordersetl("--show-completion", "bash", cwd=tmp_path, HOME=str(tmp_path))
-    assert shown.code == 0
-    assert "_ordersetl_completion" in shown.out
+SCRIPTS = {
+    "bash": "complete -o default -F _ordersetl_completion ordersetl",
+    "zsh": "#compdef ordersetl",
+    "fish": "complete --command ordersetl",
+    "powershell": "Register-ArgumentCompleter -Native -CommandName ordersetl",
+    "pwsh": "Register-ArgumentCompleter -Native -CommandName ordersetl",
+}
 
 
-def test_completion_completes(tmp_path: Path) -> None:
-    ended = ordersetl(cwd=tmp_path, _ORDERSETL_COMPLETE="complete_bash", COMP_WORDS="ordersetl ex", COMP_CWORD="1")
-    assert ended.out.split() == ["extract"]
+@pytest.mark.parametrize("shell", SCRIPTS)
+def test_the_completion_script_is_the_one_of_the_shell_that_is_named(shell: str) -> None:
+    shown = CliRunner().invoke(app, ["--show-completion", shell], env={"SHELL": "/bin/bash"})
+    assert shown.exit_code == 0
+    assert SCRIPTS[shell] in shown.stdout
+    assert all(line not in shown.stdout for line in SCRIPTS.values() if line != SCRIPTS[shell])
+
+
+@pytest.mark.parametrize("flag", ["--show-completion", "--install-completion"])
+def test_completion_is_of_a_shell_that_is_named_and_known(flag: str, tmp_path: Path) -> None:
+    for arguments, said in (([flag], "requires an argument"), ([flag, "ksh"], "'ksh' is not one of 'bash', 'zsh'")):
+        ended = ordersetl(*arguments, cwd=tmp_path, HOME=str(tmp_path))
+        assert (ended.code, ended.out) == (2, "")
+        assert said in ended.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_completion_is_installed(tmp_path: Path) -> None:
+    ended = ordersetl("--install-completion", "zsh", cwd=tmp_path, HOME=str(tmp_path))
+    assert ended.code == 0, ended.err
+    assert SCRIPTS["zsh"] in (tmp_path / ".zfunc/_ordersetl").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("shell", "asked"),
+    [
+        ("bash", {"COMP_WORDS": "ordersetl ex", "COMP_CWORD": "1"}),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "ordersetl ex"}),
+        ("fish", {"_TYPER_COMPLETE_ARGS": "ordersetl ex", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}),
+    ],
+)
+def test_completion_completes(tmp_path: Path, shell: str, asked: dict[str, str]) -> None:
+    ended = ordersetl(cwd=tmp_path, _ORDERSETL_COMPLETE=f"complete_{shell}", **asked)
+    assert "extract" in ended.out
+    assert "transform" not in ended.out

@@ -50,7 +50,15 @@ FAILURES = {
 
 
 def assert_envelope(envelope: Any, command: str, status: str) -> None:
-    assert list(envelope) == ["command", "status", "version", "data", *(["error"] if status == "failed" else [])]
+    assert list(envelope) == [
+        "schema",
+        "command",
+        "status",
+        "version",
+        "data",
+        *(["error"] if status == "failed" else []),
+    ]
+    assert envelope["schema"] == 1
     assert envelope["command"] == command
     assert envelope["status"] == status
     assert envelope["version"] == package.__version__

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from console import environment, ordersetl, start
+from console import COMMANDS, environment, ordersetl, start
 from typer.testing import CliRunner
 
 from ordersetl.cli import app
@@ -46,15 +46,36 @@ def test_in_a_pipe_no_line_is_padded_or_coloured(shop: Path, command: str) -> No
     assert not [line for line in (ended.out + ended.err).splitlines() if line != line.rstrip()]
 
 
-def test_a_notice_is_one_plain_line(tmp_path: Path) -> None:
-    ended = ordersetl("extract", cwd=tmp_path, COLUMNS="40")
+@pytest.mark.parametrize("flags", [[], ["--quiet"], ["--json"], ["--quiet", "--json"]])
+def test_the_sample_that_nobody_asked_for_is_a_warning_in_one_plain_line(tmp_path: Path, flags: list[str]) -> None:
+    ended = ordersetl("extract", *flags, cwd=tmp_path, COLUMNS="40")
     (notice,) = ended.err.splitlines()
-    assert notice.startswith("Note: no API is set, so the built-in sample API answers")
-    assert ordersetl("extract", "--source", "sample", cwd=tmp_path).err == ""
+    assert notice.startswith("Warning: no API is set, so the built-in sample API answers")
+    assert ordersetl("extract", *flags, "--source", "sample", cwd=tmp_path).err == ""
 
 
-def test_quiet_says_nothing_but_errors(tmp_path: Path) -> None:
-    ended = ordersetl("run", "--quiet", cwd=tmp_path)
+def test_a_misspelt_variable_lets_nothing_happen(tmp_path: Path) -> None:
+    for command in COMMANDS:
+        ended = ordersetl(command, "--quiet", "--json", cwd=tmp_path, ORDERSETL_API_ULR="https://shop.example/SECRET")
+        assert ended.code == 2
+        assert ended.json["error"]["code"] == "config"
+        assert "ORDERSETL_API_ULR" in ended.err
+        assert "did you mean ORDERSETL_API_URL?" in ended.err
+        assert "SECRET" not in ended.err + ended.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bad_cell_of_a_reference_file_is_a_warning_once(shop: Path) -> None:
+    (shop / "products.csv").write_text("sku,name,category,price\np_0,Mug,home,free\n")
+    arguments = ["run", "--quiet", "--products", "products.csv", "--source", "sample"]
+    first, second = ordersetl(*arguments, cwd=shop), ordersetl(*arguments, cwd=shop)
+    assert first.code == second.code == 0
+    assert first.err.startswith("Warning: products.csv: 1 cell cannot be taken as it is: line 2, column price: ")
+    assert second.err == ""
+
+
+def test_quiet_says_nothing_but_errors_and_warnings(tmp_path: Path) -> None:
+    ended = ordersetl("run", "--quiet", "--source", "sample", cwd=tmp_path)
     assert (ended.code, ended.out, ended.err) == (0, "", "")
     (tmp_path / "output/curated/dim_user.csv").unlink()
     ended = ordersetl("check", "--quiet", cwd=tmp_path)
@@ -141,6 +162,70 @@ def test_what_an_api_sends_does_not_steer_the_terminal(tmp_path: Path) -> None:
     assert "\x1b" not in ended.out + shown
     assert "\x07" not in shown
     assert "[bold]" in shown
+
+
+EVIL = "\x1b[2J\x1b]8;;http://x\x07evil\u202e\u009b31m"
+EVIL_FILE = f"{EVIL.replace('/', '')}.toml"
+STEERING = {"\x1b", "\x07", "\u202e", "\u009b"}
+FROM_OUTSIDE: dict[str, tuple[list[str], dict[str, str]]] = {
+    "an option": (["run", f"--{EVIL}"], {}),
+    "a command": ([EVIL], {}),
+    "a value": (["load", "--wait", EVIL], {}),
+    "a time": (["run", "--since", EVIL], {}),
+    "a source": (["run", "--source", EVIL], {}),
+    "a URL": (["run", "--api-url", EVIL], {}),
+    "a reference file": (["run", "--users", EVIL], {}),
+    "a settings file": (["run", "--config", EVIL], {}),
+    "a broken settings file": (["run", "--config", EVIL_FILE], {}),
+    "a variable": (["run"], {f"ORDERSETL_{EVIL}": "1"}),
+    "an output": (["check", "--output", EVIL], {}),
+    "an output that is a file": (["run", "--output", EVIL_FILE, "--source", "sample"], {}),
+}
+
+
+@pytest.mark.parametrize(("arguments", "variables"), FROM_OUTSIDE.values(), ids=FROM_OUTSIDE.keys())
+def test_17_nothing_from_outside_steers_the_terminal(
+    tmp_path: Path, arguments: list[str], variables: dict[str, str]
+) -> None:
+    (tmp_path / EVIL_FILE).write_text('"\\u001b\\u202eevil" = 1')
+    for flag in ("--verbose", "--quiet", "--json"):
+        ended = ordersetl(*arguments, flag, cwd=tmp_path, **variables)
+        assert ended.code != 0
+        assert ended.err.splitlines()[-1].startswith("Next:  ")
+        assert not STEERING & set(ended.err + ended.out)
+
+
+def test_17_nor_does_a_bug_that_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError(EVIL)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ordersetl.pipeline.load", fail)
+    told = CliRunner().invoke(app, ["load", "--verbose"])
+    assert told.stderr.count("evil") == 2
+    assert not STEERING & set(told.stderr)
+
+
+def test_17_nor_does_a_log(tmp_path: Path) -> None:
+    with serve(sample_app()) as url:
+        ended = ordersetl("extract", "--api-url", f"{url}/\u202eevil", "--verbose", cwd=tmp_path)
+    assert "evil" in ended.err
+    assert not STEERING & set(ended.err + ended.out)
+
+
+def test_one_of_a_thing_is_one_thing(tmp_path: Path) -> None:
+    with serve(sample_app([_good_order()])) as url:
+        ran = ordersetl("run", "--api-url", url, cwd=tmp_path).out
+        rejected = sample_app([{**_good_order(), "order_id": "other", "amount": -1}])
+    with serve(rejected) as url:
+        ordersetl("extract", "--api-url", url, "--full", cwd=tmp_path)
+    said = ran + "".join(ordersetl(command, cwd=tmp_path).out for command in ("transform", "load", "check"))
+    assert "1 record in 1 page" in said
+    assert "1 record: 1 accepted" in said
+    assert "1 user" in said
+    assert "1 rejected order with no later good version" in said
+    found = set(re.findall(r"(?<![\d,.])1 (\w+s)\b", said))
+    assert not found
 
 
 def test_a_terminal_gets_tables_that_fit(shop: Path) -> None:

@@ -94,8 +94,29 @@ def test_every_setting_is_named_with_its_default() -> None:
 
 def test_every_variable_that_is_named_exists() -> None:
     for page in PAGES:
-        for name in re.findall(r"ORDERSETL_([A-Z_]*[A-Z])\b", page.read_text(encoding="utf-8")):
+        for name in re.findall(r"ORDERSETL_(?!VAR_)([A-Z_]*[A-Z])\b", page.read_text(encoding="utf-8")):
             assert name.lower() in Settings.model_fields, (page, name)
+
+
+def test_the_crontab_s_lines_run_where_cron_runs_them(tmp_path: Path) -> None:
+    lines = re.findall(
+        r"^[*/\d]+ [*\d]+ \* \* \*  +(.+)$", (ROOT / "docs/operations.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert len(lines) == 2
+    programs = tmp_path / ".venv/bin"
+    programs.mkdir(parents=True)
+    (programs / "ordersetl").symlink_to(Path(sys.executable).parent / "ordersetl")
+    (tmp_path / "ordersetl.toml").write_text('source = "sample"\n')
+    for line in lines:
+        command = line.replace("/srv/shop", str(tmp_path))
+        ended = subprocess.run(
+            ["/bin/sh", "-c", command],
+            env={"PATH": "/usr/bin:/bin", "HOME": "/"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", ""), command
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -1,6 +1,8 @@
 """Settings: which source wins, what is refused, and that no value is shown where it may be a secret."""
 
+import os
 import pickle
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,8 @@ SECRET = "s3cret"  # noqa: S105 - of a test
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder, and no variable of ours."""
     monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
-        monkeypatch.delenv(f"ORDERSETL_{name.upper()}", raising=False)
+    for name in [name for name in os.environ if name.upper().startswith("ORDERSETL_")]:
+        monkeypatch.delenv(name)
     return tmp_path
 
 
@@ -67,12 +69,15 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "api_token": SECRET,
         "source": "generic",
         "output": "there",
+        "users": "~/users.csv",
+        "products": "products.csv",
         "lookback": "2h",
         "page_size": "10",
         "timeout_s": "1.5",
         "max_retries": "0",
         "retry_total_s": "60",
         "max_response_mb": "1",
+        "max_reference_mb": "2",
         "resume_within": "PT90S",
         "max_reject_ratio": "1",
         "bulk": "false",
@@ -89,12 +94,15 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "api_url": "https://shop.test/api",
         "source": "generic",
         "output": Path("there"),
+        "users": Path.home() / "users.csv",
+        "products": Path("products.csv"),
         "lookback": timedelta(hours=2),
         "page_size": 10,
         "timeout_s": 1.5,
         "max_retries": 0,
         "retry_total_s": 60.0,
         "max_response_mb": 1,
+        "max_reference_mb": 2,
         "resume_within": timedelta(seconds=90),
         "max_reject_ratio": 1.0,
         "bulk": False,
@@ -152,6 +160,100 @@ def test_an_unreadable_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         load_settings(path)
 
 
+# Where a wrong setting stands, and what was meant
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("ORDERSETL_API_ULR", "did you mean ORDERSETL_API_URL?"),
+        ("ORDERSETL_API_TOKN", "did you mean ORDERSETL_API_TOKEN?"),
+        ("ORDERSETL_TOKEN", "did you mean ORDERSETL_API_TOKEN?"),
+        ("ordersetl_api_ulr", "did you mean ORDERSETL_API_URL?"),
+        ("ORDERSETL_QQQQ", "there is no such setting"),
+        ("ORDERSETL_", "there is no such setting"),
+        ("ORDERSETL_VAR", "there is no such setting"),
+    ],
+)
+@pytest.mark.parametrize("value", [SECRET, ""])
+def test_a_misspelt_variable_is_refused_with_the_nearest_name(
+    monkeypatch: pytest.MonkeyPatch, variable: str, meant: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert f"{variable}: there is no such setting (the variable {variable})" in caught.value.message
+    assert meant in caught.value.message
+    assert SECRET not in f"{caught.value.message} {caught.value.hint}"
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    assert SECRET not in str(refused.value)
+
+
+def test_variables_of_descriptions_and_of_others_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ORDERSETL_VAR_SHOP", "ORDERSETL_VAR_", "ORDERSETLX", "MY_ORDERSETL_X", "_ORDERSETL_COMPLETE"):
+        monkeypatch.setenv(name, "x")
+    assert load_settings() == Settings()
+
+
+def test_a_variable_in_upper_case_goes_before_one_in_other_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ordersetl_page_size", "1")
+    assert load_settings().page_size == 1
+    monkeypatch.setenv("ORDERSETL_PAGE_SIZE", "2")
+    assert load_settings().page_size == Settings().page_size == 2
+
+
+def test_each_wrong_setting_is_told_with_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERSETL_TIMEOUT_S", "0")
+    monkeypatch.setenv("ORDERSETL_WORKERS", "0")
+    with pytest.raises(ConfigError) as caught:
+        load_toml('timeout_s = 1\nsource = "no"\n\nmax_retries = -1', api_url="shop", workers=-1)
+    told = caught.value.message.split("; ")
+    assert [(name, where.removesuffix(")")) for name, where in (re.split(r": .*\(", line) for line in told)] == [
+        ("api_url", "the flag --api-url"),
+        ("source", "given.toml, line 2"),
+        ("timeout_s", "the variable ORDERSETL_TIMEOUT_S"),
+        ("max_retries", "given.toml, line 4"),
+        ("workers", "the argument"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("api_ulr = 1", 1),
+        ('output = """\napi_ulr = 1\n"""\napi_ulr = 1', 4),
+        ("# api_ulr = 1\n\n  'api_ulr'=1", 3),
+        ('bulk = true\n"api_ulr" = 1', 2),
+        ("\n[api_ulr]\nx = 1", 2),
+        ("[[ api_ulr ]]", 1),
+        ("api_ulr.x = 1", 1),
+        ("[api_ulr.y]", 1),
+        ("bulk = true\r\napi_ulr = 1\r\n", 2),
+    ],
+)
+def test_an_unknown_key_of_the_file_is_told_with_its_line(text: str, line: int) -> None:
+    assert f"api_ulr: there is no such setting (given.toml, line {line}); did you mean api_url?" in refusal(text)
+
+
+def test_a_key_whose_line_cannot_be_told_is_told_with_its_file() -> None:
+    assert "api_ulr: there is no such setting (given.toml); did you mean api_url?" in refusal('"api\\u005fulr" = 1')
+
+
+def test_a_variable_s_name_in_the_file_is_no_setting() -> None:
+    assert "(given.toml, line 1); did you mean output?" in refusal('ORDERSETL_OUTPUT = "x"')
+
+
+def test_no_error_of_the_library_shows_a_value() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(api_token=f"{SECRET} {SECRET}", page_size=SECRET)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_file_without_end_of_nesting_is_refused() -> None:
+    assert "given.toml is not valid TOML" in refusal("a = " + "[" * 100_000)
+
+
 # Values
 
 
@@ -173,7 +275,11 @@ def test_every_wrong_setting_is_named_at_once() -> None:
         *[f"timeout_s = {value}" for value in ("0", "nan", "inf", "-1", "[1]", "2025-01-01")],
         *[f"page_size = {value}" for value in ("0", "1.5", '"many"', "1_000_001", "10.5")],
         *[f"bulk = {value}" for value in ("5", '"perhaps"')],
-        *[f"output = {value}" for value in ("5", '"a\\u0000b"', '"~nobody-of-that-name/x"', '["a"]')],
+        *[
+            f"{name} = {value}"
+            for name in ("output", "users")
+            for value in ("5", '"a\\u0000b"', '"~nobody-of-that-name/x"', '["a"]')
+        ],
         *[f"api_token = {value}" for value in ("5", "true", '["a"]')],
     ],
 )

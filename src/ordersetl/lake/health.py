@@ -83,8 +83,10 @@ def file_problem(path: Path, entry: FileEntry, *, verify: bool) -> str:
     problem = find_problem(path, entry, path.parent, trusted_time_ns=None if verify else entry.mtime_ns)
     if problem is None:
         return ""
-    differs = f": {problem.found} instead of {problem.recorded}" if problem.recorded else ""
-    return f"it {problem.said}{differs}"
+    if not problem.recorded:
+        return f"it {problem.said}"
+    counts = f": {problem.found} instead of {problem.recorded} bytes" if problem.recorded.isdecimal() else ""
+    return f"its {problem.said}{counts}"  # two hashes would tell nobody anything
 
 
 def find_problem(path: Path, recorded: Recorded, root: Path, *, trusted_time_ns: int | None = None) -> Problem | None:
