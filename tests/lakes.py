@@ -93,6 +93,7 @@ def open_job(
     root: Path,
     *,
     executor: Executor | None = None,
+    threads: Executor | None = None,
     now: Callable[[], datetime] | None = None,
     disk: Disk | None = None,
     **settings: Any,
@@ -109,6 +110,7 @@ def open_job(
             hold,
             executor or SerialExecutor(),
             Runtime(now=now, disk=disk, sleep=lambda _: None),
+            threads or SerialExecutor(),
         )
 
 

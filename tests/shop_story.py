@@ -89,6 +89,7 @@ class Shop:
             now=Clock(now, timedelta(milliseconds=1)),
             disk=disk,
             executor=SerialExecutor(),
+            threads=SerialExecutor(),
             transport=httpx.WSGITransport(app=sample_app(self.orders)),
             sleep=lambda _: None,
         )

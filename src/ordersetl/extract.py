@@ -153,29 +153,29 @@ def _resume(job: Job, request: BatchRequest) -> _Batch | None:
     the rest is dropped.
     """
     taken: _Batch | None = None
+    newest = max(raw.list_batches(job.lake), default="")
     for batch in reversed(raw.list_unfinished(job.lake)):
         earlier = raw.read_request(job.lake, batch)
         found = _read_pages(job, batch, earlier) if earlier is not None else None
-        if found is not None and taken is None and _can_go_on(job, found, request):
+        if found is not None and taken is None and _can_go_on(job, found, request, newest):
             log.info("going on with the interrupted extraction %s after page %d", found.id, len(found.pages))
             raw.prune_batch(job.lake, batch, pages=len(found.pages))
             taken = found
         elif found is not None and found.complete and found.request.source == request.source:
             log.warning("committing %s: all its pages were there, but not its marker", found.id)
             raw.prune_batch(job.lake, batch, pages=len(found.pages))
-            _commit(job, found)
+            newest = max(newest, _commit(job, found).batch)
         else:
             job.lake.disk.remove_tree(job.lake.staged / batch)  # staged ahead by a run that died
             raw.drop_batch(job.lake, batch)
     return taken
 
 
-def _can_go_on(job: Job, found: _Batch, request: BatchRequest) -> bool:
-    """Whether it asked for the same, not too long ago, and no batch was committed since.
+def _can_go_on(job: Job, found: _Batch, request: BatchRequest, newest: str) -> bool:
+    """Whether it asked for the same, not too long ago, and no batch was committed since: ``newest`` is the last one.
 
     Its id is older than that of a batch committed since, so its newer pages would count as older.
     """
-    newest = max(raw.list_batches(job.lake), default="")
     age = request.began_at - found.request.began_at
     return _asked(found.request) == _asked(request) and age <= job.settings.resume_within and found.id > newest
 
@@ -223,7 +223,7 @@ def _fetch(job: Job, client: OrdersClient, batch: _Batch, on_page: PageWatcher |
     while page is not None:
         job.hold.require()  # the wait may have been long enough for another run to take the output over
         number = len(batch.pages) + 1
-        writing = job.executor.submit(raw.write_page, job.lake, batch.id, number, page.body, records=page.head.records)
+        writing = job.threads.submit(raw.write_page, job.lake, batch.id, number, page.body, records=page.head.records)
         written = page
         try:
             page = _await_page(job, pages)

@@ -4,8 +4,8 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Generic, ParamSpec, Protocol, TypeVar
@@ -17,7 +17,7 @@ from ordersetl.lake.layout import Lake
 from ordersetl.lake.lock import Hold
 from ordersetl.settings import Settings
 
-__all__ = ["Job", "Progress", "Runtime", "SilentProgress", "WorkQueue", "background", "map_bounded", "worker_count"]
+__all__ = ["Job", "Progress", "Runtime", "SilentProgress", "WorkQueue", "background", "count_cores", "map_bounded"]
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -53,7 +53,10 @@ class Runtime:
     ``checkpoint`` is called wherever the work may end without loss, and raises InterruptedRunError after a signal.
     Within ``interruptible`` nothing is half done at any time: a signal may end it at once.
     ``executor`` runs the parallel parts (chunks of pages, groups of partitions); its functions and arguments pickle.
-    None makes threads. ``transport`` answers instead of the network.
+    None makes threads. ``width`` says how many of them it works on at a time, as a number or, where that changes, as a
+    function that is asked each time; None asks the executor, where it is one of Python's own.
+    ``threads`` does what only this process can do (page writes, the index), beside the work; None makes threads.
+    ``transport`` answers instead of the network.
     """
 
     progress: Progress = field(default_factory=SilentProgress)
@@ -63,23 +66,35 @@ class Runtime:
     now: Callable[[], datetime] = _utc_now
     disk: Disk = field(default_factory=Disk)
     executor: Executor | None = None
+    width: int | Callable[[], int] | None = None
+    threads: Executor | None = None
     transport: httpx.BaseTransport | None = None
 
 
 @dataclass(frozen=True)
 class Job:
-    """One writing command at work on one output, which it alone may change."""
+    """One writing command at work on one output, which it alone may change.
+
+    ``executor`` computes, perhaps elsewhere. ``threads`` are this process's own, for what only it can do beside that.
+    """
 
     lake: Lake
     settings: Settings
     hold: Hold
     executor: Executor
     runtime: Runtime
+    threads: Executor
 
     @property
     def progress(self) -> Progress:
         """Where to report how far a stage is."""
         return self.runtime.progress
+
+    @property
+    def workers(self) -> int:
+        """How many items the executor works on at a time: as set, else its width, else the cores of this machine."""
+        width = self.settings.workers or self.runtime.width or getattr(self.executor, "_max_workers", None)
+        return max(1, width() if callable(width) else width or count_cores())
 
     def checkpoint(self) -> None:
         """Allow the work to end here.
@@ -94,19 +109,17 @@ class Job:
         return self.runtime.now()
 
 
-def worker_count(settings: Settings) -> int:
-    """Parallel workers: as set, or one a core."""
-    return settings.workers or len(
-        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    )
+def count_cores() -> int:
+    """Cores of this machine that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
 def background(
     job: Job, work: Callable[_Given, _Out], *given: _Given.args, **named: _Given.kwargs
 ) -> Iterator[Future[_Out]]:
-    """Have work done while the block runs; it is awaited at the block's end, also after an error."""
-    future = job.executor.submit(work, *given, **named)
+    """Have work done on this process's threads while the block runs; it is awaited at its end, also after an error."""
+    future = job.threads.submit(work, *given, **named)
     try:
         yield future
     finally:
@@ -128,7 +141,7 @@ class WorkQueue(Generic[_In, _Out]):
     def __init__(self, job: Job, work: Callable[[_In], _Out], *, spare: int = 0) -> None:
         self._job = job
         self._work = work
-        self._most = worker_count(job.settings) + spare
+        self._spare = spare
         self._waiting: deque[_In] = deque()
         self._begun: deque[Future[_Out]] = deque()
 
@@ -155,13 +168,14 @@ class WorkQueue(Generic[_In, _Out]):
             self.close()
 
     def close(self) -> None:
-        """Begin nothing more, and wait for what is under way."""
+        """Begin nothing more, and wait for all that was begun: nothing of it is at work when the lock is released.
+
+        Nothing is cancelled: an executor may say so of work that goes on elsewhere.
+        """
         self._waiting.clear()
         for future in self._begun:
-            future.cancel()
-        for future in self._begun:
-            if not future.cancelled():
-                future.exception()
+            with suppress(CancelledError):  # only an executor that was itself shut down does that
+                future.exception()  # an error of what nobody wants any more; the one that matters is on its way
         self._begun.clear()
 
     def _begin(self) -> None:
@@ -171,7 +185,8 @@ class WorkQueue(Generic[_In, _Out]):
                 running += 1
             elif future.exception() is not None:
                 return
-        while self._waiting and running < self._most:
+        most = self._job.workers + self._spare if self._waiting else 0
+        while self._waiting and running < most:
             self._begun.append(self._job.executor.submit(self._work, self._waiting.popleft()))
             running += 1
 

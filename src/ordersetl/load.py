@@ -25,7 +25,7 @@ from ordersetl.fold.versions import (
     list_tombstones,
     survey,
 )
-from ordersetl.job import Job, background, map_bounded, worker_count
+from ordersetl.job import Job, background, map_bounded
 from ordersetl.lake import index, raw
 from ordersetl.lake.commit import Commit
 from ordersetl.lake.health import set_aside
@@ -121,7 +121,7 @@ def _fold_and_commit(job: Job, stager: Stager, standing: Standing, plan: Plan) -
     days |= set(verdicts.leaving["dt"]) | standing.broken_days
     untouched = {day: entry for day, entry in standing.partitions.items() if day not in days}
     days |= set(find_affected_days(job.lake, untouched, dimensions.states))
-    workers = worker_count(job.settings)
+    workers = job.workers
     groups = _group(commit, standing, parts, days, verdicts=verdicts, dimensions=dimensions, workers=workers)
     with background(job, index.add_segment, job.lake, segments, incoming.new_keys) as segment:
         total = _fold_groups(job, groups)

@@ -17,12 +17,16 @@ from pathlib import Path
 import httpx
 
 from ordersetl.check import check as check_layer
-from ordersetl.errors import ConfigError, TooManyRejectsError
+from ordersetl.errors import ConfigError, DamagedError, TooManyRejectsError
 from ordersetl.extract import Origin, PageWatcher, ReferenceFile, Window, extract_orders
-from ordersetl.job import Job, Runtime, worker_count
+from ordersetl.job import Job, Runtime, count_cores
 from ordersetl.lake.commit import recover
+from ordersetl.lake.disk import read_regular
 from ordersetl.lake.layout import Lake, partition_day
+from ordersetl.lake.listing import list_batches, list_misnamed
 from ordersetl.lake.lock import hold_lock
+from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, read_manifest
+from ordersetl.lake.place import find_lake, make_lake
 from ordersetl.load import load_batches
 from ordersetl.origin import SAMPLE, choose_origin, read_references, require_one_kind
 from ordersetl.report import check_failure, keep_report
@@ -72,7 +76,7 @@ def extract(
 
 def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RUNTIME) -> TransformResult:
     """Stage the batches that wait to be loaded, and quarantine what they hold that is no order."""
-    with _open_job(settings, runtime, wait_s) as (job, _):
+    with _open_job(settings, runtime, wait_s, is_new=False) as (job, _):
         return transform_batches(job)
 
 
@@ -93,7 +97,7 @@ def load(
         wait_s: seconds to wait for another run to end.
         runtime: what surrounds the command.
     """
-    with _open_job(settings, runtime, wait_s) as (job, recovered):
+    with _open_job(settings, runtime, wait_s, is_new=False) as (job, recovered):
         return _load(job, recovered=recovered, verify=verify, rebuild=rebuild)
 
 
@@ -103,7 +107,7 @@ def check(settings: Settings, *, deep: bool = False) -> CheckResult:
     Takes no lock and changes nothing. Where a commit came between, it looks again. The result says whether all is
     well: nothing is raised where it is not.
     """
-    lake = Lake(settings.output)
+    lake = find_lake(settings.output)
     for _ in range(_MOST_LOOKS):
         before = _committed(lake)
         result = check_layer(lake, deep=deep)
@@ -164,6 +168,7 @@ def run(
             check=checked,
             seconds=seconds,
             report=report.path.as_posix(),
+            warnings=tuple(_describe_raw(job.lake)),
         )
 
 
@@ -227,22 +232,48 @@ def _require_few_rejects(result: TransformResult, settings: Settings) -> None:
 
 
 @contextlib.contextmanager
-def _open_job(settings: Settings, runtime: Runtime, wait_s: float) -> Iterator[tuple[Job, bool]]:
+def _open_job(
+    settings: Settings, runtime: Runtime, wait_s: float, *, is_new: bool = True
+) -> Iterator[tuple[Job, bool]]:
     """The job of one writing command, and whether it carried an interrupted commit through.
 
-    The output's folder is there, its lock is held, and the curated layer is in a committed state.
+    The output's folder is there, its lock is held, and the curated layer is in a committed state. Where ``is_new``
+    does not allow for a new output, there must be one.
     """
-    lake = Lake(settings.output, runtime.disk)
-    if not lake.root.is_dir():
-        lake.disk.make_folder(lake.root)
+    lake = (make_lake if is_new else find_lake)(settings.output, runtime.disk)
     with hold_lock(lake, wait_s=wait_s, now=runtime.now, sleep=runtime.sleep) as hold, contextlib.ExitStack() as stack:
         lake.require_own_folders()
         recovered = recover(lake)
         if recovered:
             log.warning("an earlier command died while it committed: its commit was carried through.")
-        threads = worker_count(settings) + 1  # one for pages that are written while chunks are staged
-        executor = runtime.executor or stack.enter_context(ThreadPoolExecutor(threads))
-        yield Job(lake, settings, hold, executor, runtime), recovered
+        for warning in _describe_raw(lake):
+            log.warning(warning)
+        if runtime.executor is None:
+            runtime = dataclasses.replace(runtime, width=count_cores())
+        # one thread more than there are workers: some of what is under way waits for the disk
+        executor = runtime.executor or stack.enter_context(ThreadPoolExecutor((settings.workers or count_cores()) + 1))
+        threads = runtime.threads or stack.enter_context(ThreadPoolExecutor(2))
+        yield Job(lake, settings, hold, executor, runtime, threads), recovered
+
+
+def _describe_raw(lake: Lake) -> list[str]:
+    """What is to be known of the raw log however well the command goes: batches that are lost, or passed over."""
+    said = []
+    try:
+        manifest = read_manifest(lake)
+    except DamagedError:
+        manifest = None
+    there = set(list_batches(lake)) if manifest else set()
+    if manifest and (gone := sorted(set(manifest.batches) - there)):
+        said.append(
+            f"{len(gone):,} of {len(manifest.batches):,} batches that curated holds are no longer in {lake.raw}, the "
+            f"first is {gone[0]}: what they held cannot be rebuilt. Restore them from a backup."
+        )
+    said += [
+        f"{lake.raw / name} is passed over: no batch can be of that time. Move it out of raw/."
+        for name in list_misnamed(lake)
+    ]
+    return said
 
 
 def _committed(lake: Lake) -> tuple[bytes | None, ...]:
@@ -250,7 +281,7 @@ def _committed(lake: Lake) -> tuple[bytes | None, ...]:
     found: list[bytes | None] = []
     for path in (lake.manifest, lake.pending):
         try:
-            found.append(path.read_bytes())
+            found.append(read_regular(path, MAX_MANIFEST_BYTES))
         except OSError:
             found.append(None)
     return tuple(found)

@@ -51,6 +51,8 @@ def check_failure(result: CheckResult) -> CheckFailedError | None:
     hint = "Rebuild from raw what is damaged: ordersetl load --verify. Fold everything anew: ordersetl load --rebuild."
     if [outcome.name for outcome in failed] == ["manifest"]:
         hint = "Fold what is in raw: ordersetl load. Fetch orders first: ordersetl run."
+    elif {outcome.name for outcome in failed} <= {"stray_files", "raw_batches"}:
+        hint = " ".join(outcome.detail for outcome in failed)
     elif any(outcome.name.startswith("raw_") for outcome in failed):
         hint = "Restore from a backup what raw has lost, or fetch it again: ordersetl run --full."
     return CheckFailedError(f"{len(failed)} of {many(len(result.outcomes), 'check')} failed: {said}", hint=hint)

@@ -123,7 +123,7 @@ class LoadResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """The four stages in order, and the report that was written."""
+    """The four stages in order, and the report that was written; ``warnings`` tell what is wrong with raw."""
 
     run_id: str
     started_at: datetime
@@ -133,6 +133,7 @@ class RunResult:
     check: "CheckResult"
     seconds: dict[str, float]
     report: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

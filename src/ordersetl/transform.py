@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 from ordersetl.chunks import BatchStaging, ChunkOutcome
-from ordersetl.errors import DamagedError, InternalError
+from ordersetl.errors import DamagedError, InternalError, StorageError
 from ordersetl.job import Job
 from ordersetl.lake import raw, staged
 from ordersetl.lake.layout import Lake
+from ordersetl.lake.listing import is_committed, list_batches
 from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.lake.staged import PartEntry, StageMarker
@@ -84,8 +85,9 @@ def transform_batches(job: Job, *, ahead: StagingAhead | None = None, verify: bo
             anew.append(batch)
         markers.append(marker)
         job.progress("transform batches", done + 1, len(waiting))
+    seen = set(waiting)
     for batch in staged.find_lost_quarantine(job.lake, manifest or Manifest(), verify=verify):
-        if batch not in waiting:
+        if batch not in seen:
             ensure_stage(job, batch)
             anew.append(batch)
     return _summary(markers, tuple(anew), time.monotonic() - started)
@@ -110,7 +112,7 @@ def _mend_stage(job: Job, batch: str, found: StageMarker | None, ahead: StagingA
     if found is not None and staged.has_rejects(job.lake, found):
         _publish_quarantine(job, batch, found.parts)
         return found
-    if batch not in raw.list_batches(job.lake):
+    if not is_committed(job.lake, batch):
         raise DamagedError(
             f"the batch {batch}, which curated holds, is gone from {job.lake.raw} and not whole in {job.lake.staged}",
             hint=f"Restore {job.lake.raw / batch} from a backup; or delete {job.lake.manifest} and run ordersetl load "
@@ -128,14 +130,13 @@ def stage_batch(job: Job, batch: str, ahead: StagingAhead | None = None) -> Stag
         DamagedError: a raw page is missing or not what was received.
     """
     lake = job.lake
-    source = raw.read_marker(lake, batch)
-    digest = _source_digest(lake, batch)
+    source, digest = raw.read_marker_digest(lake, batch)
     outcomes = _stage_chunks(job, source, ahead.take(source) if ahead else None)
     quarantine_sha256, quarantine_bytes = _publish_quarantine(job, batch, [outcome.part for outcome in outcomes])
     marker = StageMarker(
         batch=batch,
         rules=RULES,
-        source_digest=digest or "",
+        source_digest=digest,
         references=source.references,
         parts=tuple(outcome.part for outcome in outcomes),
         received=sum(o.received for o in outcomes),
@@ -174,7 +175,7 @@ def _window(request: BatchRequest) -> TimeWindow:
 def _list_waiting(lake: Lake, manifest: Manifest | None) -> list[str]:
     """Committed batches that the curated layer is not yet the fold of, oldest first."""
     applied = set(manifest.batches) if manifest and manifest.rules == RULES else set()
-    return [batch for batch in raw.list_batches(lake) if batch not in applied]
+    return [batch for batch in list_batches(lake) if batch not in applied]
 
 
 def _find_stage(lake: Lake, batch: str) -> StageMarker | None:
@@ -184,9 +185,8 @@ def _find_stage(lake: Lake, batch: str) -> StageMarker | None:
 def _source_digest(lake: Lake, batch: str) -> str | None:
     """Hash of the batch's commit marker, which names the hash of every page; None where that is gone or damaged."""
     try:
-        raw.read_marker(lake, batch)
-        return hashlib.sha256((lake.raw / batch / raw.MARKER).read_bytes()).hexdigest()
-    except (DamagedError, OSError):
+        return raw.read_marker_digest(lake, batch)[1]
+    except StorageError:
         return None
 
 

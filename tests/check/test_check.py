@@ -388,21 +388,63 @@ def test_a_damaged_dimension_is_named(lake: Lake) -> None:
 @pytest.mark.parametrize(
     ("stray", "shown"),
     [
-        ("notes.txt", "notes.txt"),
+        ("notes.csv", "notes.csv"),
         (f"dt={DAY}/copy.csv", f"dt={DAY}/copy.csv"),
         (f"dt={DAY}/.fact_order.csv", f"dt={DAY}/.fact_order.csv"),
         ("dt=2025-01-01/fact_order.csv", "dt=2025-01-01/"),
-        ("_staging/x.csv", "_staging/"),
-        ("._manifest.json.tmp", "._manifest.json.tmp"),
+        ("._dim_user.csv", "._dim_user.csv"),
+        ("dt=2025-01-02", "dt=2025-01-02"),
+        ("old/2024/x.csv", "old/"),
+        (f"old/dt={DAY}/x.parquet", "old/"),
+        (f"dt={DAY}/old/x.csv", f"dt={DAY}/old/"),
     ],
 )
 def test_what_nobody_recorded_is_reported_and_not_queried(lake: Lake, stray: str, shown: str) -> None:
     path = lake.curated / stray
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("no,table\n")
     found = failures(check(lake))
     assert set(found) == {"stray_files"}
     assert found["stray_files"].samples == ({"file": shown},)
+    assert "ordersetl load --rebuild" in found["stray_files"].detail
+    assert "by hand" in found["stray_files"].detail
+
+
+@pytest.mark.parametrize(
+    "litter",
+    [
+        *(".DS_Store", "Thumbs.db", ".~lock.dim_user.csv#", ".ipynb_checkpoints/dim_user-checkpoint.csv", "notes.txt"),
+        *(f"dt={DAY}/.DS_Store", f"dt={DAY}/Thumbs.db", f"dt={DAY}/.~lock.fact_order.csv#", "dt=2025-01-01/.DS_Store"),
+        *(f"dt={DAY}/.ipynb_checkpoints/fact_order-checkpoint.csv", "_staging/x.csv", "notes/README.md"),
+        *("._manifest.json.0123456789abcdef.tmp", f"dt={DAY}/.fact_order.csv.swp"),
+    ],
+)
+def test_what_no_glob_for_data_matches_is_no_stray(lake: Lake, litter: str) -> None:
+    path = lake.curated / litter
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    assert failures(check(lake)) == {}
+
+
+def test_batches_that_curated_holds_must_be_in_raw(layer: Layer, tmp_path: Path) -> None:
+    lake = layer.write(tmp_path / "output")
+    manifest = read_manifest(lake)
+    assert manifest is not None
+    (lake.raw / BATCH).mkdir(parents=True)
+    (lake.raw / BATCH / "batch.json").touch()
+    write_manifest(lake, msgspec.structs.replace(manifest, batches=(BATCH,)))
+    assert failures(check(lake)) == {}
+    shutil.rmtree(lake.raw)
+    found = failures(check(lake))
+    assert set(found) == {"raw_batches"}
+    assert found["raw_batches"].samples == ({"batch": BATCH, "problem": "is no longer in raw"},)
+    assert "backup" in found["raw_batches"].detail
+    assert failures(check(lake, days=[DAY])) == {}
+
+
+def test_a_batch_of_an_impossible_time_is_told(lake: Lake) -> None:
+    (lake.raw / "99991231T235959.999999Z").mkdir(parents=True)
+    assert failures(check(lake))["raw_batches"].samples[0]["batch"] == "99991231T235959.999999Z"
 
 
 def test_what_is_ordersetls_own_is_no_stray(lake: Lake) -> None:
@@ -442,11 +484,14 @@ def put_file_for_folder(lake: Lake) -> None:
         (lambda lake: shutil.rmtree(lake.root), "ordersetl run"),
         (lambda lake: lake.manifest.write_bytes(b""), "damaged"),
         (lambda lake: lake.manifest.write_bytes(lake.manifest.read_bytes().replace(b"15", b"16")), "damaged"),
-        (lambda lake: make_folder(lake.manifest), "no regular file"),
+        (lambda lake: make_folder(lake.manifest), "is a folder"),
         (put_file_for_folder, "folder of its own"),
-        (lambda lake: write_manifest(lake, Manifest(files={"../x.csv": FileEntry("", 0, 0, 0)})), "no table's file"),
-        (lambda lake: record_file(lake, FIRST, sums={"EUR": "lots"}), "no number"),
-        (lambda lake: record_file(lake, FIRST, sums={"EUR": "NaN"}), "no number"),
+        (
+            lambda lake: write_manifest(lake, Manifest(files={"../x.csv": FileEntry("0" * 64, 0, 0, 0)})),
+            "not one that ordersetl writes",
+        ),
+        (lambda lake: record_file(lake, FIRST, sums={"EUR": "lots"}), "the sum 'lots'"),
+        (lambda lake: record_file(lake, FIRST, sums={"EUR": "NaN"}), "the sum 'NaN'"),
     ],
 )
 @pytest.mark.parametrize("days", [None, [DAY]])

@@ -96,11 +96,19 @@ def test_3_where_a_check_fails(shop: Path) -> None:
     assert ordersetl("check", cwd=shop).code == 0
 
 
+@pytest.mark.parametrize("command", ["load", "transform", "check"])
+def test_2_where_there_is_no_output(tmp_path: Path, command: str) -> None:
+    ended = ordersetl(command, cwd=tmp_path)
+    assert ended.code == 2
+    assert_told(ended, "there is no ordersetl output at output", "ordersetl run")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_3_where_nothing_was_loaded_yet(tmp_path: Path) -> None:
+    assert ordersetl("extract", cwd=tmp_path).code == 0
     ended = ordersetl("check", cwd=tmp_path)
     assert ended.code == 3
     assert_told(ended, "ordersetl run")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_3_where_too_much_is_rejected_and_the_ways_on_work(tmp_path: Path) -> None:

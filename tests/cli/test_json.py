@@ -13,7 +13,7 @@ from ordersetl.cli import app
 from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
 
 DATA = {
-    "run": {"run_id", "started_at", "extract", "transform", "load", "check", "seconds", "report"},
+    "run": {"run_id", "started_at", "extract", "transform", "load", "check", "seconds", "report", "warnings"},
     "extract": {
         *("batch", "source", "url", "since", "until", "window_end", "pages", "records", "bytes", "retries"),
         *("resumed_pages", "seconds"),
@@ -94,6 +94,7 @@ def test_failure_is_one_object_of_the_same_form(
     tmp_path: Path, arguments: list[str], code: int, error: str, command: str
 ) -> None:
     (tmp_path / "bad.toml").write_text("page_size = 0\n")
+    (tmp_path / "output/raw/20250901T000000.000000Z").mkdir(parents=True)
     ended = ordersetl(*arguments, cwd=tmp_path, ORDERSETL_MAX_RETRIES="0")
     assert ended.code == code
     assert ended.out.count("\n") == 1

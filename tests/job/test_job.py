@@ -1,5 +1,6 @@
 """What stages are given: work in order on an executor, bounded, and awaited whatever happens."""
 
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -7,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lakes import open_job
+from lakes import SerialExecutor, open_job
 
-from ordersetl.job import Job, WorkQueue, background, map_bounded
+from ordersetl.job import Job, WorkQueue, background, count_cores, map_bounded
 
 
 class HeldExecutor(Executor):
@@ -24,6 +25,11 @@ class HeldExecutor(Executor):
         self.taken.append((future, lambda: work(*args, **named)))
         self.most = max(self.most, sum(not taken.done() for taken, _ in self.taken))
         return future
+
+    def do_all(self) -> None:
+        """Do what is not yet done: whoever began it waits for it."""
+        while not all(future.done() for future, _ in self.taken):
+            self.do()
 
     def do(self, place: int = 0) -> None:
         """Do one of what is not yet done."""
@@ -72,6 +78,7 @@ def test_one_item_more_is_mapped_than_there_are_workers(job: Job, held: HeldExec
     held.do()
     assert next(results) == 0
     assert (len(held.taken), held.most) == (4, 3)
+    held.do_all()
 
 
 def test_what_is_awaited_bounds_what_is_begun(job: Job, held: HeldExecutor) -> None:
@@ -86,6 +93,7 @@ def test_what_is_awaited_bounds_what_is_begun(job: Job, held: HeldExecutor) -> N
     held.do()
     assert next(results) == 2
     assert (len(held.taken), held.most) == (5, 2)
+    held.do_all()
 
 
 def test_after_an_error_nothing_new_is_begun(job: Job, held: HeldExecutor) -> None:
@@ -139,7 +147,64 @@ def test_closing_waits_for_what_is_under_way(tmp_path: Path) -> None:
         begun.wait(10)
         threading.Timer(0.01, may_end.set).start()
         queue.close()
-        assert done == [0]  # the second was cancelled, and the others never begun
+        assert done == [0]  # the others were never begun
+
+
+class FarExecutor(HeldExecutor):
+    """Works elsewhere: its futures say that they were cancelled, and the work goes on all the same."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
+        future = super().submit(work, *args, **named)
+        future.cancel = lambda: True  # type: ignore[method-assign]
+        future.cancelled = lambda: True  # type: ignore[method-assign]
+        return future
+
+
+def test_19_what_was_handed_out_is_awaited_and_never_presumed_cancelled(tmp_path: Path) -> None:
+    far = FarExecutor()
+    done: list[int] = []
+    with open_job(tmp_path / "output", executor=far, workers=2) as job:
+        queue = WorkQueue(job, done.append)
+        for number in range(3):
+            queue.put(number)
+        closing = threading.Thread(target=queue.close)
+        closing.start()
+        far.do()
+        assert closing.is_alive()
+        far.do()
+        closing.join(10)
+        assert not closing.is_alive()
+    assert done == [0, 1]
+
+
+def test_19_an_error_of_what_is_given_up_is_not_raised(job: Job, held: HeldExecutor) -> None:
+    queue = WorkQueue(job, double)
+    queue.put(-1)
+    held.do()
+    queue.close()
+
+
+def test_21_what_only_this_process_can_do_runs_on_its_own_threads(tmp_path: Path) -> None:
+    far, threads = HeldExecutor(), SerialExecutor()
+    with open_job(tmp_path / "output", executor=far, threads=threads) as job:
+        with background(job, double, 2) as doubled:
+            pass
+        assert (doubled.result(), far.taken) == (4, [])
+
+
+@pytest.mark.parametrize("width", [3, lambda: 3])
+def test_22_an_executor_is_asked_for_its_width(tmp_path: Path, width: int | Callable[[], int]) -> None:
+    with open_job(tmp_path / "output", workers=None) as opened:
+        job = dataclasses.replace(opened, runtime=dataclasses.replace(opened.runtime, width=width))
+        assert job.workers == 3
+        with ThreadPoolExecutor(5) as five:
+            assert dataclasses.replace(opened, executor=five).workers == 5
+        assert opened.workers == count_cores()
+
+
+def test_22_the_setting_goes_before_the_width(tmp_path: Path) -> None:
+    with open_job(tmp_path / "output", workers=2) as opened:
+        assert dataclasses.replace(opened, runtime=dataclasses.replace(opened.runtime, width=7)).workers == 2
 
 
 def test_work_in_the_background_is_awaited_after_an_error(tmp_path: Path) -> None:
@@ -150,7 +215,7 @@ def test_work_in_the_background_is_awaited_after_an_error(tmp_path: Path) -> Non
         done.append(number)
         return number
 
-    with ThreadPoolExecutor(1) as threads, open_job(tmp_path / "output", executor=threads) as job:
+    with ThreadPoolExecutor(1) as threads, open_job(tmp_path / "output", threads=threads) as job:
         with pytest.raises(RuntimeError), background(job, work, 1):
             _fail_after(may_end)
         assert done == [1]

@@ -10,14 +10,14 @@ single file ever meets half of it.
 """
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from ordersetl.errors import DamagedError
-from ordersetl.lake.disk import Written, hash_file, is_temporary, temporary_path
+from ordersetl.lake.disk import Written, hash_file, is_temporary, is_temporary_of, temporary_path
 from ordersetl.lake.health import set_aside
 from ordersetl.lake.layout import STAGED_SUFFIX, Lake, partition_day
 from ordersetl.lake.lock import Hold
@@ -41,13 +41,19 @@ class Commit:
         lake.disk.make_folder(lake.staging)
 
     def stage(self, file: str, data: bytes) -> Written:
-        """Write the next content of a curated file; safe to call from several threads, for different files.
+        """Write the next content of a curated file; safe to call from anywhere, for one file even at the same time.
+
+        Two attempts at one task, one of them given up for dead, write the same bytes, each under a name of its own.
 
         Raises:
             LockedError: the lock was lost, and what is staged may be another run's.
         """
         self._hold.require()
-        return self.lake.disk.write(self.lake.staging / staged_name(file), data)
+        path = self.lake.staging / staged_name(file)
+        temporary = temporary_path(path)
+        written = self.lake.disk.write(temporary, data)
+        self.lake.disk.rename(temporary, path)  # durable with the folder, which finish() syncs
+        return written
 
     def finish(self, following: Manifest, *, staged: Collection[str] = ()) -> None:
         """Make ``following`` the state of the curated layer: all of it, whatever happens from the commit point on.
@@ -155,9 +161,15 @@ def _leftovers(lake: Lake) -> Iterator[Path]:
     """What an interrupted command left: staged files, and temporary files where others are published."""
     if os.path.lexists(lake.staging):
         yield lake.staging
-    yield from (path for path in map(temporary_path, (lake.pending, lake.manifest)) if os.path.lexists(path))
+    yield from _find(lake.curated, lambda name: any(is_temporary_of(name, p) for p in (lake.pending, lake.manifest)))
     for folder in (lake.references, lake.quarantine, lake.index, lake.runs):
-        try:
-            yield from sorted(path for path in folder.iterdir() if is_temporary(path.name))
-        except FileNotFoundError:
-            continue
+        yield from _find(folder, is_temporary)
+
+
+def _find(folder: Path, fits: Callable[[str], bool]) -> list[Path]:
+    """What a folder holds whose name fits; nothing where there is no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(folder / entry.name for entry in entries if fits(entry.name))
+    except FileNotFoundError:
+        return []

@@ -12,14 +12,29 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Literal
 
 from ordersetl.errors import StorageError
 
-__all__ = ["Disk", "Operation", "Step", "Written", "hash_file", "is_temporary", "temporary_path"]
+__all__ = [
+    "Disk",
+    "Operation",
+    "Step",
+    "UnfitFileError",
+    "Written",
+    "describe_kind",
+    "hash_file",
+    "is_temporary",
+    "is_temporary_of",
+    "open_regular",
+    "read_regular",
+    "temporary_path",
+]
 
 Operation = Literal["make_folder", "write", "sync_file", "rename", "sync_folder", "remove", "remove_tree"]
 
@@ -31,6 +46,18 @@ _HINTS = {
     errno.EACCES: "Give this user permission to write there, or choose another folder with --output.",
     errno.EPERM: "Give this user permission to write there, or choose another folder with --output.",
 }
+
+
+_READING = os.O_RDONLY
+for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NOFOLLOW", "O_NONBLOCK"):
+    _READING |= getattr(os, _flag, 0)
+
+
+class UnfitFileError(OSError):
+    """What stands at a path is not a regular file, or is larger than what is read there; ``strerror`` says which."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(errno.EINVAL, problem, str(path))
 
 
 @dataclass(frozen=True)
@@ -65,8 +92,10 @@ class Disk:
         except OSError as error:
             raise _refused(step, error) from error
 
-    def make_folder(self, path: Path) -> None:
+    def make_folder(self, path: Path, *, private: bool = False) -> None:
         """Create a folder and its missing parents, each entry synced in its parent; nothing if it is there.
+
+        A ``private`` one, its parents excepted, is for its owner alone.
 
         Raises:
             StorageError: a file or a symbolic link stands where the folder must be.
@@ -79,7 +108,8 @@ class Disk:
         if path.is_dir():
             return
         self.make_folder(path.parent)
-        self.perform(Step("make_folder", path), lambda: path.mkdir(exist_ok=True))
+        mode = 0o700 if private else 0o777
+        self.perform(Step("make_folder", path), lambda: path.mkdir(mode, exist_ok=True))
         self.sync_folder(path.parent)
 
     def write(self, path: Path, data: bytes | Iterable[bytes], *, sync: bool = True) -> Written:
@@ -153,8 +183,11 @@ class Disk:
 
 
 def temporary_path(path: Path) -> Path:
-    """Where a file is written before it is renamed to ``path``: a hidden name that no glob for ``*.csv`` matches."""
-    return path.with_name(f".{path.name}.tmp")
+    """Where a file is written before it is renamed to ``path``: a hidden name that no glob for ``*.csv`` matches.
+
+    Each attempt has a name of its own: two of them, one perhaps given up for dead, never write into one file.
+    """
+    return path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
 
 
 def is_temporary(name: str) -> bool:
@@ -162,14 +195,63 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".") and name.endswith(".tmp")
 
 
-def hash_file(path: Path) -> str:
-    """SHA-256 (hex) of a file's content, read in pieces.
+def is_temporary_of(name: str, path: Path) -> bool:
+    """Whether a name is that of an attempt to write ``path``."""
+    return name.startswith(f".{path.name}.") and name.endswith(".tmp")
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a regular file to read it; a link is not followed, and a pipe or device is neither waited for nor read.
 
     Raises:
+        UnfitFileError: it is something else.
+        OSError: it cannot be opened.
+    """
+    try:
+        file = open(path, "rb", opener=_open_unfollowed)  # noqa: SIM115 - it is handed on open
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR}:  # a link, a socket, a folder
+            raise UnfitFileError(path, describe_kind(path.lstat().st_mode) or "cannot be opened") from error
+        raise
+    if problem := describe_kind(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise UnfitFileError(path, problem)
+    return file
+
+
+def read_regular(path: Path, max_bytes: int) -> bytes:
+    """Content of a regular file, opened as :func:`open_regular` does.
+
+    Raises:
+        UnfitFileError: it is something else, or larger than ``max_bytes``.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
+            raise UnfitFileError(path, f"is larger than {max_bytes} bytes")
+        return file.read(size)
+
+
+def describe_kind(mode: int) -> str:
+    """What a file's mode says that it is; empty for a regular file."""
+    if stat.S_ISREG(mode):
+        return ""
+    return "is a link" if stat.S_ISLNK(mode) else "is a folder" if stat.S_ISDIR(mode) else "is not a regular file"
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 (hex) of a regular file's content, read in pieces.
+
+    Raises:
+        OSError: it is not a regular file, or cannot be read.
+    """
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _open_unfollowed(path: str, _: int) -> int:
+    return os.open(path, _READING)
 
 
 def _clear(path: Path) -> None:

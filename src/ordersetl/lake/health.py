@@ -5,7 +5,6 @@
 """
 
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +14,7 @@ from typing import Protocol
 
 import msgspec
 
-from ordersetl.lake.disk import hash_file
+from ordersetl.lake.disk import describe_kind, hash_file
 from ordersetl.lake.layout import Lake, partition_day
 from ordersetl.lake.manifest import FileEntry, Manifest
 from ordersetl.results import Damage
@@ -124,9 +123,7 @@ def kind_problem(path: Path, root: Path) -> str | None:
         return "is missing"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    if stat.S_ISREG(mode):
-        return None
-    return "is a link" if stat.S_ISLNK(mode) else "is a folder" if stat.S_ISDIR(mode) else "is no regular file"
+    return describe_kind(mode) or None
 
 
 def set_aside(lake: Lake, file: str, problem: str, now: datetime) -> Damage:
@@ -139,6 +136,7 @@ def set_aside(lake: Lake, file: str, problem: str, now: datetime) -> Damage:
     lake.disk.make_folder(folder)
     kept = next(place for place in _places(folder, file.replace("/", "~")) if not os.path.lexists(place))
     lake.disk.rename(taken, kept)
+    lake.disk.sync_folder(folder)  # first where it came to: a power failure must not take it from both
     lake.disk.sync_folder(taken.parent)
     if taken.parent != lake.curated and not any(taken.parent.iterdir()):
         lake.disk.remove_tree(taken.parent)

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ordersetl.lake.disk import temporary_path
 from ordersetl.lake.health import Recorded, find_problem, kind_problem
-from ordersetl.lake.layout import STAGED_SUFFIX, Lake
+from ordersetl.lake.layout import FACT_FILE, Lake
+from ordersetl.lake.listing import list_batches, list_misnamed
 from ordersetl.lake.manifest import FileEntry
 from ordersetl.results import CheckOutcome
 
-__all__ = ["find_regular_files", "inspect_files", "inspect_quarantine", "inspect_strays"]
+__all__ = ["find_regular_files", "inspect_batches", "inspect_files", "inspect_quarantine", "inspect_strays"]
 
 _PENDING_HINT = "A commit was interrupted: `ordersetl load` carries it through."
 _RUN_HINT = "`ordersetl load --verify` rebuilds it from raw."
@@ -46,18 +46,34 @@ def inspect_quarantine(lake: Lake, entries: Mapping[str, Recorded], *, max_sampl
     return _outcome("quarantine_files", why, problems, "`ordersetl load` writes it anew.", max_samples)
 
 
+def inspect_batches(lake: Lake, batches: Iterable[str], *, max_samples: int) -> CheckOutcome:
+    """Look for the batches that curated is the fold of, and for folders that look like batches and are none."""
+    lost = sorted(set(batches).difference(list_batches(lake)))
+    problems = [{"batch": batch, "problem": "is no longer in raw"} for batch in lost]
+    problems += [{"batch": name, "problem": "no batch can be of that time"} for name in list_misnamed(lake)]
+    why = "Raw is the only source of truth: what a lost batch held cannot be rebuilt, and is gone with its partition."
+    hint = (
+        f"Restore what is lost from a backup. Without one, delete {lake.manifest}: then `ordersetl run --full` folds "
+        "what raw and the API still have, without what those batches alone held. Move out of raw/ what is not a batch."
+    )
+    return _outcome("raw_batches", why, problems, hint, max_samples)
+
+
 def inspect_strays(
     lake: Lake, files: Iterable[str], folders: Iterable[str] | None, *, max_samples: int
 ) -> CheckOutcome:
-    """Report what lies in ``curated/`` and is none of ``files``; in the named ``dt=`` folders alone where given."""
-    known = set(files)
-    # a commit may be under way: check takes no lock
-    ours = {lake.manifest.name, lake.damaged.name, lake.pending.name, temporary_path(lake.pending).name}
-    if _holds_staged_files_alone(lake.staging):
-        ours.add(lake.staging.name)
-    strays = [{"file": name} for name in _find_strays(lake.curated, known, ours, folders)]
+    """Report data in ``curated/`` that is none of ``files``; in the named ``dt=`` folders alone where given.
+
+    Data is what a glob for it can match: ``*.csv``, wherever it is, and ``dt=*``. What systems, office programs and
+    notebooks leave there is not, and no query meets it.
+    """
+    strays = [{"file": name} for name in _find_strays(lake.curated, set(files), folders)]
     why = "Queries over a glob read every file that fits: one that nobody recorded is counted as well."
-    return _outcome("stray_files", why, strays, "Move away what is not ordersetl's.", max_samples)
+    hint = (
+        f"`ordersetl load --rebuild` moves a dt=.../{FACT_FILE} that no batch accounts for to {lake.damaged}; anything "
+        "else is not ordersetl's: move it out of curated/ by hand."
+    )
+    return _outcome("stray_files", why, strays, hint, max_samples)
 
 
 def find_regular_files(lake: Lake, files: Iterable[str]) -> list[str]:
@@ -90,24 +106,62 @@ def _find_problem(path: Path, recorded: Recorded, root: Path, time_ns: int | Non
     return {"problem": problem.said, **differs}
 
 
-def _holds_staged_files_alone(staging: Path) -> bool:
-    if staging.is_symlink() or not staging.is_dir():
-        return False
-    with os.scandir(staging) as entries:
-        return all(entry.is_file(follow_symlinks=False) and entry.name.endswith(STAGED_SUFFIX) for entry in entries)
-
-
-def _find_strays(curated: Path, known: set[str], ours: set[str], folders: Iterable[str] | None) -> Iterator[str]:
+def _find_strays(curated: Path, known: set[str], folders: Iterable[str] | None) -> Iterator[str]:
     known_folders = {name.partition("/")[0] for name in known if "/" in name}
     within = None if folders is None else set(folders)
-    for entry in sorted(os.scandir(curated), key=lambda entry: entry.name):
-        if entry.name in ours or entry.name in known:
+    for entry in _list_folder(curated):
+        is_folder, is_day = entry.is_dir(follow_symlinks=False), entry.name.startswith("dt=")
+        if entry.name in known or (is_folder and is_day and within is not None and entry.name not in within):
             continue
-        is_folder = entry.is_dir(follow_symlinks=False)
-        if is_folder and within is not None and entry.name.startswith("dt=") and entry.name not in within:
-            continue
-        if entry.name not in known_folders:
-            yield f"{entry.name}/" if is_folder else entry.name
-        elif is_folder:
-            inner = (f"{entry.name}/{name}" for name in sorted(path.name for path in Path(entry.path).iterdir()))
-            yield from (name for name in inner if name not in known)
+        if not is_folder:
+            if is_day or _is_csv(entry.name):
+                yield entry.name
+        elif entry.name in known_folders:
+            yield from (f"{entry.name}/{name}" for name in _find_data(entry) if f"{entry.name}/{name}" not in known)
+        elif is_day:
+            if any(_find_data(entry)) or not _list_folder(Path(entry.path)):
+                yield f"{entry.name}/"
+        elif _is_open(entry) and _holds_data(entry):
+            yield f"{entry.name}/"
+
+
+def _find_data(folder: "os.DirEntry[str]") -> Iterator[str]:
+    """Names in a folder that a glob for data matches, or under which one would find some."""
+    for entry in _list_folder(Path(folder.path)):
+        if _is_data(entry):
+            yield entry.name
+        elif _is_open(entry) and _holds_data(entry):
+            yield f"{entry.name}/"
+
+
+def _holds_data(folder: "os.DirEntry[str]") -> bool:
+    """Whether a glob for data finds some however deep in a folder."""
+    waiting = [folder]
+    while waiting:
+        for entry in _list_folder(Path(waiting.pop().path)):
+            if _is_data(entry):
+                return True
+            if _is_open(entry):
+                waiting.append(entry)
+    return False
+
+
+def _is_data(entry: "os.DirEntry[str]") -> bool:
+    return entry.name.startswith("dt=") or _is_csv(entry.name)
+
+
+def _is_open(entry: "os.DirEntry[str]") -> bool:
+    """Whether readers enter it: not where its name is that of a hidden folder."""
+    return entry.is_dir(follow_symlinks=False) and not entry.name.startswith((".", "_"))
+
+
+def _is_csv(name: str) -> bool:
+    return name.lower().endswith(".csv")
+
+
+def _list_folder(folder: Path) -> "list[os.DirEntry[str]]":
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except FileNotFoundError:  # a commit may be under way: check takes no lock
+        return []

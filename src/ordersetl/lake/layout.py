@@ -1,5 +1,6 @@
 """Where each thing is under the output folder, and how batches and partitions are named."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -7,12 +8,24 @@ from pathlib import Path
 from ordersetl.errors import StorageError
 from ordersetl.lake.disk import Disk
 
-__all__ = ["FACT_FILE", "STAGED_SUFFIX", "Lake", "batch_id_after", "partition_day", "partition_file"]
+__all__ = [
+    "FACT_FILE",
+    "STAGED_SUFFIX",
+    "Lake",
+    "batch_id_after",
+    "has_batch_form",
+    "is_batch_id",
+    "partition_day",
+    "partition_file",
+]
 
 FACT_FILE = "fact_order.csv"
 STAGED_SUFFIX = ".new"
 """How names in ``curated/_staging/`` end: never in ``.csv``, which globs would match."""
 _ID_FORMAT = "%Y%m%dT%H%M%S.%fZ"
+_ID_FORM = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z")
+_ID_YEARS = range(1970, 2200)
+"""Of a clock that may be wrong, but no more wrong than that: each later id sorts after the newest one."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +116,37 @@ class Lake:
                 )
 
 
+def has_batch_form(name: str) -> bool:
+    """Whether a name is made of digits as a batch's is, whatever time they tell."""
+    return _ID_FORM.fullmatch(name) is not None
+
+
+def is_batch_id(name: str) -> bool:
+    """Whether a name is that of a batch: a time that a clock can have shown."""
+    if not has_batch_form(name):
+        return False
+    try:
+        return datetime.fromisoformat(name).year in _ID_YEARS
+    except ValueError:
+        return False
+
+
 def batch_id_after(now: datetime, newest: str | None) -> str:
-    """Return an id for a batch that begins now and sorts after ``newest``, even where the clock went back."""
+    """Return an id for a batch that begins now and sorts after ``newest``, even where the clock went back.
+
+    Raises:
+        StorageError: none can, or the clock shows a time that no batch can have.
+    """
     moment = now.astimezone(UTC)
     if newest is not None and newest >= moment.strftime(_ID_FORMAT):
-        moment = datetime.strptime(newest, _ID_FORMAT).replace(tzinfo=UTC) + timedelta(microseconds=1)
-    return moment.strftime(_ID_FORMAT)
+        moment = datetime.fromisoformat(newest) + timedelta(microseconds=1)
+    batch = moment.strftime(_ID_FORMAT)
+    if not is_batch_id(batch):
+        raise StorageError(
+            f"there is no name for a new batch: the clock says {now.isoformat()}, the newest batch is {newest}",
+            hint="Set the clock, or move the folder of that batch out of raw/, and run the same command again.",
+        )
+    return batch
 
 
 def partition_file(day: date) -> str:
@@ -117,11 +155,9 @@ def partition_file(day: date) -> str:
 
 
 def partition_day(file: str) -> date | None:
-    """Return the day of a partition's relative path; None for any other path."""
-    folder, slash, name = file.partition("/")
-    if not slash or name != FACT_FILE or not folder.startswith("dt="):
-        return None
+    """Return the day of a partition's relative path, as partition_file writes it; None for any other path."""
     try:
-        return date.fromisoformat(folder.removeprefix("dt="))
+        day = date.fromisoformat(file[3:13])
     except ValueError:
         return None
+    return day if partition_file(day) == file else None

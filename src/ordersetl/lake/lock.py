@@ -17,12 +17,13 @@ from datetime import UTC, datetime
 from filelock import BaseFileLock, FileLock, Timeout
 
 from ordersetl.errors import LockedError, StorageError
-from ordersetl.lake.disk import Step
+from ordersetl.lake.disk import Step, describe_kind, read_regular
 from ordersetl.lake.layout import Lake
 
-__all__ = ["Hold", "hold_lock"]
+__all__ = ["Hold", "hold_lock", "was_locked"]
 
 _POLL_S = 0.05
+_MAX_NOTE_BYTES = 1 << 16
 
 
 class Hold:
@@ -84,11 +85,21 @@ def hold_lock(
         lock.release()
 
 
+def was_locked(lake: Lake) -> bool:
+    """Whether a command ever held the lock: its note is still there."""
+    return b'"nonce"' in (_read_note(lake) or b"")
+
+
 def _acquire(lake: Lake, lock: BaseFileLock, wait_s: float, sleep: Callable[[float], None]) -> None:
     deadline = time.monotonic() + wait_s
     while True:
+        _require_file(lake)
         try:
             lock.acquire()
+            if _has_other_names(lake):
+                lake.disk.remove(lake.lock)  # only this name; whoever still opens the old file finds its note missing
+                lock.release()
+                continue
         except Timeout:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -107,9 +118,30 @@ def _acquire(lake: Lake, lock: BaseFileLock, wait_s: float, sleep: Callable[[flo
             return
 
 
+def _require_file(lake: Lake) -> None:
+    """Refuse a pipe or a device in place of the lock file, which would never end; links are refused by the lock.
+
+    Raises:
+        StorageError: there is one.
+    """
+    with contextlib.suppress(OSError):
+        kind = describe_kind(lake.lock.lstat().st_mode)
+        if kind and not lake.lock.is_symlink():
+            raise StorageError(
+                f"cannot lock {lake.lock}: it {kind}", hint="Remove it, and run the same command again: it comes back."
+            )
+
+
+def _has_other_names(lake: Lake) -> bool:
+    """Whether the lock file is a file of somebody's under another name too, which the note would overwrite."""
+    with contextlib.suppress(OSError):
+        return lake.lock.lstat().st_nlink > 1
+    return False
+
+
 def _write_note(lake: Lake, note: bytes) -> None:
     """Write the note in place: a rename would replace the locked file."""
-    descriptor = os.open(lake.lock, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
+    descriptor = os.open(lake.lock, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "wb") as file:
         file.write(note)
         file.truncate()
@@ -124,7 +156,7 @@ def _note(now: Callable[[], datetime]) -> bytes:
 
 def _read_note(lake: Lake) -> bytes | None:
     try:
-        return lake.lock.read_bytes()
+        return read_regular(lake.lock, _MAX_NOTE_BYTES)
     except OSError:
         return None
 

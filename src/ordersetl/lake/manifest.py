@@ -5,10 +5,24 @@ from datetime import date
 import msgspec
 
 from ordersetl.errors import DamagedError, StorageError
+from ordersetl.lake.disk import UnfitFileError, read_regular
 from ordersetl.lake.layout import Lake, partition_day
+from ordersetl.lake.records import check_manifest
 from ordersetl.lake.seal import seal, unseal
 
-__all__ = ["FileEntry", "IndexEntry", "Manifest", "QuarantineEntry", "read_manifest", "seal_manifest"]
+__all__ = [
+    "MAX_MANIFEST_BYTES",
+    "FileEntry",
+    "IndexEntry",
+    "Manifest",
+    "QuarantineEntry",
+    "read_manifest",
+    "seal_manifest",
+]
+
+
+MAX_MANIFEST_BYTES = 1 << 30
+"""Of a manifest: that of a million partitions."""
 
 
 class FileEntry(msgspec.Struct, frozen=True):
@@ -77,17 +91,19 @@ def read_manifest(lake: Lake, *, pending: bool = False) -> Manifest | None:
     """Read the current (or the pending) manifest; None where there is none.
 
     Raises:
-        DamagedError: it is not what was written, or no regular file.
+        DamagedError: it is not what was written, or not a regular file.
         StorageError: it cannot be read.
     """
     path = lake.pending if pending else lake.manifest
-    if path.is_symlink() or path.is_dir():
-        raise DamagedError(f"{path} is no regular file")
     try:
-        return unseal(path.read_bytes(), Manifest)
+        manifest = unseal(read_regular(path, MAX_MANIFEST_BYTES), Manifest)
+        check_manifest(manifest)
     except FileNotFoundError:
         return None
     except DamagedError as error:
         raise DamagedError(f"{path} is damaged: {error.message}") from error
+    except UnfitFileError as error:
+        raise DamagedError(f"{path} is damaged: it {error.strerror}") from error
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
+    return manifest

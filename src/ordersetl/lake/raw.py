@@ -6,18 +6,20 @@ that the same request can go on at the page where it stopped.
 
 import hashlib
 import os
-import re
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 
 from ordersetl.errors import DamagedError, StorageError
 from ordersetl.lake.disk import temporary_path
 from ordersetl.lake.layout import Lake
+from ordersetl.lake.listing import MARKER, list_batches, list_unfinished
+from ordersetl.lake.reading import read_or_damaged, read_proven
+from ordersetl.lake.records import check_marker, check_request, page_name
 from ordersetl.lake.seal import seal, unseal
 
 __all__ = [
+    "MARKER",
     "BatchMarker",
     "BatchRequest",
     "PageEntry",
@@ -29,6 +31,7 @@ __all__ = [
     "page_name",
     "prune_batch",
     "read_marker",
+    "read_marker_digest",
     "read_page_body",
     "read_reference",
     "read_request",
@@ -39,9 +42,10 @@ __all__ = [
     "write_request",
 ]
 
-MARKER = "batch.json"
 REQUEST = "_request.json"
-_BATCH_ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z")
+_MAX_RECORD_BYTES = 1 << 30
+_MAX_PAGE_BYTES = 1 << 32
+"""Of a page that no record tells the size of: as much as any setting lets a response have."""
 
 
 class ReferenceEntry(msgspec.Struct, frozen=True):
@@ -113,35 +117,28 @@ class BatchMarker(msgspec.Struct, frozen=True):
         return sum(page.records for page in self.pages)
 
 
-def page_name(number: int) -> str:
-    """Name of the ``number``-th page of a batch, from 1."""
-    return f"page-{number:05d}.json"
-
-
-def list_batches(lake: Lake) -> list[str]:
-    """Ids of the committed batches, oldest first."""
-    return [batch for batch in _list_folders(lake) if os.path.lexists(lake.raw / batch / MARKER)]
-
-
-def list_unfinished(lake: Lake) -> list[str]:
-    """Ids of the batches without a commit marker, oldest first."""
-    return [batch for batch in _list_folders(lake) if not os.path.lexists(lake.raw / batch / MARKER)]
-
-
 def read_marker(lake: Lake, batch: str) -> BatchMarker:
     """Read a committed batch's marker.
 
     Raises:
         DamagedError: it is not what was written; the hint says how the batch is fetched again.
     """
+    return read_marker_digest(lake, batch)[0]
+
+
+def read_marker_digest(lake: Lake, batch: str) -> tuple[BatchMarker, str]:
+    """As :func:`read_marker`, and the SHA-256 of its file, which stands for all of the batch."""
     path = lake.raw / batch / MARKER
     try:
-        return unseal(_read_regular(path), BatchMarker)
+        data = read_or_damaged(path, _MAX_RECORD_BYTES)
+        marker = unseal(data, BatchMarker)
+        check_marker(marker, batch)
     except DamagedError as error:
         raise DamagedError(
             f"the raw batch {batch} is damaged: {path}: {error.message}",
             hint=f"Move {path.parent} away and fetch its window again: ordersetl run --full, or --since and --until.",
         ) from error
+    return marker, hashlib.sha256(data).hexdigest()
 
 
 def newest_marker(lake: Lake, *, source: str, url: str, ended_by: datetime) -> BatchMarker | None:
@@ -162,9 +159,11 @@ def newest_marker(lake: Lake, *, source: str, url: str, ended_by: datetime) -> B
 def read_request(lake: Lake, batch: str) -> BatchRequest | None:
     """What an unfinished batch asked for; None where that was not yet, or not wholly, written."""
     try:
-        return unseal(_read_regular(lake.raw / batch / REQUEST), BatchRequest)
+        request = unseal(read_or_damaged(lake.raw / batch / REQUEST, _MAX_RECORD_BYTES), BatchRequest)
+        check_request(request)
     except DamagedError:
         return None
+    return request
 
 
 def write_request(lake: Lake, batch: str, request: BatchRequest) -> None:
@@ -189,7 +188,7 @@ def write_page(lake: Lake, batch: str, number: int, body: bytes, *, records: int
 def read_unfinished_page(lake: Lake, batch: str, number: int) -> bytes | None:
     """Body of the ``number``-th page of an unfinished batch, from 1; None where there is no such file."""
     try:
-        return _read_regular(lake.raw / batch / page_name(number))
+        return read_or_damaged(lake.raw / batch / page_name(number), _MAX_PAGE_BYTES)
     except DamagedError:
         return None
 
@@ -217,7 +216,7 @@ def read_page_body(lake: Lake, batch: str, page: PageEntry, *, since: datetime |
     """
     path = lake.raw / batch / page.name
     try:
-        return _read_proven(path, page.sha256)
+        return read_proven(path, page)
     except DamagedError as error:
         window = f"--since {since.isoformat()}" if since else "--full"
         raise DamagedError(
@@ -232,13 +231,14 @@ def store_reference(lake: Lake, body: bytes, name: str) -> ReferenceEntry:
     Raises:
         StorageError: a folder stands in its place.
     """
-    entry = ReferenceEntry(hashlib.sha256(body).hexdigest(), len(body), name)
+    printable = os.fsencode(name).decode(errors="replace")  # a name on disk may be no text at all
+    entry = ReferenceEntry(hashlib.sha256(body).hexdigest(), len(body), printable)
     path = lake.references / f"{entry.sha256}.csv"
     lake.disk.make_folder(lake.references)
     if path.is_dir() and not path.is_symlink():
         raise StorageError(f"{path} must be a file, and is a folder", hint="Move it away and run again.")
     try:
-        _read_proven(path, entry.sha256)
+        read_proven(path, entry)
     except DamagedError:
         lake.disk.publish(path, body)
     else:
@@ -254,7 +254,7 @@ def read_reference(lake: Lake, entry: ReferenceEntry) -> bytes:
     """
     path = lake.references / f"{entry.sha256}.csv"
     try:
-        return _read_proven(path, entry.sha256)
+        return read_proven(path, entry)
     except DamagedError as error:
         raise DamagedError(
             f"the reference file {path} ({entry.name}) is damaged: {error.message}",
@@ -265,48 +265,3 @@ def read_reference(lake: Lake, entry: ReferenceEntry) -> bytes:
 def drop_batch(lake: Lake, batch: str) -> None:
     """Remove a batch that was never committed."""
     lake.disk.remove_tree(lake.raw / batch)
-
-
-def _list_folders(lake: Lake) -> list[str]:
-    """Names of the batch folders, oldest first; links are not followed, and other names are none of ours."""
-    try:
-        with os.scandir(lake.raw) as entries:
-            return sorted(e.name for e in entries if _BATCH_ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise _unreadable(lake.raw, error) from error
-
-
-def _read_proven(path: Path, sha256: str) -> bytes:
-    """Bytes of a regular file that must have this hash.
-
-    Raises:
-        DamagedError: it is missing, a link or a folder, or differs.
-        StorageError: it cannot be read.
-    """
-    body = _read_regular(path)
-    if hashlib.sha256(body).hexdigest() != sha256:
-        raise DamagedError("its content is not what was kept")
-    return body
-
-
-def _read_regular(path: Path) -> bytes:
-    """Bytes of a regular file.
-
-    Raises:
-        DamagedError: it is missing, a link or a folder.
-        StorageError: it cannot be read.
-    """
-    if path.is_symlink() or path.is_dir():
-        raise DamagedError("it is no regular file")
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise DamagedError("it is missing") from None
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> StorageError:
-    return StorageError(f"cannot read {path}: {error.strerror}", hint="Give this user permission to read it.")

@@ -10,10 +10,12 @@ from pathlib import Path
 import msgspec
 
 from ordersetl.errors import DamagedError
+from ordersetl.lake.disk import read_regular
 from ordersetl.lake.health import find_problem
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import Manifest, QuarantineEntry
 from ordersetl.lake.raw import ReferenceEntry
+from ordersetl.lake.records import check_stage
 from ordersetl.lake.seal import seal, unseal
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
 ]
 
 MARKER = "stage.json"
+_MAX_BYTES = 1 << 30
 
 
 class StagedFile(msgspec.Struct, frozen=True):
@@ -99,7 +102,7 @@ def find_stage(lake: Lake, batch: str, *, rules: int, source_digest: str | None)
     ``source_digest`` None stands for a batch that raw no longer tells of: then what was staged of it is all there is.
     """
     marker = _read_marker(lake, batch)
-    if marker is None or (marker.batch, marker.rules) != (batch, rules):
+    if marker is None or marker.rules != rules:
         return None
     if source_digest not in {None, marker.source_digest}:
         return None
@@ -137,11 +140,12 @@ def find_lost_quarantine(lake: Lake, manifest: Manifest, *, verify: bool) -> dic
 
 
 def _read_marker(lake: Lake, batch: str) -> StageMarker | None:
-    path = lake.staged / batch / MARKER
     try:
-        return None if path.is_symlink() else unseal(path.read_bytes(), StageMarker)
+        marker = unseal(read_regular(lake.staged / batch / MARKER, _MAX_BYTES), StageMarker)
+        check_stage(marker, batch)
     except (OSError, DamagedError):
         return None
+    return marker
 
 
 def _are_whole(lake: Lake, marker: StageMarker, files: list[StagedFile]) -> bool:

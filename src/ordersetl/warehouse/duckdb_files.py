@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from ordersetl.lake.disk import open_regular
 from ordersetl.lake.layout import partition_day
 from ordersetl.lake.manifest import FileEntry
 from ordersetl.resources import locate
@@ -169,7 +170,7 @@ def _create_table(
 def _find_misfit(path: Path, table: Table) -> str | None:
     """What DuckDB would read past: another header, or a last row without its end."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             header = file.readline(10_000)
             if header != ",".join(table.names).encode() + b"\n":
                 return "the header is not the table's" if header else "the file is empty"

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import msgspec
 
+from ordersetl.lake.disk import open_regular
 from ordersetl.lake.layout import Lake
 from ordersetl.results import OpenOrder, OpenQuarantine
 from ordersetl.values import read_time
@@ -97,7 +98,7 @@ def list_open(database: duckdb.DuckDBPyConnection, *, most: int) -> OpenQuaranti
 
 
 def _read_rejected(lake: Lake, batch: str) -> Iterator[tuple[object, ...]]:
-    with suppress(OSError), lake.quarantine_file(batch).open("rb") as file:
+    with suppress(OSError), open_regular(lake.quarantine_file(batch)) as file:
         for position, line in enumerate(file):
             rejected = _decode(line)
             if rejected is not None:
