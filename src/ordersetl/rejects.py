@@ -1,13 +1,16 @@
-"""What was rejected, as the quarantine file has it: JSON that any reader takes."""
+"""What was rejected, as a line of the quarantine file: written as JSON that any reader takes, and read."""
 
 import json
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-__all__ = ["Reject"]
+import msgspec
+
+__all__ = ["Reject", "RejectLine", "decode_reject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,32 @@ class Reject:
             return _dump(told)
         except RecursionError:
             return _dump({**told, "record": None, "detail": f"{self.detail} (nested too deeply to be copied: see raw)"})
+
+
+class RejectLine(msgspec.Struct, frozen=True):
+    """A line of the quarantine file, without its record."""
+
+    batch: str
+    scope: str
+    reason: str
+    order_id: str | None = None
+    page: int = 0
+    index: int = 0
+    time: datetime | None = None
+
+
+def decode_reject(line: bytes) -> RejectLine | None:
+    """Read a line of a quarantine file; None where it is not one."""
+    try:
+        return _line.decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        # lone surrogates, which a record may hold, are for the lenient parser alone
+        with suppress(ValueError, RecursionError):
+            return msgspec.convert(json.loads(line), type=RejectLine)
+    return None
+
+
+_line = msgspec.json.Decoder(RejectLine)
 
 
 def _dump(told: dict[str, Any]) -> bytes:
