@@ -141,18 +141,20 @@ def write_batch(
     products: bytes | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    continues: bool = False,
     batch_id: str | None = None,
 ) -> str:
     """Commit a raw batch of these records, as JSON values or :class:`Raw` texts, and give its id.
 
-    Without records it has one empty page. ``batch_id`` may be older than batches that are there.
+    Without records it has one empty page. ``batch_id`` may be older than batches that are there. ``since`` is enforced
+    unless the tool chose it to continue.
     """
     lake, began = job.lake, job.now()
     batch = batch_id or batch_id_after(began, max(raw.list_batches(lake), default=None))
     texts = [record if isinstance(record, Raw) else encode(record) for record in records]
     given = {kind: body for kind, body in (("users", users), ("products", products)) if body is not None}
     references = {kind: raw.store_reference(lake, body, f"{kind}.csv") for kind, body in given.items()}
-    request = BatchRequest("generic", "http://test", since, until, pages_of, began, references)
+    request = BatchRequest("generic", "http://test", since, until, pages_of, began, references, continues=continues)
     raw.write_request(lake, batch, request)
     cut = [texts[at : at + pages_of] for at in range(0, max(len(texts), 1), pages_of)]
     raw.write_marker(
@@ -232,7 +234,8 @@ def _read_batch(lake: Lake, marker: BatchMarker) -> Batch:
         assert isinstance(body, dict)
         records += body["orders"]
     users, products = (_read_reference(lake, marker.references.get(kind)) for kind in ("users", "products"))
-    return Batch(records, users, products, marker.since, marker.until)
+    request = marker.request
+    return Batch(records, users, products, request.enforced_since, request.until, request.began_at)
 
 
 def _read_reference(lake: Lake, entry: ReferenceEntry | None) -> bytes | None:

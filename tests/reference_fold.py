@@ -10,8 +10,8 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Literal
@@ -21,6 +21,7 @@ __all__ = [
     "DIM_USER_COLUMNS",
     "FACT_COLUMNS",
     "Batch",
+    "Gone",
     "Line",
     "Order",
     "Reject",
@@ -43,6 +44,8 @@ QTY_LIMIT = 10**9 * UNITS
 FAR_BEYOND = LIMIT**2
 """Stands for every number too large to be worth writing out."""
 MAX_BYTES = 255
+MAX_DEPTH = 2000
+FUTURE = timedelta(days=1)
 FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 END = datetime(2200, 1, 1, tzinfo=UTC)
 NUMBER = re.compile(
@@ -108,7 +111,7 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Order:
-    """An accepted order; ``amount`` in units, ``rejects`` are the lines it lost."""
+    """An accepted order; ``amount`` in units, ``rejects`` are the lines it lost, ``skipped`` those of quantity 0."""
 
     order_id: str
     user_id: str | None
@@ -121,17 +124,32 @@ class Order:
     promo: str | None
     lines: tuple[Line, ...]
     rejects: tuple[Rejected, ...] = ()
+    skipped: int = 0
+
+
+@dataclass(frozen=True)
+class Gone:
+    """An accepted version with which its order leaves: deleted, or emptied, with ``skipped`` lines of quantity 0."""
+
+    order_id: str
+    updated_at: datetime
+    deleted: bool
+    skipped: int = 0
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch: the records in the order received, reference files if it brought any, and its window (aware times)."""
+    """One batch: the records in the order received, reference files if it brought any, and its window (aware times).
+
+    ``began_at`` is when its extraction began, from where on a time is one of the future; None where nothing is.
+    """
 
     orders: Sequence[object]
     users: bytes | None = None
     products: bytes | None = None
     since: datetime | None = None
     until: datetime | None = None
+    began_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -146,11 +164,16 @@ class Reject:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What became of a batch: accepted orders by position, refusals in order, and how many lay outside the window."""
+    """What became of a batch: accepted orders by position, refusals in order, and how many lay outside the window.
+
+    ``gone`` are the other accepted versions, by position; ``future`` counts the accepted ones that were capped.
+    """
 
     orders: Mapping[int, Order]
+    gone: Mapping[int, Gone]
     rejects: tuple[Reject, ...]
     outside_window: int
+    future: int = 0
 
 
 class RefusedError(Exception):
@@ -209,11 +232,45 @@ def units_of(value: object) -> int | None:
 
 
 def text_of(value: object) -> str | None:
-    """A string or an integer as clean text; None where nothing is left or value is of another type."""
+    """A string or a whole number as clean text; None where nothing is left or value is of another type."""
+    if isinstance(value, float | Decimal):
+        return _whole_text(Decimal(str(value)), absurd=isinstance(value, Decimal))
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     raw = value if isinstance(value, str) else str(Decimal(value))
     return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in raw if c != "\0").strip() or None
+
+
+def _whole_text(number: Decimal, *, absurd: bool) -> str | None:
+    """Digits of a number without a fraction, or enough nines for one too large to be written out."""
+    if number.is_infinite() and absurd:  # so a number beyond all measure was read
+        return "9" * 300
+    if not number.is_finite():
+        return None
+    sign, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)
+    text = "".join(map(str, digits)).lstrip("0")
+    if not text:
+        return "0"
+    kept = len(text.rstrip("0"))
+    exponent += len(text) - kept
+    if exponent < 0:
+        return None
+    return ("-" if sign else "") + text[:kept] + "0" * min(exponent, 300)
+
+
+def is_broken(value: object) -> bool:
+    """Whether value is text with half a surrogate pair in it."""
+    return isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value)
+
+
+def depth_of(value: object) -> int:
+    """How many objects and lists lie within each other at most, value itself the first."""
+    depth, level = 0, [value]
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+    return depth
 
 
 def time_of(value: object) -> datetime | None:
@@ -247,27 +304,46 @@ def money_of(value: object) -> int | None:
 # One record
 
 
-def judge(record: object) -> Order | Rejected:
-    """What becomes of one record: the order, with the lines it lost, or the first rule that it breaks."""
+def judge(record: object) -> Order | Gone | Rejected:
+    """What becomes of one record: the order, with the lines it lost, its leaving, or the first rule that it breaks."""
     try:
         return _accept_order(record)
     except RefusedError as refusal:
         return Rejected(str(refusal))
 
 
-def _accept_order(record: object) -> Order:
+def _accept_order(record: object) -> Order | Gone:
     if not isinstance(record, dict):
         raise RefusedError("not_an_object")
     order_id = _require_id(record, "order_id")
-    if record.get("created_at") is None:
+    if depth_of(record) > MAX_DEPTH:
+        raise RefusedError("too_deep")
+    deleted = record.get("deleted") is True
+    created_at = updated_at = None
+    if record.get("created_at") is not None:
+        created_at = _require_time(record, "created_at")
+    elif not deleted or record.get("updated_at") is None:
         raise RefusedError("missing_created_at")
-    created_at = _require_time(record, "created_at")
-    updated_at = created_at if record.get("updated_at") is None else _require_time(record, "updated_at")
+    if record.get("updated_at") is not None:
+        updated_at = _require_time(record, "updated_at")
+    version = updated_at or created_at
+    assert version is not None
+    if deleted:
+        return Gone(order_id, version, deleted=True)
+    assert created_at is not None
     user_id = text_of(record.get("user_id"))
-    if user_id is not None and is_long(user_id):
+    if user_id is not None and (is_long(user_id) or is_broken(record["user_id"])):
         raise RefusedError("invalid_user_id")
     stated = _optional_money(record, "amount")
     lines, bad_lines = _split_lines(record.get("items"))
+    skipped = sum(line.qty == 0 for line in lines)
+    lines = tuple(line for line in lines if line.qty)
+    if bad_lines and not lines:
+        raise RefusedError("no_valid_items")
+    if stated and not lines:
+        raise RefusedError("no_items")
+    if not lines:
+        return Gone(order_id, version, deleted=False, skipped=skipped)
     amount = _settle_amount(stated, lines)
     metadata = record.get("metadata")
     if not isinstance(metadata, dict):
@@ -278,12 +354,13 @@ def _accept_order(record: object) -> Order:
         amount=amount,
         currency=cut((text_of(record.get("currency")) or "").upper() or None),
         created_at=created_at,
-        updated_at=updated_at,
+        updated_at=version,
         status=cut(text_of(record.get("status"))),
         source=cut(text_of(metadata.get("source"))),
         promo=cut(text_of(metadata.get("promo"))),
         lines=lines,
         rejects=bad_lines,
+        skipped=skipped,
     )
 
 
@@ -291,7 +368,7 @@ def _require_id(record: Mapping[str, object], name: str) -> str:
     text = text_of(record.get(name))
     if text is None:
         raise RefusedError(f"missing_{name}")
-    if is_long(text):
+    if is_long(text) or is_broken(record[name]):
         raise RefusedError(f"invalid_{name}")
     return text
 
@@ -312,7 +389,7 @@ def _optional_money(record: Mapping[str, object], name: str) -> int | None:
 
 
 def _split_lines(items: object) -> tuple[tuple[Line, ...], tuple[Rejected, ...]]:
-    if items is None or items == []:
+    if items is None:
         raise RefusedError("no_items")
     if not isinstance(items, list):
         raise RefusedError("invalid_items")
@@ -323,8 +400,6 @@ def _split_lines(items: object) -> tuple[tuple[Line, ...], tuple[Rejected, ...]]
             good.append(_accept_line(item))
         except RefusedError as refusal:
             bad.append(Rejected(str(refusal), "line", index))
-    if not good:
-        raise RefusedError("no_valid_items")
     return tuple(good), tuple(bad)
 
 
@@ -333,11 +408,10 @@ def _accept_line(item: object) -> Line:
         raise RefusedError("invalid_item")
     sku = _require_id(item, "sku")
     qty = units_of(item.get("qty"))
-    if qty is None or not 0 < qty < QTY_LIMIT:
+    if qty is None or not 0 <= qty < QTY_LIMIT:
         raise RefusedError("invalid_qty")
     line = Line(sku, qty, _optional_money(item, "price"))
-    # With a tiny quantity, rounding the amount can carry the unit price derived from it past what the column holds.
-    if line.amount is not None and max(line.amount, divide(line.amount * UNITS, qty)) >= LIMIT:
+    if line.amount is not None and line.amount >= LIMIT:
         raise RefusedError("invalid_price")
     return line
 
@@ -359,18 +433,27 @@ def _settle_amount(stated: int | None, lines: Iterable[Line]) -> int:
 def judge_batch(batch: Batch) -> Verdicts:
     """What becomes of each record of a batch."""
     orders: dict[int, Order] = {}
+    gone: dict[int, Gone] = {}
     refused: list[Reject] = []
-    outside = 0
+    outside = future = 0
     for index, record in enumerate(batch.orders):
         if _is_outside(record, batch):
             outside += 1
             continue
         verdict = judge(record)
-        if isinstance(verdict, Order):
-            orders[index] = verdict
-        reasons = verdict.rejects if isinstance(verdict, Order) else (verdict,)
+        reasons: tuple[Rejected, ...] = ()
+        if isinstance(verdict, Rejected):
+            reasons = (verdict,)
+        else:
+            counts_as = _cap(verdict.updated_at, batch)
+            future += counts_as != verdict.updated_at
+            if isinstance(verdict, Order):
+                orders[index] = replace(verdict, updated_at=counts_as)
+                reasons = verdict.rejects
+            else:
+                gone[index] = replace(verdict, updated_at=counts_as)
         refused += [Reject(r.scope, r.reason, index, r.line) for r in reasons]
-    return Verdicts(orders, tuple(refused), outside)
+    return Verdicts(orders, gone, tuple(refused), outside, future)
 
 
 def rejects(batch: Batch) -> list[Reject]:
@@ -383,7 +466,12 @@ def _is_outside(record: object, batch: Batch) -> bool:
         return False
     stamp = record.get("updated_at")
     moment = time_of(record.get("created_at") if stamp is None else stamp)
-    return moment is not None and not (batch.since or FIRST) <= moment < (batch.until or END)
+    return moment is not None and not (batch.since or FIRST) <= _cap(moment, batch) < (batch.until or END)
+
+
+def _cap(moment: datetime, batch: Batch) -> datetime:
+    """The time as which a version's own counts: one of the future is no newer than the extraction."""
+    return batch.began_at if batch.began_at is not None and moment > batch.began_at + FUTURE else moment
 
 
 # All batches
@@ -393,17 +481,20 @@ def fold(batches: Sequence[Batch]) -> dict[str, bytes]:
     """The bytes of every curated file, by path below ``curated/``; nothing where there is no batch."""
     if not batches:
         return {}
+    verdicts = [judge_batch(batch) for batch in batches]
     versions = [
-        (order.updated_at, number, position, order)
-        for number, batch in enumerate(batches)
-        for position, order in judge_batch(batch).orders.items()
+        (version.updated_at, number, position, version)
+        for number, verdict in enumerate(verdicts)
+        for position, version in (*verdict.orders.items(), *verdict.gone.items())
     ]
-    winners = {order.order_id: order for *_, order in sorted(versions, key=lambda version: version[:3])}
-    orders = [version[3] for version in versions]
+    winners = {version.order_id: version for *_, version in sorted(versions, key=lambda version: version[:3])}
+    orders = [order for verdict in verdicts for order in verdict.orders.values()]
     users = _fold_users([batch.users for batch in batches], {o.user_id for o in orders if o.user_id is not None})
     products = _fold_products([batch.products for batch in batches], {x.sku for o in orders for x in o.lines})
     partitions: dict[str, list[tuple[Cell, ...]]] = {}
     for _, order in sorted(winners.items()):
+        if isinstance(order, Gone):
+            continue
         path = f"dt={order.created_at:%Y-%m-%d}/fact_order.csv"
         partitions.setdefault(path, []).extend(_fact_rows(order, users, products))
     return {
@@ -455,7 +546,8 @@ def _fact_rows(
     country = None if order.user_id is None else users[order.user_id][2]
     for sku, share in zip(skus, shares, strict=True):
         amount = amounts[sku]
-        price = None if amount is None else divide(amount * UNITS, sum(line.qty for line in priced[sku]))
+        worth = sum(line.qty * (line.price or 0) for line in priced[sku])
+        price = None if amount is None else divide(worth, sum(line.qty for line in priced[sku]))
         _, name, category, list_price, _ = products[sku]
         yield (
             *(order.order_id, sku, order.user_id),

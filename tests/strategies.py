@@ -23,6 +23,7 @@ __all__ = [
     "cuts",
     "encode",
     "histories",
+    "leaving",
     "odd_records",
     "odd_text",
     "orders",
@@ -44,8 +45,16 @@ TIMES = (
     "2025-08-20T23:30:00-01:00",
     "2025-08-21",
     "2025-08-22 07:15:00.5",
+    "2062-01-01T00:00:00Z",
 )
+BEGINNINGS = (
+    datetime(2025, 8, 20, 9, tzinfo=UTC),
+    datetime(2025, 8, 21, 10, tzinfo=UTC),  # a day before the latest of the times but one is no future
+    datetime(2025, 9, 1, tzinfo=UTC),
+)
+"""When an extraction may have begun: before, among and after the times."""
 MONEY = tuple(map(Decimal, ("0.0", "0.0001", "0.00005", "0.00015", "1.99", "3.3333", "10.12345", "0.3333333", "1e2")))
+ZEROS: tuple[object, ...] = (0, Decimal("0.0"), "0", Decimal("0.00005"), Decimal("-0.00001"))
 QUANTITIES = (1, 2, 3, Decimal("0.5"), Decimal("0.3333"), Decimal("1.00005"), Decimal("7.0"), "2")
 
 ODD_NUMBERS = (
@@ -79,6 +88,9 @@ ODD_IDS = (
     *("o-1", " o-1 ", "o-1\x00", "\x00 o-1", "\u3000o-2\u2003", "\x1fo-2", "6", 6, "A", "\tA\n", "u-1 ", "7", 7, 8),
     *(0, -1),
     *(2**63, 2**64, 10**40, 10**254, 10**255, -(10**254), Decimal("6.0"), 6.0, True, False, "", " ", "\x00", " \x00 "),
+    *map(Decimal, ("6.00", "60e-1", "0.6e1", "-0.0", "7.5", "1e3", "1e254", "1e255", "1e400", "1e-400", "-7.0")),
+    *map(Decimal, ("6.00000000000000000001", "123456789012345.0", "1234567890123456.0", "6e99999999", "0e99999999")),
+    *(1e22, 7.5, math.nan, math.inf, "6.0", "6.00000000000000000001"),
     *("x" * 255, "x" * 256, " " + "x" * 255 + " ", "x" * 255 + "\x00", "é" * 127 + "x", "é" * 128, "🦊" * 63 + "xyz"),
     *("🦊" * 64, "\ud83d", "\ude00x", "\ud83d\x00\ude00", "\ud800" * 85, "\ud800" * 86, "\ufffd", "\u200b"),
     "\ufeffo-1",
@@ -163,13 +175,41 @@ def orders(draw: st.DrawFn) -> dict[str, object]:
         order["amount"] = None
     optional: dict[str, st.SearchStrategy[object]] = {
         "updated_at": st.sampled_from((*TIMES, None)),
-        "user_id": st.sampled_from((*USERS, None)),
+        "user_id": st.sampled_from((*USERS, None, Decimal("8.0"))),
+        "deleted": st.sampled_from((None, False, False)),
         "currency": st.sampled_from(CURRENCIES),
         "status": text,
         "metadata": st.fixed_dictionaries({}, optional={"source": text, "promo": text}) | st.none(),
     }
     order |= draw(st.fixed_dictionaries({}, optional=optional))
     order["items"] = draw(st.lists(_lines(priced=not has_amount), min_size=1, max_size=5))
+    if draw(st.integers(0, 5)) == 0:
+        order["items"] = draw(st.permutations([*order["items"], draw(_zero_lines())]))
+    return order
+
+
+@cache
+@st.composite
+def _zero_lines(draw: st.DrawFn) -> dict[str, object]:
+    """Valid lines of quantity 0, which are skipped, be their product another or not."""
+    price: st.SearchStrategy[object] = st.sampled_from((*MONEY, None))
+    return {"sku": draw(st.sampled_from((*SKUS, "zero"))), "qty": draw(st.sampled_from(ZEROS)), "price": draw(price)}
+
+
+@cache
+@st.composite
+def leaving(draw: st.DrawFn) -> dict[str, object]:
+    """Versions with which an order leaves: deleted, emptied, or with nothing but lines of quantity 0."""
+    order: dict[str, object] = draw(orders())
+    how = draw(st.sampled_from(("deleted", "bare", "emptied", "zeros")))
+    if how == "bare":
+        return {"order_id": order["order_id"], "deleted": True, "updated_at": draw(st.sampled_from(TIMES))}
+    if how == "deleted":
+        return order | {"deleted": True}
+    order.pop("amount", None)
+    if draw(st.booleans()):
+        order["amount"] = draw(st.sampled_from((None, 0, Decimal("0.0"), Decimal("0.00001"))))
+    order["items"] = draw(st.lists(_zero_lines(), min_size=1, max_size=2)) if how == "zeros" else []
     return order
 
 
@@ -181,6 +221,7 @@ ODD_FIELDS: dict[str, Sequence[object]] = {
     "amount": ODD_NUMBERS,
     "currency": ODD_TEXTS,
     "status": ODD_TEXTS,
+    "deleted": (True, True, False, None, "true", 1, 0, Decimal("1.0"), []),
     "items": (),
     "metadata": ("web", 5, True, "[]"),
 }
@@ -207,7 +248,7 @@ def _twisted(draw: st.DrawFn, base: dict[str, object], fields: dict[str, Sequenc
 @st.composite
 def odd_records(draw: st.DrawFn) -> object:
     """Records that break rules or nearly do: orders with odd fields or lines, rarely something else altogether."""
-    record: dict[str, object] = draw(orders())
+    record: dict[str, object] = draw(st.one_of(orders(), orders(), leaving()))
     where = draw(st.sampled_from(("order", "line", "line", "metadata", "both", "json")))
     if where == "json":
         return draw(any_json())
@@ -222,8 +263,8 @@ def odd_records(draw: st.DrawFn) -> object:
 
 
 def histories(*, odd: bool = True, max_size: int = 12) -> st.SearchStrategy[list[object]]:
-    """Records in the order a source sent them; without ``odd`` every one is a good order."""
-    good: st.SearchStrategy[object] = orders()
+    """Records in the order a source sent them; without ``odd`` every one is a good order, or its leaving."""
+    good: st.SearchStrategy[object] = st.one_of(orders(), orders(), orders(), leaving())
     return st.lists(st.one_of(good, good, odd_records()) if odd else good, max_size=max_size)
 
 
@@ -324,7 +365,8 @@ def batches(draw: st.DrawFn, *, odd: bool = True, windowed: bool = True) -> list
     for records in draw(histories(odd=odd).flatmap(cuts)):
         users, products = draw(reference_csvs())
         since, until = draw(st.just((None, None)) | windows()) if windowed else (None, None)
-        made.append(Batch(records, users, products, since, until))
+        began_at = draw(st.sampled_from((None, *BEGINNINGS))) if windowed else None
+        made.append(Batch(records, users, products, since, until, began_at))
     return made
 
 

@@ -1,5 +1,6 @@
 """Examples of every rule, so that the reference itself can be trusted."""
 
+import math
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import chain
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from reference_fold import (
     Batch,
+    Gone,
     Order,
     Reject,
     Rejected,
@@ -23,6 +25,11 @@ from strategies import batches, cuts, encode, histories, odd_records, orders
 
 BRIEFLY = settings(max_examples=40, derandomize=True, deadline=None)
 TOO_LONG = "é" * 128
+CREATED = datetime(2025, 8, 20, 10, tzinfo=UTC)
+
+
+def each(*values: object) -> tuple[object, ...]:
+    return values
 
 
 def order(**fields: object) -> dict[str, object]:
@@ -42,8 +49,11 @@ def line(sku: object = "A", qty: object = 1, price: object = 10) -> dict[str, ob
     return {"sku": sku, "qty": qty, "price": price}
 
 
-def each(*values: object) -> tuple[object, ...]:
-    return values
+def nested(levels: int) -> object:
+    value: object = 1
+    for _ in range(levels - 1):
+        value = [value]
+    return value
 
 
 def accepted(record: object) -> Order:
@@ -63,21 +73,32 @@ def fact_rows(*records: object, dt: str = "2025-08-20") -> list[list[str]]:
         *((record, "not_an_object") for record in each(None, 5, "order", [], True)),
         *(
             (order(order_id=value), "missing_order_id")
-            for value in each(..., None, "", " \x00 ", True, 1.0, Decimal(1), [])
+            for value in each(..., None, "", " \x00 ", True, 1.5, Decimal("1e-400"), math.nan, [])
         ),
-        (order(order_id=TOO_LONG), "invalid_order_id"),
+        *(
+            (order(order_id=value), "invalid_order_id")
+            for value in each(TOO_LONG, "o\ud800", "\udc00", Decimal("1e255"), Decimal("Infinity"))
+        ),
+        (order(note=nested(2001)), "too_deep"),
+        (order(note=nested(2001), order_id=None), "missing_order_id"),
+        (order(note=nested(2001), created_at=None), "too_deep"),
+        ({"order_id": 1, "deleted": True}, "missing_created_at"),
+        ({"order_id": 1, "deleted": True, "updated_at": "soon"}, "invalid_updated_at"),
+        ({"order_id": 1, "deleted": True, "updated_at": "2025-08-20", "created_at": "x"}, "invalid_created_at"),
         (order(created_at=...), "missing_created_at"),
         *(
             (order(created_at=value), "invalid_created_at")
             for value in each("", "soon", "20250820", 1755684190, "2200-01-01")
         ),
         *((order(updated_at=value), "invalid_updated_at") for value in each("", "1969-12-31", "1e9", False)),
-        (order(user_id=TOO_LONG), "invalid_user_id"),
+        *((order(user_id=value), "invalid_user_id") for value in each(TOO_LONG, "u\ud800")),
         *(
             (order(amount=value), "invalid_amount")
             for value in each("", "ten", True, -1, "NaN", "99999999999999.99995", {})
         ),
-        *((order(items=value), "no_items") for value in each(..., None, [])),
+        *((order(items=value), "no_items") for value in each(..., None, [], [line(qty=0)])),
+        (order(amount=0, items=None), "no_items"),
+        (order(amount=0, items=[line(qty=0), line(qty=-1)]), "no_valid_items"),
         *((order(items=value), "invalid_items") for value in each({}, "", 0, "[]")),
         (order(items=[None, line(sku=None)]), "no_valid_items"),
         *((order(amount=value, items=[line(price=None)]), "missing_amount") for value in each(..., None)),
@@ -95,14 +116,12 @@ def test_order_is_refused_for_the_first_rule_it_breaks(record: object, reason: s
     [
         *((item, "invalid_item") for item in each(None, "A", [], 5)),
         *((line(sku=value), "missing_sku") for value in each(None, "", True, 1.5)),
-        (line(sku=TOO_LONG), "invalid_sku"),
-        *(
-            (line(qty=value), "invalid_qty")
-            for value in each(None, 0, -1, "x", True, "0.00005", 10**9, "999999999.99995")
-        ),
+        *((line(sku=value), "invalid_sku") for value in each(TOO_LONG, "\ud800")),
+        (line(sku=None, qty=0), "missing_sku"),
+        (line(price=-1, qty=0), "invalid_price"),
+        *((line(qty=value), "invalid_qty") for value in each(None, -1, "x", True, "-0.0001", 10**9, "999999999.99995")),
         *((line(price=value), "invalid_price") for value in each("", -1, 10**14, "1_0", "\uff11", False, [])),
         (line(qty=10, price=10**13), "invalid_price"),
-        (line(qty="0.0001", price="99999999999999.9999"), "invalid_price"),
     ],
 )
 def test_bad_line_is_left_out_and_the_order_stays(item: object, reason: str) -> None:
@@ -147,10 +166,68 @@ def test_times_are_read_as_utc(value: str, iso: str | None) -> None:
 
 def test_text_is_cleaned_and_cut() -> None:
     got = accepted(
-        order(order_id="\x00 6\ud800", user_id=7, currency="ß" * 128, status="x" * 254 + "é", metadata="web")
+        order(order_id="\x00 6", user_id=7, currency="ß" * 128, status="x" * 254 + "é", metadata={"promo": "\ud800"})
     )
-    assert (got.order_id, got.user_id, got.currency) == ("6\ufffd", "7", "S" * 255)
-    assert (got.status, got.source, got.promo) == ("x" * 254, None, None)
+    assert (got.order_id, got.user_id, got.currency) == ("6", "7", "S" * 255)
+    assert (got.status, got.source, got.promo) == ("x" * 254, None, "\ufffd")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(Decimal("501.0"), "501"), (Decimal("5.01e2"), "501"), (7.0, "7"), (Decimal("-0.0"), "0"), (1e22, f"1{'0' * 22}")],
+)
+def test_a_whole_number_is_an_id_in_any_form(value: object, text: str) -> None:
+    assert accepted(order(order_id=value, user_id=value, items=[line(value)])).user_id == text
+
+
+@pytest.mark.parametrize(
+    ("record", "gone"),
+    [
+        (order(deleted=True, items=5, amount="x"), Gone("o-1", CREATED, deleted=True)),
+        ({"order_id": 7.0, "deleted": True, "updated_at": "2025-08-20T10:00Z"}, Gone("7", CREATED, deleted=True)),
+        *(
+            (order(amount=value, items=[]), Gone("o-1", CREATED, deleted=False))
+            for value in each(..., None, 0, "0.00001")
+        ),
+        (order(amount=0, items=[line(qty=0)]), Gone("o-1", CREATED, deleted=False, skipped=1)),
+    ],
+)
+def test_an_order_leaves(record: object, gone: Gone) -> None:
+    assert judge(record) == gone
+    files = fold([Batch([order(status="old"), record])])
+    assert [name for name in files if name.startswith("dt=")] == (
+        [] if gone.order_id == "o-1" else ["dt=2025-08-20/fact_order.csv"]
+    )
+    back = order(updated_at="2025-08-21")
+    assert fold([Batch([order(), record]), Batch([back])]) == fold([Batch([back])])
+
+
+@pytest.mark.parametrize("deleted", each(False, None, "true", 1))
+def test_only_true_deletes(deleted: object) -> None:
+    assert accepted(order(deleted=deleted)) == accepted(order())
+
+
+def test_who_leaves_is_mentioned_by_its_other_versions_only() -> None:
+    files = fold([Batch([order(user_id="u-2", deleted=True), order(order_id="o-2", items=[line(), line("zero", 0)])])])
+    assert (files["dim_user.csv"].count(b"\n"), files["dim_product.csv"].count(b"\n")) == (2, 2)
+    assert b"u-2" not in files["dim_user.csv"]
+
+
+def test_the_unit_price_is_the_exact_average() -> None:
+    assert [row[4] for row in fact_rows(order(items=[line("A", "0.125", "3.99")]))] == ["3.9900"]
+    halves = [line("A", 1, "0.0001"), line("A", 1, "0.0002"), line("B", 1, "0.0002"), line("B", 1, "0.0003")]
+    assert [row[4] for row in fact_rows(order(items=halves))] == ["0.0002", "0.0002"]
+
+
+def test_a_time_of_the_future_counts_as_the_moment_of_its_extraction() -> None:
+    def versions(*times: str, until: datetime | None = None) -> tuple[list[str], int, int]:
+        records = [order(order_id=f"o-{n}", updated_at=time, created_at="2062-01-01") for n, time in enumerate(times)]
+        found = judge_batch(Batch(records, until=until, began_at=CREATED))
+        return [f"{o.updated_at:%d %H:%M:%S}" for o in found.orders.values()], found.future, found.outside_window
+
+    edge = "2025-08-21T10:00:00Z"
+    assert versions(edge, "2025-08-21T10:00:00.000001Z", "2062-01-01") == (["21 10:00:00", *["20 10:00:00"] * 2], 2, 0)
+    assert versions("2062-01-01", until=CREATED) == ([], 0, 1)
 
 
 def test_json_is_read_exactly_and_the_last_of_duplicate_keys_counts() -> None:
@@ -220,7 +297,7 @@ def test_the_window_drops_what_lies_outside_before_any_other_rule() -> None:
             {"updated_at": "2025-08-20"},
             order(updated_at="soon"),
             "2025-08-30",
-            order(items=[line(), line(qty=0)]),
+            order(items=[line(), line(qty=-1)]),
         ],
         since=datetime(2025, 8, 20, tzinfo=UTC),
         until=datetime(2025, 8, 21, tzinfo=UTC),

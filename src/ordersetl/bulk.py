@@ -6,7 +6,7 @@ its values are then read by expressions. Any other record is *doubtful* and goes
 text it came in. So the bulk path never rejects, and never decides.
 
 What makes a record doubtful that looks plain: a key that stands twice (DuckDB takes the first, JSON parsers the last),
-and a number that DuckDB, which reads doubles, may have brought onto a tie of rounding.
+a number that DuckDB, which reads doubles, may have brought onto a tie of rounding or off its fraction, and nesting.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from operator import and_
 
 import polars as pl
 
+from ordersetl.bulk_certainty import is_certain
 from ordersetl.fields import read_fields
 from ordersetl.source.page import Page, split_records
 from ordersetl.star import ITEM_SCHEMA, ORDER_SCHEMA
@@ -29,6 +30,7 @@ PAGE_BITS = 32
 _END = r"[!#-\[\]-~\p{L}\p{N}]"
 """First and last character of a text that stripping leaves alone for certain."""
 _TEXT = rf'^(?:"{_END}(?:[^\\]*{_END})?"|[0-9]{{1,18}})$'
+_ID = rf'^(?:"{_END}(?:[^\\]*{_END})?"|[0-9]{{1,18}}|[0-9]{{1,15}}\.0)$'
 _NUMBER = r'^"?(?:[0-9]{1,9}(?:\.(?:[0-9]{1,4}|[0-9]{4}[0-46-9]|[0-9]{6,20}))?|[0-9]{10,14})"?$'
 """A number that rounds to four digits as the one in the payload does, of which DuckDB wrote the double.
 
@@ -41,8 +43,6 @@ _TIME = (
 )
 _LARGE = 9e13
 """Amounts from here on are left to the models: a float cannot tell them from 10^14."""
-
-_KEYS = ("order_id", "user_id", "amount", "currency", "created_at", "updated_at", "status", "source", "promo")
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,10 @@ def _sort_out(records: pl.DataFrame, pages: frozenset[int]) -> BulkOrders:
         plain=_order_is_plain()
     )
     plain = typed.filter("plain")
-    once = _has_each_key_once(plain)
-    doubtful = pl.concat(part.select("pos", "record") for part in (typed.filter(~pl.col("plain")), plain.filter(~once)))
-    orders = _orders_of(plain if once.all() else plain.filter(once), judged)
+    certain = is_certain(plain, judged)
+    rest = (typed.filter(~pl.col("plain")), plain.filter(~certain))
+    doubtful = pl.concat(part.select("pos", "record") for part in rest)
+    orders = _orders_of(plain if certain.all() else plain.filter(certain), judged)
     kept = judged.join(orders.select("pos"), on="pos", how="semi").select(*ITEM_SCHEMA)
     return BulkOrders(orders, kept, [DoubtfulRecord(pos, text) for pos, text in doubtful.iter_rows()], pages)
 
@@ -138,7 +139,8 @@ def _orders_of(plain: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
 
 def _item_columns() -> list[pl.Expr]:
     return [
-        _text("sku").alias("sku"),
+        _id("sku").alias("sku"),
+        pl.col("sku").str.ends_with(".0").alias("sku_is_float"),
         _decimal("qty").alias("qty"),
         _decimal("price").alias("price"),
         _is_plain_id("sku").alias("sku_is_plain"),
@@ -159,9 +161,11 @@ def _item_is_plain() -> pl.Expr:
 
 def _order_columns() -> list[pl.Expr]:
     return [
-        _text("order_id").alias("order_id"),
+        _id("order_id").alias("order_id"),
+        pl.col("order_id").str.ends_with(".0").alias("order_id_is_float"),
         _is_plain_id("order_id").alias("order_id_is_plain"),
-        _text("user_id").alias("user_id"),
+        _id("user_id").alias("user_id"),
+        pl.col("user_id").str.ends_with(".0").fill_null(value=False).alias("user_id_is_float"),
         (pl.col("user_id").is_null() | _is_plain_id("user_id")).alias("user_id_is_plain"),
         _decimal("amount").alias("order_amount"),
         _is_absent_or("amount", _NUMBER).alias("amount_is_plain"),
@@ -180,6 +184,7 @@ def _order_columns() -> list[pl.Expr]:
 def _order_is_plain() -> pl.Expr:
     return _all(
         pl.col("order_id_is_plain"),
+        pl.col("deleted").is_null() | (pl.col("deleted") == "false"),
         pl.col("created_at_is_plain"),
         pl.col("created_at_order").is_not_null(),
         pl.col("updated_at_is_plain"),
@@ -195,51 +200,16 @@ def _order_is_plain() -> pl.Expr:
     )
 
 
-def _has_each_key_once(plain: pl.DataFrame) -> pl.Series:
-    r"""Whether every key of a plain record is accounted for by one value that was read, so that none stands twice.
-
-    The text has no escaped ASCII: a key ends with ``":``, which little else holds (a blank in between leaves the record
-    in doubt). A value that was read accounts for one key; a known key without a value accounts for one more where the
-    text holds it with null. Where that leaves keys over, they may be unknown ones: then each known key is counted by
-    itself.
-    """
-    record = pl.col("record")
-    known = plain.select(
-        "record",
-        *(_is_present(plain["record"], name, plain[name].is_not_null()) for name in _KEYS),
-        _is_present(plain["record"], "metadata", plain["has_metadata"]),
-        items=pl.lit(1, pl.UInt32),
-        sku=pl.col("items"),
-        qty=pl.col("items"),
-        price=pl.col("price_keys").cast(pl.UInt32),
-    )
-    present = known.columns[1:]
-    accounted = known.select(
-        (record.str.count_matches('":', literal=True) == pl.sum_horizontal(present)).fill_null(value=False)
-    ).to_series()
-    left_over = (~accounted).arg_true()
-    if left_over.is_empty():
-        return accounted
-    counted = _all(*(record.str.count_matches(f'"{name}":', literal=True) == pl.col(name) for name in present))
-    return accounted.scatter(left_over, known[left_over].select(counted).to_series())
-
-
-def _is_present(records: pl.Series, name: str, has_value: pl.Series) -> pl.Series:
-    """How often, 1 or 0, a key stands in each record, be it with null."""
-    without = (~has_value).arg_true()
-    if without.is_empty():
-        return has_value.cast(pl.UInt32).alias(name)
-    blank = " " if '": ' in records[0] else ""  # a guess: where it is wrong, keys are left over
-    with_null = records.gather(without).str.contains(f'"{name}":{blank}null', literal=True)
-    return has_value.cast(pl.UInt32).scatter(without, with_null.cast(pl.UInt32)).alias(name)
-
-
 def _all(*conditions: pl.Expr) -> pl.Expr:
     return reduce(and_, conditions).fill_null(value=False)
 
 
 def _text(name: str) -> pl.Expr:
     return pl.col(name).str.strip_chars('"')
+
+
+def _id(name: str) -> pl.Expr:
+    return pl.col(name).str.strip_suffix(".0").str.strip_chars('"')  # a string ends with its quote
 
 
 def _decimal(name: str) -> pl.Expr:
@@ -263,13 +233,13 @@ def _read_times(values: pl.Series) -> pl.Series:
     return times.scatter(rest, other.to_series())
 
 
-def _is_plain_id(name: str) -> pl.Expr:
+def _is_plain_id(name: str, pattern: str = _ID) -> pl.Expr:
     fits = pl.col(name).str.len_bytes() <= TEXT_BYTES
-    return (pl.col(name).str.contains(_TEXT) & fits).fill_null(value=False)
+    return (pl.col(name).str.contains(pattern) & fits).fill_null(value=False)
 
 
 def _is_plain_text(name: str) -> pl.Expr:
-    return pl.col(name).is_null() | _is_plain_id(name)
+    return pl.col(name).is_null() | _is_plain_id(name, _TEXT)
 
 
 def _is_absent_or(name: str, pattern: str) -> pl.Expr:

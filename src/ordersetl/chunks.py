@@ -1,7 +1,7 @@
 """Chunks: some pages of a batch are validated together and become one part of the staged batch, on any worker."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -21,6 +21,8 @@ __all__ = ["BatchStaging", "Chunk", "ChunkOutcome", "stage_chunk"]
 _MIB = 1 << 20
 _LEAST_BULK_BYTES = 64 * 1024
 """A chunk of less than this goes to the models at once: it takes them less time than DuckDB takes to begin."""
+_MOST_RECORDS = 100_000
+"""Records of a chunk, unless a single page has more: tiny ones take far more memory than their bytes."""
 _ROW_GROUP = 16_384
 """Rows: small enough that a day's rows are found without reading a whole file."""
 
@@ -54,14 +56,18 @@ class ChunkOutcome:
     lines_received: int
     lines_accepted: int
     lines_rejected: dict[str, int]
+    lines_skipped: int
+    deleted: int
+    emptied: int
+    future_updated_at: int
     texts_cut: int
 
 
 class BatchStaging:
     """The staging of one batch, chunk by chunk, which may begin while its pages are still coming in.
 
-    Chunks are consecutive pages of at most ``chunk_mb`` together, at least one page each: the parts are the same
-    however early their pages were known. What was staged counts only once its marker is written.
+    Chunks are consecutive pages of at most ``chunk_mb`` and 100,000 records together, at least one page each: the parts
+    are the same however early their pages were known. What was staged counts only once its marker is written.
     """
 
     def __init__(self, job: Job, batch: str, window: TimeWindow) -> None:
@@ -71,7 +77,7 @@ class BatchStaging:
         self._window = window
         self._gathered: list[PageEntry] = []
         self._received: list[ReceivedPage | None] = []
-        self._gathered_bytes = 0
+        self._gathered_bytes = self._gathered_records = 0
         self._chunks = 0
         self._queue = WorkQueue(job, stage_chunk)
         self._folder = job.lake.staged / batch
@@ -83,7 +89,8 @@ class BatchStaging:
 
         Given the page itself, this waits where chunks are staged more slowly than they come in: memory is bounded.
         """
-        if self._gathered and self._gathered_bytes + entry.bytes > self._job.settings.chunk_mb * _MIB:
+        too_large = self._gathered_bytes + entry.bytes > self._job.settings.chunk_mb * _MIB
+        if self._gathered and (too_large or self._gathered_records + entry.records > _MOST_RECORDS):
             self._put_chunk()
             if page is not None:
                 self._queue.await_room()
@@ -91,6 +98,7 @@ class BatchStaging:
         self._gathered.append(entry)
         self._received.append(page)
         self._gathered_bytes += entry.bytes
+        self._gathered_records += entry.records
 
     def finish(self) -> Iterator[ChunkOutcome]:
         """What the chunks became, in their order, once there are no more pages.
@@ -108,7 +116,8 @@ class BatchStaging:
         self._job.lake.disk.remove_tree(self._folder)
 
     def _put_chunk(self) -> None:
-        pages, self._gathered, self._gathered_bytes = self._gathered, [], 0
+        pages, self._gathered = self._gathered, []
+        self._gathered_bytes = self._gathered_records = 0
         received, self._received = self._received, []
         self._chunks += 1
         first = len(self.pages) - len(pages) + 1
@@ -133,39 +142,45 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
         lines_received=found.lines_received,
         lines_accepted=found.items.height,
         lines_rejected=found.lines_rejected,
+        lines_skipped=found.lines_skipped,
+        deleted=found.deleted,
+        emptied=found.emptied,
+        future_updated_at=found.future_updated_at,
         texts_cut=found.texts_cut,
     )
 
 
 def _read_pages(chunk: Chunk) -> list[Page]:
-    pages = []
-    for number, (entry, received) in enumerate(zip(chunk.pages, chunk.received, strict=True), chunk.first_page):
-        if received is not None:
-            pages.append(Page(number, received.body, received.head))
-        else:
-            pages.append(Page(number, raw.read_page_body(chunk.lake, chunk.batch, entry, since=chunk.window.since)))
-    return pages
+    return [
+        Page(number, received.body, received.head) if received is not None else _read_page(chunk, number, entry)
+        for number, (entry, received) in enumerate(zip(chunk.pages, chunk.received, strict=True), chunk.first_page)
+    ]
+
+
+def _read_page(chunk: Chunk, number: int, entry: PageEntry) -> Page:
+    return Page(number, raw.read_page_body(chunk.lake, chunk.batch, entry, since=chunk.window.since))
 
 
 def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
     folder = chunk.lake.staged / chunk.batch
 
-    def write(name: str, data: bytes, rows: int) -> StagedFile:
+    def write(name: str, data: bytes | Iterable[bytes], rows: int) -> StagedFile:
         written = chunk.lake.disk.publish(folder / name, data, sync=False)
         return StagedFile(name, written.sha256, written.bytes, rows)
 
     lines = merge_lines(found.orders, found.items).sort("dt", maintain_order=True)
     orders = found.orders.sort("pos").sort("dt", maintain_order=True)  # in two steps: a third of the time
-    days = orders.group_by("dt", maintain_order=True).len()
+    days = orders.drop_nulls("dt").group_by("dt", maintain_order=True).len()
     return PartEntry(
         orders=write(f"orders-{chunk.number:05d}.parquet", _parquet(orders), orders.height),
         lines=write(f"lines-{chunk.number:05d}.parquet", _parquet(lines), lines.height),
         rejects=write(
             f"rejects-{chunk.number:05d}.ndjson",
-            b"".join(reject.to_json(chunk.batch) for reject in found.rejects),
+            (reject.to_json(chunk.batch) for reject in found.rejects),
             len(found.rejects),
         ),
         days=dict(days.iter_rows()),
+        gone=orders["dt"].null_count(),
     )
 
 

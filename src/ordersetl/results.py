@@ -47,9 +47,10 @@ class ExtractResult:
 class TransformResult:
     """What the waiting batches hold, summed over them.
 
-    Orders balance: ``received == accepted + rejected + outside_window``.
-    Lines of accepted orders balance: ``lines_received == lines_accepted + lines_rejected``; ``rows`` is what is left
-    of the accepted ones after lines with one SKU became one.
+    Orders balance: ``received == accepted + rejected + outside_window``; ``deleted`` and ``emptied`` count those of the
+    accepted versions with which an order leaves, ``future_updated_at`` those whose time lay too far in the future.
+    Lines of accepted orders balance: ``lines_received == lines_accepted + lines_rejected + lines_skipped``, the latter
+    being those of quantity 0; ``rows`` is what is left of the accepted ones after lines with one SKU became one.
     """
 
     batches: tuple[str, ...]
@@ -66,6 +67,10 @@ class TransformResult:
     rows: int
     texts_cut: int
     seconds: float
+    lines_skipped: int = 0
+    deleted: int = 0
+    emptied: int = 0
+    future_updated_at: int = 0
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,8 @@ class Settings(BaseSettings):
     max_response_mb: int = Field(256, ge=1, le=4096, description="largest response that is accepted, in MiB")
     max_reference_mb: int = Field(256, ge=1, le=4096, description="largest users or products file, in MiB")
     resume_within: Span = Field(timedelta(hours=24), description="oldest interrupted extraction that is taken up again")
-    max_reject_ratio: float = Field(0.5, ge=0, le=1, description="rejected share of orders that stops a run")
+    max_reject_ratio: float = Field(0.5, ge=0, le=1, description="rejected share of distinct orders that stops a run")
+    min_rejects: int = Field(10, ge=1, description="rejected orders that it takes to stop a run, whatever their share")
     bulk: bool = Field(True, description="validate in bulk where that provably gives the models' verdict")
     chunk_mb: int = Field(12, ge=1, le=1024, description="raw JSON that one worker holds at a time, in MiB")
     workers: int | None = Field(None, ge=1, le=256, description="parallel workers; one a core if unset")
@@ -126,6 +127,7 @@ class Settings(BaseSettings):
         "max_response_mb",
         "max_reference_mb",
         "max_reject_ratio",
+        "min_rejects",
         "chunk_mb",
         "workers",
         mode="before",

@@ -2,7 +2,8 @@
 
 Two typed frames come out of validation, and are what staged files hold:
 
-* *orders*: one row per order version: ``pos`` (place in the batch), ``dt``, and the order's columns;
+* *orders*: one row per order version: ``pos`` (place in the batch), ``dt``, and the order's columns; a version with
+  which its order leaves has only ``pos``, ``order_id`` and ``updated_at_order``, the rest is null;
 * *lines*: one row per order version and SKU: ``pos``, ``dt``, ``sku``, ``qty``, ``item_price``, ``line_amount``,
   ``net_amount``.
 
@@ -68,20 +69,19 @@ _DATE_FORMAT = "%Y-%m-%d"
 def merge_lines(orders: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     """Bring items to the grain (order version, SKU) and give each row its share of the order's amount.
 
-    ``line_amount`` is the sum of qty x price, each product rounded half-even to four digits; ``item_price`` is
-    ``line_amount`` over the quantity of the priced items, half-even, as Polars multiplies and divides decimals. The
-    shares are :func:`_shares`.
+    ``line_amount`` is the sum of qty x price, each product rounded half-even to four digits, as Polars multiplies
+    decimals; ``item_price`` is the exact average over the priced items, sum(qty x price) / sum(qty), rounded half-even:
+    where an SKU has one priced item, or one price, it is that price. The shares are :func:`_shares`.
 
     Args:
-        orders: ORDER_SCHEMA, each ``pos`` once.
-        items: ITEM_SCHEMA; every ``pos`` is one of ``orders``.
+        orders: ORDER_SCHEMA, each ``pos`` once; one that leaves has no items.
+        items: ITEM_SCHEMA, each of a quantity above 0; every ``pos`` is one of ``orders``.
 
     Returns:
         LINE_SCHEMA, sorted by (pos, sku), no null but in ``item_price`` and ``line_amount``.
     """
     priced = items.with_columns(
-        line_amount=(pl.col("qty") * pl.col("price")).cast(_MONEY),
-        priced_qty=pl.when(pl.col("price").is_not_null()).then(pl.col("qty")),
+        line_amount=(pl.col("qty") * pl.col("price")).cast(_MONEY), item_price=pl.col("price")
     ).sort("pos", "sku", maintain_order=True)
     first = pl.col("pos").ne_missing(pl.col("pos").shift(1)) | pl.col("sku").ne_missing(pl.col("sku").shift(1))
     marked = priced.with_columns(first=first)
@@ -90,13 +90,14 @@ def merge_lines(orders: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
         repeated = marked.with_columns(row=pl.col("first").cum_sum() - 1).filter(
             ~(pl.col("first") & pl.col("first").shift(-1, fill_value=True))
         )
-        summed = repeated.group_by("row").agg(_sum_or_null(c).alias(c) for c in ("qty", "line_amount", "priced_qty"))
+        summed = repeated.group_by("row").agg(
+            *(_sum_or_null(c).alias(c) for c in ("qty", "line_amount")), item_price=_average_price()
+        )
         lines = lines.with_columns(lines[c].scatter(summed["row"], summed[c]) for c in summed.columns[1:])
     whole = lines.join(orders.select("pos", "dt", "order_amount"), on="pos", how="left", maintain_order="left")
     return (
         whole.with_columns(share=_shares(whole))
         .with_columns(
-            item_price=(pl.col("line_amount") / pl.col("priced_qty")).cast(_MONEY),
             net_amount=(pl.col("share").cast(pl.Decimal(38, 4)) / pl.lit(10_000)).cast(_MONEY),
         )
         .select(*LINE_SCHEMA)
@@ -106,6 +107,22 @@ def merge_lines(orders: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
 def _sum_or_null(column: str) -> pl.Expr:
     """Sum of what is not null; null where nothing is."""
     return pl.when(pl.col(column).count() > 0).then(pl.col(column).sum()).cast(_MONEY)
+
+
+def _average_price() -> pl.Expr:
+    """Sum of qty x price over the sum of qty, both over what has a price, half-even; null where nothing has one.
+
+    In whole units: with N = sum(qty x price) in 10^-8 and D = sum(qty) in 10^-4 the price is N / D in 10^-4. N stays
+    below 10^38: each product is below 10^22, and so are as many of them as a chunk can hold.
+    """
+    is_priced = pl.col("price").is_not_null()
+    qty = _units("qty").cast(pl.Int128).filter(is_priced)
+    worth = (qty * _units("price").cast(pl.Int128).filter(is_priced)).sum()
+    total = pl.when(is_priced.any()).then(qty.sum())
+    price = worth // total
+    over = 2 * (worth - price * total)
+    rounded = price + ((over > total) | ((over == total) & (price % 2 == 1))).cast(pl.Int128)
+    return (rounded.cast(pl.Decimal(38, 4)) / pl.lit(10_000)).cast(_MONEY)
 
 
 def _units(column: str) -> pl.Expr:

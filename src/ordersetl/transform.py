@@ -146,6 +146,10 @@ def stage_batch(job: Job, batch: str, ahead: StagingAhead | None = None) -> Stag
         lines_received=sum(o.lines_received for o in outcomes),
         lines_accepted=sum(o.lines_accepted for o in outcomes),
         lines_rejected=_add(o.lines_rejected for o in outcomes),
+        lines_skipped=sum(o.lines_skipped for o in outcomes),
+        deleted=sum(o.deleted for o in outcomes),
+        emptied=sum(o.emptied for o in outcomes),
+        future_updated_at=sum(o.future_updated_at for o in outcomes),
         texts_cut=sum(o.texts_cut for o in outcomes),
         quarantine_sha256=quarantine_sha256,
         quarantine_bytes=quarantine_bytes,
@@ -222,7 +226,7 @@ def _require_balance(source: BatchMarker, marker: StageMarker) -> None:
         InternalError: the books do not balance.
     """
     orders = marker.accepted + sum(marker.rejected.values()) + marker.outside_window
-    lines = marker.lines_accepted + sum(marker.lines_rejected.values())
+    lines = marker.lines_accepted + sum(marker.lines_rejected.values()) + marker.lines_skipped
     if not (source.records == marker.received == orders and marker.lines_received == lines >= marker.rows):
         raise InternalError(
             f"the books of batch {marker.batch} do not balance: {source.records} records received, {marker.received} "
@@ -254,6 +258,10 @@ def _summary(markers: Sequence[StageMarker], anew: tuple[str, ...], seconds: flo
         lines_rejected=sum(lines_rejected.values()),
         lines_rejected_by_reason=lines_rejected,
         rows=sum(m.rows for m in markers),
+        lines_skipped=sum(m.lines_skipped for m in markers),
+        deleted=sum(m.deleted for m in markers),
+        emptied=sum(m.emptied for m in markers),
+        future_updated_at=sum(m.future_updated_at for m in markers),
         texts_cut=sum(m.texts_cut for m in markers),
         seconds=seconds,
     )

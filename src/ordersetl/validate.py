@@ -3,25 +3,28 @@
 Two paths give the same verdict and the same values: the bulk path for what is plain, the models for the rest.
 """
 
-import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 
 import polars as pl
 
 from ordersetl.bulk import NOTHING_READ, PAGE_BITS, read_bulk
-from ordersetl.models import Failure, ReadOrder, read_order
-from ordersetl.source.page import Page, parse_json, read_records
+from ordersetl.models import Failure, GoneOrder, ReadOrder, read_order
+from ordersetl.rejects import Reject
+from ordersetl.source.page import MAX_DEPTH, DeepRecord, Page, parse_json, read_records
 from ordersetl.star import ITEM_SCHEMA, ORDER_SCHEMA
 from ordersetl.values import read_short_text, read_time
 
-__all__ = ["Reject", "TimeWindow", "Validated", "validate_pages"]
+__all__ = ["TimeWindow", "Validated", "validate_pages"]
+
+_FUTURE = timedelta(days=1)
+"""What a version's time may be ahead of ours: two clocks differ, but not by more."""
+_ID_REASONS = {"not_an_object", "missing_order_id", "invalid_order_id"}
+"""Rules that come before the one on depth."""
 
 
 @dataclass(frozen=True)
@@ -40,44 +43,26 @@ class TimeWindow:
         """Whether the moment, aware, lies inside."""
         return (self.since is None or moment >= self.since) and (self.until is None or moment < self.until)
 
+    @property
+    def latest(self) -> datetime | None:
+        """The latest time that a version may claim, aware; None where it may claim any."""
+        return None if self.began_at is None else self.began_at + _FUTURE
 
-@dataclass(frozen=True)
-class Reject:
-    """A rejected order (``line`` is None) or line, where it is in raw, and why."""
-
-    page: int
-    index: int
-    line: int | None
-    order_id: str | None
-    reason: str
-    detail: str
-    record: Any
-
-    def to_json(self, batch: str) -> bytes:
-        """One line of the quarantine file."""
-        told = {
-            "batch": batch,
-            "page": self.page,
-            "index": self.index,
-            "line": self.line,
-            "order_id": self.order_id,
-            "scope": "order" if self.line is None else "line",
-            "reason": self.reason,
-            "detail": self.detail,
-            "record": self.record,
-        }
-        try:
-            return _dump(told)
-        except RecursionError:
-            return _dump({**told, "record": None, "detail": f"{self.detail} (nested too deeply to be copied: see raw)"})
+    def cap(self, moment: datetime) -> datetime:
+        """The time as which a version's own counts: the extraction's beginning where it lies in the future."""
+        return moment if self.began_at is None or moment <= self.began_at + _FUTURE else self.began_at
 
 
 @dataclass
 class Validated:
     """What a chunk of pages holds.
 
-    ``orders`` has ORDER_SCHEMA (each ``pos`` once), ``items`` ITEM_SCHEMA; rejects are in the order of the pages.
-    ``received == orders.height + rejected orders + outside_window``.
+    ``orders`` has ORDER_SCHEMA (each ``pos`` once), ``items`` ITEM_SCHEMA; rejects are in the order of the pages. A
+    version with which its order leaves has no ``dt``, nothing but its id and time, and no items: it is ``deleted`` or
+    ``emptied``.
+    ``received == orders.height + rejected orders + outside_window``;
+    ``lines_received == items.height + rejected lines + lines_skipped``. ``future_updated_at`` counts the orders whose
+    time was capped.
     """
 
     orders: pl.DataFrame
@@ -86,6 +71,10 @@ class Validated:
     received: int
     outside_window: int
     lines_received: int
+    lines_skipped: int
+    deleted: int
+    emptied: int
+    future_updated_at: int
     texts_cut: int
 
     @property
@@ -106,28 +95,33 @@ class _Columns:
     orders: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in ORDER_SCHEMA})
     items: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in ITEM_SCHEMA})
 
-    def add(self, pos: int, order: ReadOrder) -> None:
+    def add(self, pos: int, order: ReadOrder, time: datetime) -> None:
         created = order.created_at.replace(tzinfo=None)
-        values = (
-            pos,
-            created.date(),
-            order.order_id,
-            order.user_id,
-            order.amount,
-            order.currency,
-            created,
-            order.updated_at.replace(tzinfo=None),
-            order.status,
-            order.source,
-            order.promo,
+        self._add_order(
+            pos=pos,
+            dt=created.date(),
+            order_id=order.order_id,
+            user_id=order.user_id,
+            order_amount=order.amount,
+            currency=order.currency,
+            created_at_order=created,
+            updated_at_order=time.replace(tzinfo=None),
+            status=order.status,
+            source=order.source,
+            promo=order.promo,
         )
-        for column, value in zip(self.orders.values(), values, strict=True):
-            column.append(value)
         for _, line in order.lines:
             for column, value in zip(
                 self.items.values(), (pos, line["sku"], line["qty"], line.get("price")), strict=True
             ):
                 column.append(value)
+
+    def add_gone(self, pos: int, order: GoneOrder, time: datetime) -> None:
+        self._add_order(pos=pos, order_id=order.order_id, updated_at_order=time.replace(tzinfo=None))
+
+    def _add_order(self, **values: Any) -> None:  # noqa: ANN401 - any column's value
+        for name, column in self.orders.items():
+            column.append(values.get(name))
 
 
 def validate_pages(pages: Sequence[Page], window: TimeWindow, *, bulk: bool = True) -> Validated:
@@ -143,18 +137,23 @@ def validate_pages(pages: Sequence[Page], window: TimeWindow, *, bulk: bool = Tr
     """
     fast = read_bulk(pages) if bulk else NOTHING_READ
     in_doubt = chain.from_iterable(_page_records(page) for page in pages if page.number not in fast.pages)
-    rest = _judge(chain(in_doubt, ((d.pos, parse_json(d.text)) for d in fast.doubtful)), window)
-    plain, plain_items, outside = _inside(fast.orders, fast.items, window)
+    rest = _judge(chain(in_doubt, ((d.pos, _parse_record(d.text)) for d in fast.doubtful)), window)
+    plain, plain_items, outside, future = _inside(fast.orders, fast.items, window)
     orders = pl.concat([plain, pl.DataFrame(rest.columns.orders, schema=ORDER_SCHEMA)])
     items = pl.concat([plain_items, pl.DataFrame(rest.columns.items, schema=ITEM_SCHEMA)])
+    counts = rest.counts
     return Validated(
         orders=orders,
         items=items,
         rejects=sorted(rest.rejects, key=lambda r: (r.page, r.index, -1 if r.line is None else r.line)),
-        received=fast.orders.height + rest.received,
-        outside_window=outside + rest.outside,
-        lines_received=items.height + sum(r.line is not None for r in rest.rejects),
-        texts_cut=rest.texts_cut,
+        received=fast.orders.height + counts["received"],
+        outside_window=outside + counts["outside"],
+        lines_received=items.height + counts["lines_skipped"] + sum(r.line is not None for r in rest.rejects),
+        lines_skipped=counts["lines_skipped"],
+        deleted=counts["deleted"],
+        emptied=counts["emptied"],
+        future_updated_at=future + counts["future"],
+        texts_cut=counts["texts_cut"],
     )
 
 
@@ -164,32 +163,57 @@ class _Judged:
 
     columns: _Columns = field(default_factory=_Columns)
     rejects: list[Reject] = field(default_factory=list)
-    received: int = 0
-    outside: int = 0
-    texts_cut: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def accept(self, pos: int, order: ReadOrder | GoneOrder, time: datetime) -> None:
+        """Take in an order whose version counts as of ``time``."""
+        self.counts["future"] += time != order.updated_at
+        self.counts["lines_skipped"] += order.lines_skipped
+        if isinstance(order, GoneOrder):
+            self.counts["deleted" if order.deleted else "emptied"] += 1
+            self.columns.add_gone(pos, order, time)
+        else:
+            self.counts["texts_cut"] += order.texts_cut
+            self.columns.add(pos, order, time)
 
 
 def _judge(records: Iterable[tuple[int, Any]], window: TimeWindow) -> _Judged:
     judged = _Judged()
     for pos, record in records:
-        judged.received += 1
-        moment = _moment(record)
-        if moment is not None and not window.holds(moment):
-            judged.outside += 1
+        judged.counts["received"] += 1
+        stated = _moment(record)
+        time = None if stated is None else window.cap(stated)
+        if time is not None and not window.holds(time):
+            judged.counts["outside"] += 1
             continue
-        read = read_order(record)
         page, index = pos >> PAGE_BITS, pos & ((1 << PAGE_BITS) - 1)
+        read = _read_any(record)
         if isinstance(read, Failure):
-            told = read_short_text(record.get("order_id"))[0] if isinstance(record, dict) else None
-            judged.rejects.append(Reject(page, index, None, told, read.reason, read.detail, record))
+            order_id = read_short_text(record.get("order_id"))[0] if isinstance(record, dict) else None
+            shown = None if isinstance(record, DeepRecord) else record
+            judged.rejects.append(Reject(page, index, None, order_id, read.reason, read.detail, time, shown))
             continue
-        judged.columns.add(pos, read)
-        judged.texts_cut += read.texts_cut
-        judged.rejects.extend(
-            Reject(page, index, f.line, read.order_id, f.reason, f.detail, record["items"][f.line])
-            for f in read.failures
-        )
+        time = window.cap(read.updated_at)
+        judged.accept(pos, read, time)
+        if isinstance(read, ReadOrder):
+            judged.rejects.extend(
+                Reject(page, index, f.line, read.order_id, f.reason, f.detail, time, record["items"][f.line])
+                for f in read.failures
+            )
     return judged
+
+
+def _read_any(record: object) -> ReadOrder | GoneOrder | Failure:
+    """What :func:`read_order` says of a record, also of one that is nested too deeply to be read."""
+    if not isinstance(record, DeepRecord):
+        return read_order(record)
+    where = f"it is nested more than {MAX_DEPTH} levels deep, and not copied here: see raw"
+    if not record.is_object:
+        return Failure("not_an_object", f"the record is not a JSON object; {where}")
+    read = read_order(record)
+    if isinstance(read, Failure) and read.reason in _ID_REASONS:
+        return Failure(read.reason, f"{read.detail}; {where}")
+    return Failure("too_deep", where)
 
 
 def _moment(record: object) -> datetime | None:
@@ -200,43 +224,41 @@ def _moment(record: object) -> datetime | None:
     return read_time(record.get("created_at") if given is None else given)
 
 
+def _parse_record(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    if text.count("[") + text.count("{") > MAX_DEPTH:  # perhaps too deep, which is for the reader of pages to say
+        return read_records(f"[{text}]".encode())[0]
+    return parse_json(text)
+
+
 def _page_records(page: Page) -> Iterator[tuple[int, Any]]:
     for index, record in enumerate(read_records(page.body)):
         yield page.number << PAGE_BITS | index, record
 
 
-def _inside(orders: pl.DataFrame, items: pl.DataFrame, window: TimeWindow) -> tuple[pl.DataFrame, pl.DataFrame, int]:
-    moment = pl.col("updated_at_order").dt.replace_time_zone("UTC")
+def _inside(
+    orders: pl.DataFrame, items: pl.DataFrame, window: TimeWindow
+) -> tuple[pl.DataFrame, pl.DataFrame, int, int]:
+    """Orders inside the window, their times capped, and their items; how many lie outside, and how many were capped."""
+    moment = pl.col("updated_at_order")
+    is_future = pl.lit(value=False) if window.latest is None else moment > _naive(window.latest)
+    future = orders.filter(is_future).height
+    if future and window.began_at is not None:
+        began = pl.lit(_naive(window.began_at), ORDER_SCHEMA["updated_at_order"])
+        marked = orders.with_columns(future=is_future)
+        orders = marked.with_columns(updated_at_order=pl.when("future").then(began).otherwise(moment))
     inside = pl.lit(value=True)
     if window.since is not None:
-        inside &= moment >= window.since.astimezone(UTC)
+        inside &= moment >= _naive(window.since)
     if window.until is not None:
-        inside &= moment < window.until.astimezone(UTC)
+        inside &= moment < _naive(window.until)
     kept = orders.filter(inside)
+    if future:
+        future = kept.filter("future").height
+        orders, kept = orders.drop("future"), kept.drop("future")
     if kept.height == orders.height:
-        return orders, items, 0
-    return kept, items.join(kept.select("pos"), on="pos", how="semi"), orders.height - kept.height
+        return orders, items, 0, future
+    return kept, items.join(kept.select("pos"), on="pos", how="semi"), orders.height - kept.height, future
 
 
-def _dump(told: dict[str, Any]) -> bytes:
-    """JSON that any reader takes: numbers as doubles where these are exact, else as text; no NaN, valid UTF-8."""
-    try:
-        text = json.dumps(told, ensure_ascii=False, allow_nan=False, default=_plain_number)
-        return text.encode() + b"\n"
-    except UnicodeEncodeError:  # a lone surrogate can only be written escaped
-        return json.dumps(told, allow_nan=False, default=_plain_number).encode() + b"\n"
-    except ValueError:  # NaN or Infinity
-        return _dump(_without_nan(told))
-
-
-def _plain_number(value: Decimal) -> float | str:
-    double = float(value)
-    return double if math.isfinite(double) and Decimal(repr(double)) == value else str(value)
-
-
-def _without_nan(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, dict):
-        return {key: _without_nan(member) for key, member in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(member) for member in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)

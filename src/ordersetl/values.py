@@ -12,6 +12,8 @@ __all__ = [
     "QTY_LIMIT",
     "TEXT_BYTES",
     "UNIT",
+    "HugeNumber",
+    "has_surrogate",
     "read_date",
     "read_decimal",
     "read_short_text",
@@ -31,14 +33,51 @@ EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _FIRST_YEAR, _LAST_YEAR = 1970, 2199
+_LONGEST_WHOLE = 300
+"""Digits of a whole number that are written out: more than any text holds."""
+
+
+class HugeNumber(str):
+    """A JSON number whose exponent is beyond what a Decimal holds, as it was written."""
+
+    __slots__ = ()
+
+
+def has_surrogate(value: object) -> bool:
+    """Whether a value is a string with half a surrogate pair, so that nobody knows which character it was."""
+    return isinstance(value, str) and _SURROGATE.search(value) is not None
 
 
 def read_text(value: object) -> str | None:
-    """Text of a string or an integer: NUL removed, what is no valid Unicode replaced, stripped; None where empty."""
+    """Text of a string or a whole number: NUL removed, half surrogate pairs replaced, stripped; None where empty.
+
+    A number is whole by its value, not by its form: ``501.0`` and ``5.01e2`` are ``501``. One with a fraction, and any
+    other type, is no text. Of a whole number the first 300 digits are true; the rest of a larger one may be left out.
+    """
+    if isinstance(value, HugeNumber | float | Decimal):
+        return _write_whole(value)
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     text = str(value).replace("\0", "")
     return _SURROGATE.sub("\ufffd", text).strip() or None
+
+
+def _write_whole(number: HugeNumber | float | Decimal) -> str | None:
+    """Digits of a number without a fraction; None where it has one, or is not finite."""
+    if isinstance(number, HugeNumber):
+        mantissa, _, exponent = number.lower().partition("e")
+        digits = mantissa.lstrip("-").replace(".", "").lstrip("0")
+        if not digits or exponent.startswith("-"):
+            return None if digits else "0"
+        sign = "-" if mantissa.startswith("-") else ""
+        return sign + digits.ljust(_LONGEST_WHOLE, "0")
+    exact = number if isinstance(number, Decimal) else Decimal(repr(number))
+    if not exact.is_finite() or exact != exact.to_integral_value():
+        return None
+    if not exact or exact.adjusted() < _LONGEST_WHOLE:
+        return str(int(exact)) if exact else "0"
+    first = "".join(map(str, exact.as_tuple().digits[:_LONGEST_WHOLE]))
+    return ("-" if exact < 0 else "") + first.ljust(_LONGEST_WHOLE, "0")
 
 
 def read_short_text(value: object, *, upper: bool = False) -> tuple[str | None, bool]:
@@ -70,10 +109,16 @@ def read_decimal(value: object) -> Decimal | None:
         try:
             exact = Decimal(text)
         except InvalidOperation:  # an exponent beyond all measure
-            return None
+            exact = _read_beyond(text)
     if not exact.is_finite() or exact.adjusted() > AMOUNT_LIMIT.adjusted() + 1:
         return None
     return EXACT.quantize(exact, UNIT)
+
+
+def _read_beyond(text: str) -> Decimal:
+    """A number whose exponent no Decimal holds: nothing at all, or more than any limit."""
+    mantissa, _, exponent = text.lower().partition("e")
+    return Decimal(0) if exponent.startswith("-") or not mantissa.strip("+-.0") else Decimal("Infinity")
 
 
 def read_time(value: object) -> datetime | None:

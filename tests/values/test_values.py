@@ -8,7 +8,7 @@ import reference_fold
 from hypothesis import example, given, settings, strategies as st
 from strategies import ODD_NUMBERS, ODD_TEXTS, ODD_TIMES, odd_text
 
-from ordersetl.values import read_date, read_decimal, read_short_text, read_text, read_time
+from ordersetl.values import HugeNumber, read_date, read_decimal, read_short_text, read_text, read_time
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,21 @@ def test_read_decimal_agrees_with_the_reference(value: object) -> None:
         (5, "5"),
         (0, "0"),
         (True, None),
-        (1.0, None),
-        (Decimal(1), None),
+        (1.0, "1"),
+        (Decimal("501.0"), "501"),
+        (Decimal("5.01e2"), "501"),
+        (Decimal("-7.0"), "-7"),
+        (-0.0, "0"),
+        (Decimal("0e-999999"), "0"),
+        (Decimal("1e254"), "1" + "0" * 254),
+        (HugeNumber("0.0e99999999999999999999"), "0"),
+        (HugeNumber("1e-99999999999999999999"), None),
+        (HugeNumber("-1.5e99999999999999999999"), "-15" + "0" * 298),
+        (1.5, None),
+        (Decimal("1.00000000000000000000000000000001"), None),
+        (Decimal("1e-999999999"), None),
+        (float("inf"), None),
+        (Decimal("NaN"), None),
         (None, None),
         ([], None),
     ],

@@ -45,13 +45,14 @@ class StagedFile(msgspec.Struct, frozen=True):
 class PartEntry(msgspec.Struct, frozen=True):
     """What one chunk of pages became: orders (a row a version), lines (a row a version and SKU), rejects.
 
-    ``days``: how many of the orders each day has.
+    ``days``: how many of the orders each day has; ``gone`` are those that have none, for their order leaves with them.
     """
 
     orders: StagedFile
     lines: StagedFile
     rejects: StagedFile
     days: dict[date, int]
+    gone: int = 0
 
 
 class StageMarker(msgspec.Struct, frozen=True):
@@ -76,6 +77,10 @@ class StageMarker(msgspec.Struct, frozen=True):
     texts_cut: int
     quarantine_sha256: str
     quarantine_bytes: int
+    lines_skipped: int = 0
+    deleted: int = 0
+    emptied: int = 0
+    future_updated_at: int = 0
 
     @property
     def days(self) -> set[date]:

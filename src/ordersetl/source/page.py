@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from ordersetl.errors import NonsenseError
 from ordersetl.models import Envelope
+from ordersetl.values import HugeNumber
 
 __all__ = ["MAX_DEPTH", "DeepRecord", "Page", "PageHead", "parse_json", "read_head", "read_records", "split_records"]
 
@@ -109,7 +110,8 @@ def parse_json(body: bytes | str) -> Any:  # noqa: ANN401 - any JSON value
     """Parse JSON leniently and exactly.
 
     Numbers become int or Decimal; a number beyond both stays text, which fails the same rules. NaN and Infinity are
-    read. Control characters in strings are read; of a repeated key the last counts; what is no valid UTF-8 is replaced.
+    read. Control characters in strings are read; of a repeated key the last counts. A byte that is not UTF-8 becomes
+    half a surrogate pair.
 
     Raises:
         NonsenseError: it is no JSON.
@@ -144,15 +146,15 @@ def _decode(body: bytes) -> str:
     encoding = json.detect_encoding(body)
     try:
         return body.decode(encoding, "surrogatepass")
-    except UnicodeDecodeError:
-        return body.decode(encoding, "replace")
+    except UnicodeDecodeError:  # in UTF-8, a broken byte becomes half a surrogate pair, which no id may hold
+        return body.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")
 
 
 def _read_float(text: str) -> Decimal | str:
     try:
         return Decimal(text)
     except InvalidOperation:
-        return text
+        return HugeNumber(text)
 
 
 def _read_int(text: str) -> int | str:

@@ -1,41 +1,26 @@
 """The open quarantine: rejected orders that the curated layer holds in no version as new.
 
-A rejected version is closed by a curated version of its order whose ``updated_at_order`` is the same or later. One
-whose own time cannot be read counts as new as the moment its batch began.
+A rejected version is closed by a curated version of its order whose ``updated_at_order`` is the same or later. Its
+own time is that which validation wrote beside it; where it could not be read, the version is as new as its batch.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
 
 import duckdb
-import msgspec
 
 from ordersetl.lake.disk import open_regular
 from ordersetl.lake.layout import Lake
+from ordersetl.rejects import RejectLine, decode_reject
 from ordersetl.results import OpenOrder, OpenQuarantine
-from ordersetl.values import read_time
 from ordersetl.warehouse.duckdb_files import select_rows
 
 __all__ = ["close_rejects", "list_open", "load_rejects"]
 
 _CHUNK_ROWS = 10_000
 _NEVER = datetime(9999, 1, 1)  # noqa: DTZ001 - DuckDB's TIMESTAMP is naive UTC
-
-
-class _Rejected(msgspec.Struct, frozen=True):
-    """The members of a quarantine line that matter here."""
-
-    batch: str
-    scope: str
-    reason: str
-    order_id: str | None = None
-    page: int = 0
-    index: int = 0
-    record: Any = None
 
 
 _TYPES = {
@@ -100,26 +85,14 @@ def list_open(database: duckdb.DuckDBPyConnection, *, most: int) -> OpenQuaranti
 def _read_rejected(lake: Lake, batch: str) -> Iterator[tuple[object, ...]]:
     with suppress(OSError), open_regular(lake.quarantine_file(batch)) as file:
         for position, line in enumerate(file):
-            rejected = _decode(line)
+            rejected = decode_reject(line)
             if rejected is not None:
                 where = (batch, rejected.page, rejected.index, rejected.scope, position)
                 yield *where, rejected.order_id or None, rejected.reason, _moment_of(rejected)
 
 
-def _decode(line: bytes) -> _Rejected | None:
-    try:
-        return msgspec.json.decode(line, type=_Rejected)
-    except (msgspec.DecodeError, RecursionError):
-        # NaN and lone surrogates, which a record may hold, are for the lenient parser alone.
-        with suppress(ValueError, RecursionError):
-            return msgspec.convert(json.loads(line), type=_Rejected)
-    return None
-
-
-def _moment_of(rejected: _Rejected) -> datetime:
-    record = rejected.record if isinstance(rejected.record, dict) else {}
-    stamp = record.get("updated_at")
-    moment = read_time(record.get("created_at") if stamp is None else stamp)
+def _moment_of(rejected: RejectLine) -> datetime:
+    moment = rejected.time
     if moment is None:
         with suppress(ValueError):
             moment = datetime.fromisoformat(rejected.batch)

@@ -1,0 +1,97 @@
+"""What the text of a record must show before it is believed what DuckDB read of it."""
+
+import polars as pl
+
+from ordersetl.source.page import MAX_DEPTH
+
+__all__ = ["is_certain"]
+
+_KEYS = ("order_id", "user_id", "amount", "currency", "created_at", "updated_at", "status", "source", "promo")
+_WHOLE_ID = r'"(?:order_id|user_id|sku)": ?[0-9]{1,15}\.0[,}\s]'
+"""An id that was written as a whole number with ``.0``, as a double without a fraction is."""
+
+
+def is_certain(plain: pl.DataFrame, items: pl.DataFrame) -> pl.Series:
+    """Whether each record means what DuckDB read of it: no key stands twice, ids are as read, and it is not too deep.
+
+    Args:
+        plain: records with their texts and the fields that were read, each text without escaped ASCII.
+        items: their items, and perhaps those of others.
+    """
+    once = _has_each_key_once(plain) & _has_no_blank_before_a_colon(plain)
+    return once & _has_ids_as_read(plain, items) & _is_flat(plain)
+
+
+def _has_each_key_once(plain: pl.DataFrame) -> pl.Series:
+    r"""Whether every key of a plain record is accounted for by one value that was read, so that none stands twice.
+
+    The text has no escaped ASCII: a key ends with ``":``, which little else holds (blanks in between are another
+    rule's). A value that was read accounts for one key; a known key without a value accounts for one more where the
+    text holds it with null. Where that leaves keys over, they may be unknown ones: then each known key is counted by
+    itself.
+    """
+    record = pl.col("record")
+    known = plain.select(
+        "record",
+        *(_is_present(plain["record"], name, plain[name].is_not_null()) for name in _KEYS),
+        _is_present(plain["record"], "metadata", plain["has_metadata"]),
+        deleted=plain["deleted"].is_not_null().cast(pl.UInt32),
+        items=pl.lit(1, pl.UInt32),
+        sku=pl.col("items"),
+        qty=pl.col("items"),
+        price=pl.col("price_keys").cast(pl.UInt32),
+    )
+    present = known.columns[1:]
+    accounted = known.select(
+        (record.str.count_matches('":', literal=True) == pl.sum_horizontal(present)).fill_null(value=False)
+    ).to_series()
+    left_over = (~accounted).arg_true()
+    if left_over.is_empty():
+        return accounted
+    times = {name: record.str.count_matches(f'"{name}":', literal=True) for name in present}
+    counted = pl.all_horizontal(
+        times.pop("deleted") <= 1, *(count == pl.col(name) for name, count in times.items())
+    ).fill_null(value=False)
+    return accounted.scatter(left_over, known[left_over].select(counted).to_series())
+
+
+def _has_no_blank_before_a_colon(plain: pl.DataFrame) -> pl.Series:
+    """Whether every key of a plain record is followed by its colon at once, so that counting ``":`` counts keys."""
+    certain = pl.repeat(value=True, n=plain.height, eager=True)
+    blanks = plain["record"].str.contains(r"[ \t\r\n]:").arg_true()
+    if blanks.is_empty():
+        return certain
+    return certain.scatter(blanks, ~plain["record"].gather(blanks).str.contains(r'"[ \t\r\n]+:'))
+
+
+def _has_ids_as_read(plain: pl.DataFrame, items: pl.DataFrame) -> pl.Series:
+    """Whether each id of a plain record that DuckDB wrote as ``501.0`` stands so in its text.
+
+    A double may have lost a fraction, or a negative exponent, that the payload has.
+    """
+    floats = [plain.filter(f"{name}_is_float").select("pos") for name in ("order_id", "user_id")]
+    per_order = pl.concat([*floats, items.filter("sku_is_float").select("pos")]).group_by("pos").len("floats")
+    if per_order.is_empty():
+        return pl.repeat(value=True, n=plain.height, eager=True)
+    counted = plain.select("pos", "record").join(per_order, on="pos", how="left", maintain_order="left")
+    in_text = pl.col("record").str.count_matches(_WHOLE_ID) == pl.col("floats")
+    return counted.select(pl.col("floats").is_null() | in_text).to_series()
+
+
+def _is_flat(plain: pl.DataFrame) -> pl.Series:
+    """Whether a plain record cannot be nested too deeply; only a long one is looked into."""
+    flat = pl.repeat(value=True, n=plain.height, eager=True)
+    long = (plain["record"].str.len_bytes() > 2 * MAX_DEPTH).arg_true()
+    if long.is_empty():
+        return flat
+    return flat.scatter(long, plain["record"].gather(long).str.count_matches(r"[\[{]") <= MAX_DEPTH)
+
+
+def _is_present(records: pl.Series, name: str, has_value: pl.Series) -> pl.Series:
+    """How often, 1 or 0, a key stands in each record, be it with null."""
+    without = (~has_value).arg_true()
+    if without.is_empty():
+        return has_value.cast(pl.UInt32).alias(name)
+    blank = " " if '": ' in records[0] else ""  # a guess: where it is wrong, keys are left over
+    with_null = records.gather(without).str.contains(f'"{name}":{blank}null', literal=True)
+    return has_value.cast(pl.UInt32).scatter(without, with_null.cast(pl.UInt32)).alias(name)

@@ -1,0 +1,99 @@
+"""What was rejected, as a line of the quarantine file: written as JSON that any reader takes, and read."""
+
+import json
+import math
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+__all__ = ["Reject", "RejectLine", "decode_reject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A rejected order (``line`` is None) or line, where it is in raw, and why.
+
+    ``time`` is that of the order's version as it counts, None where it cannot be read.
+    """
+
+    page: int
+    index: int
+    line: int | None
+    order_id: str | None
+    reason: str
+    detail: str
+    time: datetime | None
+    record: Any
+
+    def to_json(self, batch: str) -> bytes:
+        """One line of the quarantine file."""
+        told = {
+            "batch": batch,
+            "page": self.page,
+            "index": self.index,
+            "line": self.line,
+            "order_id": self.order_id,
+            "scope": "order" if self.line is None else "line",
+            "reason": self.reason,
+            "detail": self.detail,
+            "time": None if self.time is None else self.time.isoformat().replace("+00:00", "Z"),
+            "record": self.record,
+        }
+        try:
+            return _dump(told)
+        except RecursionError:
+            return _dump({**told, "record": None, "detail": f"{self.detail} (nested too deeply to be copied: see raw)"})
+
+
+class RejectLine(msgspec.Struct, frozen=True):
+    """A line of the quarantine file, without its record."""
+
+    batch: str
+    scope: str
+    reason: str
+    order_id: str | None = None
+    page: int = 0
+    index: int = 0
+    time: datetime | None = None
+
+
+def decode_reject(line: bytes) -> RejectLine | None:
+    """Read a line of a quarantine file; None where it is not one."""
+    try:
+        return _line.decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        # lone surrogates, which a record may hold, are for the lenient parser alone
+        with suppress(ValueError, RecursionError):
+            return msgspec.convert(json.loads(line), type=RejectLine)
+    return None
+
+
+_line = msgspec.json.Decoder(RejectLine)
+
+
+def _dump(told: dict[str, Any]) -> bytes:
+    """JSON that any reader takes: numbers as doubles where these are exact, else as text; no NaN, valid UTF-8."""
+    try:
+        text = json.dumps(told, ensure_ascii=False, allow_nan=False, default=_plain_number)
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:  # a lone surrogate can only be written escaped
+        return json.dumps(told, allow_nan=False, default=_plain_number).encode() + b"\n"
+    except ValueError:  # NaN or Infinity
+        return _dump(_without_nan(told))
+
+
+def _plain_number(value: Decimal) -> float | str:
+    double = float(value)
+    return double if math.isfinite(double) and Decimal(repr(double)) == value else str(value)
+
+
+def _without_nan(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, dict):
+        return {key: _without_nan(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(member) for member in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
