@@ -12,7 +12,7 @@ from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import PageEntry
 from ordersetl.lake.staged import PartEntry, StagedFile
 from ordersetl.source.client import ReceivedPage
-from ordersetl.source.page import Page
+from ordersetl.source.page import Page, page_text
 from ordersetl.star import merge_lines
 from ordersetl.validate import TimeWindow, Validated, validate_pages
 
@@ -141,9 +141,10 @@ def _read_pages(chunk: Chunk) -> list[Page]:
     pages = []
     for number, (entry, received) in enumerate(zip(chunk.pages, chunk.received, strict=True), chunk.first_page):
         if received is not None:
-            pages.append(Page(number, received.body, received.head))
+            pages.append(Page(number, received.text, received.head))
         else:
-            pages.append(Page(number, raw.read_page_body(chunk.lake, chunk.batch, entry, since=chunk.window.since)))
+            body = raw.read_page_body(chunk.lake, chunk.batch, entry, since=chunk.window.since)
+            pages.append(Page(number, page_text(body, entry.charset)))
     return pages
 
 
