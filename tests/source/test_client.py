@@ -186,7 +186,8 @@ def test_a_repeated_cursor_is_an_error(respx_mock: respx.Router, seen: list[str]
 
 
 def test_pages_that_go_round_are_an_error_over_a_socket() -> None:
-    app = sample_app([{}] * 6, max_limit=2, faults=[Fault(on=[3], next_cursor=page_cursor(2))])
+    orders = [{"order_id": number} for number in range(6)]
+    app = sample_app(orders, max_limit=2, faults=[Fault(on=[3], next_cursor=page_cursor(2, orders))])
     with serve(app) as url, pytest.raises(NonsenseError):
         fetch(request_of(url))
 
@@ -316,7 +317,21 @@ def test_retry_after_is_obeyed(respx_mock: respx.Router, asked: str, waited: flo
 
 
 @pytest.mark.parametrize(
-    "asked", ["0", "0.0", http_date(-3600), "soon", "", "-5", "nan", "-inf", "1_0", "5 s", "²", "Mon, 01 Jan 2024 00:00:00 +" + "9" * 12]
+    "asked",
+    [
+        "0",
+        "0.0",
+        http_date(-3600),
+        "soon",
+        "",
+        "-5",
+        "nan",
+        "-inf",
+        "1_0",
+        "5 s",
+        "²",
+        "Mon, 01 Jan 2024 00:00:00 +" + "9" * 12,
+    ],
 )
 def test_a_retry_after_that_says_nothing_leaves_the_backoff(respx_mock: respx.Router, asked: str) -> None:
     orders_route(respx_mock, httpx.Response(503, headers=[(b"Retry-After", asked.encode("latin-1"))]), page())

@@ -125,7 +125,11 @@ class _BoundStream(httpcore.NetworkStream):
         self._allowance = allowance
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data = self._stream.read(max_bytes, self._allowance.left(timeout))
+        try:
+            data = self._stream.read(max_bytes, self._allowance.left(timeout))
+        except httpcore.ReadTimeout:
+            self._allowance.left()  # says so where it is the whole answer that took too long
+            raise
         self._allowance.spend(len(data))
         return data
 
