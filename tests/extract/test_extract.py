@@ -15,7 +15,16 @@ import httpx
 import pytest
 from lakes import SerialExecutor, read_pages
 
-from ordersetl.errors import DamagedError, InterruptedRunError, LockedError, NonsenseError, SourceError, StorageError
+from ordersetl import pipeline
+from ordersetl.errors import (
+    ConfigError,
+    DamagedError,
+    InterruptedRunError,
+    LockedError,
+    NonsenseError,
+    SourceError,
+    StorageError,
+)
 from ordersetl.extract import Origin, ReferenceFile, Window, extract_orders
 from ordersetl.job import Job, Runtime
 from ordersetl.lake import raw
@@ -53,7 +62,9 @@ class Api:
 
     def body(self, number: int) -> bytes:
         cursor = f"c{number + 1}" if number < self.pages else None
-        return json.dumps({"orders": [{"order_id": f"o-{number}", "created_at": self.shows}], "next_cursor": cursor}).encode()
+        return json.dumps(
+            {"orders": [{"order_id": f"o-{number}", "created_at": self.shows}], "next_cursor": cursor}
+        ).encode()
 
     @property
     def cursors(self) -> list[str | None]:
@@ -623,3 +634,75 @@ def test_the_token_is_in_no_file_and_no_log(tmp_path: Path, caplog: pytest.LogCa
     kept = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert kept
     assert not [path for path in kept if token.encode() in path.read_bytes()]
+
+
+# Pages that are not UTF-8, and pages that a resumed batch may not go on with
+
+
+def latin_page(number: int, cursor: str | None) -> httpx.Response:
+    body = json.dumps({"orders": [{"order_id": f"Ñ-{number}"}], "next_cursor": cursor}, ensure_ascii=False)
+    headers = {"Content-Type": "application/json; charset=ISO-8859-1"}
+    return httpx.Response(200, content=body.encode("latin-1"), headers=headers)
+
+
+def test_a_declared_charset_is_kept_with_the_page_and_its_bytes_as_they_came(tmp_path: Path) -> None:
+    result = extract(tmp_path, Api(answers={1: latin_page(1, "c2")}))
+    marker = raw.read_marker(Lake(tmp_path), result.batch)
+    assert [page.charset for page in marker.pages] == ["iso8859-1", None, None]
+    assert read_pages(Lake(tmp_path), marker)[0] == latin_page(1, "c2").content
+
+
+def test_a_kept_page_that_is_not_utf8_is_fetched_again(tmp_path: Path) -> None:
+    broken = Api(answers={2: latin_page(2, "c3"), 3: httpx.Response(503)})
+    with pytest.raises(SourceError):
+        extract(tmp_path, broken)
+    api = Api(answers={1: latin_page(2, "c3")})
+    result = extract(tmp_path, api, at=BEGAN + timedelta(minutes=1))
+    assert (result.resumed_pages, api.cursors) == (1, ["c2", "c3"])
+    marker = raw.read_marker(Lake(tmp_path), result.batch)
+    assert [page.charset for page in marker.pages] == [None, "iso8859-1", None]
+
+
+def test_what_kept_pages_have_shown_counts_for_those_that_follow(tmp_path: Path) -> None:
+    interrupt(tmp_path, kept=2)
+    without_key = httpx.Response(200, json={"orders": [{"order_id": "o-3"}]})
+    with pytest.raises(NonsenseError, match="page 3 lacks next_cursor"):
+        extract(tmp_path, Api(answers={1: without_key}), at=BEGAN + timedelta(minutes=1))
+    seen_before = Api(answers={1: httpx.Response(200, content=Api().body(1).replace(b"c2", b"c9"))})
+    result = extract(tmp_path, seen_before, at=BEGAN + timedelta(minutes=2))
+    assert (result.pages, result.resumed_pages) == (3, 0)
+    assert seen_before.cursors == ["c3", None, "c2", "c3"]
+
+
+def test_a_kept_page_that_is_not_whole_is_fetched_again(tmp_path: Path) -> None:
+    batch = interrupt(tmp_path, kept=2)
+    page = tmp_path / "raw" / batch / "page-00002.json"
+    page.write_bytes(page.read_bytes().replace(b'"next_cursor"', b'"errors": ["x"], "next_cursor"'))
+    assert extract(tmp_path, Api(), at=BEGAN + timedelta(minutes=1)).resumed_pages == 1
+
+
+def test_the_newest_times_of_kept_pages_count(tmp_path: Path) -> None:
+    interrupt(tmp_path, kept=2)
+    result = extract(tmp_path, Api(shows="2025-08-01T00:00:00Z"), at=BEGAN + timedelta(minutes=1))
+    assert (result.resumed_pages, result.window_end) == (2, BEGAN)
+
+
+@pytest.mark.parametrize("answers", [{"orders": None}, {"orders": None, "next_cursor": None}])
+def test_a_null_list_is_an_empty_page(tmp_path: Path, answers: dict[str, Any]) -> None:
+    result = extract(tmp_path, Api(answers={1: httpx.Response(200, json=answers)}))
+    assert (result.pages, result.records) == (1, 0)
+
+
+def test_a_batch_has_no_more_than_max_pages(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="after 2 pages"):
+        extract(tmp_path, Api(), max_pages=2)
+    assert extract(tmp_path, Api(), max_pages=3).resumed_pages == 1
+
+
+def test_a_since_in_the_future_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    settings = Settings(output=tmp_path / "output", api_url="http://shop.test")
+    for window in (Window(since=BEGAN + timedelta(seconds=1)), Window(since=datetime(2052, 8, 1))):  # noqa: DTZ001
+        with pytest.raises(ConfigError, match="lies in the future") as caught:
+            pipeline.extract(settings, window, runtime=Runtime(now=lambda: BEGAN))
+        assert caught.value.exit_code == 2
+    assert not (tmp_path / "output").exists()

@@ -1,7 +1,7 @@
 """The raw log: what counts as a batch, and what is proven when it is read."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest

@@ -51,6 +51,16 @@ def test_the_newest_time_is_the_latest_that_can_be_read(records: list[Any], show
     assert newest(body=odd) == shown
 
 
+@pytest.mark.parametrize("nested", ["2025-08-31T00:00:00Z", "2025-08-01T00:00:00Z"])
+def test_times_within_a_record_are_not_the_record_s(nested: str) -> None:
+    inner = {"items": [{"updated_at": nested}]}
+    alone = {"created_at": "2025-08-19T00:00:00Z", **inner}
+    top = {"updated_at": "2025-08-20T00:00:00Z"}
+    assert newest(alone, top) == newest(top, alone) == "2025-08-20T00:00:00Z"
+    assert newest({**top, **inner}, {}) == newest({**inner, **top}, {}) == "2025-08-20T00:00:00Z"
+    assert newest({**top, "updated_at": "2025-08-18T00:00:00Z"}, {**top, "x": 1}, top) == "2025-08-20T00:00:00Z"
+
+
 def test_a_deep_record_shows_its_time_too() -> None:
     deep = b'{"updated_at": "2025-08-20T10:00:00Z", "x": ' + b"[" * 3000 + b"]" * 3000 + b"}"
     assert newest(body=b"[" + deep + b', {"updated_at": "2025-08-19T10:00:00Z"}]') == "2025-08-20T10:00:00Z"

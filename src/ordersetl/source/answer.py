@@ -8,9 +8,9 @@ from urllib.parse import quote as percent_encode
 
 import httpx
 
-from ordersetl.errors import NonsenseError
+from ordersetl.source.parser import NotJsonError
 
-__all__ = ["describe_body", "find_charset", "look_at", "quote_text", "show_target"]
+__all__ = ["CharsetError", "describe_body", "find_charset", "look_at", "quote_text", "show_target"]
 
 _LONGEST_QUOTE = 200
 _MASK = "***"
@@ -35,11 +35,15 @@ _SNIFFED = 1024
 _PRINTABLE_SHARE = 0.9
 
 
+class CharsetError(NotJsonError):
+    """A body is not UTF-8, and in no charset that its answer names."""
+
+
 def find_charset(body: bytes, content_type: str) -> str | None:
     """The charset that a body is read in: None where it shows by itself, as UTF-8 and its kin do in JSON.
 
     Raises:
-        NonsenseError: it is not UTF-8, and in no charset that its answer names.
+        CharsetError: it is not UTF-8, and in no charset that its answer names.
     """
     encoding = json.detect_encoding(body)
     try:
@@ -53,14 +57,14 @@ def find_charset(body: bytes, content_type: str) -> str | None:
     named = next(filter(None, match.groups()), "") if match else ""
     if not named:
         problem = problem.replace("valid UTF-8", "UTF-8")
-        raise NonsenseError(f"the page {problem} and names no charset", hint=hint)
+        raise CharsetError(f"the page {problem} and names no charset", hint=hint)
     charset = _look_up(named)
     if charset is None:
-        raise NonsenseError(f"the page {problem}, and its charset {named[:40]!r} is unknown", hint=hint)
+        raise CharsetError(f"the page {problem}, and its charset {named[:40]!r} is unknown", hint=hint)
     try:
         body.decode(charset)
     except ValueError as error:
-        raise NonsenseError(f"the page {problem}, nor is it {charset}, which it names: {error}", hint=hint) from None
+        raise CharsetError(f"the page {problem}, nor is it {charset}, which it names: {error}", hint=hint) from None
     return charset
 
 

@@ -13,7 +13,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exp
 from ordersetl.errors import NonsenseError, SourceError
 from ordersetl.lake.raw import BatchRequest
 from ordersetl.settings import Settings
-from ordersetl.source.answer import describe_body, find_charset, look_at, quote_text
+from ordersetl.source.answer import CharsetError, describe_body, find_charset, look_at, quote_text
 from ordersetl.source.attempt import Answer, Attempts, CursorRefusedError, TryAgainError
 from ordersetl.source.page import NotJsonError, PageHead, page_text, read_head
 from ordersetl.source.trail import PageTrail, RepeatedError
@@ -147,8 +147,9 @@ class OrdersClient:
         except NonsenseError as error:
             said = describe_body(answer.body, answer.headers, self._secret)
             problem = error.message
-            if isinstance(error, NotJsonError):
-                problem = f"the page is not JSON; it looks like {look_at(answer.body)}"
+            looks = look_at(answer.body)
+            if isinstance(error, NotJsonError) and not (isinstance(error, CharsetError) and looks.startswith("JSON")):
+                problem = f"the page is not JSON; it looks like {looks}"
             problem = quote_text(problem, self._secret, most=_MOST_PROBLEM)
             message = f"{url}{answer.route} answered HTTP 200, but {problem} ({said})"
             raise type(error)(message, hint=error.hint) from None

@@ -40,11 +40,11 @@ def find_newest(text: bytes, head: PageHead, began_at: datetime) -> datetime | N
     What cannot be read is left out, and so is what lies more than a day after ``began_at``, unless all that can be
     read does. None where nothing can.
     """
+    latest = began_at + _AHEAD
     times = [record.created_at if record.updated_at is None else record.updated_at for record in _read(text, head)]
     texts = [time for time in times if type(time) is str]
     if not texts:
         return None
-    latest = began_at + _AHEAD
     newest = max(filter(None, map(read_time, _pick_candidates(texts))), default=None)
     if newest is None or newest > latest:
         readable = list(filter(None, map(read_time, set(texts))))
