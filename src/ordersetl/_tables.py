@@ -53,6 +53,7 @@ def _draw(result: object, complete: _Complete) -> Iterator[RenderableType]:
     match result:
         case ExtractResult():
             yield _facts("Extract", _extract_facts(result), complete)
+            yield from _draw_gaps(result.gaps)
         case TransformResult():
             yield _facts("Transform", _transform_facts(result), complete)
         case LoadResult():
@@ -60,6 +61,7 @@ def _draw(result: object, complete: _Complete) -> Iterator[RenderableType]:
             yield from _draw_healed(result.healed)
         case RunResult():
             yield _facts(f"Run {result.run_id}", _run_facts(result), complete)
+            yield from _draw_gaps(result.gaps)
             yield from _draw_healed(result.load.healed)
         case CheckResult():
             yield from _draw_check(result, complete)
@@ -130,6 +132,12 @@ def _run_facts(result: RunResult) -> dict[str, str]:
         "seconds": ", ".join(f"{stage} {spent:.2f}" for stage, spent in seconds.items()),
         "report": result.report,
     }
+
+
+def _draw_gaps(gaps: Iterable[tuple[datetime, datetime]]) -> Iterator[RenderableType]:
+    for since, until in ((_time(since), _time(until)) for since, until in gaps):
+        fill = f"ordersetl run --since {since} --until {until}"
+        yield Text.assemble(("never fetched ", "yellow"), f"{since} to {until}: {fill}")
 
 
 def _draw_healed(healed: Iterable[Damage]) -> Iterator[RenderableType]:

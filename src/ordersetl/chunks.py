@@ -12,7 +12,7 @@ from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import PageEntry
 from ordersetl.lake.staged import PartEntry, StagedFile
 from ordersetl.source.client import ReceivedPage
-from ordersetl.source.page import Page
+from ordersetl.source.page import Page, page_text
 from ordersetl.star import merge_lines
 from ordersetl.validate import TimeWindow, Validated, validate_pages
 
@@ -152,13 +152,14 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
 
 def _read_pages(chunk: Chunk) -> list[Page]:
     return [
-        Page(number, received.body, received.head) if received is not None else _read_page(chunk, number, entry)
+        Page(number, received.text, received.head) if received is not None else _read_page(chunk, number, entry)
         for number, (entry, received) in enumerate(zip(chunk.pages, chunk.received, strict=True), chunk.first_page)
     ]
 
 
 def _read_page(chunk: Chunk, number: int, entry: PageEntry) -> Page:
-    return Page(number, raw.read_page_body(chunk.lake, chunk.batch, entry, since=chunk.window.since))
+    body = raw.read_page_body(chunk.lake, chunk.batch, entry, since=chunk.window.since)
+    return Page(number, page_text(body, entry.charset))
 
 
 def _write_part(chunk: Chunk, found: Validated) -> PartEntry:

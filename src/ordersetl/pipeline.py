@@ -68,7 +68,7 @@ def extract(
         SourceError: the API failed for good; nothing is committed.
         OrdersetlError: as the module says.
     """
-    window, origin = _read_window(window), choose_origin(settings)
+    window, origin = _read_window(window, runtime.now()), choose_origin(settings)
     with runtime.interruptible():  # a pipe may keep it waiting
         references = read_references(settings, origin, users, products, Lake(settings.output))
     with _open_job(settings, runtime, wait_s) as (job, _):
@@ -136,7 +136,7 @@ def run(
         CheckFailedError: a check failed on what was written.
         OrdersetlError: as each stage says.
     """
-    window, origin = _read_window(window), choose_origin(settings)
+    window, origin = _read_window(window, runtime.now()), choose_origin(settings)
     with runtime.interruptible():  # a pipe may keep it waiting
         references = read_references(settings, origin, users, products, Lake(settings.output))
     with _open_job(settings, runtime, wait_s) as (job, recovered), keep_report(job) as report:
@@ -170,14 +170,15 @@ def run(
             seconds=seconds,
             report=report.path.as_posix(),
             warnings=tuple(_describe_raw(job.lake)),
+            gaps=extracted.gaps,
         )
 
 
-def _read_window(window: Window) -> Window:
+def _read_window(window: Window, now: datetime) -> Window:
     """The window in aware UTC.
 
     Raises:
-        ConfigError: it is empty.
+        ConfigError: it is empty, or begins in the future.
     """
     since, until = (
         moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
@@ -187,6 +188,11 @@ def _read_window(window: Window) -> Window:
         raise ConfigError(
             f"the window is empty: since {_iso(since)} is not before until {_iso(until)}",
             hint="Give --since an earlier time than --until.",
+        )
+    if since is not None and since > now:
+        raise ConfigError(
+            f"since {_iso(since)} lies in the future: it is now {_iso(now)}",
+            hint="Look at the year of --since, and at this machine's clock.",
         )
     return Window(since, until, full=window.full)
 

@@ -36,7 +36,7 @@ def to_plain(value: Any) -> Any:  # noqa: ANN401 - JSON out of any result
     if isinstance(value, list | tuple | set | frozenset):
         return [to_plain(member) for member in value]
     if isinstance(value, datetime | date):
-        return value.isoformat()
+        return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, float):
         return round(value, 6)
     return str(value) if isinstance(value, Decimal | Path) else value

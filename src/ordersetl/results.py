@@ -27,20 +27,25 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ExtractResult:
-    """One committed raw batch. ``since`` and ``until`` are what was asked for; the next begins at ``window_end``."""
+    """One committed raw batch. ``since`` and ``until`` are what was asked for.
+
+    It covers what lies before ``window_end``, by the source's clock; nothing where that is None. ``gaps`` are spans
+    of time, since and until, that no batch of this origin ever asked for, between those that were.
+    """
 
     batch: str
     source: str
     url: str
     since: datetime | None
     until: datetime | None
-    window_end: datetime
+    window_end: datetime | None
     pages: int
     records: int
     bytes: int
     retries: int
     resumed_pages: int
     seconds: float
+    gaps: tuple[tuple[datetime, datetime], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,10 @@ class LoadResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """The four stages in order, and the report that was written; ``warnings`` tell what is wrong with raw."""
+    """The four stages in order, and the report that was written.
+
+    ``warnings`` tell what is wrong with raw; ``gaps`` are those of its ``extract``.
+    """
 
     run_id: str
     started_at: datetime
@@ -139,6 +147,7 @@ class RunResult:
     seconds: dict[str, float]
     report: str
     warnings: tuple[str, ...] = ()
+    gaps: tuple[tuple[datetime, datetime], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -67,12 +67,13 @@ class Settings(BaseSettings):
     products: Path | None = Field(None, description="CSV file of products, kept with each batch")
     lookback: Span = Field(timedelta(minutes=10), description="overlap with the batch before, e.g. 10m")
     page_size: int = Field(1000, ge=1, le=1_000_000, description="orders asked for a page")
+    max_pages: int = Field(100_000, ge=1, le=10_000_000, description="most pages of one batch")
     timeout_s: float = Field(30.0, gt=0, le=3600, description="seconds to wait for the API to connect or to send")
     max_retries: int = Field(5, ge=0, le=100, description="tries after the first, for one page")
     retry_total_s: float = Field(300.0, ge=0, le=86400, description="most seconds to wait between tries, for one page")
     max_response_mb: int = Field(256, ge=1, le=4096, description="largest response that is accepted, in MiB")
     max_reference_mb: int = Field(256, ge=1, le=4096, description="largest users or products file, in MiB")
-    resume_within: Span = Field(timedelta(hours=24), description="oldest interrupted extraction that is taken up again")
+    resume_within: Span = Field(timedelta(hours=1), description="oldest interrupted extraction that is taken up again")
     max_reject_ratio: float = Field(0.5, ge=0, le=1, description="rejected share of distinct orders that stops a run")
     min_rejects: int = Field(10, ge=1, description="rejected orders that it takes to stop a run, whatever their share")
     bulk: bool = Field(True, description="validate in bulk where that provably gives the models' verdict")
@@ -121,6 +122,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "page_size",
+        "max_pages",
         "timeout_s",
         "max_retries",
         "retry_total_s",

@@ -13,10 +13,12 @@ from ordersetl.cli import app
 from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
 
 DATA = {
-    "run": {"run_id", "started_at", "extract", "transform", "load", "check", "seconds", "report", "warnings"},
+    "run": {
+        *("run_id", "started_at", "extract", "transform", "load", "check", "seconds", "report", "warnings", "gaps")
+    },
     "extract": {
         *("batch", "source", "url", "since", "until", "window_end", "pages", "records", "bytes", "retries"),
-        *("resumed_pages", "seconds"),
+        *("resumed_pages", "seconds", "gaps"),
     },
     "transform": {
         *("batches", "staged_anew", "received", "accepted", "rejected", "outside_window", "rejected_by_reason"),

@@ -20,12 +20,12 @@ DAY = date(2025, 8, 20)
 Pairs = set[tuple[int, date]]
 
 HASHES = [
-    0xe3f976840263cb97,
-    0x298e5caf5f5e9e99,
-    0x45e787419a3d0ab1,
-    0xd613131afde3d9e7,
-    0xaca7f8f356cf5ff7,
-    0x4e3763eaf031140f,
+    0xE3F976840263CB97,
+    0x298E5CAF5F5E9E99,
+    0x45E787419A3D0AB1,
+    0xD613131AFDE3D9E7,
+    0xACA7F8F356CF5FF7,
+    0x4E3763EAF031140F,
     None,
 ]
 PAIRS = st.sets(st.tuples(st.integers(0, 12) | st.just(2**64 - 1), st.dates(DAY, DAY + timedelta(3))), max_size=30)

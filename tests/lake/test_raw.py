@@ -1,7 +1,7 @@
 """The raw log: what counts as a batch, and what is proven when it is read."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -69,7 +69,6 @@ harmed = pytest.mark.parametrize("harm", HARMS)
 def test_there_are_no_batches_where_there_is_no_folder(lake: Lake) -> None:
     assert raw.list_batches(lake) == []
     assert raw.list_unfinished(lake) == []
-    assert raw.newest_marker(lake, source="generic", url="x", ended_by=BEGAN) is None
 
 
 def test_a_batch_counts_from_its_marker_on(lake: Lake) -> None:
@@ -126,15 +125,6 @@ def test_a_harmed_request_is_none(lake: Lake, harm: Callable[[Path], None]) -> N
     raw.write_request(lake, FIRST, request_from())
     harm(lake.raw / FIRST / "_request.json")
     assert raw.read_request(lake, FIRST) is None
-
-
-def test_the_newest_marker_is_of_one_origin_and_not_of_the_future(lake: Lake) -> None:
-    mine = commit(lake, FIRST)
-    commit(lake, SECOND, request_from(url="http://other.test"))
-    commit(lake, THIRD, window_end=BEGAN + timedelta(microseconds=1))
-    found = raw.newest_marker(lake, source="generic", url="http://shop.test", ended_by=BEGAN)
-    assert found == mine
-    assert raw.newest_marker(lake, source="sample", url="http://shop.test", ended_by=BEGAN) is None
 
 
 def test_a_reference_file_is_kept_under_its_content(lake: Lake) -> None:

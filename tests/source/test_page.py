@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
@@ -13,7 +14,16 @@ from hypothesis import given, settings, strategies as st
 from strategies import any_json, encode, odd_text
 
 from ordersetl.errors import NonsenseError
-from ordersetl.source.page import Page, PageHead, parse_json, read_head, read_records, split_records
+from ordersetl.source.page import (
+    MAX_DEPTH,
+    DeepRecord,
+    Page,
+    PageHead,
+    parse_json,
+    read_head,
+    read_records,
+    split_records,
+)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +32,9 @@ from ordersetl.source.page import Page, PageHead, parse_json, read_head, read_re
         (b"[]", PageHead(0, None)),
         (b"[1, {}, null]", PageHead(3, None)),
         (b'{"orders": []}', PageHead(0, None)),
+        (b'{"orders": null}', PageHead(0, None)),
+        (b'{"orders": null, "x": NaN, "next_cursor": "c"}', PageHead(0, "c")),
+        (b"[" * 200_000 + b"]" * 200_000, PageHead(1, None)),
         (b'{"orders": [1], "next_cursor": null}', PageHead(1, None)),
         (b'{"orders": [1], "next_cursor": ""}', PageHead(1, None)),
         (b'{"orders": [1], "next_cursor": "c 2"}', PageHead(1, "c 2")),
@@ -64,13 +77,15 @@ def test_a_page_in_any_form_gives_its_head_and_its_records(body: bytes, head: Pa
         (b'["a\\q"]', "not JSON"),
         (b"[] []", "not JSON"),
         (b"{'orders': []}", "not JSON"),
-        (b"[" * 200_000 + b"]" * 200_000, "too deeply"),
+        (b"[" * 200_000 + b"]" * 199_999, "not JSON"),
+        (b"[" * 2_500 + b"1," + b"]" * 2_500, "not JSON"),
+        (b'{"a":' * 3_000 + b"1" + b"]" * 3_000, "not JSON"),
         (b"null", "no list of orders"),
         (b"5", "no list of orders"),
         (b'"orders"', "no list of orders"),
         (b"{}", "no list of orders"),
         (b'{"error": "try later"}', "no list of orders"),
-        (b'{"orders": null}', "no list of orders"),
+        (b'{"orders": [1], "orders": {}}', "no list of orders"),
         (b'{"orders": {"1": {}}}', "no list of orders"),
         (b'{"orders": "[]"}', "no list of orders"),
         (b'{"orders": [], "orders": 5}', "no list of orders"),
@@ -87,6 +102,64 @@ def test_nonsense_is_refused_by_every_reader(body: bytes, problem: str) -> None:
             read(body)
     with suppress(NonsenseError):
         assert split_records(Page(1, body)) is None
+
+
+def nested(levels: int, inner: str = "") -> str:
+    return "[" * levels + inner + "]" * levels
+
+
+@pytest.mark.parametrize("envelope", ["[1, RECORD, 3]", '{"orders": [1, RECORD, 3], "next_cursor": "c"}'])
+def test_a_record_nested_past_the_limit_costs_itself_alone(envelope: str) -> None:
+    def read(record: str) -> tuple[object, bool]:
+        body = envelope.replace("RECORD", record).encode()
+        head, records = read_head(body), read_records(body)
+        assert (head.records, records[0], records[2]) == (3, 1, 3)
+        assert head.next_cursor == ("c" if b"cursor" in body else None)
+        is_deep = type(records[1]) is DeepRecord
+        assert type(parse_json(record)) is type(records[1])
+        assert not is_deep or split_records(Page(1, body)) is None
+        return records[1], is_deep
+
+    assert not read(nested(MAX_DEPTH))[1]
+    deep, is_deep = read(nested(MAX_DEPTH + 1))
+    assert is_deep
+    assert isinstance(deep, DeepRecord)
+    assert not deep.is_object
+    record = '{"order_id": "o-1", "x": [], "x": ' + nested(MAX_DEPTH) + ', "amount": 1.50, "y": [[2]]}'
+    deep, is_deep = read(record)
+    assert is_deep
+    assert deep == {"order_id": "o-1", "amount": Decimal("1.50"), "y": [[2]]}
+    assert isinstance(deep, DeepRecord)
+    assert deep.is_object
+    assert not read('{"order_id": "o-1", "x": ' + nested(MAX_DEPTH - 1) + "}")[1]
+
+
+def test_brackets_in_strings_are_no_nesting() -> None:
+    record = '"' + "[{" * 5_000 + r'\\\"["'
+    assert parse_json(record) == "[{" * 5_000 + r"\"["
+    assert split_records(Page(1, f"[{record}]".encode())) == [record.encode()]
+
+
+def test_a_page_of_tiny_records_is_refused_before_it_is_taken_apart() -> None:
+    for body in (b"[" + b"0," * 3_000_000 + b"0]", b'{"orders":[' + b"0," * 3_000_000 + b"0]}"):
+        tracemalloc.start()
+        try:
+            with pytest.raises(NonsenseError, match="more than 100,000 records"):
+                read_head(body, most=100_000)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 3 * len(body)
+    with pytest.raises(NonsenseError, match="more than 2 records"):
+        read_head(b"[1, 2, 3]", most=2)
+    with pytest.raises(NonsenseError, match="more than 2 records"):
+        read_head(b"[1, 2, NaN]", most=2)
+    assert read_head(b"[1, 2]", most=2).records == 2
+
+
+def test_the_keys_of_an_unexpected_object_are_named() -> None:
+    with pytest.raises(NonsenseError, match="its keys: data, count"):
+        read_head(b'{"data": [], "count": 0}')
 
 
 def test_numbers_are_exact() -> None:
@@ -198,7 +271,7 @@ def test_the_envelope_is_read_without_building_its_records(monkeypatch: pytest.M
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the lenient parser was used")
 
-    monkeypatch.setattr("ordersetl.source.page.parse_json", refuse)
+    monkeypatch.setattr("ordersetl.source.page.parse_page", refuse)
     body = json.dumps({"orders": [{"order_id": "é\n", "amount": 1.5, "items": [{}]}] * 3, "next_cursor": "c"}).encode()
     assert read_head(body) == PageHead(3, "c")
     assert msgspec.json.decode(body)["next_cursor"] == "c"

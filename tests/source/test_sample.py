@@ -115,6 +115,20 @@ def test_a_change_of_the_list_shows_in_the_next_answer() -> None:
     assert ids(api.get("/orders")) == ["a", "b", "c", "d", "e"]
 
 
+@pytest.mark.parametrize("params", [{}, {"updated_since": "2025-08-01"}])
+@pytest.mark.parametrize("changed", [0, 1])
+def test_a_cursor_stays_valid_when_orders_are_added_and_changed(changed: int, params: dict[str, str]) -> None:
+    orders = [{"order_id": n, "created_at": f"2025-08-0{n + 1}T00:00:00Z"} for n in range(5)]
+    api = client(orders, max_limit=2)
+    first = api.get("/orders", params=params).json()
+    # an order of the page that was read moves to the end, where an offset would skip one; another is added
+    orders.append({**orders.pop(changed), "updated_at": "2025-08-09T00:00:00Z"})
+    orders.append({"order_id": "new", "created_at": "2025-08-10T00:00:00Z"})
+    rest = fetch_all(api, **params, cursor=first["next_cursor"])
+    assert {order["order_id"] for order in rest} >= {2, 3, 4, changed, "new"}
+    assert [order["order_id"] for order in rest][-2:] == [changed, "new"]
+
+
 def test_a_limit_is_lowered_to_the_longest_page() -> None:
     assert ids(client(max_limit=2).get("/orders", params={"limit": "1000"})) == ["a", "b"]
 
@@ -129,7 +143,7 @@ def test_a_limit_is_lowered_to_the_longest_page() -> None:
         {"cursor": "ñ"},
         {"cursor": page_cursor(5)},
         {"cursor": page_cursor(-1)},
-        {"cursor": page_cursor(1) + "!"},
+        {"cursor": page_cursor(1, ORDERS) + "!"},
         {"updated_since": "yesterday"},
         {"updated_until": "1755700000"},
     ],

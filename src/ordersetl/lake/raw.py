@@ -22,12 +22,12 @@ __all__ = [
     "MARKER",
     "BatchMarker",
     "BatchRequest",
+    "Interval",
     "PageEntry",
     "ReferenceEntry",
     "drop_batch",
     "list_batches",
     "list_unfinished",
-    "newest_marker",
     "page_name",
     "prune_batch",
     "read_marker",
@@ -46,6 +46,13 @@ REQUEST = "_request.json"
 _MAX_RECORD_BYTES = 1 << 30
 _MAX_PAGE_BYTES = 1 << 32
 """Of a page that no record tells the size of: as much as any setting lets a response have."""
+
+
+FORMAT = 2
+"""Of the markers that are written now."""
+
+Interval = tuple[datetime | None, datetime]
+"""Since, inclusive, None for the beginning; and end, exclusive."""
 
 
 class ReferenceEntry(msgspec.Struct, frozen=True):
@@ -85,18 +92,29 @@ class BatchRequest(msgspec.Struct, frozen=True):
 
 
 class PageEntry(msgspec.Struct, frozen=True):
-    """One page of a committed batch."""
+    """One page of a committed batch.
+
+    ``newest`` is the newest time that a record on it shows; None where none does, and in batches of before 0.2.
+    ``charset`` is how its bytes are read where they are not UTF-8 or its kin.
+    """
 
     name: str
     sha256: str
     bytes: int
     records: int
+    newest: datetime | None = None
+    charset: str | None = None
 
 
 class BatchMarker(msgspec.Struct, frozen=True):
     """The commit marker of a batch: window, source, request, pages, reference files.
 
-    ``since`` is inclusive and ``until`` exclusive; None is open. The next batch begins at ``window_end``.
+    ``since`` is inclusive and ``until`` exclusive; None is open. It covers what lies between ``since`` and
+    ``window_end``, or nothing where that is None.
+
+    ``format`` is 2 where the end goes by the source's clock, 1 where by ours (before 0.2). ``covered`` is what this and
+    the earlier batches of its origin cover together, ``shown`` the newest time that a record of theirs shows, and
+    ``covered_of`` a hash of the ids of all batches that were there then.
     """
 
     batch: str
@@ -104,12 +122,16 @@ class BatchMarker(msgspec.Struct, frozen=True):
     url: str
     since: datetime | None
     until: datetime | None
-    window_end: datetime
+    window_end: datetime | None
     request: BatchRequest
     committed_at: datetime
     tool: str
     pages: tuple[PageEntry, ...]
     references: dict[str, ReferenceEntry] = {}
+    format: int = 1
+    shown: datetime | None = None
+    covered: tuple[Interval, ...] = ()
+    covered_of: str = ""
 
     @property
     def records(self) -> int:
@@ -141,21 +163,6 @@ def read_marker_digest(lake: Lake, batch: str) -> tuple[BatchMarker, str]:
     return marker, hashlib.sha256(data).hexdigest()
 
 
-def newest_marker(lake: Lake, *, source: str, url: str, ended_by: datetime) -> BatchMarker | None:
-    """Marker of the newest batch from one source whose window had ended at that time, or None.
-
-    A window that ends later was written by a clock that was ahead: what came since would be missed.
-
-    Raises:
-        DamagedError: the marker of that batch, or of a newer one, is not what was written.
-    """
-    for batch in reversed(list_batches(lake)):
-        marker = read_marker(lake, batch)
-        if (marker.source, marker.url) == (source, url) and marker.window_end <= ended_by:
-            return marker
-    return None
-
-
 def read_request(lake: Lake, batch: str) -> BatchRequest | None:
     """What an unfinished batch asked for; None where that was not yet, or not wholly, written."""
     try:
@@ -173,7 +180,16 @@ def write_request(lake: Lake, batch: str, request: BatchRequest) -> None:
     lake.disk.publish(folder / REQUEST, seal(request))
 
 
-def write_page(lake: Lake, batch: str, number: int, body: bytes, *, records: int) -> PageEntry:
+def write_page(
+    lake: Lake,
+    batch: str,
+    number: int,
+    body: bytes,
+    *,
+    records: int,
+    newest: datetime | None = None,
+    charset: str | None = None,
+) -> PageEntry:
     """Keep the ``number``-th page of an unfinished batch, from 1: at its name it is whole and synced.
 
     The name itself is durable once the batch is committed.
@@ -182,7 +198,7 @@ def write_page(lake: Lake, batch: str, number: int, body: bytes, *, records: int
     temporary = temporary_path(path)
     written = lake.disk.write(temporary, body)
     lake.disk.rename(temporary, path)
-    return PageEntry(path.name, written.sha256, written.bytes, records)
+    return PageEntry(path.name, written.sha256, written.bytes, records, newest, charset)
 
 
 def read_unfinished_page(lake: Lake, batch: str, number: int) -> bytes | None:

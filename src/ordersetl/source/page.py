@@ -1,12 +1,8 @@
 """One page of the API: its envelope, read without building its records, and its records, read exactly."""
 
-import json
 import re
-import sys
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -14,15 +10,27 @@ from pydantic import ValidationError
 
 from ordersetl.errors import NonsenseError
 from ordersetl.models import Envelope
-from ordersetl.values import HugeNumber
+from ordersetl.source.complete import CLAIM_SPELLINGS
+from ordersetl.source.nested import MAX_DEPTH, DeepRecord, count_records, is_shallow
+from ordersetl.source.parser import NotJsonError, decode_text, parse_json, parse_page
 
-__all__ = ["MAX_DEPTH", "DeepRecord", "Page", "PageHead", "parse_json", "read_head", "read_records", "split_records"]
+__all__ = [
+    "MAX_DEPTH",
+    "DeepRecord",
+    "NotJsonError",
+    "Page",
+    "PageHead",
+    "page_text",
+    "parse_json",
+    "read_head",
+    "read_records",
+    "split_records",
+]
 
-_DEEPER = 3000
-_deeper = threading.Lock()
-"""The recursion limit is the whole process's: one thread at a time raises it, and puts it back."""
-_LONGEST_INT = 4000
-"""Digits: Python refuses to convert longer ones by default; as text they fail the same rules."""
+_SAMPLES = 32
+_MOST_KEYS = 12
+_LONGEST_KEY = 40
+_KINDS = {type(None): "null", bool: "true or false", str: "a string"}
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -30,22 +38,22 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 class _Parts(msgspec.Struct, gc=False):
     """An envelope as a page of orders has it: the last of a repeated name counts, as in Python's parser."""
 
-    orders: list[msgspec.Raw]
-    next_cursor: Any = None
+    orders: list[msgspec.Raw] | None
+    next_cursor: Any = msgspec.UNSET
 
 
-_parts = msgspec.json.Decoder(_Parts)
+_CLAIMS = dict(enumerate(CLAIM_SPELLINGS))
+_parts = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "_Envelope",
+        [(f"claim{at}", Any, msgspec.field(default=None, name=name)) for at, name in _CLAIMS.items()],
+        bases=(_Parts,),
+        gc=False,
+    )
+)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-MAX_DEPTH = 2000
-"""Levels of nesting up to which a record is read, the record itself being the first."""
-
-
-class DeepRecord(dict[str, Any]):
-    """A record nested past MAX_DEPTH: its members that can be read; the others are left out. An array has none."""
-
-    is_object: bool = True
+_MANY = 2_000_000
+"""Values: a page of more commas is counted before its records are taken apart, which costs some 60 bytes each."""
 
 
 @dataclass(frozen=True)
@@ -53,45 +61,75 @@ class PageHead:
     """How many order records a page holds, and the cursor of the next page; None on the last.
 
     ``texts`` are the records as the JSON they came in, views of the page; None where only the lenient parser helps.
+    ``content`` tells the records of one page from those of another. ``claims`` are the envelope's other members, by
+    name, that may say something of errors and of more pages; ``names_cursor`` whether ``next_cursor`` is there at all.
     """
 
     records: int
     next_cursor: str | None
     texts: Sequence[msgspec.Raw] | None = field(default=None, compare=False, repr=False)
+    content: int = field(default=0, compare=False, repr=False)
+    claims: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    names_cursor: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
 class Page:
-    """The ``number``-th page of a batch, from 1: its body, and its head where that was read already."""
+    """The ``number``-th page of a batch, from 1: its text, and its head where that was read already."""
 
     number: int
     body: bytes
     head: PageHead | None = None
 
 
-def read_head(body: bytes) -> PageHead:
+def page_text(body: bytes, charset: str | None) -> bytes:
+    """A page as UTF-8: from the charset that its answer named, as it is where it named none or needed none.
+
+    Raises:
+        NonsenseError: it cannot be read so.
+    """
+    if charset is None:
+        return body
+    try:
+        return body.decode(charset).encode("utf-8", "surrogatepass")
+    except (LookupError, ValueError) as error:
+        raise NonsenseError(f"the page is not valid {charset}: {error}", hint="Look at what the API sends.") from None
+
+
+def read_head(body: bytes, *, most: int | None = None) -> PageHead:
     """Validate the envelope of a page.
 
     msgspec walks the JSON without building the records, at some thirty times the speed of a full parse; what it
     refuses (NaN, lone surrogates, other encodings) goes to the lenient parser.
 
+    Args:
+        body: the page, as UTF-8 or in what other encoding JSON shows by itself.
+        most: refuse a page of more records.
+
     Raises:
-        NonsenseError: no JSON parser reads it, or it holds no list of orders.
+        NotJsonError: no JSON parser reads it.
+        NonsenseError: it holds no list of orders, or more than ``most``.
     """
+    if most is not None and len(body) > max(most, _MANY) < body.count(b","):
+        _require_at_most(count_records(decode_text(body), most), most)
     head = _read_fast(body)
-    if head is not None:
-        return head
-    orders, cursor = _validate(parse_json(body))
-    return PageHead(len(orders), cursor)
+    if head is None:
+        envelope = parse_page(body)
+        orders, cursor = _validate(envelope)
+        claims = envelope if isinstance(envelope, dict) else {}
+        head = PageHead(len(orders), cursor, None, _hash_records(orders, body), claims, "next_cursor" in claims)
+    if most is not None:
+        _require_at_most(head.records, most)
+    return head
 
 
 def read_records(body: bytes) -> list[Any]:
-    """All records of a page, numbers as exact decimals.
+    """All records of a page, numbers as exact decimals; what is nested past MAX_DEPTH as :class:`DeepRecord`.
 
     Raises:
         NonsenseError: as :func:`read_head`.
     """
-    return _validate(parse_json(body))[0]
+    return _validate(parse_page(body))[0]
 
 
 def split_records(page: Page) -> list[bytes] | None:
@@ -106,61 +144,6 @@ def split_records(page: Page) -> list[bytes] | None:
     return list(map(bytes, head.texts))
 
 
-def parse_json(body: bytes | str) -> Any:  # noqa: ANN401 - any JSON value
-    """Parse JSON leniently and exactly.
-
-    Numbers become int or Decimal; a number beyond both stays text, which fails the same rules. NaN and Infinity are
-    read. Control characters in strings are read; of a repeated key the last counts. A byte that is not UTF-8 becomes
-    half a surrogate pair.
-
-    Raises:
-        NonsenseError: it is no JSON.
-    """
-    try:
-        return _parse(_decode(body) if isinstance(body, bytes) else body)
-    except RecursionError:
-        raise NonsenseError("the page is nested too deeply to be read", hint="Look at what the API sends.") from None
-    except ValueError as error:
-        raise NonsenseError(
-            f"the page is not JSON: {error}", hint="Try again later, or look at what the API sends."
-        ) from None
-
-
-def _parse(text: str) -> Any:  # noqa: ANN401 - any JSON value
-    decoder = json.JSONDecoder(strict=False, parse_float=_read_float, parse_int=_read_int)
-    try:
-        return decoder.decode(text)
-    except RecursionError:
-        # the scanner in Python: that in C has a limit of its own from Python 3.12 on
-        decoder.scan_once = json.scanner.py_make_scanner(decoder)  # type: ignore[attr-defined]
-        with _deeper:
-            limit = sys.getrecursionlimit()
-            sys.setrecursionlimit(limit + _DEEPER)
-            try:
-                return decoder.decode(text)
-            finally:
-                sys.setrecursionlimit(limit)
-
-
-def _decode(body: bytes) -> str:
-    encoding = json.detect_encoding(body)
-    try:
-        return body.decode(encoding, "surrogatepass")
-    except UnicodeDecodeError:  # in UTF-8, a broken byte becomes half a surrogate pair, which no id may hold
-        return body.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")
-
-
-def _read_float(text: str) -> Decimal | str:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return HugeNumber(text)
-
-
-def _read_int(text: str) -> int | str:
-    return int(text) if len(text) <= _LONGEST_INT else text
-
-
 def _is_utf8(body: bytes) -> bool:
     try:
         return body.isascii() or bool(body.decode())
@@ -171,28 +154,41 @@ def _is_utf8(body: bytes) -> bool:
 def _read_fast(body: bytes) -> PageHead | None:
     """The head, with the records' texts; None where the lenient parser must see to it, or say what it is."""
     try:
-        texts, cursor = _validate(_fast_envelope(body))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        envelope = _fast_envelope(body)
+        texts, cursor = _validate(envelope)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, NonsenseError):
         return None
-    return PageHead(len(texts), cursor, texts)
+    lengths = tuple(map(len, texts))
+    if max(lengths, default=0) > 2 * MAX_DEPTH and not all(map(is_shallow, map(bytes, texts))):
+        return None
+    # two pages of as many records, each as long, and some of them the same, are the same
+    content = hash((lengths, b"".join(texts[:: 1 + len(texts) // _SAMPLES]), bytes(texts[-1]))) if texts else 0
+    return PageHead(len(texts), cursor, texts, content, envelope, "next_cursor" in envelope)
 
 
-def _fast_envelope(body: bytes) -> object:
-    """The envelope, its records as the texts they came in.
+def _fast_envelope(body: bytes) -> dict[str, Any]:
+    """The envelope: its records as the texts they came in, and what it claims; a bare list has no ``next_cursor``.
 
     Raises:
         msgspec.DecodeError: the lenient parser must see to it, or say what it is.
     """
     try:
-        parts = _parts.decode(body)
+        parts: Any = _parts.decode(body)
     except msgspec.ValidationError:
-        return _list.decode(body)
-    return {"orders": parts.orders, "next_cursor": parts.next_cursor}
+        return {"orders": _list.decode(body)}
+    claims = zip(CLAIM_SPELLINGS, msgspec.structs.astuple(parts)[2:], strict=True)
+    envelope: dict[str, Any] = {name: claim for name, claim in claims if claim is not None}
+    envelope["orders"] = parts.orders
+    if parts.next_cursor is not msgspec.UNSET:
+        envelope["next_cursor"] = parts.next_cursor
+    return envelope
 
 
 def _validate(envelope: object) -> tuple[list[Any], str | None]:
     if isinstance(envelope, list):
         return envelope, None
+    if isinstance(envelope, dict) and "orders" in envelope and envelope["orders"] is None:
+        envelope = {**envelope, "orders": []}
     try:
         page = Envelope.model_validate(envelope)
     except ValidationError as error:
@@ -200,7 +196,7 @@ def _validate(envelope: object) -> tuple[list[Any], str | None]:
         what = ".".join(map(str, first["loc"]))
         said = "there is no list of orders in it" if what in {"", "orders"} else f"{what}: {first['msg']}"
         raise NonsenseError(
-            f"the answer is JSON, but no page of orders: {said}",
+            f"the answer is JSON, but not a page of orders: {said}{_name_keys(envelope)}",
             hint="Look at --api-url: it must be the base that /orders follows.",
         ) from None
     cursor = None if page.next_cursor is None else str(page.next_cursor)
@@ -209,3 +205,34 @@ def _validate(envelope: object) -> tuple[list[Any], str | None]:
             "next_cursor is no valid Unicode, so that it cannot be sent back", hint="Look at what the API sends."
         )
     return page.orders, cursor or None
+
+
+def _name_keys(envelope: object) -> str:
+    if not isinstance(envelope, dict):
+        return f" (it is {_KINDS.get(type(envelope), 'a number')})"
+    if not envelope:
+        return " (it is an empty object)"
+    names = ", ".join(_shorten(name) for name in list(envelope)[:_MOST_KEYS])
+    return f"; its keys: {names}{', ...' if len(envelope) > _MOST_KEYS else ''}"
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= _LONGEST_KEY else f"{name[:_LONGEST_KEY]}..."
+
+
+def _hash_records(records: list[Any], body: bytes) -> int:
+    """Tells the records of a page from those of another; where they are nested too deeply to be written, the pages."""
+    if not records:
+        return 0
+    try:
+        return hash(repr(records))
+    except RecursionError:
+        return hash(body)
+
+
+def _require_at_most(records: int, most: int) -> None:
+    if records > most:
+        raise NonsenseError(
+            f"one page holds more than {most:,} records",
+            hint="Look at --api-url and at what the API sends; or ask for larger pages (page_size).",
+        )

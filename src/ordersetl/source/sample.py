@@ -7,6 +7,7 @@ In one process, without a socket::
 On a real socket, for a demonstration: ``python -m ordersetl.source.demo``.
 """
 
+import hashlib
 import itertools
 import json
 import socketserver
@@ -82,9 +83,15 @@ def sample_references() -> tuple[Path, Path]:
     return folder / "users.csv", folder / "products.csv"
 
 
-def page_cursor(offset: int) -> str:
-    """Return the cursor of the page that starts at the offset; to a client it is opaque."""
-    return urlsafe_b64encode(str(offset).encode()).decode().rstrip("=")
+def page_cursor(position: int, orders: Sequence[object] = ()) -> str:
+    """Return the cursor of what follows the first ``position`` of the orders; to a client it is opaque.
+
+    It names the last order before it, by content and time, so that it stays valid when orders are added or changed.
+    """
+    if not 0 < position <= len(orders):
+        return _encode_cursor(position, "", "")
+    time = next((time for at in range(position - 1, -1, -1) if (time := _record_time(orders[at]))), None)
+    return _encode_cursor(position, _digest(orders[position - 1]), time.isoformat() if time else "")
 
 
 def sample_app(
@@ -140,13 +147,20 @@ def _answer_request(
 def _select_page(records: Sequence[object], query: Mapping[str, str], *, max_limit: int) -> dict[str, object]:
     since, until = _read_bound(query, "updated_since"), _read_bound(query, "updated_until")
     limit = _read_limit(query, max_limit=max_limit)
-    # without a window nothing is copied: a large list stays quick to page through
-    selected = records
-    if since is not None or until is not None:
-        selected = [record for record, time in _with_times(records) if _in_window(time, since, until)]
-    start = _read_cursor(query, end=len(selected))
-    end = start + limit
-    return {"orders": selected[start:end], "next_cursor": page_cursor(end) if end < len(selected) else None}
+    start = _read_cursor(query, records)
+    if since is None and until is None:  # nothing is copied: a large list stays quick to page through
+        end = min(start + limit, len(records))
+        more = end < len(records)
+        return {"orders": records[start:end], "next_cursor": page_cursor(end, records) if more else None}
+    following = enumerate(_with_times(records), 1)
+    inside = (
+        (position, record)
+        for position, (record, time) in following
+        if position > start and _in_window(time, since, until)
+    )
+    page = list(itertools.islice(inside, limit))
+    more = next(inside, None) is not None
+    return {"orders": [r for _, r in page], "next_cursor": page_cursor(page[-1][0], records) if more else None}
 
 
 def _with_times(records: Sequence[object]) -> Iterator[tuple[object, datetime | None]]:
@@ -180,16 +194,46 @@ def _read_limit(query: Mapping[str, str], *, max_limit: int) -> int:
     return min(limit, max_limit)
 
 
-def _read_cursor(query: Mapping[str, str], *, end: int) -> int:
-    text = query.get("cursor", page_cursor(0))
+def _read_cursor(query: Mapping[str, str], records: Sequence[object]) -> int:
+    """How many of the records come before what the cursor names: those up to the last one that was sent.
+
+    Where that one was changed since, those before its time; some that were sent come again then, and none is skipped.
+    """
+    text = query.get("cursor")
+    if text is None:
+        return 0
+    position, digest, time = _decode_cursor(text)
+    if position == 0:
+        return 0
+    if position <= len(records) and _digest(records[position - 1]) == digest:
+        return position
+    moved = next((at for at, record in enumerate(records, 1) if _digest(record) == digest), None)
+    if moved is not None:
+        return moved
+    known = enumerate(_with_times(records))
+    return next(
+        (at for at, (_, passed) in known if time is None or (passed is not None and passed >= time)), len(records)
+    )
+
+
+def _decode_cursor(text: str) -> tuple[int, str, datetime | None]:
     try:
-        offset = int(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except ValueError:
-        offset = -1
-    # base64 decoding skips what it does not know: only a cursor that encodes back to itself was made here
-    if not 0 <= offset <= end or page_cursor(offset) != text:
-        raise ValueError(f"cursor is none of this listing: {text!r}")
-    return offset
+        position, digest, time = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        # base64 decoding skips what it does not know: only a cursor that encodes back to itself was made here
+        is_ours = _encode_cursor(position, digest, time) == text and type(position) is int and position >= 0
+        if is_ours and bool(digest) is bool(position):
+            return position, digest, datetime.fromisoformat(time) if time else None
+    except (ValueError, TypeError):
+        pass  # as one of another shop
+    raise ValueError(f"cursor is none of this listing: {text!r}")
+
+
+def _encode_cursor(position: int, digest: str, time: str) -> str:
+    return urlsafe_b64encode(json.dumps([position, digest, time]).encode()).decode().rstrip("=")
+
+
+def _digest(record: object) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def _record_time(record: object) -> datetime | None:

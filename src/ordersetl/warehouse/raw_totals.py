@@ -106,6 +106,7 @@ def _read_pages(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) -
 
 def _read_page(lake: Lake, marker: BatchMarker, number: int, entry: PageEntry) -> _Page:
     body = read_page_body(lake, marker.batch, entry, since=marker.since)
+    body = body.decode(entry.charset).encode() if entry.charset else body
     try:
         content = body.decode()
     except UnicodeDecodeError:

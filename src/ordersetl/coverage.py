@@ -1,0 +1,139 @@
+"""What of an origin's time was ever fetched: intervals that batches cover, where they end, and the gaps between.
+
+A batch covers ``[since, end)``: to its ``until``, where that lies more than a day before the extraction began; else to
+the newest time that any record of this or an earlier batch of the same origin has shown, at most the moment the
+extraction began. So it is the source's clock that counts, and no order that a slow or a naive clock stamps is skipped.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from ordersetl.lake import raw
+from ordersetl.lake.layout import Lake
+from ordersetl.lake.raw import BatchMarker, BatchRequest, Interval, PageEntry
+
+__all__ = ["Coverage", "find_gaps", "hash_batches", "merge_intervals", "read_coverage"]
+
+_SETTLED = timedelta(days=1)
+"""What a source says of a time this long ago is complete, however far off its clock is."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Merged intervals that are covered, oldest first, and the newest time that any record has shown.
+
+    The beginning of an interval is None where everything before its end is covered. An interval of no length says
+    where to continue from where nothing is covered yet.
+    """
+
+    intervals: tuple[Interval, ...] = ()
+    shown: datetime | None = None
+
+    @property
+    def end(self) -> datetime | None:
+        """Where to continue: the end of the newest interval, None where there is none."""
+        return self.intervals[-1][1] if self.intervals else None
+
+    @property
+    def gaps(self) -> tuple[tuple[datetime, datetime], ...]:
+        """What was never asked for between what was."""
+        return find_gaps(self.intervals)
+
+    def add(self, request: BatchRequest, pages: Iterable[PageEntry]) -> tuple["Coverage", datetime | None]:
+        """The coverage with one more batch, and the end of what that batch covers; None where it covers nothing."""
+        shown = max(filter(None, (self.shown, _find_shown(request, pages))), default=None)
+        end = _find_end(request, shown)
+        if end is None:
+            return Coverage(self.intervals, shown), None
+        return Coverage(merge_intervals([*self.intervals, (request.since, end)]), shown), end
+
+    def as_of(self, now: datetime) -> "Coverage":
+        """The coverage without what only a clock that was ahead could claim: a future end that nothing showed."""
+        if self.end is None or self.end <= now:
+            return self
+        clipped = [(since, end if end <= now else self.shown and min(end, self.shown)) for since, end in self.intervals]
+        kept = [(since, end) for since, end in clipped if end is not None and (since is None or since <= end)]
+        return Coverage(merge_intervals(kept), self.shown)
+
+
+def read_coverage(lake: Lake, batches: Sequence[str], *, source: str, url: str, now: datetime) -> Coverage:
+    """What the committed ``batches`` of one origin cover, as of now.
+
+    The newest marker of the origin tells, if the batches are those that it took into account; else each of them is
+    read, once: a batch that was restored, copied or moved away changes what is covered.
+
+    Raises:
+        DamagedError: a marker that is needed is not what was written.
+    """
+    markers: list[BatchMarker] = []
+    for at in range(len(batches), 0, -1):
+        marker = raw.read_marker(lake, batches[at - 1])
+        markers.append(marker)
+        if (marker.source, marker.url) != (source, url):
+            continue
+        if marker.covered_of == hash_batches(batches[:at]):
+            return Coverage(marker.covered, marker.shown).as_of(now)
+        markers += [raw.read_marker(lake, batch) for batch in reversed(batches[: at - 1])]
+        break
+    ours = [marker for marker in markers if (marker.source, marker.url) == (source, url)]
+    intervals = [(marker.since, end) for marker in ours if (end := _recorded_end(marker, now)) is not None]
+    shown = max(filter(None, (marker.shown for marker in ours)), default=None)
+    return Coverage(merge_intervals(intervals), shown).as_of(now)
+
+
+def merge_intervals(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
+    """Intervals that overlap or touch as one, oldest first; one of no length counts only where there is no other."""
+    given = sorted(
+        set(intervals), key=lambda interval: (interval[0] is not None, interval[0] or interval[1], interval[1])
+    )
+    filled = [(since, end) for since, end in given if since is None or since < end]
+    merged: list[Interval] = []
+    for since, end in filled or given[-1:]:
+        if merged and (since is None or since <= merged[-1][1]):
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((since, end))
+    return tuple(merged)
+
+
+def find_gaps(intervals: Sequence[Interval]) -> tuple[tuple[datetime, datetime], ...]:
+    """The holes between merged intervals, since and until."""
+    return tuple((end, since) for (_, end), (since, _) in pairwise(intervals) if since is not None)
+
+
+def hash_batches(batches: Iterable[str]) -> str:
+    """Tells one list of batches from another."""
+    return hashlib.sha256("\n".join(batches).encode()).hexdigest()
+
+
+def _find_shown(request: BatchRequest, pages: Iterable[PageEntry]) -> datetime | None:
+    """The newest time that the pages show, at most when the extraction began.
+
+    What lies more than a day after that is a slip of a pen, and counts only where there is nothing else.
+    """
+    times = [page.newest for page in pages if page.newest is not None]
+    usual = [time for time in times if time <= request.began_at + _SETTLED]
+    newest = max(usual or times, default=None)
+    return None if newest is None else min(newest, request.began_at)
+
+
+def _find_end(request: BatchRequest, shown: datetime | None) -> datetime | None:
+    """The end of what a batch covers: never before its since, None where nothing says."""
+    until = request.until
+    if until is not None and until < request.began_at - _SETTLED:
+        end: datetime | None = until
+    else:
+        end = min(filter(None, (shown, request.began_at, until))) if shown is not None else None
+    if request.since is None:
+        return end
+    return request.since if end is None else max(request.since, end)
+
+
+def _recorded_end(marker: BatchMarker, now: datetime) -> datetime | None:
+    """The end that a marker records; before 0.2 it went by our clock, which was ahead where it lies in the future."""
+    if marker.format < raw.FORMAT and marker.window_end is not None and marker.window_end > now:
+        return None
+    return marker.window_end

@@ -1,0 +1,242 @@
+"""Is an answer whole? What a page and its headers say of errors, of more pages and of totals beside its orders.
+
+A page without ``next_cursor`` ends a batch, so it must not say in any other way that there is more.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ordersetl.errors import NonsenseError
+
+__all__ = ["CLAIM_SPELLINGS", "read_header_claims", "require_complete"]
+
+_ERRORS = ("error", "errors", "error_message", "error_messages", "exception", "fault")
+_SUCCESS = ("success", "ok")
+_FAILURES = {"error", "errors", "fail", "failed", "failure"}
+_MORE = (
+    *("has_more", "more", "has_next", "has_next_page", "has_more_pages", "has_more_items", "has_more_results"),
+    *(
+        "has_more_orders",
+        "has_more_records",
+        "has_more_data",
+        "more_pages",
+        "more_results",
+        "more_items",
+        "more_available",
+    ),
+    *("more_records", "is_truncated", "truncated", "incomplete", "is_incomplete", "incomplete_results", "partial"),
+    "is_partial",
+)
+_LAST = ("last", "is_last", "last_page", "is_last_page", "done", "is_done", "complete", "is_complete", "finished")
+_CURSORS = (
+    *(
+        "next",
+        "next_cursor",
+        "next_page",
+        "next_page_token",
+        "next_token",
+        "next_url",
+        "next_uri",
+        "next_link",
+        "next_href",
+    ),
+    *(
+        "next_page_url",
+        "next_page_link",
+        "next_page_cursor",
+        "next_page_info",
+        "next_offset",
+        "next_marker",
+        "next_key",
+    ),
+    *("next_records_url", "next_results_url", "next_page_number", "continuation", "continuation_token"),
+    *("last_evaluated_key", "cursor_next", "odata_next_link"),
+)
+_PLACES = (
+    *("meta", "metadata", "links", "link", "pagination", "paging", "page_info", "page", "pages", "pager", "paginator"),
+    *("cursor", "cursors", "response_metadata", "paging_info", "pagination_info", "page_meta", "list_info", "info"),
+    "navigation",
+)
+_PAGES = ("total_pages", "page_count", "pages", "last_page", "num_pages", "pages_count")
+_TOTALS = (
+    *("total", "total_count", "total_results", "total_records", "total_items", "total_orders", "total_elements"),
+    *("total_size", "orders_count", "order_count"),
+)
+_NAMES = (*_ERRORS, *_SUCCESS, "status", *_MORE, *_LAST, *_CURSORS, *_PLACES, *_PAGES, *_TOTALS)
+_LABELS = {"rel", "relation", "title", "method", "type", "templated", "name", "meta"}
+"""What a link has besides its target."""
+_DEEPEST_PLACE = 4
+_LONGEST_VALUE = 60
+_HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
+
+
+def _plain(name: str) -> str:
+    """A name without what spellings differ in: ``hasMore``, ``has-more`` and ``HAS_MORE`` are one."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _spell(name: str) -> Iterator[str]:
+    words = name.split("_")
+    pascal = "".join(word.title() for word in words)
+    yield from (name, f"_{name}", name.upper(), name.replace("_", "-"), "".join(words))
+    yield from (pascal, pascal[0].lower() + pascal[1:])
+
+
+CLAIM_SPELLINGS: Mapping[str, None] = dict.fromkeys(
+    spelling
+    for name in (*_NAMES, "@odata.nextLink", "odata.nextLink", "@nextLink")
+    for spelling in (_spell(name) if "." not in name and "@" not in name else [name])
+    if spelling != "next_cursor"
+)
+"""Names beside ``orders`` and ``next_cursor`` that may say something of the page, each in all its spellings."""
+
+_PLAIN = {
+    kind: frozenset(map(_plain, names))
+    for kind, names in {
+        "errors": _ERRORS,
+        "success": _SUCCESS,
+        "more": _MORE,
+        "last": _LAST,
+        "cursors": (*_CURSORS, "nextlink"),
+        "places": _PLACES,
+        "pages": _PAGES,
+        "totals": _TOTALS,
+    }.items()
+}
+
+
+def require_complete(
+    claims: Mapping[str, Any], *, records: int, next_cursor: str | None, alone: bool, headers: Mapping[str, Any]
+) -> None:
+    """Refuse a page that carries errors, or that is the last while something says that there is more.
+
+    Args:
+        claims: the envelope's members by name; none of a bare list.
+        records: how many records it holds.
+        next_cursor: of the next page; None on the last.
+        alone: it is the only page, and was asked for without a window: totals count what it must hold.
+        headers: what its headers claim, as :func:`read_header_claims` has it.
+
+    Raises:
+        NonsenseError: it is not whole.
+    """
+    if said := _find_error(claims):
+        raise NonsenseError(f"the answer has orders, and an error beside them: {said}", hint=_HINT)
+    if next_cursor is not None:
+        return
+    said = next(_find_more(claims), None) or next(_find_more(headers, "the header "), None)
+    if said is None and alone:
+        said = next(_find_shortfall({**headers, **claims}, records), None)
+    if said is not None:
+        raise NonsenseError(f"the answer is not whole: there is no next_cursor, but {said}", hint=_HINT)
+
+
+def read_header_claims(headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """What headers say of more pages: ``Link`` with a relation ``next`` (RFC 8288), ``X-Next-Page`` and its like."""
+    claims: dict[str, Any] = {}
+    for name, value in headers:
+        if name.lower() == "link" and (target := _find_next_link(value)):
+            claims["Link"] = {"next": target}
+        elif name.lower().startswith("x-"):
+            claims[name[2:]] = value.strip()
+    return claims
+
+
+_LINK = re.compile(r"""<([^>]*)>((?:\s*;\s*[^;,"'\s=]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s;,"']*))?)*)""")
+_REL = re.compile(r""";\s*rel\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s;,"']+))""", re.IGNORECASE)
+
+
+def _find_next_link(value: str) -> str | None:
+    for target, parameters in _LINK.findall(value):
+        relation = _REL.search(parameters)
+        if relation and "next" in " ".join(filter(None, relation.groups())).lower().split():
+            return str(target) or "next"
+    return None
+
+
+def _find_error(claims: Mapping[str, Any]) -> str | None:
+    for name, value in claims.items():
+        plain = _plain(name)
+        if plain in _PLAIN["errors"] and _is_filled(value):
+            return f"{name} is {_show(value)}"
+        if plain in _PLAIN["success"] and value is False:
+            return f"{name} is false"
+        if plain == "status" and isinstance(value, str) and value.strip().lower() in _FAILURES:
+            return f"{name} is {_show(value)}"
+    return None
+
+
+def _find_more(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -> Iterator[str]:
+    for name, value in claims.items():
+        plain = _plain(name)
+        if depth == 0 and name == "next_cursor":
+            continue
+        not_last = plain in _PLAIN["last"] and (value is False or _text(value) == "false")
+        if not_last or (plain in _PLAIN["more"] and _says_yes(value)):
+            yield f"{where}{name} says that there is more"
+        elif plain in _PLAIN["cursors"] and _is_target(value):
+            yield f"{where}{name} is {_show(value)}"
+        elif plain in _PLAIN["places"] and depth < _DEEPEST_PLACE:
+            if isinstance(value, Mapping):
+                yield from _find_more(value, f"{where}{name}.", depth=depth + 1)
+            elif isinstance(value, list):
+                yield from (f"{where}{name} has one with rel next" for link in value if _is_next(link))
+
+
+def _find_shortfall(claims: Mapping[str, Any], records: int, where: str = "", *, depth: int = 0) -> Iterator[str]:
+    for name, value in claims.items():
+        plain = _plain(name)
+        count = _count(value)
+        if count is not None and plain in _PLAIN["pages"] and count > 1:
+            yield f"{where}{name} is {count:,}"
+        elif count is not None and plain in _PLAIN["totals"] and count > records:
+            yield f"{where}{name} is {count:,}, and the answer holds {records:,} records"
+        elif plain in _PLAIN["places"] and isinstance(value, Mapping) and depth < _DEEPEST_PLACE:
+            yield from _find_shortfall(value, records, f"{where}{name}.", depth=depth + 1)
+
+
+def _is_next(link: object) -> bool:
+    if not isinstance(link, Mapping):
+        return False
+    relations = str(link.get("rel", link.get("relation", ""))).lower().split()
+    return "next" in relations and any(_is_target(link.get(key)) for key in ("href", "url", "uri", "link"))
+
+
+def _is_target(value: object) -> bool:
+    """Whether a cursor, a page number or a link leads anywhere."""
+    if isinstance(value, Mapping):
+        return any(_is_target(member) for name, member in value.items() if _plain(name) not in _LABELS)
+    if isinstance(value, str):
+        return _text(value) not in {"", "null", "none", "false", "0"}
+    return _is_filled(value) and value is not True
+
+
+def _is_filled(value: object) -> bool:
+    """Whether there is something: not null, false, 0, or empty; a record too deep to be read is something."""
+    if isinstance(value, str):
+        return bool(value.strip())
+    return bool(value) or (isinstance(value, dict) and type(value) is not dict)
+
+
+def _says_yes(value: object) -> bool:
+    return value is True or _text(value) in {"true", "yes"} or (value == 1 and not isinstance(value, Sequence))
+
+
+def _text(value: object) -> str | None:
+    return value.strip().lower() if isinstance(value, str) else None
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = value[:18]
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _show(value: object) -> str:
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except RecursionError:
+        text = "..."
+    return repr(text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}...")

@@ -1,0 +1,92 @@
+"""The newest time that a page's records show: the source's own clock, which says where the next window begins."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from ordersetl.errors import NonsenseError
+from ordersetl.source.page import PageHead, read_records
+from ordersetl.values import read_time
+
+__all__ = ["find_newest"]
+
+_AHEAD = timedelta(days=1)
+"""A time further ahead of the extraction is no time of this source's clock: it counts where there is no other."""
+_SHAPE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+"""Times of one length and one offset in this shape sort as text."""
+
+
+class _Times(msgspec.Struct, gc=False):
+    created_at: Any = None
+    updated_at: Any = None
+
+
+class _Page(msgspec.Struct, gc=False):
+    orders: list[_Times] | None
+
+
+_page = msgspec.json.Decoder(_Page)
+_list = msgspec.json.Decoder(list[_Times])
+_record = msgspec.json.Decoder(_Times)
+
+
+def find_newest(text: bytes, head: PageHead, began_at: datetime) -> datetime | None:
+    """The newest ``updated_at`` of a page's records, ``created_at`` where a record has none; naive times are UTC.
+
+    What cannot be read is left out, and so is what lies more than a day after ``began_at``, unless all that can be
+    read does. None where nothing can.
+    """
+    latest = began_at + _AHEAD
+    times = [record.created_at if record.updated_at is None else record.updated_at for record in _read(text, head)]
+    texts = [time for time in times if type(time) is str]
+    if not texts:
+        return None
+    newest = max(filter(None, map(read_time, _pick_candidates(texts))), default=None)
+    if newest is None or newest > latest:
+        readable = list(filter(None, map(read_time, set(texts))))
+        newest = max((time for time in readable if time <= latest), default=max(readable, default=None))
+    return newest
+
+
+def _read(text: bytes, head: PageHead) -> Sequence[_Times]:
+    if head.texts is not None:
+        try:
+            return _page.decode(text).orders or []
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+        try:
+            return _list.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return [_read_one(record) for record in head.texts]
+    try:
+        records = read_records(text)
+    except NonsenseError:
+        return []
+    return [_Times(r.get("created_at"), r.get("updated_at")) for r in records if isinstance(r, dict)]
+
+
+def _read_one(record: msgspec.Raw) -> _Times:
+    try:
+        return _record.decode(record)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Times()
+
+
+def _pick_candidates(texts: Sequence[str]) -> Iterable[str]:
+    """Those of the times that may be the newest: one of each shape, where shapes can be told."""
+    if len(set(map(len, texts))) == 1 and {text[-1:] for text in texts} == {"Z"}:
+        top = max(texts)
+        return [top] if _SHAPE.fullmatch(top) else set(texts)
+    shapes: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
+    for text in texts:
+        offset = text[-1:] if text[-1:] == "Z" else text[-6:] if text[-6:-5] in ("+", "-") and len(text) > 10 else ""  # noqa: PLR2004
+        shapes[len(text), offset].append(text)
+    candidates: set[str] = set()
+    for alike in shapes.values():
+        top = max(alike)
+        candidates |= {top} if _SHAPE.fullmatch(top) else set(alike)
+    return candidates

@@ -1,0 +1,94 @@
+"""The pages of one batch as they come: each must go on from those before, and the last must be the last."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ordersetl.errors import NonsenseError, SourceError
+from ordersetl.source.complete import read_header_claims, require_complete
+from ordersetl.source.page import PageHead
+
+__all__ = ["PageTrail", "RepeatedError"]
+
+_MOST_EMPTY_PAGES = 1000
+_LONGEST_QUOTE = 60
+_HINT = "Nothing was committed. Report it to the API's makers, or try again later."
+
+
+class RepeatedError(NonsenseError):
+    """The API named a cursor, or sent content, a second time: its pages go round, or it forgot where it was."""
+
+
+@dataclass
+class PageTrail:
+    """What the pages of a batch so far have shown.
+
+    Attributes:
+        open_window: asked for without since and until, so that totals count all that there is.
+        max_pages: most pages of a batch.
+        cursors: those that the pages named, in their order.
+    """
+
+    open_window: bool = False
+    max_pages: int = 100_000
+    cursors: list[str] = field(default_factory=list)
+    _contents: dict[tuple[int, int], int] = field(default_factory=dict)
+    _names_cursor: bool = False
+    _pages: int = 0
+    _empty: int = 0
+
+    def admit(self, head: PageHead, headers: Iterable[tuple[str, str]] = ()) -> None:
+        """Take in the next page; where it is refused, nothing of it is kept.
+
+        Raises:
+            RepeatedError: it names a cursor, or holds records, that were there before.
+            NonsenseError: it is not whole, or one of endless empty ones.
+            SourceError: it is not the last, and there were ``max_pages``.
+        """
+        cursor, number = head.next_cursor, self._pages + 1
+        require_complete(
+            head.claims,
+            records=head.records,
+            next_cursor=cursor,
+            alone=self.open_window and number == 1,
+            headers=read_header_claims(headers),
+        )
+        if self._names_cursor and not head.names_cursor:
+            raise NonsenseError(
+                f"page {number:,} lacks next_cursor, which the pages before it had: it may not be the last", hint=_HINT
+            )
+        self._require_new(head, number)
+        empty = 0 if head.records else self._empty + 1
+        if cursor is not None and empty > _MOST_EMPTY_PAGES:
+            raise NonsenseError(f"the API sent {empty} empty pages in a row, each naming a next one", hint=_HINT)
+        if cursor is not None and number >= self.max_pages:
+            raise SourceError(
+                f"the API names a next page after {number:,} pages, the most that are fetched at once",
+                hint="Fetch a smaller window (--since, --until), or raise max_pages.",
+            )
+        self._pages, self._empty = number, empty
+        self._names_cursor |= head.names_cursor
+        if head.records:
+            self._contents[head.records, head.content] = number
+        if cursor is not None:
+            self.cursors.append(cursor)
+            self._known.add(cursor)
+
+    def __post_init__(self) -> None:
+        self._known = set(self.cursors)
+
+    def _require_new(self, head: PageHead, number: int) -> None:
+        if head.next_cursor in self._known:
+            raise RepeatedError(
+                f"the API gave the cursor {_shorten(head.next_cursor)} a second time; its pages would never end",
+                hint=_HINT,
+            )
+        earlier = self._contents.get((head.records, head.content)) if head.records else None
+        if earlier is not None:
+            raise RepeatedError(
+                f"page {number:,} holds the very records of page {earlier:,}; its pages would never end", hint=_HINT
+            )
+
+
+def _shorten(cursor: str | None) -> str:
+    quoted = ascii(cursor)
+    return quoted if len(quoted) <= _LONGEST_QUOTE else f"{quoted[:_LONGEST_QUOTE]}..."
