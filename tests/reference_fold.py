@@ -175,6 +175,14 @@ class Verdicts:
     outside_window: int
     future: int = 0
 
+    @property
+    def accepted(self) -> dict[int, Order | Gone]:
+        """All accepted versions by position, in order."""
+        both: dict[int, Order | Gone] = {}
+        both.update(self.orders)
+        both.update(self.gone)
+        return {position: both[position] for position in sorted(both)}
+
 
 class RefusedError(Exception):
     """A record or a line breaks a rule, which the only argument names."""
@@ -485,7 +493,7 @@ def fold(batches: Sequence[Batch]) -> dict[str, bytes]:
     versions = [
         (version.updated_at, number, position, version)
         for number, verdict in enumerate(verdicts)
-        for position, version in (*verdict.orders.items(), *verdict.gone.items())
+        for position, version in verdict.accepted.items()
     ]
     winners = {version.order_id: version for *_, version in sorted(versions, key=lambda version: version[:3])}
     orders = [order for verdict in verdicts for order in verdict.orders.values()]

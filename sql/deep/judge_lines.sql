@@ -11,20 +11,17 @@ SELECT
     CASE
         WHEN coalesce(json_type(item), 'NULL') <> 'OBJECT' THEN 'invalid_item'
         WHEN sku IS NULL THEN 'missing_sku'
-        WHEN strlen(sku) > 255 THEN 'invalid_sku'
-        WHEN qty IS NULL OR qty <= 0 OR qty >= 1e9 THEN 'invalid_qty'
+        WHEN is_invalid_id(sku, given_sku) THEN 'invalid_sku'
+        WHEN qty IS NULL OR qty < 0 OR qty >= 1e9 THEN 'invalid_qty'
         WHEN NOT is_absent(given_price) AND (price IS NULL OR price < 0 OR price >= 1e14) THEN 'invalid_price'
         WHEN amount >= 1e14 THEN 'invalid_price'
     END AS reason,
-    has_repeated_key(item)
-    OR is_long_number(given_qty)
-    OR is_long_number(given_price)
-    -- At this edge the unit price derived from the rounded amount decides.
-    OR coalesce(qty < 1 AND amount / qty > 9e13, false) AS is_opaque
+    has_repeated_key(item) OR is_large_id(given_sku) OR is_long_number(given_qty) OR is_long_number(given_price)
+        AS is_opaque
 FROM (
     SELECT
         *,
-        CASE WHEN qty > 0 AND qty < 1e9 AND price >= 0 AND price < 1e14 THEN
+        CASE WHEN qty >= 0 AND qty < 1e9 AND price >= 0 AND price < 1e14 THEN
             round_even(try_cast(qty AS DECIMAL(38, 4)) * try_cast(price AS DECIMAL(18, 4)), 4)
         END AS amount
     FROM (
@@ -33,6 +30,7 @@ FROM (
             page,
             idx,
             item,
+            members[1] AS given_sku,
             members[2] AS given_qty,
             members[3] AS given_price,
             text_of(members[1]) AS sku,

@@ -7,12 +7,27 @@ CREATE OR REPLACE TEMP MACRO stripped(txt) AS
 -- Whether a member is absent or null.
 CREATE OR REPLACE TEMP MACRO is_absent(member) AS coalesce(json_type(member), 'NULL') = 'NULL';
 
--- Clean text of a string or an integer; null for anything else. DuckDB calls an integer past 64 bits a DOUBLE.
+-- Clean text of a string or a whole number; null for anything else. DuckDB calls an integer past 64 bits a DOUBLE.
 CREATE OR REPLACE TEMP MACRO text_of(member) AS CASE
     WHEN json_type(member) IN ('VARCHAR', 'BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT')
         OR (json_type(member) = 'DOUBLE' AND regexp_full_match(member ->> '$', '-?[0-9]+'))
         THEN nullif(stripped(replace(member ->> '$', chr(0), '')), '')
+    WHEN json_type(member) = 'DOUBLE' AND regexp_full_match(member ->> '$', '-0\.0') THEN '0'
+    WHEN json_type(member) = 'DOUBLE' AND regexp_full_match(member ->> '$', '-?[0-9]{1,15}\.0')
+        THEN regexp_replace(member ->> '$', '\.0$', '')
 END;
+
+-- Whether an id is a number whose digits a double does not tell for certain.
+CREATE OR REPLACE TEMP MACRO is_large_id(member) AS coalesce(
+    json_type(member) = 'DOUBLE'
+    AND NOT regexp_full_match(member ->> '$', '-?[0-9]+')
+    AND NOT regexp_full_match(member ->> '$', '-?[0-9]{1,15}\.[0-9]+'),
+    false
+);
+
+-- Whether an id cannot be one: too long, or with half a surrogate pair, for which U+FFFF stands in the pages at hand.
+CREATE OR REPLACE TEMP MACRO is_invalid_id(txt, given) AS
+    coalesce(strlen(txt) > 255 OR (json_type(given) = 'VARCHAR' AND contains(given ->> '$', chr(65535))), false);
 
 CREATE OR REPLACE TEMP MACRO is_numeric(txt) AS
     regexp_full_match(txt, '[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?');
@@ -36,9 +51,15 @@ CREATE OR REPLACE TEMP MACRO is_common_time(txt) AS regexp_full_match(
     txt, '[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?'
 );
 
+-- Minutes of an offset at the end of text; null without one. An offset of a day or more is none.
+CREATE OR REPLACE TEMP MACRO offset_minutes(txt) AS
+    60 * try_cast(nullif(regexp_extract(txt, '[+-]([0-9]{2}):?[0-9]{2}$', 1), '') AS INTEGER)
+    + try_cast(nullif(regexp_extract(txt, '[+-][0-9]{2}:?([0-9]{2})$', 1), '') AS INTEGER);
+
 -- ISO 8601 text in its common forms as UTC; null for the rest. A cast to TIMESTAMP ignores the offset: never use it here.
 CREATE OR REPLACE TEMP MACRO time_of(member) AS CASE
-    WHEN json_type(member) = 'VARCHAR' AND is_common_time(stripped(member ->> '$')) THEN (
+    WHEN json_type(member) = 'VARCHAR' AND is_common_time(stripped(member ->> '$'))
+        AND (length(stripped(member ->> '$')) = 10 OR coalesce(offset_minutes(stripped(member ->> '$')) < 1440, true)) THEN (
         SELECT CASE WHEN moment >= TIMESTAMP '1970-01-01' AND moment < TIMESTAMP '2200-01-01' THEN moment END
         FROM (
             SELECT make_timestamp(epoch_us(try_cast(
@@ -64,3 +85,7 @@ CREATE OR REPLACE TEMP MACRO is_rare_time(member) AS coalesce(
 
 CREATE OR REPLACE TEMP MACRO has_repeated_key(member) AS
     coalesce(len(json_keys(member)) <> len(list_distinct(json_keys(member))), false);
+
+-- Whether a record may be nested past 2,000 levels, beyond which it is not read.
+CREATE OR REPLACE TEMP MACRO is_deep(txt) AS
+    strlen(txt) > 4000 AND length(regexp_replace(txt, '[^\[{]', '', 'g')) > 2000;

@@ -2,6 +2,7 @@
 SELECT
     coalesce(winner.order_id, held_order.order_id) AS order_id,
     CASE
+        WHEN winner.is_gone THEN 'gone in raw'
         WHEN held_order.order_id IS NULL THEN 'not in curated'
         WHEN winner.order_id IS NULL THEN 'not in raw'
         ELSE 'differs'
@@ -22,8 +23,11 @@ WHERE
         SELECT 1 FROM judged_order
         WHERE judged_order.is_opaque AND judged_order.order_id = coalesce(winner.order_id, held_order.order_id)
     )
+    -- An order whose winning version lets it leave is in curated no more.
+    AND NOT (coalesce(winner.is_gone, false) AND held_order.order_id IS NULL)
     AND (
         winner.order_id IS NULL
+        OR winner.is_gone
         OR held_order.order_id IS NULL
         OR winner.dt <> held_order.dt
         OR winner.moment <> held_order.updated_at

@@ -1,13 +1,17 @@
 -- One row per record of the pages in raw_page that DuckDB reads exactly.
 INSERT INTO raw_record
 SELECT
-    batch, page, unnest(range(len(records))) AS idx, since, until, unnest(records) AS record,
-    false AS is_opaque, CAST(NULL AS VARCHAR) AS given_id
+    batch, page, idx, since, until, began_at, record, is_deep(CAST(record AS VARCHAR)) AS is_opaque,
+    CAST(NULL AS VARCHAR) AS given_id
 FROM (
     SELECT
-        batch, page, since, until,
+        batch, page, since, until, began_at, unnest(range(len(records))) AS idx, unnest(records) AS record
+    FROM (
+    SELECT
+        batch, page, since, until, began_at,
         CASE WHEN json_type(content) = 'ARRAY' THEN json_extract(content, '$[*]') ELSE json_extract(content, '$.orders[*]') END
             AS records
     FROM raw_page
     WHERE is_plain
+    )
 );

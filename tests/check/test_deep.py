@@ -5,22 +5,26 @@ import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
+from lakes import Raw, open_job, run, write_batch as write_lake_batch
 from reference_fold import Batch, fold, judge_batch, read_json
 from strategies import batches, encode
 
 from ordersetl.check import check
+from ordersetl.job import Job
 from ordersetl.lake.layout import Lake, partition_day
 from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, read_manifest, seal_manifest
-from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, page_name, write_marker
+from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, page_name, read_marker, write_marker
 from ordersetl.results import CheckOutcome
+from ordersetl.source.page import DeepRecord
 from ordersetl.warehouse.opaque_pages import split_page
 
 FIRST = datetime(2025, 9, 1, tzinfo=UTC)
@@ -39,7 +43,8 @@ def write_lake(root: Path, given_batches: Sequence[Batch], variety: int | None =
     quarantine: dict[str, QuarantineEntry] = {}
     for number, batch in enumerate(given_batches):
         texts = [encode(record, variety) for record in batch.orders]
-        read.append(Batch([read_json(text) for text in texts], batch.users, batch.products, batch.since, batch.until))
+        records = [read_json(text) for text in texts]
+        read.append(Batch(records, batch.users, batch.products, batch.since, batch.until, batch.began_at or FIRST))
         half = len(texts) // 2
         write_batch(lake, number, batch, [texts[:half], texts[half:]])
         quarantine[batch_id(number)] = write_quarantine(lake, batch_id(number), read[-1], half)
@@ -58,7 +63,8 @@ def write_batch(lake: Lake, number: int, batch: Batch, pages: list[list[str]]) -
         body = f"{start}{', '.join(texts)}{end}".encode("utf-8", "surrogatepass")
         (folder / page_name(at)).write_bytes(body)
         entries.append(PageEntry(page_name(at), hashlib.sha256(body).hexdigest(), len(body), len(texts)))
-    request = BatchRequest("generic", "https://shop.example", batch.since, batch.until, page_size=2, began_at=FIRST)
+    window = (batch.since, batch.until, 2, batch.began_at or FIRST)
+    request = BatchRequest("generic", "https://shop.example", *window, continues=False)
     marker = BatchMarker(
         batch_id(number),
         request.source,
@@ -138,7 +144,7 @@ def test_the_detail_tells_the_totals_and_what_is_not_covered(tmp_path: Path) -> 
     records = [
         order("o-1", Decimal("10.50")),
         order("o-2", 3, currency=None),
-        order("o-3", None, items=[]),
+        order("o-3", 1, items=[]),
         order("o-4", 1, created_at="2025-W34-3"),
     ]
     outcomes = check_deeply(write_lake(tmp_path / "output", [Batch(records)]))
@@ -168,7 +174,7 @@ def test_an_order_lost_made_up_or_stale_is_named(tmp_path: Path) -> None:
 
 
 def test_a_reject_that_quarantine_does_not_list_is_named(tmp_path: Path) -> None:
-    bad = order("o-2", 1, items=[{"sku": "A", "qty": 0}, {"sku": "B", "qty": 1, "price": 1}])
+    bad = order("o-2", 1, items=[{"sku": "A", "qty": -1}, {"sku": "B", "qty": 1, "price": 1}])
     lake = write_lake(tmp_path / "output", [Batch([order("o-1", -1), bad])])
     assert check_deeply(lake)["raw_rejects"].ok
     lake.quarantine_file(batch_id(0)).write_bytes(b"")
@@ -178,6 +184,102 @@ def test_a_reject_that_quarantine_does_not_list_is_named(tmp_path: Path) -> None
         (batch_id(0), "line", "invalid_qty", "1", "0"),
         (batch_id(0), "order", "invalid_amount", "1", "0"),
     ]
+
+
+GOOD = b'"created_at":"2025-08-20","items":[{"sku":"A","qty":1,"price":1}]}'
+RAW_NASTY = {
+    "an offset of a day": b'{"order_id":"a","created_at":"2025-08-20T10:00:00+24:00"}',
+    "an offset of a day in minutes": b'{"order_id":"a","created_at":"2025-08-20T10:00:00-23:60"}',
+    "an odd offset": b'{"order_id":"a","updated_at":"2025-08-20T10:00:00+05:99",' + GOOD,
+    "half a pair in the id": rb'{"order_id":"a\ud83e",' + GOOD,
+    "half a pair in the user": rb'{"order_id":"a","user_id":"\ude00",' + GOOD,
+    "half a pair in a label": rb'{"order_id":"a","status":"\ud83e",' + GOOD,
+    "half a pair in the product": b'{"order_id":"a",' + GOOD.replace(b'"A"', rb'"\ud83e"'),
+    "a broken byte in the id": b'{"order_id":"a\xff",' + GOOD,
+    "a noncharacter in the id": b'{"order_id":"a\xef\xbf\xbf",' + GOOD,
+    "a replacement in the id": rb'{"order_id":"a\ufffd",' + GOOD,
+    "an id that a double makes 0": b'{"order_id":1e-400,' + GOOD,
+    "an id with an exponent": b'{"order_id":1e20,' + GOOD,
+    "an id beyond all measure": b'{"order_id":1e99999999999999999999,' + GOOD,
+    "ids as floats": b'{"order_id":501.0,"user_id":7.0,' + GOOD.replace(b'"A"', b"-0.0"),
+    "deleted, but not so": b'{"order_id":"stays","deleted":"true","updated_at":"2025-08-21"}',
+    "a line of nothing": b'{"order_id":"stays",' + GOOD.replace(b"[", b'[{"sku":"Z","qty":0},'),
+    "far in the future": b'{"order_id":"stays","updated_at":"2061-01-01",' + GOOD,
+    "ages ago": b'{"order_id":"late",' + GOOD.replace(b"2025", b"2024"),
+}
+
+
+@pytest.mark.parametrize("record", RAW_NASTY.values(), ids=RAW_NASTY)
+@pytest.mark.parametrize("continues", [True, False])
+def test_what_a_run_makes_of_nasty_records_is_no_alarm(tmp_path: Path, record: bytes, *, continues: bool) -> None:
+    with open_job(tmp_path / "output") as job:
+        write_with(job, record, since=datetime(2025, 8, 1, tzinfo=UTC), continues=continues)
+        run(job)
+        outcomes = check_deeply(job.lake)
+    assert [outcome for outcome in outcomes.values() if not outcome.ok] == []
+
+
+def write_with(job: Job, record: bytes, **options: Any) -> None:
+    """Commit a batch whose one page holds a good order and these bytes."""
+    batch = write_lake_batch(job, [order("stays", 1), Raw('"here"')], **options)
+    marker = read_marker(job.lake, batch)
+    path = job.lake.raw / batch / page_name(1)
+    body = path.read_bytes().replace(b'"here"', record)
+    path.write_bytes(body)
+    entry = msgspec.structs.replace(marker.pages[0], sha256=hashlib.sha256(body).hexdigest(), bytes=len(body))
+    write_marker(job.lake, msgspec.structs.replace(marker, pages=(entry,)))
+
+
+def test_a_record_that_is_nested_too_deeply_is_no_alarm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = b'{"order_id":"a","x":%s,' % (b"[" * 2100 + b"]" * 2100) + GOOD
+    monkeypatch.setattr(
+        "ordersetl.validate.read_records",
+        lambda _: [order("stays", 1), DeepRecord(order_id="a", created_at="2025-08-20")],
+    )
+    with open_job(tmp_path / "output") as job:
+        write_with(job, deep)
+        run(job)
+        outcomes = check_deeply(job.lake)
+    assert [outcome for outcome in outcomes.values() if not outcome.ok] == []
+    assert "Not covered: 1 records" in outcomes["raw_orders"].detail
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        {"order_id": "leaves", "deleted": True, "updated_at": "2025-08-21", "items": [5]},
+        order("leaves", 0, items=[]),
+        order("leaves", None, items=[{"sku": "A", "qty": 0, "price": 5}]),
+    ],
+)
+def test_an_order_that_left_is_in_curated_no_more(tmp_path: Path, gone: object) -> None:
+    stays, leaves = order("stays", 1), order("leaves", 2)
+    lake = write_lake(tmp_path / "output", [Batch([stays, leaves]), Batch([gone])])
+    outcomes = check_deeply(lake)
+    assert outcomes["raw_orders"].ok
+    assert "3 accepted versions of 1 orders" in outcomes["raw_orders"].detail
+    assert "1 orders have left" in outcomes["raw_orders"].detail
+    files = {name: write_file(lake, name, body) for name, body in fold([Batch([stays, leaves])]).items()}
+    manifest = read_manifest(lake)
+    assert manifest is not None
+    lake.manifest.write_bytes(seal_manifest(msgspec.structs.replace(manifest, files=files)))
+    failed = check_deeply(lake)["raw_orders"]
+    assert [(row["order_id"], row["problem"]) for row in failed.samples] == [("leaves", "gone in raw")]
+
+
+@pytest.mark.parametrize("corrupt", [lambda path: path.unlink(), lambda path: path.write_bytes(b"user_id\nu-2\n")])
+def test_a_reference_file_of_raw_that_is_gone_or_damaged_is_a_failed_check(
+    tmp_path: Path, corrupt: Callable[[Path], None]
+) -> None:
+    users = b"user_id,email,country,created_at\nu-1,,MX,\n"
+    with open_job(tmp_path / "output") as job:
+        for number in range(2):
+            write_lake_batch(job, [order(f"o-{number}", 1)], users=users)
+        run(job)
+        assert check_deeply(job.lake)["raw_readable"].ok
+        corrupt(next(job.lake.references.iterdir()))
+        outcome = check_deeply(job.lake)["raw_readable"]
+    assert (outcome.ok, outcome.offending, outcome.samples[0]["reference"]) == (False, 1, "users.csv")
 
 
 @pytest.mark.parametrize("name", ["batch.json", page_name(1)])
@@ -198,9 +300,11 @@ def test_damaged_raw_is_a_failed_check(tmp_path: Path, name: str) -> None:
         (b'{"a": [1], "orders": 3, "orders": [{"order_id": 12}]}', [('{"order_id": 12}', "12")]),
         (
             rb'[{"order_id": "\ud83e\udd8a\ud83e\\ud83e"}]',
-            [(r'{"order_id": "\ud83e\udd8a\ufffd\\ud83e"}', "\U0001f98a\ufffd\\ud83e")],
+            [(r'{"order_id": "\ud83e\udd8a\uffff\\ud83e"}', "\U0001f98a\ufffd\\ud83e")],
         ),
-        (b'[{"order_id": "a\xff"}]', [('{"order_id": "a\ufffd"}', "a\ufffd")]),
+        (b'[{"order_id": "a\xff"}]', [('{"order_id": "a\uffff"}', "a\ufffd")]),
+        (b'[{"order_id": 501.0}, {"order_id": 1.5}]', [('{"order_id": 501.0}', "501"), ('{"order_id": 1.5}', None)]),
+        (rb'[{"order_id": "a\uFFFF"}, 5]', [(None, "a\uffff"), ("5", None)]),
         ('["\u00e9"]'.encode("utf-16"), [('"\u00e9"', None)]),
         (b"[]", []),
         (b'{"orders": []}', []),

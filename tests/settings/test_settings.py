@@ -80,6 +80,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "max_reference_mb": "2",
         "resume_within": "PT90S",
         "max_reject_ratio": "1",
+        "min_rejects": "7",
         "bulk": "false",
         "chunk_mb": "2",
         "workers": "3",
@@ -105,6 +106,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "max_reference_mb": 2,
         "resume_within": timedelta(seconds=90),
         "max_reject_ratio": 1.0,
+        "min_rejects": 7,
         "bulk": False,
         "chunk_mb": 2,
         "workers": 3,
@@ -272,6 +274,7 @@ def test_every_wrong_setting_is_named_at_once() -> None:
     [
         *[f"{name} = true" for name in ("page_size", "timeout_s", "max_reject_ratio", "workers", "chunk_mb")],
         *[f"max_reject_ratio = {value}" for value in ("nan", "inf", "-0.1", "1.1", '"half"')],
+        *[f"min_rejects = {value}" for value in ("0", "-1", "1.5", "true", '"few"')],
         *[f"timeout_s = {value}" for value in ("0", "nan", "inf", "-1", "[1]", "2025-01-01")],
         *[f"page_size = {value}" for value in ("0", "1.5", '"many"', "1_000_001", "10.5")],
         *[f"bulk = {value}" for value in ("5", '"perhaps"')],

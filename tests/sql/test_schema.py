@@ -29,6 +29,7 @@ REASONS = {
         "not_an_object",
         "missing_order_id",
         "invalid_order_id",
+        "too_deep",
         "missing_created_at",
         "invalid_created_at",
         "invalid_updated_at",
@@ -41,7 +42,7 @@ REASONS = {
     ],
     "line": ["invalid_item", "missing_sku", "invalid_sku", "invalid_qty", "invalid_price"],
 }
-QUARANTINE_FIELDS = ["batch", "page", "index", "line", "order_id", "scope", "reason", "detail", "record"]
+QUARANTINE_FIELDS = ["batch", "page", "index", "line", "order_id", "scope", "reason", "detail", "time", "record"]
 ForeignKey = tuple[tuple[str, ...], str, tuple[str, ...]]
 """The columns, the table that they refer to, and its columns."""
 

@@ -65,6 +65,22 @@ def test_the_unit_price_is_rounded_half_even() -> None:
     assert merge_one("1", ("A", "3", "1"), ("A", "3", "0.0001"))[0][2] == "0.5000"
 
 
+def test_the_unit_price_is_the_payloads_where_the_lines_agree_and_else_their_exact_average() -> None:
+    assert merge_one("1", ("A", "0.125", "3.99"))[0][2:4] == ("3.9900", "0.4988")
+    assert merge_one("1", ("A", "0.125", "3.99"), ("A", "0.333", "3.99"), ("A", 1, None))[0][2] == "3.9900"
+    # the rounded amounts are 0.0000 and 0.0002, of which the average would be 0.0001
+    assert merge_one("1", ("A", "0.5", "0.0001"), ("A", "0.5", "0.0003"), ("A", 1, "0.0009"))[0][2] == "0.0006"
+    most = "99999999999999.9999"
+    assert merge_one("1", ("A", "0.0001", most), ("A", "0.0001", most))[0][2] == most
+    assert merge_one("1", ("A", "0.0001", most))[0][2:4] == (most, "10000000000.0000")
+
+
+def test_a_version_with_which_its_order_leaves_has_no_lines() -> None:
+    gone = pl.DataFrame({"pos": [2], "order_id": ["o-2"]}).select(pl.col("pos").cast(pl.UInt64), "order_id")
+    orders = pl.concat([orders_of("1"), gone], how="diagonal").select(*ORDER_SCHEMA)
+    assert merge_lines(orders, items_of((1, "A", 1, 1)))["pos"].to_list() == [1]
+
+
 def test_each_product_is_rounded_half_even_before_they_are_summed() -> None:
     assert merge_one("1", ("A", "0.5", "0.0001"), ("A", "0.5", "0.0003"))[0][3] == "0.0002"
 
@@ -147,9 +163,9 @@ def test_merged_lines_are_what_exact_fractions_say(given_orders: list[tuple[Deci
             total = sum((Fraction(_rounded(qty * price)) for qty, price in priced), Fraction(0)) if priced else None
             assert row["qty"] == sum(qty for qty, _ in mine)
             assert row["line_amount"] == (None if total is None else _rounded(total))
-            assert row["item_price"] == (
-                None if total is None else _rounded(total / sum((qty for qty, _ in priced), Fraction(0)))
-            )
+            worth = sum((qty * price for qty, price in priced), Fraction(0))
+            priced_qty = sum((qty for qty, _ in priced), Fraction(0))
+            assert row["item_price"] == (_rounded(worth / priced_qty) if priced else None)
             weights.append(total or Fraction(0))
         if not any(weights):
             weights = [Fraction(row["qty"]) for row in rows]

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib import import_module
 from pathlib import Path
 from unittest.mock import patch
@@ -51,7 +51,7 @@ def test_counts_what_became_of_orders_and_lines(job: Job) -> None:
     write_batch(
         job,
         [
-            order("o-1", items=[item("A"), item("A"), item("B", 0)]),
+            order("o-1", items=[item("A"), item("A"), item("B", -1), item("C", 0)]),
             order("o-2", amount=-1),
             order("o-3", updated_at="2025-08-19T23:59:59Z"),
             "no order",
@@ -62,13 +62,78 @@ def test_counts_what_became_of_orders_and_lines(job: Job) -> None:
     result = transform(job)
     assert (result.received, result.accepted, result.rejected, result.outside_window) == (4, 1, 2, 1)
     assert result.rejected_by_reason == {"invalid_amount": 1, "not_an_object": 1}
-    assert (result.lines_received, result.lines_accepted, result.lines_rejected, result.rows) == (3, 2, 1, 1)
+    assert (result.lines_received, result.lines_accepted, result.lines_rejected, result.rows) == (4, 2, 1, 1)
+    assert result.lines_skipped == 1
     assert result.lines_rejected_by_reason == {"invalid_qty": 1}
     assert [(r["page"], r["index"], r["line"], r["scope"], r["reason"]) for r in quarantined(job, FIRST)] == [
         (1, 0, 2, "line", "invalid_qty"),
         (1, 1, None, "order", "invalid_amount"),
         (2, 1, None, "order", "not_an_object"),
     ]
+
+
+def test_versions_with_which_orders_leave_are_accepted_rows_without_a_day(job: Job) -> None:
+    write_batch(
+        job,
+        [
+            order("o-1"),
+            order("o-1", deleted=True, amount="x", items=[5], updated_at="2025-08-21T10:00:00Z"),
+            order("o-2", amount=0, items=[item(qty=0), item(qty="0.0")]),
+            {"order_id": 3.0, "deleted": True, "updated_at": "2062-01-01"},
+            order("o-4", amount=0, items=[item(qty=0), item(qty=-1)]),
+        ],
+        batch_id=FIRST,
+    )
+    result = transform(job)
+    assert (result.received, result.accepted, result.rejected) == (5, 4, 1)
+    assert (result.deleted, result.emptied, result.future_updated_at) == (2, 1, 1)
+    assert (result.lines_received, result.lines_accepted, result.lines_skipped, result.rows) == (3, 1, 2, 1)
+    assert result.rejected_by_reason == {"no_valid_items": 1}
+    (part,) = ensure_stage(job, FIRST).parts
+    assert (part.orders.rows, part.gone, part.days) == (4, 3, {date(2025, 8, 20): 1})
+    staged = pl.read_parquet(job.lake.staged / FIRST / part.orders.name)
+    gone = staged.head(3)
+    assert gone["order_id"].to_list() == ["o-1", "o-2", "3"]
+    assert gone["updated_at_order"].dt.to_string("%F").to_list() == ["2025-08-21", "2025-08-20", "2025-09-01"]
+    others = gone.drop("pos", "order_id", "updated_at_order")
+    assert others.null_count().sum_horizontal().item() == 3 * others.width
+
+
+def test_a_time_of_the_future_counts_as_the_moment_of_the_extraction(job: Job) -> None:
+    batch = write_batch(job, [order(updated_at="2062-01-01"), order(amount=-1, updated_at="2062-01-01")])
+    began = raw.read_marker(job.lake, batch).request.began_at
+    assert transform(job).future_updated_at == 1
+    assert pl.read_parquet(job.lake.staged / batch / "orders-00001.parquet")[
+        "updated_at_order"
+    ].item() == began.replace(tzinfo=None)
+    assert quarantined(job, batch)[0]["time"] == began.isoformat().replace("+00:00", "Z")
+
+
+def test_a_quarantine_line_tells_the_time_of_its_version(job: Job) -> None:
+    records = [
+        order(updated_at="2025-08-21T10:00:00.5+02:00", items=[item(), item(qty=-1)]),
+        order(amount=-1, created_at="2025-08-20"),
+        order(created_at="soon", updated_at="2025-08-21"),
+        order(created_at="soon"),
+        "no order",
+    ]
+    batch = write_batch(job, records)
+    transform(job)
+    assert [line["time"] for line in quarantined(job, batch)] == [
+        "2025-08-21T08:00:00.500000Z",
+        "2025-08-20T00:00:00Z",
+        "2025-08-21T00:00:00Z",
+        None,
+        None,
+    ]
+
+
+def test_a_window_that_the_tool_chose_drops_nothing(job: Job) -> None:
+    since = datetime(2025, 8, 25, tzinfo=UTC)
+    write_batch(job, [order()], since=since, continues=True, batch_id=FIRST)
+    write_batch(job, [order()], since=since, batch_id=SECOND)
+    result = transform(job)
+    assert (result.accepted, result.outside_window) == (1, 1)
 
 
 def test_a_batch_without_rejects_has_no_quarantine_file(job: Job) -> None:
@@ -177,6 +242,15 @@ def test_pages_are_cut_into_chunks_of_a_size(job: Job) -> None:
     cut = _cut(job, 2 * size)
     assert [(chunk.number, chunk.first_page, len(chunk.pages)) for chunk in cut] == [(1, 1, 2), (2, 3, 2), (3, 5, 1)]
     assert [len(chunk.pages) for chunk in _cut(job, 1)] == [1] * 5
+
+
+def test_a_chunk_is_bounded_by_records_too(job: Job) -> None:
+    write_batch(job, [0] * 7, pages_of=3, batch_id=FIRST)
+    with patch.object(chunks, "_MOST_RECORDS", 4):
+        assert [len(chunk.pages) for chunk in _cut(job, 1 << 20)] == [1, 2]
+    with patch.object(chunks, "_MOST_RECORDS", 1):
+        assert [len(chunk.pages) for chunk in _cut(job, 1 << 20)] == [1, 1, 1]
+    assert len(quarantined(job, FIRST)) == 7
 
 
 def _cut(job: Job, size: int) -> list[Chunk]:
@@ -312,12 +386,20 @@ def test_rejects_are_those_of_the_reference(
     records: list[object], window: tuple[datetime | None, datetime | None]
 ) -> None:
     texts = [Raw(encode(record)) for record in records]
-    expected = judge_batch(Batch([read_json(text) for text in texts], since=window[0], until=window[1]))
+    given_records = [read_json(text) for text in texts]
     with tempfile.TemporaryDirectory() as root, open_job(Path(root)) as job:
         batch = write_batch(job, texts, since=window[0], until=window[1], pages_of=100)
+        expected = judge_batch(
+            Batch(given_records, None, None, *window, raw.read_marker(job.lake, batch).request.began_at)
+        )
         result = transform(job)
         found = [(r["scope"], r["reason"], r["index"], r["line"]) for r in quarantined(job, batch)]
     assert found == [(r.scope, r.reason, r.index, r.line) for r in expected.rejects]
     assert (result.received, result.outside_window) == (len(texts), expected.outside_window)
-    assert result.accepted == len(expected.orders)
+    assert result.accepted == len(expected.orders) + len(expected.gone)
+    assert (result.deleted, result.emptied) == tuple(
+        sum(o.deleted is d for o in expected.gone.values()) for d in (True, False)
+    )
+    assert result.lines_skipped == sum(o.skipped for o in expected.accepted.values())
+    assert result.future_updated_at == expected.future
     assert result.rejected == sum(r.scope == "order" for r in expected.rejects)

@@ -63,7 +63,7 @@ def assert_reference_agrees(found: Validated, pages: list[Page], window: TimeWin
         future += verdicts.future
         gone += verdicts.gone.values()
         rejects += [(page.number, r.index, r.line, r.scope, r.reason) for r in verdicts.rejects]
-        for index, order in sorted({**verdicts.orders, **verdicts.gone}.items()):
+        for index, order in verdicts.accepted.items():
             pos = (page.number << 32) + index
             if isinstance(order, reference_fold.Gone):
                 orders.append((pos, None, order.order_id, *[None] * 4, naive(order.updated_at), *[None] * 3))

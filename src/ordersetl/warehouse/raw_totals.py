@@ -9,7 +9,7 @@ import duckdb
 from ordersetl.errors import DamagedError
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import Manifest
-from ordersetl.lake.raw import BatchMarker, PageEntry, read_marker, read_page_body
+from ordersetl.lake.raw import BatchMarker, PageEntry, read_marker, read_page_body, read_reference
 from ordersetl.results import CheckOutcome
 from ordersetl.warehouse.duckdb_files import fetch_samples, read_sql, select_rows
 from ordersetl.warehouse.opaque_pages import split_page
@@ -17,9 +17,21 @@ from ordersetl.warehouse.opaque_pages import split_page
 __all__ = ["compare_raw", "create_held_orders", "hold_orders"]
 
 _CHUNK_BYTES = 16 * 1024 * 1024
-_LONG_NUMBER = r"[:,\[]\s*-?[0-9.]{16}"
-_PAGE_TYPES = {"batch": "VARCHAR", "page": "INTEGER", "since": "TIMESTAMP", "until": "TIMESTAMP", "content": "VARCHAR"}
-_READABLE_WHY = "Raw is the only source of truth: a page that is not what was received cannot be derived from."
+_LONG_NUMBER = r"[:,\[]\s*-?([0-9.]{16}|[0-9.]+[eE]-[0-9]{3})"
+_HALF_WRITTEN = r"\x{FFFF}|\\[uU][fF]{4}"
+"""What stands for half a surrogate pair in pages that were taken apart, so that it may stand in no other."""
+_PAGE_TYPES = {
+    "batch": "VARCHAR",
+    "page": "INTEGER",
+    "since": "TIMESTAMP",
+    "until": "TIMESTAMP",
+    "began_at": "TIMESTAMP",
+    "content": "VARCHAR",
+}
+_READABLE_WHY = (
+    "Raw is the only source of truth: from a page or a reference file that is missing, or is not what was received, "
+    "nothing can be derived."
+)
 
 
 class _Page(NamedTuple):
@@ -29,6 +41,7 @@ class _Page(NamedTuple):
     page: int
     since: datetime | None
     until: datetime | None
+    began_at: datetime | None
     content: str | None
     body: bytes
     entry: PageEntry
@@ -84,13 +97,14 @@ def _create_tables(database: duckdb.DuckDBPyConnection) -> None:
     database.execute(_sql("macros"))
     database.execute(
         """CREATE TEMP TABLE judged_order (batch VARCHAR, page INTEGER, idx BIGINT, order_id VARCHAR,
-        is_outside BOOLEAN, reason VARCHAR, moment TIMESTAMP, dt DATE, amount DECIMAL(38,4), currency VARCHAR,
-        lines BIGINT, is_opaque BOOLEAN)"""
+        is_outside BOOLEAN, reason VARCHAR, is_gone BOOLEAN, moment TIMESTAMP, dt DATE, amount DECIMAL(38,4),
+        currency VARCHAR, lines BIGINT, is_opaque BOOLEAN)"""
     )
     database.execute("CREATE TEMP TABLE line_reject (batch VARCHAR, reason VARCHAR)")
 
 
 def _read_pages(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) -> Iterator[_Page]:
+    read: set[str] = set()
     for batch in manifest.batches:
         try:
             marker = read_marker(lake, batch)
@@ -102,29 +116,37 @@ def _read_pages(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) -
                 yield _read_page(lake, marker, number, entry)
             except DamagedError as error:
                 damaged.append({"batch": batch, "page": entry.name, "problem": error.message})
+        for kept in marker.references.values():
+            if kept.sha256 not in read:
+                read.add(kept.sha256)
+                try:
+                    read_reference(lake, kept)
+                except DamagedError as error:
+                    damaged.append({"batch": batch, "reference": kept.name, "problem": error.message})
 
 
 def _read_page(lake: Lake, marker: BatchMarker, number: int, entry: PageEntry) -> _Page:
-    body = read_page_body(lake, marker.batch, entry, since=marker.since)
+    body, request = read_page_body(lake, marker.batch, entry, since=marker.since), marker.request
     body = body.decode(entry.charset).encode() if entry.charset else body
     try:
         content = body.decode()
     except UnicodeDecodeError:
         content = None
-    return _Page(marker.batch, number, _naive(marker.since), _naive(marker.until), content, body, entry)
+    since, until, began_at = map(_naive, (request.enforced_since, request.until, request.began_at))
+    return _Page(marker.batch, number, since, until, began_at, content, body, entry)
 
 
 def _judge_pages(database: duckdb.DuckDBPyConnection, pages: list[_Page]) -> None:
     database.execute(
         """CREATE OR REPLACE TEMP TABLE raw_record (batch VARCHAR, page INTEGER, idx BIGINT, since TIMESTAMP,
-        until TIMESTAMP, record JSON, is_opaque BOOLEAN, given_id VARCHAR)"""
+        until TIMESTAMP, began_at TIMESTAMP, record JSON, is_opaque BOOLEAN, given_id VARCHAR)"""
     )
     query, parameters = select_rows(_PAGE_TYPES, [page[: len(_PAGE_TYPES)] for page in pages])
     # A long number loses digits once the page is taken apart, so the page as a whole is looked at for one.
     database.execute(
         f"""CREATE OR REPLACE TEMP TABLE raw_page AS
         SELECT *, CASE WHEN json_valid(content) THEN NOT has_repeated_key(CAST(content AS JSON)) ELSE false END
-            AND NOT regexp_matches(content, '{_LONG_NUMBER}') AS is_plain
+            AND NOT regexp_matches(content, '{_LONG_NUMBER}|{_HALF_WRITTEN}') AS is_plain
         FROM ({query})""",
         parameters,
     )
@@ -139,7 +161,7 @@ def _judge_pages(database: duckdb.DuckDBPyConnection, pages: list[_Page]) -> Non
         """INSERT INTO line_reject SELECT judged_line.batch, judged_line.reason
         FROM judged_line INNER JOIN judged_order USING (batch, page, idx)
         WHERE judged_line.reason IS NOT NULL AND judged_order.reason IS NULL
-            AND NOT judged_order.is_outside AND NOT judged_order.is_opaque"""
+            AND NOT judged_order.is_gone AND NOT judged_order.is_outside AND NOT judged_order.is_opaque"""
     )
 
 
@@ -152,10 +174,10 @@ def _insert_records(database: duckdb.DuckDBPyConnection, page: _Page) -> None:
     )
     database.execute(
         f"""INSERT INTO raw_record
-        SELECT $batch, $page, idx, $since, $until, CASE WHEN json_valid(txt) THEN CAST(txt AS JSON) END,
-            NOT coalesce(json_valid(txt), false) OR regexp_matches(txt, '{_LONG_NUMBER}'), given_id
+        SELECT $batch, $page, idx, $since, $until, $began_at, CASE WHEN json_valid(txt) THEN CAST(txt AS JSON) END,
+            NOT coalesce(json_valid(txt), false) OR regexp_matches(txt, '{_LONG_NUMBER}') OR is_deep(txt), given_id
         FROM ({query})""",
-        {"batch": page.batch, "page": page.page, "since": page.since, "until": page.until, **parameters},
+        {name: getattr(page, name) for name in ("batch", "page", "since", "until", "began_at")} | parameters,
     )
 
 
@@ -166,17 +188,22 @@ def _describe(database: duckdb.DuckDBPyConnection, opaque: int) -> str:
             count(*) FILTER (WHERE reason IS NOT NULL AND NOT is_outside)
         FROM judged_order WHERE NOT is_opaque""",
     )[0]
-    sums = _fetch(database, "SELECT coalesce(currency, ''), sum(amount) FROM raw_winner GROUP BY ALL ORDER BY 1")
-    orders, rows = _fetch(database, "SELECT count(*), coalesce(sum(lines), 0)::BIGINT FROM raw_winner")[0]
+    winners = "FROM raw_winner WHERE NOT is_gone"
+    sums = _fetch(database, f"SELECT coalesce(currency, ''), sum(amount) {winners} GROUP BY ALL ORDER BY 1")
+    orders, rows = _fetch(database, f"SELECT count(*), coalesce(sum(lines), 0)::BIGINT {winners}")[0]
+    gone = _fetch(database, "SELECT count(*) FROM raw_winner WHERE is_gone")[0][0]
     revenue = ", ".join(f"{amount} {currency or 'without currency'}" for currency, amount in sums)
     said = (
         f"Raw holds {received} records: {received - rejected - outside} accepted versions of {orders} orders"
         f" in {rows} rows ({revenue or 'no revenue'}), {rejected} rejected, {outside} outside their window."
     )
+    if gone:
+        said += f" {gone} orders have left: deleted or emptied."
     if opaque:
         said += (
             f" Not covered: {opaque} records that SQL cannot judge for certain (repeated keys, numbers of more than 15"
-            " digits, rare forms of ISO 8601, text that DuckDB refuses); their orders are left out on both sides."
+            " digits, rare forms of ISO 8601, deep nesting, text that DuckDB refuses); their orders are left out on"
+            " both sides."
         )
     return said
 

@@ -1,0 +1,114 @@
+"""How many of the orders that wait are rejected: each order once, by the last version that was received of it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from lakes import open_job, order, transform, write_batch
+
+from ordersetl.errors import TooManyRejectsError
+from ordersetl.job import Job
+from ordersetl.pipeline import _require_few_rejects
+from ordersetl.reject_share import RejectShare, count_share, has_accepted
+from ordersetl.settings import Settings
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Iterator[Job]:
+    with open_job(tmp_path / "output") as opened:
+        yield opened
+
+
+def bad(order_id: object, **fields: Any) -> dict[str, object]:
+    return order(order_id, amount=-1, **fields)
+
+
+def share(job: Job, *batches: Sequence[object]) -> RejectShare:
+    for records in batches:
+        write_batch(job, records)
+    return count_share(job.lake, transform(job).batches)
+
+
+def test_an_order_that_is_rejected_again_and_again_counts_once(job: Job) -> None:
+    retries = [[order("o-1"), bad("o-2"), order("o-1")]] * 5
+    assert share(job, *retries) == RejectShare(rejected=1, orders=2)
+
+
+def test_an_order_that_came_again_and_was_good_is_good_and_the_other_way_round(job: Job) -> None:
+    batches = ([bad("better"), order("worse"), bad("same")], [order("better"), bad("worse")])
+    assert share(job, *batches) == RejectShare(rejected=2, orders=3)
+
+
+def test_within_a_page_the_later_version_counts(job: Job) -> None:
+    assert share(job, [bad("o-1"), order("o-1")], [order("o-2"), bad("o-2")]) == RejectShare(rejected=1, orders=2)
+
+
+def test_a_record_without_an_id_counts_for_itself(job: Job) -> None:
+    assert share(job, [5, order(None), order(""), order("o-1")]) == RejectShare(rejected=3, orders=4)
+
+
+def test_rejected_lines_and_orders_that_leave_are_no_rejected_orders(job: Job) -> None:
+    lines = [order()["items"][0], 5]  # type: ignore[index]
+    gone = {"order_id": "o-2", "deleted": True, "updated_at": "2025-08-20"}
+    assert share(job, [order("o-1", items=lines), gone]) == RejectShare(rejected=0, orders=2)
+
+
+def test_records_that_hold_half_a_surrogate_pair_are_counted(job: Job) -> None:
+    assert share(job, [bad("o-1", note="\ud83e"), bad("o-\ud83e")]) == RejectShare(rejected=2, orders=2)
+
+
+def test_nothing_more_is_read_than_it_takes_to_tell(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        write_batch(job, [order(f"o-{number}-{n}") for n in range(4)])
+    batches = transform(job).batches
+    read: list[str] = []
+
+    def note(path: Path, **options: Any) -> pl.DataFrame:
+        read.append(path.name)
+        return read_parquet(path, **options)
+
+    read_parquet = pl.read_parquet
+    monkeypatch.setattr(pl, "read_parquet", note)
+    assert has_accepted(job.lake, batches, 5)
+    assert len(read) == 2
+    assert has_accepted(job.lake, batches, 12)
+    assert not has_accepted(job.lake, batches, 13)
+
+
+@pytest.mark.parametrize(
+    ("good", "bads", "ratio", "least", "stops"),
+    [
+        (0, 1, 0.5, 10, False),
+        (0, 9, 0.5, 10, False),
+        (0, 10, 0.5, 10, True),
+        (10, 10, 0.5, 10, False),
+        (10, 11, 0.5, 10, True),
+        (100, 1, 0.0, 1, True),
+        (100, 0, 0.0, 1, False),
+        (0, 100, 1.0, 1, False),
+        (2, 1, 0.5, 1, False),
+    ],
+)
+def test_a_run_stops_past_the_share_of_orders_and_the_least_number(
+    job: Job, *, good: int, bads: int, ratio: float, least: int, stops: bool
+) -> None:
+    for _ in range(2):  # each is fetched twice
+        write_batch(job, [order(f"good {n}") for n in range(good)] + [bad(f"bad {n}") for n in range(bads)])
+    result = transform(job)
+    settings = Settings(output=job.lake.root, max_reject_ratio=ratio, min_rejects=least)
+    if not stops:
+        _require_few_rejects(job.lake, result, settings)
+        return
+    with pytest.raises(TooManyRejectsError, match=f"{bads} of {good + bads} waiting orders were rejected") as caught:
+        _require_few_rejects(job.lake, result, settings)
+    assert "ORDERSETL_MIN_REJECTS" in caught.value.hint
+
+
+def test_one_order_that_changes_often_hides_no_rejected_ones(job: Job) -> None:
+    for _ in range(20):
+        write_batch(job, [order("o-1")])
+    write_batch(job, [bad(f"bad {n}") for n in range(10)])
+    with pytest.raises(TooManyRejectsError, match="10 of 11 waiting orders"):
+        _require_few_rejects(job.lake, transform(job), Settings(output=job.lake.root))
