@@ -78,7 +78,7 @@ class Shop:
         with hold_lock(lake) as hold, open_http(known, httpx.MockTransport(self.answer)) as http:
             client = OrdersClient(http, known, sleep=lambda _: None, now=runtime.now)
             workers = SerialExecutor()
-            return extract_orders(Job(lake, known, hold, workers, workers, runtime), client, origin, window)
+            return extract_orders(Job(lake, known, hold, workers, runtime, workers), client, origin, window)
 
     def wait(self, span: timedelta) -> None:
         self.now += span
