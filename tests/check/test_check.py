@@ -208,7 +208,7 @@ def test_groups_of_partitions_give_the_same_verdict(
     assert (apart.outcomes, apart.metrics) == (whole.outcomes, whole.metrics)
 
 
-@pytest.mark.parametrize("name", ["a [b] c*d?", "sku=x", "dt=1999-01-01", "it's"])
+@pytest.mark.parametrize("name", ["a [b] c*d?", "sku=x", "dt=1999-01-01", "it's", "{a,b}", "~", "%41#", "a\nb", '"é"'])
 def test_the_folder_may_have_any_name(layer: Layer, tmp_path: Path, name: str) -> None:
     result = check(layer.write(tmp_path / name / "output"))
     assert failures(result) == {}

@@ -1,6 +1,7 @@
 """Each exit code, with what the user is told beside it: one line what failed, one line what to do next."""
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,6 +102,23 @@ def test_2_where_there_is_no_output(tmp_path: Path, command: str) -> None:
     ended = ordersetl(command, cwd=tmp_path)
     assert ended.code == 2
     assert_told(ended, "there is no ordersetl output at output", "ordersetl run")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["run", "extract"])
+def test_2_where_a_new_output_would_be_among_other_things(tmp_path: Path, command: str) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    ended = ordersetl(command, "--output", tmp_path, cwd=tmp_path)
+    assert ended.code == 2
+    assert_told(ended, "not empty", "thesis.txt", "--output")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_14_2_where_the_path_is_no_utf8(tmp_path: Path, command: str) -> None:
+    ended = ordersetl(command, "--output", os.fsdecode(b"caf\xe9"), cwd=tmp_path)
+    assert ended.code == 2
+    assert_told(ended, r"caf\xe9", "UTF-8")
     assert list(tmp_path.iterdir()) == []
 
 

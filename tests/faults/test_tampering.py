@@ -90,13 +90,19 @@ def put_folder(path: Path, outside: Path) -> None:
     (path / "note.txt").write_text("put here by hand")
 
 
+def put_pipe(path: Path, outside: Path) -> None:
+    del outside
+    path.unlink()
+    os.mkfifo(path)
+
+
 def put_link(path: Path, outside: Path) -> None:
     path.unlink()
     path.symlink_to(outside / "fact_order.csv")
 
 
 Wound = Callable[[Path, Path], None]
-WOUNDS: tuple[Wound, ...] = (delete, cut, empty, flip_bit, put_folder, put_link)
+WOUNDS: tuple[Wound, ...] = (delete, cut, empty, flip_bit, put_folder, put_link, put_pipe)
 wounds = pytest.mark.parametrize("wound", WOUNDS, ids=lambda wound: wound.__name__)
 
 DERIVED = {
@@ -159,7 +165,8 @@ def test_raw_is_not_needed_for_what_is_loaded(site: Site, kind: str, wound: Woun
     wound(path, site.outside)
     site.shop.load(site.output, FaultyDisk(), LATER)
     assert readers_files(site.output) == site.expected
-    assert pipeline.check(site.shop.settings(site.output)).ok
+    failed = [outcome.name for outcome in pipeline.check(site.shop.settings(site.output)).outcomes if not outcome.ok]
+    assert failed == (["raw_batches"] if (kind, wound) == ("marker", delete) else [])  # without it there is no batch
     site.assert_outside_untouched()
 
 
@@ -306,13 +313,36 @@ def test_a_folder_put_in_the_way_while_a_commit_was_pending(site: Site, name: st
     broken.assert_right()
 
 
+@pytest.mark.parametrize("command", ["run", "load", "transform"])
+def test_raw_that_is_gone_is_said_by_every_command(site: Site, command: str, caplog: pytest.LogCaptureFixture) -> None:
+    shutil.rmtree(site.output / "raw")
+    settings, runtime = site.shop.settings(site.output), site.shop.runtime(FaultyDisk(), LATER)
+    result = getattr(pipeline, command)(settings, runtime=runtime)
+    said = f"2 of 2 batches that curated holds are no longer in {site.output / 'raw'}"
+    assert said in caplog.text
+    if command == "run":
+        assert [warning.partition(", the first")[0] for warning in result.warnings] == [
+            said.replace("2 of 2", "2 of 3")
+        ]
+    failed = [outcome.name for outcome in pipeline.check(settings).outcomes if not outcome.ok]
+    assert failed == ["raw_batches"]
+
+
+def test_an_output_that_is_a_link_to_a_data_disk_works(site: Site) -> None:
+    shutil.move(site.output, site.output.parent / "disk")
+    site.output.symlink_to(site.output.parent / "disk")
+    shutil.rmtree(site.output / "curated")
+    site.run(full=True)
+    site.assert_right()
+
+
 def test_strays_are_reported_and_left_alone(site: Site) -> None:
-    strays = ["notes.txt", "dt=2025-08-21/copy.csv", "dt=2024-01-01/fact_order.csv"]
+    strays = ["notes.csv", "dt=2025-08-21/copy.csv", "dt=2024-01-01/fact_order.csv"]
     for stray in strays:
         (site.output / "curated" / stray).parent.mkdir(exist_ok=True)
         (site.output / "curated" / stray).write_bytes(SECRET)
     site.shop.load(site.output, FaultyDisk(), LATER)
     result = pipeline.check(site.shop.settings(site.output))
     found = next(outcome for outcome in result.outcomes if outcome.name == "stray_files")
-    assert [row["file"] for row in found.samples] == ["dt=2024-01-01/", "dt=2025-08-21/copy.csv", "notes.txt"]
+    assert [row["file"] for row in found.samples] == ["dt=2024-01-01/", "dt=2025-08-21/copy.csv", "notes.csv"]
     assert all((site.output / "curated" / stray).read_bytes() == SECRET for stray in strays)

@@ -51,6 +51,17 @@ def test_staged_names_escape_every_glob() -> None:
     assert staged_name(FIRST) == "dt=2025-08-20~fact_order.csv.new"
 
 
+def test_20_two_attempts_at_one_file_never_write_into_one(lake: Lake, hold: Hold) -> None:
+    disk = FaultyDisk()
+    under_way = Commit(Lake(lake.root, disk), hold)
+    for _ in range(2):
+        under_way.stage(FIRST, b"1")
+    written = [step.path.name for step in disk.steps if step.operation == "write"]
+    assert len(set(written)) == 2
+    assert not any(name.endswith((".csv", ".new")) for name in written)
+    assert [path.name for path in lake.staging.iterdir()] == [staged_name(FIRST)]
+
+
 def test_without_the_lock_nothing_is_staged_or_committed(lake: Lake, hold: Hold) -> None:
     under_way = Commit(lake, hold)
     under_way.stage(FIRST, b"1")

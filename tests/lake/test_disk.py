@@ -1,12 +1,23 @@
 import errno
 import os
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from faulty import FaultyDisk
 
 from ordersetl.errors import StorageError
-from ordersetl.lake.disk import Disk, hash_file, is_temporary, temporary_path
+from ordersetl.lake.disk import (
+    Disk,
+    UnfitFileError,
+    hash_file,
+    is_temporary,
+    is_temporary_of,
+    open_regular,
+    read_regular,
+    temporary_path,
+)
 
 
 def test_what_is_published_is_there_whole_and_described(tmp_path: Path) -> None:
@@ -32,11 +43,62 @@ def test_temporary_names_are_hidden_and_no_csv(tmp_path: Path) -> None:
     assert not is_temporary("fact.csv")
 
 
+def test_20_each_attempt_has_a_temporary_name_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    first, second = temporary_path(path), temporary_path(path)
+    assert first != second
+    assert is_temporary_of(first.name, path)
+    assert is_temporary_of(".a.tmp", path)  # as before 0.2
+    assert not is_temporary_of(first.name, tmp_path / "b")
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as end:
+        end.bind(os.path.relpath(path))  # a whole path may be too long for one
+
+
+UNFIT: list[tuple[Callable[[Path], object], str]] = [
+    (os.mkfifo, "is not a regular file"),
+    (_socket, "is not a regular file"),
+    (Path.mkdir, "is a folder"),
+    (lambda path: path.symlink_to("/dev/zero"), "is a link"),
+    (lambda path: path.symlink_to(__file__), "is a link"),
+    (lambda path: path.write_bytes(b"123456"), "is larger than 5 bytes"),
+]
+
+
+@pytest.mark.parametrize(("put", "problem"), UNFIT)
+def test_what_is_not_a_regular_file_is_neither_read_nor_waited_for(
+    tmp_path: Path, put: Callable[[Path], object], problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "a"
+    put(path)
+    with pytest.raises(UnfitFileError) as caught:
+        read_regular(path, 5)
+    assert caught.value.strerror == problem
+    if not path.is_file() or path.is_symlink():
+        for read in (open_regular, hash_file):
+            with pytest.raises(UnfitFileError):
+                read(path)
+
+
+def test_a_regular_file_is_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"12345")
+    assert read_regular(tmp_path / "a", 5) == b"12345"
+    with pytest.raises(FileNotFoundError):
+        read_regular(tmp_path / "b", 5)
+
+
+def test_a_private_folder_is_its_owners_and_its_parents_are_not(tmp_path: Path) -> None:
+    Disk().make_folder(tmp_path / "a" / "b", private=True)
+    assert (tmp_path / "a" / "b").stat().st_mode & 0o077 == 0
+
+
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_bytes(b"not ours")
     (tmp_path / "link").symlink_to(outside)
-    temporary_path(tmp_path / "link").symlink_to(outside)
     Disk().publish(tmp_path / "link", b"ours")
     assert outside.read_bytes() == b"not ours"
     assert (tmp_path / "link").read_bytes() == b"ours"
@@ -46,14 +108,15 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
 def test_nothing_is_written_through_another_name_of_a_file(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_bytes(b"not ours")
-    os.link(outside, temporary_path(tmp_path / "a"))
+    os.link(outside, tmp_path / "a")
+    os.link(outside, tmp_path / "b")
     Disk().publish(tmp_path / "a", b"ours")
+    Disk().write(tmp_path / "b", b"ours")
     assert outside.read_bytes() == b"not ours"
 
 
 def test_a_folder_in_the_place_of_a_published_file_goes(tmp_path: Path) -> None:
     (tmp_path / "a" / "inside").mkdir(parents=True)
-    temporary_path(tmp_path / "a").mkdir()
     Disk().publish(tmp_path / "a", b"x")
     assert (tmp_path / "a").read_bytes() == b"x"
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from faulty import FaultyDisk
 
 from ordersetl.lake.disk import Written
 from ordersetl.lake.health import examine, file_problem, find_problem, set_aside
@@ -94,6 +95,17 @@ def test_what_is_damaged_is_kept_aside_as_it_was_each_time(lake: Lake) -> None:
         assert (lake.root / damage.kept_as).read_bytes() == data
         assert not damage.kept_as.endswith(".csv")
         assert not (lake.curated / PARTITION).parent.exists()
+
+
+def test_what_is_set_aside_is_durable_before_it_is_gone(tmp_path: Path) -> None:
+    disk = FaultyDisk()
+    lake = Lake(tmp_path / "output", disk)
+    put(lake, PARTITION)
+    disk.steps.clear()
+    set_aside(lake, PARTITION, "it differs", NOON)
+    moved = next(n for n, step in enumerate(disk.steps) if step.operation == "rename")
+    synced = [step.path for step in disk.steps[moved:] if step.operation == "sync_folder"]
+    assert synced == [disk.steps[moved].path.parent, (lake.curated / PARTITION).parent]
 
 
 def test_a_link_is_set_aside_itself(lake: Lake, tmp_path: Path) -> None:

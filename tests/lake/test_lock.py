@@ -91,6 +91,44 @@ def test_a_link_is_not_followed(lake: Lake) -> None:
     assert outside.read_bytes() == b"not ours"
 
 
+def test_another_name_of_a_file_is_not_written_through(lake: Lake) -> None:
+    outside = lake.root / "outside"
+    outside.write_bytes(b"not ours")
+    os.link(outside, lake.lock)
+    with hold_lock(lake) as hold:
+        hold.require()
+        with pytest.raises(LockedError), hold_lock(lake):
+            pass
+    assert outside.read_bytes() == b"not ours"
+    assert lake.lock.stat().st_nlink == 1
+
+
+def test_a_lock_that_got_another_name_while_it_was_held_holds(lake: Lake) -> None:
+    with hold_lock(lake) as hold:
+        os.link(lake.lock, lake.root / "copy")
+        with pytest.raises(LockedError, match="another run holds"), hold_lock(lake):
+            pass
+        hold.require()
+
+
+def test_a_pipe_in_place_of_the_lock_is_refused_at_once(lake: Lake) -> None:
+    os.mkfifo(lake.lock)
+    with (
+        pytest.raises(StorageError, match=r"cannot lock .*\.lock: it is not a regular file") as caught,
+        hold_lock(lake),
+    ):
+        pass
+    assert "Remove it" in caught.value.hint
+
+
+def test_a_pipe_that_comes_while_the_lock_is_held_is_a_lost_lock(lake: Lake) -> None:
+    with hold_lock(lake) as hold:
+        lake.lock.unlink()
+        os.mkfifo(lake.lock)
+        with pytest.raises(LockedError, match="deleted or replaced"):
+            hold.require()
+
+
 def test_no_room_for_the_note_is_said_and_holds_nothing(lake: Lake) -> None:
     full = Lake(lake.root, FaultyDisk(1, "ENOSPC"))
     with pytest.raises(StorageError, match="No space left"), hold_lock(full):

@@ -1,5 +1,6 @@
 """The raw log: what counts as a batch, and what is proven when it is read."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from ordersetl.lake import raw
 from ordersetl.lake.disk import Disk
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import BatchMarker, BatchRequest
+from ordersetl.lake.seal import seal
 
 BEGAN = datetime(2025, 9, 1, tzinfo=UTC)
 FIRST, SECOND, THIRD = (f"2025090{day}T000000.000000Z" for day in (1, 2, 3))
@@ -132,6 +134,12 @@ def test_a_reference_file_is_kept_under_its_content(lake: Lake) -> None:
     assert raw.store_reference(lake, USERS, "other.csv").sha256 == entry.sha256
     assert [path.name for path in lake.references.iterdir()] == [f"{entry.sha256}.csv"]
     assert (entry.name, entry.bytes, raw.read_reference(lake, entry)) == ("users.csv", len(USERS), USERS)
+
+
+def test_14_a_reference_file_may_have_a_name_that_is_no_text(lake: Lake) -> None:
+    entry = raw.store_reference(lake, USERS, os.fsdecode(b"caf\xe9.csv"))
+    assert entry.name == "caf\ufffd.csv"
+    assert seal(entry)
 
 
 @harmed

@@ -52,10 +52,11 @@ def inspect_batches(lake: Lake, batches: Iterable[str], *, max_samples: int) -> 
     problems = [{"batch": batch, "problem": "is no longer in raw"} for batch in lost]
     problems += [{"batch": name, "problem": "no batch can be of that time"} for name in list_misnamed(lake)]
     why = "Raw is the only source of truth: what a lost batch held cannot be rebuilt, and is gone with its partition."
-    hint = (
+    restore = (
         f"Restore what is lost from a backup. Without one, delete {lake.manifest}: then `ordersetl run --full` folds "
-        "what raw and the API still have, without what those batches alone held. Move out of raw/ what is not a batch."
+        "what raw and the API still have, without what those batches alone held."
     )
+    hint = restore if lost else "Move it out of raw/, or give it the name that it had."
     return _outcome("raw_batches", why, problems, hint, max_samples)
 
 
