@@ -145,8 +145,12 @@ FLOODS = {
     "gzip of empty blocks": endless(
         b"\x00\x00\x00\xff\xff" * 1000, OK + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
     ),
-    "bytes after gzip's end": endless(b"junk" * 1000, OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(BODY, mtime=0)),
-    "zero bytes after gzip's end": endless(bytes(4096), OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(BODY, mtime=0)),
+    "bytes after gzip's end": endless(
+        b"junk" * 1000, OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(BODY, mtime=0)
+    ),
+    "zero bytes after gzip's end": endless(
+        bytes(4096), OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(BODY, mtime=0)
+    ),
     "empty deflate blocks": endless(b"\x00\x00\x00\xff\xff" * 1000, OK + b"Content-Encoding: deflate\r\n\r\n"),
     "one long header": endless(b"x" * 4096, b"HTTP/1.1 200 OK\r\nX-Long: "),
 }
@@ -197,7 +201,13 @@ def test_a_compressed_body_that_is_cut_short_without_a_length_is_fetched_again(c
     ("coding", "packed"),
     [
         ("gzip", gzip.compress(BODY, mtime=0)),
-        ("gzip", gzip.compress(BODY[:7], mtime=0) + gzip.compress(b"") + gzip.compress(BODY[7:]) + bytes(5)),
+        (
+            "gzip",
+            gzip.compress(BODY[:7], mtime=0)
+            + gzip.compress(b"", mtime=0)
+            + gzip.compress(BODY[7:], mtime=0)
+            + bytes(5),
+        ),
         ("deflate", zlib.compress(BODY)),
         ("deflate", zlib.compress(BODY)[2:-4]),
         ("identity", BODY),
