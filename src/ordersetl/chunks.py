@@ -178,7 +178,7 @@ def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
         rejects=write(
             f"rejects-{chunk.number:05d}.ndjson",
             (reject.to_json(chunk.batch) for reject in found.rejects),
-            len(found.rejects),
+            sum(found.rejected.values()) + sum(found.lines_rejected.values()),
         ),
         days=dict(days.iter_rows()),
         gone=orders["dt"].null_count(),

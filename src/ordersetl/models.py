@@ -18,6 +18,7 @@ from ordersetl.order_lines import (
     Failure,
     Items,
     Line,
+    LineFailures,
     amount_of,
     broken_rule,
     fail,
@@ -164,7 +165,7 @@ class ReadOrder:
     promo: str | None
     lines: Sequence[tuple[int, Line]]
     lines_skipped: int
-    failures: Sequence[Failure]
+    failures: LineFailures
     texts_cut: int
 
 
@@ -186,7 +187,7 @@ def read_order(record: object) -> ReadOrder | GoneOrder | Failure:
             return _read_deletion(record)
         order = _ORDER.validate_python(record, context=context)
     except ValidationError as error:
-        return broken_rule(error.errors()[0])
+        return broken_rule(error.errors(include_url=False, include_input=False)[0])
     items, metadata = order["items"], order.get("metadata", {})
     updated_at = order.get("updated_at") or order["created_at"]
     if not items.lines:

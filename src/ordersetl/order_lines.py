@@ -3,9 +3,12 @@
 Pydantic validates; each failure carries a reason code (the error's type) and a field path (the error's location).
 """
 
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, NotRequired
+from typing import Annotated, NotRequired, overload
 
 from pydantic import AfterValidator, PlainValidator, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -18,6 +21,7 @@ __all__ = [
     "Failure",
     "Items",
     "Line",
+    "LineFailures",
     "amount_of",
     "broken_rule",
     "fail",
@@ -107,13 +111,50 @@ class Failure:
     line: int | None = None
 
 
+class LineFailures(Sequence[Failure]):
+    """Why lines of one order are rejected, in their order: ``reasons`` counts it.
+
+    Each is made when it is asked for. What is kept is where they stand: there may be a million in a page.
+    """
+
+    def __init__(self, items: Sequence[object]) -> None:
+        self.reasons = Counter[str]()
+        self._items = items
+        self._places = array("L")
+
+    def add(self, index: int, reason: str) -> None:
+        """Note that the ``index``-th item is rejected."""
+        self.reasons[reason] += 1
+        self._places.append(index)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, at: int) -> Failure: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Failure]: ...
+    def __getitem__(self, at: int | slice) -> Failure | Sequence[Failure]:
+        if isinstance(at, slice):
+            return [self._explain(index) for index in self._places[at]]
+        return self._explain(self._places[at])
+
+    def __iter__(self) -> Iterator[Failure]:
+        return map(self._explain, self._places)
+
+    def _explain(self, index: int) -> Failure:
+        failure = _read_line(self._items[index], index)
+        assert isinstance(failure, Failure)  # noqa: S101 - it was one before
+        return failure
+
+
 @dataclass
 class Items:
     """``lines`` are the valid ones of a quantity above 0, ``skipped`` counts those of quantity 0."""
 
+    failures: LineFailures
     lines: list[tuple[int, Line]] = field(default_factory=list)
     skipped: int = 0
-    failures: list[Failure] = field(default_factory=list)
 
 
 def read_items(value: object) -> Items:
@@ -126,14 +167,12 @@ def read_items(value: object) -> Items:
         raise fail("no_items", "is null")
     if not isinstance(value, list):
         raise fail("invalid_items", "is not a list")
-    items = Items()
+    items = Items(LineFailures(value))
     for index, item in enumerate(value):
-        try:
-            line = _LINE.validate_python(item)
-        except ValidationError as error:
-            items.failures.append(broken_rule(error.errors()[0], line=index))
-            continue
-        if line["qty"]:
+        line = _read_line(item, index)
+        if isinstance(line, Failure):
+            items.failures.add(index, line.reason)
+        elif line["qty"]:
             items.lines.append((index, line))
         else:
             items.skipped += 1
@@ -141,6 +180,13 @@ def read_items(value: object) -> Items:
         which = "none valid" if not items.skipped else "none valid and of a quantity above 0"
         raise fail("no_valid_items", f"holds {len(value)} lines, {which}; the first: {items.failures[0].detail}")
     return items
+
+
+def _read_line(item: object, index: int) -> Line | Failure:
+    try:
+        return _LINE.validate_python(item)
+    except ValidationError as error:
+        return broken_rule(error.errors(include_url=False, include_input=False)[0], line=index)
 
 
 _MISSING = {

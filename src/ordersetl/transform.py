@@ -22,6 +22,9 @@ from ordersetl.validate import TimeWindow
 
 __all__ = ["StagingAhead", "ensure_stage", "stage_batch", "transform_batches"]
 
+_BLOCK = 1 << 20
+"""Bytes that are copied at a time."""
+
 
 class StagingAhead:
     """Stages the batch that is being extracted, as its pages come in. A context manager: what is not taken is dropped.
@@ -206,10 +209,11 @@ def _publish_quarantine(job: Job, batch: str, parts: Sequence[PartEntry]) -> tup
 
 
 def _read_rejects(lake: Lake, batch: str, parts: Sequence[PartEntry]) -> Iterator[bytes]:
-    """The rejects of all parts, in the order of the pages, one part in memory at a time."""
+    """The rejects of all parts, in the order of the pages, a block in memory at a time."""
     for part in parts:
         if part.rejects.rows:
-            yield (lake.staged / batch / part.rejects.name).read_bytes()
+            with (lake.staged / batch / part.rejects.name).open("rb") as file:
+                yield from iter(lambda: file.read(_BLOCK), b"")
 
 
 def _manifest_or_none(lake: Lake) -> Manifest | None:

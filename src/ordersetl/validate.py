@@ -14,6 +14,7 @@ import polars as pl
 
 from ordersetl.bulk import NOTHING_READ, PAGE_BITS, read_bulk
 from ordersetl.models import Failure, GoneOrder, ReadOrder, read_order
+from ordersetl.order_lines import LineFailures
 from ordersetl.rejects import Reject
 from ordersetl.source.page import MAX_DEPTH, DeepRecord, Page, parse_json, read_records
 from ordersetl.star import ITEM_SCHEMA, ORDER_SCHEMA
@@ -53,12 +54,32 @@ class TimeWindow:
         return moment if self.began_at is None or moment <= self.began_at + _FUTURE else self.began_at
 
 
+@dataclass(frozen=True)
+class _RejectedLines:
+    """Rejected lines of one accepted order."""
+
+    page: int
+    index: int
+    order: ReadOrder
+    time: datetime
+    items: Sequence[Any]
+
+    @property
+    def failures(self) -> LineFailures:
+        return self.order.failures
+
+    def __iter__(self) -> Iterator[Reject]:
+        where, order_id = (self.page, self.index), self.order.order_id
+        for f in self.failures:
+            yield Reject(*where, f.line, order_id, f.reason, f.detail, self.time, self.items[f.line or 0])
+
+
 @dataclass
 class Validated:
     """What a chunk of pages holds.
 
-    ``orders`` has ORDER_SCHEMA (each ``pos`` once), ``items`` ITEM_SCHEMA; rejects are in the order of the pages. A
-    version with which its order leaves has no ``dt``, nothing but its id and time, and no items: it is ``deleted`` or
+    ``orders`` has ORDER_SCHEMA (each ``pos`` once), ``items`` ITEM_SCHEMA; ``found_bad`` is in the order of the pages.
+    A version with which its order leaves has no ``dt``, nothing but its id and time, and no items: it is ``deleted`` or
     ``emptied``.
     ``received == orders.height + rejected orders + outside_window``;
     ``lines_received == items.height + rejected lines + lines_skipped``. ``future_updated_at`` counts the orders whose
@@ -67,7 +88,7 @@ class Validated:
 
     orders: pl.DataFrame
     items: pl.DataFrame
-    rejects: list[Reject]
+    found_bad: list[Reject | _RejectedLines]
     received: int
     outside_window: int
     lines_received: int
@@ -80,12 +101,25 @@ class Validated:
     @property
     def rejected(self) -> dict[str, int]:
         """Rejected orders by reason."""
-        return dict(sorted(Counter(r.reason for r in self.rejects if r.line is None).items()))
+        return dict(sorted(Counter(r.reason for r in self.found_bad if isinstance(r, Reject)).items()))
 
     @property
     def lines_rejected(self) -> dict[str, int]:
         """Rejected lines of accepted orders by reason."""
-        return dict(sorted(Counter(r.reason for r in self.rejects if r.line is not None).items()))
+        reasons: Counter[str] = Counter()
+        for bad in self.found_bad:
+            if isinstance(bad, _RejectedLines):
+                reasons.update(bad.failures.reasons)
+        return dict(sorted(reasons.items()))
+
+    @property
+    def rejects(self) -> Iterator[Reject]:
+        """All rejected orders and lines, in the order of the pages; those of lines are made as they are asked for."""
+        for bad in self.found_bad:
+            if isinstance(bad, Reject):
+                yield bad
+            else:
+                yield from bad
 
 
 @dataclass
@@ -145,10 +179,10 @@ def validate_pages(pages: Sequence[Page], window: TimeWindow, *, bulk: bool = Tr
     return Validated(
         orders=orders,
         items=items,
-        rejects=sorted(rest.rejects, key=lambda r: (r.page, r.index, -1 if r.line is None else r.line)),
+        found_bad=sorted(rest.found_bad, key=lambda bad: (bad.page, bad.index)),
         received=fast.orders.height + counts["received"],
         outside_window=outside + counts["outside"],
-        lines_received=items.height + counts["lines_skipped"] + sum(r.line is not None for r in rest.rejects),
+        lines_received=items.height + counts["lines_skipped"] + counts["lines_rejected"],
         lines_skipped=counts["lines_skipped"],
         deleted=counts["deleted"],
         emptied=counts["emptied"],
@@ -162,7 +196,7 @@ class _Judged:
     """What the models said of the records they were given."""
 
     columns: _Columns = field(default_factory=_Columns)
-    rejects: list[Reject] = field(default_factory=list)
+    found_bad: list[Reject | _RejectedLines] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
     def accept(self, pos: int, order: ReadOrder | GoneOrder, time: datetime) -> None:
@@ -191,15 +225,13 @@ def _judge(records: Iterable[tuple[int, Any]], window: TimeWindow) -> _Judged:
         if isinstance(read, Failure):
             order_id = read_short_text(record.get("order_id"))[0] if isinstance(record, dict) else None
             shown = None if isinstance(record, DeepRecord) else record
-            judged.rejects.append(Reject(page, index, None, order_id, read.reason, read.detail, time, shown))
+            judged.found_bad.append(Reject(page, index, None, order_id, read.reason, read.detail, time, shown))
             continue
         time = window.cap(read.updated_at)
         judged.accept(pos, read, time)
-        if isinstance(read, ReadOrder):
-            judged.rejects.extend(
-                Reject(page, index, f.line, read.order_id, f.reason, f.detail, time, record["items"][f.line])
-                for f in read.failures
-            )
+        if isinstance(read, ReadOrder) and read.failures:
+            judged.counts["lines_rejected"] += len(read.failures)
+            judged.found_bad.append(_RejectedLines(page, index, read, time, record["items"]))
     return judged
 
 

@@ -47,7 +47,7 @@ def refuse_line(line: object) -> Failure:
     """Why a line is refused that stands behind a good one."""
     read = accept(changed(ORDER, items=[LINE, line]))
     assert [index for index, _ in read.lines] == [0]
-    (failure,) = read.failures
+    (failure,) = list(read.failures)
     assert failure.line == 1
     return failure
 
@@ -146,7 +146,7 @@ def test_a_line_is_refused_alone_with_its_place(line: object, reason: str, detai
 
 def test_the_highest_price_is_accepted_whatever_the_quantity() -> None:
     line = {"sku": "A", "qty": Decimal("0.0001"), "price": Decimal("99999999999999.9999")}
-    assert accept(changed(ORDER, items=[line])).failures == []
+    assert len(accept(changed(ORDER, items=[line])).failures) == 0
 
 
 # An order leaves
@@ -204,7 +204,7 @@ def test_a_line_of_quantity_0_is_skipped_and_counted() -> None:
     zero = [changed(LINE, sku="B", qty=0), changed(LINE, sku="C", qty=Decimal("0.00005"), price=None)]
     read = accept(changed(ORDER, amount=None, items=[zero[0], LINE, zero[1]]))
     assert [(at, line["sku"]) for at, line in read.lines] == [(1, "A")]
-    assert (read.amount, read.lines_skipped, read.failures) == (Decimal("2.5"), 2, [])
+    assert (read.amount, read.lines_skipped, len(read.failures)) == (Decimal("2.5"), 2, 0)
 
 
 def test_quantities_that_sum_over_the_limit_refuse_the_order() -> None:

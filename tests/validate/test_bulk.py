@@ -55,6 +55,12 @@ PLAIN = {
     "slashes and quotes elsewhere": changed(url='https://example.org/?q="x"\n'),
     "repeated skus": changed(items=ORDER["items"] * 2),
     "integer ids": changed(order_id=12345678901234567, user_id=0),
+    "ids that pandas has touched": changed(
+        order_id=501.0, user_id=7.0, items=[{"sku": 5.0, "qty": 1.0, "price": 2.5}] * 3
+    ),
+    "ids of 15 digits": changed(order_id=123456789012345.0, user_id=None),
+    "not deleted": changed(deleted=False),
+    "nothing about deleted": changed(deleted=None, note="x : y"),
 }
 
 
@@ -106,6 +112,25 @@ def test_only_what_is_odd_is_in_doubt_and_as_it_came() -> None:
 def test_a_number_on_a_tie_is_left_to_the_models() -> None:
     texts = [json.dumps(changed(amount=amount)) for amount in (1.00005, 1.00015, 1.00004, 1.000051)]
     assert doubtful(*texts) == [0, 1]
+
+
+def test_ids_that_pandas_has_touched_are_whole_numbers_as_text() -> None:
+    record = changed(order_id=501.0, user_id=7.0, items=[{"sku": 5.0, "qty": 1.0, "price": 2.5}])
+    read = read_bulk([Page(1, join_page([json.dumps(record)]).encode())])
+    assert read.orders.select("order_id", "user_id").row(0) == ("501", "7")
+    assert read.items["sku"].to_list() == ["5"]
+
+
+def test_what_a_double_may_have_made_whole_is_left_to_the_models() -> None:
+    texts = [
+        json.dumps(ORDER).replace('"o-1"', number) for number in ("501.0", "501.00", "501.00000000000000001", "1e-400")
+    ]
+    assert doubtful(*texts) == [1, 2, 3]
+
+
+def test_what_leaves_is_left_to_the_models() -> None:
+    changes: list[dict[str, Any]] = [{}, {"deleted": True}, {"items": []}, {"items": [{"sku": "A", "qty": 0}]}]
+    assert doubtful(*(json.dumps(changed(**change)) for change in changes)) == [1, 2, 3]
 
 
 def test_one_page_that_is_not_strict_json_leaves_the_others_alone() -> None:
