@@ -94,7 +94,7 @@ SLOW = {
     "headers a byte at a time": dripping(b"HTTP/1.1 200 OK\r\nX-Long: ", b"x"),
     "endless 1xx": dripping(b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
     "a body a byte at a time": dripping(OK + b"\r\n", b" "),
-    "gzip of empty blocks": dripping(OK + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"")),
+    "gzip of empty blocks": dripping(OK + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"", mtime=0)),
     "chunks a byte at a time": dripping(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
 }
 
@@ -141,12 +141,16 @@ def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 FLOODS = {
     "endless 1xx": endless(b"HTTP/1.1 102 Processing\r\n\r\n" * 1000),
-    "gzip of empty members": endless(gzip.compress(b"") * 1000, OK + b"Content-Encoding: gzip\r\n\r\n"),
+    "gzip of empty members": endless(gzip.compress(b"", mtime=0) * 1000, OK + b"Content-Encoding: gzip\r\n\r\n"),
     "gzip of empty blocks": endless(
         b"\x00\x00\x00\xff\xff" * 1000, OK + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
     ),
-    "bytes after gzip's end": endless(b"junk" * 1000, OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(BODY)),
-    "zero bytes after gzip's end": endless(bytes(4096), OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(BODY)),
+    "bytes after gzip's end": endless(
+        b"junk" * 1000, OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(BODY, mtime=0)
+    ),
+    "zero bytes after gzip's end": endless(
+        bytes(4096), OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(BODY, mtime=0)
+    ),
     "empty deflate blocks": endless(b"\x00\x00\x00\xff\xff" * 1000, OK + b"Content-Encoding: deflate\r\n\r\n"),
     "one long header": endless(b"x" * 4096, b"HTTP/1.1 200 OK\r\nX-Long: "),
 }
@@ -183,7 +187,7 @@ def test_the_body_of_a_redirect_is_not_read() -> None:
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_a_compressed_body_that_is_cut_short_without_a_length_is_fetched_again(coding: str) -> None:
-    packed = gzip.compress(BODY) if coding == "gzip" else zlib.compress(BODY)
+    packed = gzip.compress(BODY, mtime=0) if coding == "gzip" else zlib.compress(BODY)
     headers = OK + f"Content-Encoding: {coding}\r\n\r\n".encode()
     answers = iter([headers + packed[:-9], headers, headers + packed])
     with server(lambda c: c.sendall(next(answers))) as url:
@@ -196,8 +200,14 @@ def test_a_compressed_body_that_is_cut_short_without_a_length_is_fetched_again(c
 @pytest.mark.parametrize(
     ("coding", "packed"),
     [
-        ("gzip", gzip.compress(BODY)),
-        ("gzip", gzip.compress(BODY[:7]) + gzip.compress(b"") + gzip.compress(BODY[7:]) + bytes(5)),
+        ("gzip", gzip.compress(BODY, mtime=0)),
+        (
+            "gzip",
+            gzip.compress(BODY[:7], mtime=0)
+            + gzip.compress(b"", mtime=0)
+            + gzip.compress(BODY[7:], mtime=0)
+            + bytes(5),
+        ),
         ("deflate", zlib.compress(BODY)),
         ("deflate", zlib.compress(BODY)[2:-4]),
         ("identity", BODY),
@@ -213,12 +223,12 @@ def test_a_body_decodes_in_pieces_of_any_size(coding: str, packed: bytes, size: 
         Inflater(coding, len(BODY) - 1).feed(packed)
 
 
-@pytest.mark.parametrize("extra", [b"x", b"\x00x", b"\x1f", b"\x1fx", gzip.compress(BODY)[:-1]])
+@pytest.mark.parametrize("extra", [b"x", b"\x00x", b"\x1f", b"\x1fx", gzip.compress(BODY, mtime=0)[:-1]])
 def test_what_follows_gzip_is_gzip_or_zeros(extra: bytes) -> None:
     inflater = Inflater("gzip", 1000)
 
     def inflate() -> None:
-        inflater.feed(gzip.compress(BODY) + extra)
+        inflater.feed(gzip.compress(BODY, mtime=0) + extra)
         inflater.finish()
 
     with pytest.raises(BrokenBodyError):
