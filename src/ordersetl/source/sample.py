@@ -10,20 +10,17 @@ On a real socket, for a demonstration: ``python -m ordersetl.source.demo``.
 import hashlib
 import itertools
 import json
-import socketserver
-import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from ordersetl.resources import locate
+from ordersetl.source.server import serve
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -270,38 +267,3 @@ def _phrase(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return "Unknown"
-
-
-class _Server(socketserver.ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-    def server_bind(self) -> None:
-        # HTTPServer would ask DNS for the host's full name, which may take seconds and is never used
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-        self.setup_environ()
-
-
-class _SilentHandler(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the base class's
-        pass
-
-
-@contextmanager
-def serve(app: "WSGIApplication", *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """Serve the app on a socket from a daemon thread and yield its base URL, without a slash at the end.
-
-    Port 0 takes a free one. Speaks HTTP/1.0, one thread a request. The socket is closed at the end of the block.
-
-    Raises:
-        OSError: The address cannot be bound.
-    """
-    with _Server((host, port), _SilentHandler) as server:
-        server.set_app(app)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://{host}:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
