@@ -11,14 +11,12 @@ import polars as pl
 
 from ordersetl import __version__
 from ordersetl.dims import PRODUCTS, USERS
-from ordersetl.errors import InternalError
+from ordersetl.fold.changes import count_changes
 from ordersetl.fold.dimensions import FoldedDimensions, find_affected_days, fold_dimensions
 from ordersetl.fold.files import FileDamagedError, put_file, read_partition
 from ordersetl.fold.partitions import DayGroup, GroupOutcome, fold_group, group_days
 from ordersetl.fold.plan import Part, Plan, Standing, examine_standing, list_parts, plan_batches
 from ordersetl.fold.versions import (
-    VERSION_SCHEMA,
-    Incoming,
     Verdicts,
     judge_versions,
     list_keys,
@@ -125,7 +123,7 @@ def _fold_and_commit(job: Job, stager: Stager, standing: Standing, plan: Plan) -
     groups = _group(commit, standing, parts, days, verdicts=verdicts, dimensions=dimensions, workers=workers)
     with background(job, index.add_segment, job.lake, segments, incoming.new_keys) as segment:
         total = _fold_groups(job, groups)
-    changes = _count_changes(incoming, parts, verdicts, total)
+    changes = count_changes(incoming, parts, verdicts, total)
     _put_dimensions(commit, total, dimensions)
     following = Manifest(
         tool=f"ordersetl {__version__}",
@@ -204,39 +202,6 @@ def _fold_groups(job: Job, groups: Sequence[DayGroup]) -> GroupOutcome:
         done += len(group.days)
         job.progress("load", done, days)
     return total
-
-
-def _count_changes(incoming: Incoming, parts: Sequence[Part], verdicts: Verdicts, total: GroupOutcome) -> OrderChanges:
-    """What became of the pending versions; each must have become something.
-
-    Raises:
-        InternalError: the books do not balance.
-    """
-    pending = [part.number for part in parts if part.pending]
-    left = verdicts.leaving.filter(pl.col("to").is_null())
-    gone = incoming.gone.join(verdicts.lost, on=list(VERSION_SCHEMA), how="anti")
-    removed = gone.join(
-        pl.concat([left.select("order_id"), verdicts.known.select("order_id")]), on="order_id", how="semi"
-    )
-    changes = OrderChanges(
-        versions=incoming.versions,
-        inserted=total.inserted,
-        updated=total.updated,
-        unchanged=total.same,
-        superseded=total.refused + verdicts.lost.filter(pl.col("part").is_in(pending)).height,
-        removed=removed.height,
-        absent=gone.height - removed.height,
-        moved=total.moved,
-        lines_removed=total.lines_removed + left.height,
-    )
-    became = changes.inserted + changes.updated + changes.unchanged + changes.superseded + gone.height
-    if became != incoming.versions:
-        raise InternalError(
-            f"the books of the load do not balance: {incoming.versions} order versions came in, {became} are accounted "
-            f"for: {changes}",
-            hint="This is a bug in ordersetl. Nothing was committed; please report it.",
-        )
-    return changes
 
 
 def _put_dimensions(commit: Commit, total: GroupOutcome, dimensions: FoldedDimensions) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 
 from ordersetl.check import check as check_layer
-from ordersetl.errors import ConfigError, DamagedError, TooManyRejectsError
+from ordersetl.errors import ConfigError, DamagedError
 from ordersetl.extract import Origin, PageWatcher, ReferenceFile, Window, extract_orders
 from ordersetl.job import Job, Runtime, count_cores
 from ordersetl.lake.commit import recover
@@ -29,7 +29,7 @@ from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, read_manifest
 from ordersetl.lake.place import find_lake, make_lake
 from ordersetl.load import load_batches
 from ordersetl.origin import SAMPLE, choose_origin, read_references, require_one_kind
-from ordersetl.reject_share import count_share, has_accepted
+from ordersetl.reject_share import require_few_rejects
 from ordersetl.report import check_failure, keep_report
 from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
 from ordersetl.settings import Settings
@@ -145,7 +145,7 @@ def run(
             report.add("extract", extracted)
             transformed = transform_batches(job, ahead=ahead)
         report.add("transform", transformed)
-        _require_few_rejects(job.lake, transformed, settings)
+        require_few_rejects(job.lake, transformed, settings)
         loaded = _load(job, recovered=recovered, verify=verify)
         report.add("load", loaded)
         days = {day for file in loaded.written if (day := partition_day(file)) is not None}
@@ -223,32 +223,6 @@ def _load(job: Job, *, recovered: bool, verify: bool, rebuild: bool = False) -> 
     stager = partial(stage_batch if rebuild else ensure_stage, job)
     result = load_batches(job, stager, verify=verify, rebuild=rebuild)
     return dataclasses.replace(result, recovered=recovered)
-
-
-def _require_few_rejects(lake: Lake, result: TransformResult, settings: Settings) -> None:
-    """Nothing is loaded where too many of the distinct orders that wait are rejected.
-
-    Counting them reads the staged ids, so it is done where the plain counts leave it open.
-
-    Raises:
-        TooManyRejectsError: they are.
-    """
-    ratio = settings.max_reject_ratio
-    if result.rejected < settings.min_rejects:
-        return
-    if ratio and has_accepted(lake, result.batches, result.rejected / ratio):
-        return
-    share = count_share(lake, result.batches)
-    if share.rejected < settings.min_rejects or share.rejected <= ratio * share.orders:
-        return
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in result.rejected_by_reason.items())
-    raise TooManyRejectsError(
-        f"{share.rejected:,} of {share.orders:,} waiting orders were rejected, more than the allowed share of "
-        f"{ratio:g}: {reasons}. Nothing was loaded; batches that wait: {len(result.batches)}",
-        hint=f"Look at {settings.output / 'quarantine'}. Then mend the source and run again (an order that comes again "
-        "and is good counts as good), or load what is good: ordersetl load, or a higher ORDERSETL_MAX_REJECT_RATIO or "
-        "ORDERSETL_MIN_REJECTS.",
-    )
 
 
 @contextlib.contextmanager

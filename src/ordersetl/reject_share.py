@@ -7,10 +7,13 @@ from itertools import islice
 import polars as pl
 
 from ordersetl.bulk import PAGE_BITS
+from ordersetl.errors import TooManyRejectsError
 from ordersetl.lake.layout import Lake
 from ordersetl.rejects import decode_reject
+from ordersetl.results import TransformResult
+from ordersetl.settings import Settings
 
-__all__ = ["RejectShare", "count_share", "has_accepted"]
+__all__ = ["RejectShare", "count_share", "has_accepted", "require_few_rejects"]
 
 _VERSION_SCHEMA: dict[str, pl.DataType] = {"order_id": pl.String(), "batch": pl.UInt32(), "pos": pl.UInt64()}
 """One version of an order, and where it was received."""
@@ -70,3 +73,29 @@ def _rejected(lake: Lake, batches: Sequence[str]) -> Iterator[pl.DataFrame]:
                     places = [line.page << PAGE_BITS | line.index for line in found]
                     columns = {"order_id": ids, "batch": [number] * len(found), "pos": places}
                     yield pl.DataFrame(columns, schema=_VERSION_SCHEMA)
+
+
+def require_few_rejects(lake: Lake, result: TransformResult, settings: Settings) -> None:
+    """Nothing is loaded where too many of the distinct orders that wait are rejected.
+
+    Counting them reads the staged ids, so it is done where the plain counts leave it open.
+
+    Raises:
+        TooManyRejectsError: they are.
+    """
+    ratio = settings.max_reject_ratio
+    if result.rejected < settings.min_rejects:
+        return
+    if ratio and has_accepted(lake, result.batches, result.rejected / ratio):
+        return
+    share = count_share(lake, result.batches)
+    if share.rejected < settings.min_rejects or share.rejected <= ratio * share.orders:
+        return
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in result.rejected_by_reason.items())
+    raise TooManyRejectsError(
+        f"{share.rejected:,} of {share.orders:,} waiting orders were rejected, more than the allowed share of "
+        f"{ratio:g}: {reasons}. Nothing was loaded; batches that wait: {len(result.batches)}",
+        hint=f"Look at {settings.output / 'quarantine'}. Then mend the source and run again (an order that comes again "
+        "and is good counts as good), or load what is good: ordersetl load, or a higher ORDERSETL_MAX_REJECT_RATIO or "
+        "ORDERSETL_MIN_REJECTS.",
+    )

@@ -159,7 +159,7 @@ def naive_changes(before: Mapping[str, bytes], history: Sequence[Batch], pending
     ranked = sorted(
         (order.updated_at, number, position, order.order_id)
         for number, batch in enumerate(history)
-        for position, order in judge_batch(batch).orders.items()
+        for position, order in judge_batch(batch).accepted.items()
     )
     winners = {order_id: number for _, number, _, order_id in ranked}
     versions = sum(number >= first for _, number, _, _ in ranked)

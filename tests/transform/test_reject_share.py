@@ -10,8 +10,7 @@ from lakes import open_job, order, transform, write_batch
 
 from ordersetl.errors import TooManyRejectsError
 from ordersetl.job import Job
-from ordersetl.pipeline import _require_few_rejects
-from ordersetl.reject_share import RejectShare, count_share, has_accepted
+from ordersetl.reject_share import RejectShare, count_share, has_accepted, require_few_rejects
 from ordersetl.settings import Settings
 
 
@@ -99,10 +98,10 @@ def test_a_run_stops_past_the_share_of_orders_and_the_least_number(
     result = transform(job)
     settings = Settings(output=job.lake.root, max_reject_ratio=ratio, min_rejects=least)
     if not stops:
-        _require_few_rejects(job.lake, result, settings)
+        require_few_rejects(job.lake, result, settings)
         return
     with pytest.raises(TooManyRejectsError, match=f"{bads} of {good + bads} waiting orders were rejected") as caught:
-        _require_few_rejects(job.lake, result, settings)
+        require_few_rejects(job.lake, result, settings)
     assert "ORDERSETL_MIN_REJECTS" in caught.value.hint
 
 
@@ -111,4 +110,4 @@ def test_one_order_that_changes_often_hides_no_rejected_ones(job: Job) -> None:
         write_batch(job, [order("o-1")])
     write_batch(job, [bad(f"bad {n}") for n in range(10)])
     with pytest.raises(TooManyRejectsError, match="10 of 11 waiting orders"):
-        _require_few_rejects(job.lake, transform(job), Settings(output=job.lake.root))
+        require_few_rejects(job.lake, transform(job), Settings(output=job.lake.root))
