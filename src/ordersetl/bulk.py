@@ -9,7 +9,7 @@ What makes a record doubtful that looks plain: a key that stands twice (DuckDB t
 a number that DuckDB, which reads doubles, may have brought onto a tie of rounding or off its fraction, and nesting.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
@@ -41,6 +41,7 @@ _TIME = (
     r'^"(?:197[1-9]|19[89][0-9]|20[0-9][0-9]|21[0-8][0-9])-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]'
     r'(?:\.[0-9]{1,6})?(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])?"$'
 )
+_IDS = {"order_id", "user_id", "sku"}
 _LARGE = 9e13
 """Amounts from here on are left to the models: a float cannot tell them from 10^14."""
 
@@ -94,8 +95,9 @@ def read_bulk(pages: Sequence[Page]) -> BulkOrders:
 
 def _sort_out(records: pl.DataFrame, pages: frozenset[int]) -> BulkOrders:
     items = records.select("pos", "items").explode("items", empty_as_null=False, keep_nulls=False).unnest("items")
+    floats = {name for table in (records, items) for name in _IDS & {*table.columns} if _holds_floats(table[name])}
     judged = (
-        items.select("pos", *_item_columns())
+        items.select("pos", *_item_columns(floats))
         .with_columns(amount=pl.col("qty").cast(pl.Float64) * pl.col("price").cast(pl.Float64))
         .with_columns(_item_is_plain().alias("plain"))
     )
@@ -109,9 +111,9 @@ def _sort_out(records: pl.DataFrame, pages: frozenset[int]) -> BulkOrders:
     created = _read_times(joined["created_at"])
     changed = joined["updated_at"].ne_missing(joined["created_at"]).arg_true()  # most orders never are
     updated = created.clone().scatter(changed, _read_times(joined["updated_at"].gather(changed)))
-    typed = joined.with_columns(*_order_columns(), created_at_order=created, updated_at_order=updated).with_columns(
-        plain=_order_is_plain()
-    )
+    typed = joined.with_columns(
+        *_order_columns(floats), created_at_order=created, updated_at_order=updated
+    ).with_columns(plain=_order_is_plain())
     plain = typed.filter("plain")
     certain = is_certain(plain, judged)
     rest = (typed.filter(~pl.col("plain")), plain.filter(~certain))
@@ -137,10 +139,9 @@ def _orders_of(plain: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     ).select(*ORDER_SCHEMA)
 
 
-def _item_columns() -> list[pl.Expr]:
+def _item_columns(floats: Collection[str]) -> list[pl.Expr]:
     return [
-        _id("sku").alias("sku"),
-        pl.col("sku").str.ends_with(".0").alias("sku_is_float"),
+        *_id("sku", floats),
         _decimal("qty").alias("qty"),
         _decimal("price").alias("price"),
         _is_plain_id("sku").alias("sku_is_plain"),
@@ -159,13 +160,11 @@ def _item_is_plain() -> pl.Expr:
     )
 
 
-def _order_columns() -> list[pl.Expr]:
+def _order_columns(floats: Collection[str]) -> list[pl.Expr]:
     return [
-        _id("order_id").alias("order_id"),
-        pl.col("order_id").str.ends_with(".0").alias("order_id_is_float"),
+        *_id("order_id", floats),
         _is_plain_id("order_id").alias("order_id_is_plain"),
-        _id("user_id").alias("user_id"),
-        pl.col("user_id").str.ends_with(".0").fill_null(value=False).alias("user_id_is_float"),
+        *_id("user_id", floats),
         (pl.col("user_id").is_null() | _is_plain_id("user_id")).alias("user_id_is_plain"),
         _decimal("amount").alias("order_amount"),
         _is_absent_or("amount", _NUMBER).alias("amount_is_plain"),
@@ -184,7 +183,6 @@ def _order_columns() -> list[pl.Expr]:
 def _order_is_plain() -> pl.Expr:
     return _all(
         pl.col("order_id_is_plain"),
-        pl.col("deleted").is_null() | (pl.col("deleted") == "false"),
         pl.col("created_at_is_plain"),
         pl.col("created_at_order").is_not_null(),
         pl.col("updated_at_is_plain"),
@@ -208,8 +206,16 @@ def _text(name: str) -> pl.Expr:
     return pl.col(name).str.strip_chars('"')
 
 
-def _id(name: str) -> pl.Expr:
-    return pl.col(name).str.strip_suffix(".0").str.strip_chars('"')  # a string ends with its quote
+def _id(name: str, floats: Collection[str]) -> tuple[pl.Expr, pl.Expr]:
+    """An id's text, and whether it is a double without a fraction; a string ends with its quote."""
+    if name not in floats:
+        return _text(name).alias(name), pl.lit(value=False).alias(f"{name}_is_float")
+    is_float = pl.col(name).str.ends_with(".0").fill_null(value=False)
+    return pl.col(name).str.strip_suffix(".0").str.strip_chars('"').alias(name), is_float.alias(f"{name}_is_float")
+
+
+def _holds_floats(ids: pl.Series) -> bool:
+    return bool(ids.str.ends_with(".0").any())
 
 
 def _decimal(name: str) -> pl.Expr:

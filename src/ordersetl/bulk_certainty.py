@@ -9,20 +9,24 @@ __all__ = ["is_certain"]
 _KEYS = ("order_id", "user_id", "amount", "currency", "created_at", "updated_at", "status", "source", "promo")
 _WHOLE_ID = r'"(?:order_id|user_id|sku)": ?[0-9]{1,15}\.0[,}\s]'
 """An id that was written as a whole number with ``.0``, as a double without a fraction is."""
+_NOT_DELETED = r'"deleted": ?(?:false|null)\s*[,}]'
 
 
 def is_certain(plain: pl.DataFrame, items: pl.DataFrame) -> pl.Series:
-    """Whether each record means what DuckDB read of it: no key stands twice, ids are as read, and it is not too deep.
+    """Whether each record is an order that means what DuckDB read of it.
+
+    No key stands twice, it is not deleted, ids are as read, and it is not too deep.
 
     Args:
         plain: records with their texts and the fields that were read, each text without escaped ASCII.
         items: their items, and perhaps those of others.
     """
-    once = _has_each_key_once(plain) & _has_no_blank_before_a_colon(plain)
+    deleted = plain["record"].str.contains('"deleted"', literal=True).arg_true()
+    once = _has_each_key_once(plain, deleted) & _has_no_blank_before_a_colon(plain) & _is_not_deleted(plain, deleted)
     return once & _has_ids_as_read(plain, items) & _is_flat(plain)
 
 
-def _has_each_key_once(plain: pl.DataFrame) -> pl.Series:
+def _has_each_key_once(plain: pl.DataFrame, deleted: pl.Series) -> pl.Series:
     r"""Whether every key of a plain record is accounted for by one value that was read, so that none stands twice.
 
     The text has no escaped ASCII: a key ends with ``":``, which little else holds (blanks in between are another
@@ -35,7 +39,7 @@ def _has_each_key_once(plain: pl.DataFrame) -> pl.Series:
         "record",
         *(_is_present(plain["record"], name, plain[name].is_not_null()) for name in _KEYS),
         _is_present(plain["record"], "metadata", plain["has_metadata"]),
-        deleted=plain["deleted"].is_not_null().cast(pl.UInt32),
+        *_count_deleted(plain["record"], deleted),
         items=pl.lit(1, pl.UInt32),
         sku=pl.col("items"),
         qty=pl.col("items"),
@@ -48,11 +52,29 @@ def _has_each_key_once(plain: pl.DataFrame) -> pl.Series:
     left_over = (~accounted).arg_true()
     if left_over.is_empty():
         return accounted
-    times = {name: record.str.count_matches(f'"{name}":', literal=True) for name in present}
+    known_keys = (name for name in present if name != "deleted")
     counted = pl.all_horizontal(
-        times.pop("deleted") <= 1, *(count == pl.col(name) for name, count in times.items())
+        record.str.count_matches(f'"{name}":', literal=True) == pl.col(name) for name in known_keys
     ).fill_null(value=False)
     return accounted.scatter(left_over, known[left_over].select(counted).to_series())
+
+
+def _count_deleted(records: pl.Series, having: pl.Series) -> list[pl.Series]:
+    """How often each record has the key ``deleted``, which DuckDB did not read; nothing where none has it."""
+    if having.is_empty():
+        return []
+    none = pl.repeat(0, n=len(records), dtype=pl.UInt32, eager=True)
+    return [none.scatter(having, records.gather(having).str.count_matches('"deleted":', literal=True)).alias("deleted")]
+
+
+def _is_not_deleted(plain: pl.DataFrame, having: pl.Series) -> pl.Series:
+    """Whether ``deleted`` stands nowhere in a plain record, or once and as false or null."""
+    certain = pl.repeat(value=True, n=plain.height, eager=True)
+    if having.is_empty():
+        return certain
+    records = plain["record"].gather(having)
+    once = records.str.count_matches('"deleted":', literal=True) == 1
+    return certain.scatter(having, once & records.str.contains(_NOT_DELETED))
 
 
 def _has_no_blank_before_a_colon(plain: pl.DataFrame) -> pl.Series:

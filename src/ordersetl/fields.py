@@ -13,11 +13,11 @@ _TRICKY = r"\\u(?:00[0-7]|[dD][89a-fA-F])"
 
 _SHAPE = """{
  "order_id": "JSON", "user_id": "JSON", "amount": "JSON", "currency": "JSON", "created_at": "JSON",
- "updated_at": "JSON", "status": "JSON", "deleted": "JSON", "items": [{"sku": "JSON", "qty": "JSON", "price": "JSON"}],
+ "updated_at": "JSON", "status": "JSON", "items": [{"sku": "JSON", "qty": "JSON", "price": "JSON"}],
  "metadata": {"source": "JSON", "promo": "JSON"}
 }"""
 _QUERY = f"""
-SELECT o.order_id, o.user_id, o.amount, o.currency, o.created_at, o.updated_at, o.status, o.deleted, o.items,
+SELECT o.order_id, o.user_id, o.amount, o.currency, o.created_at, o.updated_at, o.status, o.items,
        CASE WHEN list_contains([x.price IS NULL FOR x IN o.items], true)
             THEN len(json_extract(record, '$.items[*].price')) ELSE len(o.items) END AS price_keys,
        o.metadata IS NOT NULL AS has_metadata, o.metadata.source AS source, o.metadata.promo AS promo

@@ -130,7 +130,7 @@ def test_what_a_double_may_have_made_whole_is_left_to_the_models() -> None:
 
 def test_what_leaves_is_left_to_the_models() -> None:
     changes: list[dict[str, Any]] = [{}, {"deleted": True}, {"items": []}, {"items": [{"sku": "A", "qty": 0}]}]
-    assert doubtful(*(json.dumps(changed(**change)) for change in changes)) == [1, 2, 3]
+    assert sorted(doubtful(*(json.dumps(changed(**change)) for change in changes))) == [1, 2, 3]
 
 
 def test_one_page_that_is_not_strict_json_leaves_the_others_alone() -> None:
