@@ -124,7 +124,7 @@ def leftovers(output: Path) -> list[str]:
     """What an interrupted command leaves and a whole one does not."""
     lake = Lake(output)
     manifest = _manifest(lake)
-    wanted = {entry.name for entry in manifest.index}
+    wanted = {entry.name for entry in manifest.index + manifest.tombstones}
     found = [path for path in output.rglob("*") if is_temporary(path.name)]
     found += [path for path in (lake.staging, lake.pending) if path.exists()]
     found += [lake.raw / batch for batch in raw.list_unfinished(lake)]
