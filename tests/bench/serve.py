@@ -3,8 +3,8 @@
     python tests/bench/serve.py DIR [--later DIR]
 
 ``DIR`` is a folder of generate.py: its pages are the answer to ``GET /orders``, and a cursor is a page's number.
-Who asks for what changed since a moment after the last order of ``DIR`` gets the pages of ``--later``, or an empty
-list while that folder does not exist.
+Who asks for what changed since a moment about that of the last order of ``DIR`` (a run goes on from there, less its
+lookback) gets the pages of ``--later``, or an empty list while that folder does not exist.
 
 Prints its URL when it is ready, and ends when its standard input closes.
 """
@@ -16,11 +16,12 @@ import socketserver
 import sys
 import threading
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, Self
 from urllib.parse import parse_qs, urlsplit
 
+LOOKBACK = timedelta(hours=1)
 EMPTY = b'{"orders": [], "next_cursor": null}'
 
 
@@ -39,7 +40,7 @@ class PageSets:
 
     def page(self, since: datetime | None, cursor: int) -> Path | None:
         """The file that answers, or None where nothing is new."""
-        is_later = since is not None and since > self.bulk_ends
+        is_later = since is not None and since > self.bulk_ends - LOOKBACK
         if is_later and not (self.later and self.later.exists()):
             return None
         folder = self.later if is_later and self.later else self.bulk
