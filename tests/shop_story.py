@@ -51,7 +51,7 @@ _BEFORE = [
     order(4, "2025-08-22", "2025-09-01T09:30:00Z", [("a", 1, "9.50")]),  # the newest: more than the lookback later
     order(5, "2025-08-23", _FIRST, [("c", 1, "100"), ("a", 1, "9.50")]),
     order(6, "2025-08-24", _FIRST, [("c", 1, "100")], user_id="u2"),
-    order(7, "2025-08-24", _FIRST, []),
+    order(7, "2025-08-24", _FIRST, [], amount="5"),  # rejected
 ]
 _CHANGES = [
     order(1, "2025-08-20", _SECOND, [("a", 3, "9.50")]),  # updated
