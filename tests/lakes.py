@@ -14,16 +14,16 @@ from typing import Any
 from reference_fold import Batch, fold, read_json
 from strategies import encode
 
-from ordersetl.job import Job, Runtime
 from ordersetl.lake import raw
-from ordersetl.lake.disk import Disk, Step
 from ordersetl.lake.layout import Lake, batch_id_after, partition_file
-from ordersetl.lake.lock import hold_lock
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, ReferenceEntry
-from ordersetl.load import load_batches
+from ordersetl.load.batches import load_batches
 from ordersetl.results import LoadResult, TransformResult
+from ordersetl.runtime import Job, Runtime
 from ordersetl.settings import Settings
-from ordersetl.transform import ensure_stage, transform_batches
+from ordersetl.storage.local import Disk, Step
+from ordersetl.storage.lock import hold_lock
+from ordersetl.transform.batches import ensure_stage, transform_batches
 
 __all__ = [
     "Clock",
@@ -103,7 +103,7 @@ def open_job(
     disk = disk or LaxDisk()
     lake = Lake(root, disk)
     root.mkdir(parents=True, exist_ok=True)
-    with hold_lock(lake, now=now) as hold:
+    with hold_lock(lake.lock, disk=lake.disk, now=now) as hold:
         yield Job(
             lake,
             Settings(output=root, **{"workers": 1, **settings}),

@@ -10,15 +10,15 @@ import httpx
 from lakes import Clock, SerialExecutor
 
 from ordersetl import pipeline
-from ordersetl.extract import Window
-from ordersetl.job import Runtime
+from ordersetl.extract.batches import Window
 from ordersetl.lake import raw
-from ordersetl.lake.disk import Disk, is_temporary
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.results import LoadResult, RunResult
+from ordersetl.runtime import Runtime
 from ordersetl.settings import Settings
 from ordersetl.source.sample import sample_app
+from ordersetl.storage.local import Disk, is_temporary
 
 __all__ = ["API", "NOW", "Shop", "curated_files", "leftovers", "order", "readers_files", "state_to_check"]
 

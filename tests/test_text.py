@@ -2,7 +2,7 @@
 
 import pytest
 
-from ordersetl._text import many, one_line, printable
+from ordersetl.text import many, one_line, printable
 
 
 @pytest.mark.parametrize(

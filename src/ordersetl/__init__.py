@@ -11,17 +11,17 @@ The pipeline as a library::
 command line does.
 
 Importing the package is cheap: names resolve when they are first used. The stages are functions of
-:mod:`ordersetl.pipeline`; here ``extract``, ``transform``, ``load`` and ``check`` are the modules of that name.
+:mod:`ordersetl.pipeline`; here ``extract``, ``transform``, ``load`` and ``check`` are the packages of that name.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from ordersetl.version import __version__
 
 if TYPE_CHECKING:
     from ordersetl.errors import OrdersetlError
-    from ordersetl.extract import Window
+    from ordersetl.extract.batches import Window
     from ordersetl.pipeline import run
     from ordersetl.settings import Settings, load_settings
 
@@ -30,7 +30,7 @@ __all__ = ["OrdersetlError", "Settings", "Window", "__version__", "load_settings
 _HOMES = {
     "OrdersetlError": "ordersetl.errors",
     "Settings": "ordersetl.settings",
-    "Window": "ordersetl.extract",
+    "Window": "ordersetl.extract.batches",
     "load_settings": "ordersetl.settings",
     "run": "ordersetl.pipeline",
 }

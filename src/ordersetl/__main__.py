@@ -1,5 +1,5 @@
 """``python -m ordersetl`` is the console script ``ordersetl``."""
 
-from ordersetl.cli import main
+from ordersetl.cli.app import main
 
 main()

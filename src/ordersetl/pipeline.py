@@ -16,25 +16,26 @@ from pathlib import Path
 
 import httpx
 
-from ordersetl.check import check as check_layer
+from ordersetl.check.layer import check as check_layer
 from ordersetl.errors import ConfigError, DamagedError
-from ordersetl.extract import Origin, PageWatcher, ReferenceFile, Window, extract_orders
-from ordersetl.job import Job, Runtime, count_cores
+from ordersetl.extract.batches import Origin, PageWatcher, ReferenceFile, Window, extract_orders
+from ordersetl.extract.origin import SAMPLE, choose_origin, read_references, require_one_kind
 from ordersetl.lake.commit import recover
-from ordersetl.lake.disk import read_regular
 from ordersetl.lake.layout import Lake, partition_day
 from ordersetl.lake.listing import list_batches, list_misnamed
-from ordersetl.lake.lock import hold_lock
 from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, read_manifest
 from ordersetl.lake.place import find_lake, make_lake
-from ordersetl.load import load_batches
-from ordersetl.origin import SAMPLE, choose_origin, read_references, require_one_kind
-from ordersetl.reject_share import require_few_rejects
-from ordersetl.report import check_failure, keep_report
+from ordersetl.lake.runs import keep_report
+from ordersetl.load.batches import load_batches
+from ordersetl.report.failures import check_failure
 from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
+from ordersetl.runtime import Job, Runtime, count_cores
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
-from ordersetl.transform import StagingAhead, ensure_stage, stage_batch, transform_batches
+from ordersetl.storage.local import read_regular
+from ordersetl.storage.lock import hold_lock
+from ordersetl.transform.batches import StagingAhead, ensure_stage, stage_batch, transform_batches
+from ordersetl.transform.reject_share import require_few_rejects
 
 __all__ = ["check", "extract", "load", "run", "transform"]
 
@@ -235,7 +236,10 @@ def _open_job(
     does not allow for a new output, there must be one.
     """
     lake = (make_lake if is_new else find_lake)(settings.output, runtime.disk)
-    with hold_lock(lake, wait_s=wait_s, now=runtime.now, sleep=runtime.sleep) as hold, contextlib.ExitStack() as stack:
+    with (
+        hold_lock(lake.lock, disk=lake.disk, wait_s=wait_s, now=runtime.now, sleep=runtime.sleep) as hold,
+        contextlib.ExitStack() as stack,
+    ):
         lake.require_own_folders()
         recovered = recover(lake)
         if recovered:

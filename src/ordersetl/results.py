@@ -1,9 +1,12 @@
 """What the stages return: frozen, typed, ready to be rendered or turned into JSON."""
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 __all__ = [
     "CheckMetrics",
@@ -22,6 +25,7 @@ __all__ = [
     "ProductMetric",
     "RunResult",
     "TransformResult",
+    "to_plain",
 ]
 
 
@@ -277,3 +281,18 @@ class CheckResult:
     totals: LayerTotals
     open_quarantine: OpenQuarantine | None
     seconds: float
+
+
+def to_plain(value: Any) -> Any:  # noqa: ANN401 - JSON out of any result
+    """JSON-ready form of a result: dataclasses as objects, times as ISO 8601, decimals as text, seconds to 1e-6."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(member) for key, member in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [to_plain(member) for member in value]
+    if isinstance(value, datetime | date):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, float):
+        return round(value, 6)
+    return str(value) if isinstance(value, Decimal | Path) else value

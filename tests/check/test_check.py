@@ -15,14 +15,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ordersetl.check import check
+from ordersetl.check import tables as duckdb_files
+from ordersetl.check.layer import check
 from ordersetl.errors import StorageError
 from ordersetl.lake.layout import Lake, partition_day, partition_file
 from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, read_manifest, seal_manifest
 from ordersetl.resources import locate
 from ordersetl.results import CheckOutcome, CheckResult, OpenOrder
-from ordersetl.tables import DIM_PRODUCT, DIM_USER, FACT_ORDER
-from ordersetl.warehouse import duckdb_files
+from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, FACT_ORDER
 
 CHECKS = sorted(path.stem for path in (locate("sql") / "checks").glob("*.sql"))
 DAY = date(2025, 8, 20)

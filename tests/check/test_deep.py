@@ -18,14 +18,14 @@ from lakes import Raw, open_job, run, write_batch as write_lake_batch
 from reference_fold import Batch, fold, judge_batch, read_json
 from strategies import batches, encode
 
-from ordersetl.check import check
-from ordersetl.job import Job
+from ordersetl.check.layer import check
+from ordersetl.check.unparseable_pages import split_page
 from ordersetl.lake.layout import Lake, partition_day
 from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, read_manifest, seal_manifest
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, page_name, read_marker, write_marker
 from ordersetl.results import CheckOutcome
+from ordersetl.runtime import Job
 from ordersetl.source.page import DeepRecord
-from ordersetl.warehouse.opaque_pages import split_page
 
 FIRST = datetime(2025, 9, 1, tzinfo=UTC)
 
@@ -233,7 +233,7 @@ def write_with(job: Job, record: bytes, **options: Any) -> None:
 def test_a_record_that_is_nested_too_deeply_is_no_alarm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = b'{"order_id":"a","x":%s,' % (b"[" * 2100 + b"]" * 2100) + GOOD
     monkeypatch.setattr(
-        "ordersetl.validate.read_records",
+        "ordersetl.transform.validate.read_records",
         lambda _: [order("stays", 1), DeepRecord(order_id="a", created_at="2025-08-20")],
     )
     with open_job(tmp_path / "output") as job:

@@ -9,13 +9,13 @@ import pytest
 from console import environment, ordersetl
 from msgspec import structs
 
-from ordersetl.extract import Origin
+from ordersetl.extract.batches import Origin
+from ordersetl.extract.origin import read_references
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import read_manifest, seal_manifest
-from ordersetl.models import RULES
-from ordersetl.origin import read_references
 from ordersetl.settings import Settings
 from ordersetl.source.sample import sample_app, serve
+from ordersetl.star.schema import RULES
 
 TOKEN = "tok-SECRET-4711"  # noqa: S105 - it opens nothing
 

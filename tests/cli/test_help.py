@@ -12,7 +12,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 import ordersetl as package
-from ordersetl.cli import app
+from ordersetl.cli.app import app
 
 HEAVY = ("polars", "duckdb", "pydantic", "pydantic_settings", "httpx", "msgspec", "filelock", "tenacity", "rich")
 EXIT_CODES = "0 done, 1 failed, 2 usage, 3 data, 4 source, 5 locked, 130 interrupted"
@@ -75,14 +75,14 @@ def test_version_everywhere(command: str) -> None:
 def modules_loaded(*arguments: str) -> set[str]:
     """Top-level names of all that Python has imported when the tool has answered."""
     code = (
-        "import sys\nfrom ordersetl.cli import app\n"
+        "import sys\nfrom ordersetl.cli.app import app\n"
         "try:\n    app()\nexcept SystemExit:\n    pass\n"
         "sys.stdout.write('\\n' + ' '.join(sys.modules))"
     )
     command = [sys.executable, "-c", code, *arguments]
     ended = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
     loaded = set(ended.stdout.splitlines()[-1].split())
-    assert "ordersetl.cli" in loaded
+    assert "ordersetl.cli.app" in loaded
     return loaded
 
 

@@ -10,9 +10,9 @@ import pytest
 from console import COMMANDS, environment, ordersetl
 from rich.text import Text
 
-from ordersetl import _tables
-from ordersetl._hints import OptionsInUse
-from ordersetl.report import check_failure
+from ordersetl.cli.hints import OptionsInUse
+from ordersetl.report import terminal as _tables
+from ordersetl.report.failures import check_failure
 from ordersetl.results import CheckMetrics, CheckOutcome, CheckResult, LayerTotals
 from ordersetl.source.sample import sample_app, serve
 

@@ -9,7 +9,7 @@ from console import Ended, ordersetl
 from typer.testing import CliRunner
 
 import ordersetl as package
-from ordersetl.cli import app
+from ordersetl.cli.app import app
 from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
 
 DATA = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from console import environment
 
-BEGIN = "import atexit, gc, sys\nfrom ordersetl._process import end_process_with, import_pipeline\n"
+BEGIN = "import atexit, gc, sys\nfrom ordersetl.cli.process import end_process_with, import_pipeline\n"
 
 
 def end_of(code: str) -> subprocess.CompletedProcess[str]:

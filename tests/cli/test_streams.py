@@ -10,7 +10,7 @@ import pytest
 from console import COMMANDS, environment, ordersetl, start
 from typer.testing import CliRunner
 
-from ordersetl.cli import app
+from ordersetl.cli.app import app
 from ordersetl.source.sample import Fault, sample_app, sample_orders, serve
 
 FACTS = [

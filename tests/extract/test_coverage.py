@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given, strategies as st
 from lakes import LaxDisk, SerialExecutor
 
-from ordersetl.coverage import find_gaps, merge_intervals
 from ordersetl.errors import ConfigError, DamagedError
-from ordersetl.extract import Origin, Window, extract_orders
-from ordersetl.job import Job, Runtime
+from ordersetl.extract.batches import Origin, Window, extract_orders
+from ordersetl.extract.coverage import find_gaps, merge_intervals
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
-from ordersetl.lake.lock import hold_lock
 from ordersetl.lake.seal import seal
 from ordersetl.results import ExtractResult
+from ordersetl.runtime import Job, Runtime
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
+from ordersetl.storage.lock import hold_lock
 
 ORIGIN = Origin("generic", "http://shop.test")
 START = datetime(2025, 9, 1, 12, tzinfo=UTC)
@@ -75,7 +75,7 @@ class Shop:
         self.root.mkdir(parents=True, exist_ok=True)
         known = Settings(output=self.root, **{"max_retries": 0, **settings})
         runtime = Runtime(now=lambda: self.now + self.host_ahead)
-        with hold_lock(lake) as hold, open_http(known, httpx.MockTransport(self.answer)) as http:
+        with hold_lock(lake.lock, disk=lake.disk) as hold, open_http(known, httpx.MockTransport(self.answer)) as http:
             client = OrdersClient(http, known, sleep=lambda _: None, now=runtime.now)
             workers = SerialExecutor()
             return extract_orders(Job(lake, known, hold, workers, runtime, workers), client, origin, window)
@@ -263,7 +263,7 @@ def test_until_within_the_last_day_ends_where_something_was_shown(shop: Shop) ->
 
 
 def test_a_gap_s_command_takes_its_ends_as_they_are_told(shop: Shop) -> None:
-    from ordersetl.report import to_plain  # noqa: PLC0415
+    from ordersetl.results import to_plain  # noqa: PLC0415
 
     shop.sell("a", day(3).replace(microsecond=123456))
     shop.run()
@@ -417,7 +417,7 @@ def test_merged_intervals_cover_what_the_single_ones_do(intervals: list[tuple[da
 def test_gaps_are_json_and_a_line_of_the_table(shop: Shop) -> None:
     from rich.console import Console  # noqa: PLC0415
 
-    from ordersetl._tables import draw  # noqa: PLC0415
+    from ordersetl.report.terminal import draw  # noqa: PLC0415
 
     shop.sell("a", day(20))
     shop.run(Window(until=day(5)))

@@ -26,15 +26,15 @@ from ordersetl.errors import (
     SourceError,
     StorageError,
 )
-from ordersetl.extract import Origin, ReferenceFile, Window, extract_orders
-from ordersetl.job import Job, Runtime
+from ordersetl.extract.batches import Origin, ReferenceFile, Window, extract_orders
 from ordersetl.lake import raw
-from ordersetl.lake.disk import Disk, Step
 from ordersetl.lake.layout import Lake
-from ordersetl.lake.lock import hold_lock
 from ordersetl.results import ExtractResult
+from ordersetl.runtime import Job, Runtime
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
+from ordersetl.storage.local import Disk, Step
+from ordersetl.storage.lock import hold_lock
 
 ORIGIN = Origin("generic", "http://shop.test")
 BEGAN = datetime(2025, 9, 1, 12, tzinfo=UTC)
@@ -104,7 +104,7 @@ def extract(
     root.mkdir(parents=True, exist_ok=True)
     known = Settings(output=root, **{"max_retries": 0, **settings})
     runtime = runtime or Runtime(now=lambda: at)
-    with hold_lock(lake) as hold, open_http(known, httpx.MockTransport(api)) as http:
+    with hold_lock(lake.lock, disk=lake.disk) as hold, open_http(known, httpx.MockTransport(api)) as http:
         client = OrdersClient(http, known, sleep=lambda _: None, now=runtime.now)
         job = Job(lake, known, hold, SerialExecutor(), runtime, threads or SerialExecutor())
         return extract_orders(job, client, origin, window, references)

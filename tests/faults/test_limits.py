@@ -84,7 +84,7 @@ def test_a_file_size_limit(tmp_path: Path, stage: Stage) -> None:
     shutil.copytree(stage.folder, output)
     limited = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2);"
-        "from ordersetl.cli import main; main()"
+        "from ordersetl.cli.app import main; main()"
     )
     with served(tmp_path) as arguments:
         for limit in (100, 1500):

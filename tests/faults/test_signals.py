@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from ordersetl._signals import Interrupts
+from ordersetl.cli.signals import Interrupts
 from ordersetl.errors import InterruptedRunError
 
 
@@ -46,7 +46,7 @@ def test_sleep_ends_when_a_signal_comes() -> None:
 
 def test_the_second_signal_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     codes: list[int] = []
-    monkeypatch.setattr("ordersetl._signals.os._exit", codes.append)
+    monkeypatch.setattr("ordersetl.cli.signals.os._exit", codes.append)
     interrupts = Interrupts()
     with interrupts.obey():
         signal.raise_signal(signal.SIGTERM)

@@ -6,10 +6,10 @@ from faulty import Died, FaultyDisk
 
 from ordersetl.errors import LockedError
 from ordersetl.lake.commit import Commit, recover, staged_name
-from ordersetl.lake.disk import temporary_path
 from ordersetl.lake.layout import Lake
-from ordersetl.lake.lock import Hold, hold_lock
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
+from ordersetl.storage.local import temporary_path
+from ordersetl.storage.lock import Hold, hold_lock
 
 FIRST, SECOND, THIRD = (f"dt=2025-08-2{day}/fact_order.csv" for day in range(3))
 
@@ -21,7 +21,7 @@ def lake(tmp_path: Path) -> Lake:
 
 @pytest.fixture
 def hold(lake: Lake) -> Iterator[Hold]:
-    with hold_lock(lake) as hold:
+    with hold_lock(lake.lock, disk=lake.disk) as hold:
         yield hold
 
 

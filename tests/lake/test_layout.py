@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ordersetl.errors import StorageError
-from ordersetl.lake.disk import Disk
 from ordersetl.lake.layout import Lake, batch_id_after, is_batch_id, partition_day
 from ordersetl.lake.listing import is_committed, list_batches, list_misnamed, list_unfinished
+from ordersetl.storage.local import Disk
 
 NOW = datetime(2025, 9, 1, tzinfo=UTC)
 GOOD = "20250901T000000.000000Z"

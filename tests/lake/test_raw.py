@@ -9,10 +9,10 @@ import pytest
 
 from ordersetl.errors import DamagedError, StorageError
 from ordersetl.lake import raw
-from ordersetl.lake.disk import Disk
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import BatchMarker, BatchRequest
 from ordersetl.lake.seal import seal
+from ordersetl.storage.local import Disk
 
 BEGAN = datetime(2025, 9, 1, tzinfo=UTC)
 FIRST, SECOND, THIRD = (f"2025090{day}T000000.000000Z" for day in (1, 2, 3))

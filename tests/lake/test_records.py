@@ -11,13 +11,13 @@ import pytest
 from lakes import curated_bytes, open_job, order, run, write_batch
 
 from ordersetl.errors import DamagedError
-from ordersetl.job import Job
 from ordersetl.lake import raw
 from ordersetl.lake.commit import recover
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import read_manifest
 from ordersetl.lake.staged import find_stage
-from ordersetl.models import RULES
+from ordersetl.runtime import Job
+from ordersetl.star.schema import RULES
 
 BATCH = "20250901T000000.000000Z"
 USERS = b"user_id,email,country,created_at\n"

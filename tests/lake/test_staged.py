@@ -9,7 +9,6 @@ import msgspec
 import pytest
 from lakes import open_job, order, run, spoil, transform, write_batch
 
-from ordersetl.job import Job
 from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.lake.staged import (
     StageMarker,
@@ -19,7 +18,8 @@ from ordersetl.lake.staged import (
     has_rejects,
     write_stage,
 )
-from ordersetl.models import RULES
+from ordersetl.runtime import Job
+from ordersetl.star.schema import RULES
 
 BATCH = "20250901T000000.000000Z"
 USERS = b"user_id,email,country,created_at\n"

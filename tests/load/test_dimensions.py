@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lakes import curated_bytes, expected_bytes, item, open_job, order, rows, run, write_batch
 
-from ordersetl.job import Job
+from ordersetl.runtime import Job
 
 USERS = b"user_id,email,country,created_at\n"
 PRODUCTS = b"sku,name,category,price\n"

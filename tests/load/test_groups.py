@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from ordersetl.fold.partitions import group_days
-from ordersetl.fold.plan import Part
 from ordersetl.lake.manifest import FileEntry
+from ordersetl.load.partitions import group_days
+from ordersetl.load.plan import Part
 
 FIRST = date(2025, 8, 1)
 

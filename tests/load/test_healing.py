@@ -10,14 +10,14 @@ import pytest
 from lakes import curated_bytes, expected_bytes, item, load, open_job, order, rows, run, spoil, transform, write_batch
 
 from ordersetl.errors import DamagedError, StorageError
-from ordersetl.fold import plan as plan_module
-from ordersetl.job import Job
 from ordersetl.lake.manifest import read_manifest
-from ordersetl.models import RULES
+from ordersetl.load import plan as plan_module
 from ordersetl.results import OrderChanges
+from ordersetl.runtime import Job
+from ordersetl.star.schema import RULES
 
-LOAD = import_module("ordersetl.load")
-TRANSFORM = import_module("ordersetl.transform")  # the package's own name of it is the function
+LOAD = import_module("ordersetl.load.batches")
+TRANSFORM = import_module("ordersetl.transform.batches")  # the package's own name of it is the function
 
 USERS = b"user_id,email,country,created_at\nu-1,a@example.org,MX,2024-01-01\n"
 FIRST, SECOND, THIRD = (f"2025090{n}T000000.000000Z" for n in (1, 2, 3))

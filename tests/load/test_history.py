@@ -18,15 +18,15 @@ from lakes import Raw, curated_bytes, expected_bytes, load, open_job, raw_batche
 from reference_fold import Batch, fold, judge_batch
 from strategies import batches, encode
 
-from ordersetl import chunks
-from ordersetl.dims import PRODUCTS, USERS, Dimension
-from ordersetl.job import Job
 from ordersetl.lake import index
 from ordersetl.lake.layout import Lake, partition_day
 from ordersetl.results import LoadResult, OrderChanges, TransformResult
+from ordersetl.runtime import Job
+from ordersetl.star.dimensions import PRODUCTS, USERS, Dimension
+from ordersetl.transform import chunks
 
-LOAD = import_module("ordersetl.load")
-TRANSFORM = import_module("ordersetl.transform")  # the package's own name of it is the function
+LOAD = import_module("ordersetl.load.batches")
+TRANSFORM = import_module("ordersetl.transform.batches")  # the package's own name of it is the function
 
 THOROUGHLY = settings(
     max_examples=40,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from lakes import curated_bytes, expected_bytes, item, load, open_job, order, rows, run, spoil, write_batch
 
-from ordersetl.job import Job
 from ordersetl.results import OrderChanges
+from ordersetl.runtime import Job
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ import pytest
 from lakes import curated_bytes, expected_bytes, item, open_job, order, run, spoil, transform, write_batch
 
 from ordersetl.errors import InternalError
-from ordersetl.job import Job
 from ordersetl.lake import index
 from ordersetl.lake.staged import StageMarker
-from ordersetl.load import load_batches
-from ordersetl.transform import ensure_stage
+from ordersetl.load.batches import load_batches
+from ordersetl.runtime import Job
+from ordersetl.transform.batches import ensure_stage
 
-LOAD = import_module("ordersetl.load")  # the package's own name of it is the function
+LOAD = import_module("ordersetl.load.batches")  # the package's own name of it is the function
 
 PRODUCTS = b"sku,name,category,price\nS0,Shoe,shoes,1\nS1,Hat,hats,2\n"
 

@@ -18,7 +18,6 @@ import pytest
 import respx
 from hypothesis import given, strategies as st
 
-from ordersetl import __version__
 from ordersetl.errors import ConfigError, NonsenseError, SourceError
 from ordersetl.lake.raw import BatchRequest
 from ordersetl.settings import Settings
@@ -26,6 +25,7 @@ from ordersetl.source.attempt import read_retry_after
 from ordersetl.source.client import CursorRefusedError, OrdersClient, ReceivedPage, RepeatedError, open_http
 from ordersetl.source.page import PageHead
 from ordersetl.source.sample import Fault, page_cursor, sample_app, serve
+from ordersetl.version import __version__
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from ordersetl.source.page import read_head
 from ordersetl.source.times import find_newest
-from ordersetl.values import read_time
+from ordersetl.star.values import read_time
 
 BEGAN = datetime(2025, 9, 1, 12, tzinfo=UTC)
 

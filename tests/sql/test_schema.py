@@ -14,9 +14,9 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from ordersetl.models import LINE_REASONS, ORDER_REASONS
 from ordersetl.resources import locate
-from ordersetl.tables import DIM_PRODUCT, DIM_USER, FACT_ORDER, TABLES, Table
+from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, FACT_ORDER, TABLES, Table
+from ordersetl.transform.models import LINE_REASONS, ORDER_REASONS
 
 SQL = locate("sql")
 REDSHIFT_DDL = SQL.joinpath("redshift-ddl.sql").read_text(encoding="utf-8")

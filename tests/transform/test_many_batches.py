@@ -11,8 +11,8 @@ from unittest.mock import patch
 import pytest
 from lakes import load, open_job, order, transform, write_batch
 
-from ordersetl.job import Job
-from ordersetl.transform import ensure_stage
+from ordersetl.runtime import Job
+from ordersetl.transform.batches import ensure_stage
 
 
 @contextmanager

@@ -9,9 +9,9 @@ import pytest
 from lakes import open_job, order, transform, write_batch
 
 from ordersetl.errors import TooManyRejectsError
-from ordersetl.job import Job
-from ordersetl.reject_share import RejectShare, count_share, has_accepted, require_few_rejects
+from ordersetl.runtime import Job
 from ordersetl.settings import Settings
+from ordersetl.transform.reject_share import RejectShare, count_share, has_accepted, require_few_rejects
 
 
 @pytest.fixture

@@ -19,16 +19,16 @@ from polars.testing import assert_frame_equal
 from reference_fold import Batch, judge_batch, read_json
 from strategies import encode, histories, record_texts, windows
 
-from ordersetl import chunks
-from ordersetl.chunks import Chunk, ChunkOutcome, stage_chunk
 from ordersetl.errors import DamagedError, InternalError, StorageError
-from ordersetl.job import Job
 from ordersetl.lake import raw
+from ordersetl.runtime import Job
 from ordersetl.source.client import ReceivedPage
 from ordersetl.source.page import read_head
-from ordersetl.transform import StagingAhead, ensure_stage, stage_batch, transform_batches
+from ordersetl.transform import chunks
+from ordersetl.transform.batches import StagingAhead, ensure_stage, stage_batch, transform_batches
+from ordersetl.transform.chunks import Chunk, ChunkOutcome, stage_chunk
 
-TRANSFORM = import_module("ordersetl.transform")  # the package's own name of it is the function
+TRANSFORM = import_module("ordersetl.transform.batches")  # the package's own name of it is the function
 
 FIRST, SECOND = "20250901T000000.000000Z", "20250902T000000.000000Z"
 

@@ -1,1 +1,1 @@
-"""How files are kept: layout, durable writes, the raw log, the staged cache, and the commit of the curated layer."""
+"""What files mean: layout, the raw log, the staged cache, the manifest, the commit of the curated layer, the index."""

@@ -17,11 +17,11 @@ from pathlib import Path
 import msgspec
 
 from ordersetl.errors import DamagedError
-from ordersetl.lake.disk import Written, hash_file, is_temporary, is_temporary_of, temporary_path
-from ordersetl.lake.health import set_aside
+from ordersetl.lake.integrity import set_aside
 from ordersetl.lake.layout import STAGED_SUFFIX, Lake, partition_day
-from ordersetl.lake.lock import Hold
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest, seal_manifest
+from ordersetl.storage.local import Written, hash_file, is_temporary, is_temporary_of, temporary_path
+from ordersetl.storage.lock import Hold
 
 __all__ = ["Commit", "recover", "staged_name"]
 

@@ -21,7 +21,7 @@ from operator import or_
 
 import polars as pl
 
-from ordersetl.lake.health import find_problem
+from ordersetl.lake.integrity import find_problem
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import IndexEntry
 

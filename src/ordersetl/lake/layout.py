@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from ordersetl.errors import StorageError
-from ordersetl.lake.disk import Disk
+from ordersetl.storage.local import Disk
 
 __all__ = [
     "FACT_FILE",

@@ -5,10 +5,10 @@ from datetime import date
 import msgspec
 
 from ordersetl.errors import DamagedError, StorageError
-from ordersetl.lake.disk import UnfitFileError, read_regular
 from ordersetl.lake.layout import Lake, partition_day
 from ordersetl.lake.records import check_manifest
 from ordersetl.lake.seal import seal, unseal
+from ordersetl.storage.local import UnfitFileError, read_regular
 
 __all__ = [
     "MAX_MANIFEST_BYTES",

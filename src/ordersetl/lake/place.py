@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 
 from ordersetl.errors import ConfigError
-from ordersetl.lake.disk import Disk
 from ordersetl.lake.layout import Lake, has_batch_form
-from ordersetl.lake.lock import was_locked
+from ordersetl.storage.local import Disk
+from ordersetl.storage.lock import was_locked
 
 __all__ = ["find_lake", "is_litter", "make_lake"]
 
@@ -106,7 +106,7 @@ def _is_output(lake: Lake) -> bool:
     with contextlib.suppress(OSError), os.scandir(lake.raw) as entries:
         if any(has_batch_form(entry.name) for entry in entries):
             return True
-    return was_locked(lake)
+    return was_locked(lake.lock)
 
 
 def _require_free(lake: Lake, output: Path) -> None:

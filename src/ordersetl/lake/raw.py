@@ -11,12 +11,12 @@ from datetime import datetime
 import msgspec
 
 from ordersetl.errors import DamagedError, StorageError
-from ordersetl.lake.disk import temporary_path
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.listing import MARKER, list_batches, list_unfinished
 from ordersetl.lake.reading import read_or_damaged, read_proven
 from ordersetl.lake.records import check_marker, check_request, page_name
 from ordersetl.lake.seal import seal, unseal
+from ordersetl.storage.local import temporary_path
 
 __all__ = [
     "MARKER",

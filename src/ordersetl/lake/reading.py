@@ -4,8 +4,8 @@ import hashlib
 from pathlib import Path
 
 from ordersetl.errors import DamagedError, StorageError
-from ordersetl.lake.disk import UnfitFileError, read_regular
-from ordersetl.lake.health import Recorded
+from ordersetl.lake.integrity import Recorded
+from ordersetl.storage.local import UnfitFileError, read_regular
 
 __all__ = ["read_or_damaged", "read_proven"]
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ordersetl.errors import NonsenseError
-from ordersetl.models import Envelope
 from ordersetl.source.complete import CLAIM_SPELLINGS
 from ordersetl.source.nested import MAX_DEPTH, DeepRecord, count_records, is_shallow
 from ordersetl.source.parser import NotJsonError, decode_text, parse_json, parse_page
@@ -17,6 +16,7 @@ from ordersetl.source.parser import NotJsonError, decode_text, parse_json, parse
 __all__ = [
     "MAX_DEPTH",
     "DeepRecord",
+    "Envelope",
     "NotJsonError",
     "Page",
     "PageHead",
@@ -54,6 +54,15 @@ _parts = msgspec.json.Decoder(
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 _MANY = 2_000_000
 """Values: a page of more commas is counted before its records are taken apart, which costs some 60 bytes each."""
+
+
+class Envelope(BaseModel):
+    """A page of the generic API. An empty or absent ``next_cursor`` means that it is the last."""
+
+    model_config = ConfigDict(strict=True)
+
+    orders: list[Any]
+    next_cursor: str | int | None = None
 
 
 @dataclass(frozen=True)

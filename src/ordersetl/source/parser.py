@@ -9,7 +9,7 @@ from typing import Any
 
 from ordersetl.errors import NonsenseError
 from ordersetl.source.nested import MAX_DEPTH, is_shallow, read_deep_page, read_deep_record
-from ordersetl.values import HugeNumber
+from ordersetl.star.values import HugeNumber
 
 __all__ = ["NotJsonError", "decode_text", "parse_json", "parse_page"]
 

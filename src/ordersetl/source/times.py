@@ -10,7 +10,7 @@ import msgspec
 
 from ordersetl.errors import NonsenseError
 from ordersetl.source.page import PageHead, read_records
-from ordersetl.values import read_time
+from ordersetl.star.values import read_time
 
 __all__ = ["find_newest"]
 

@@ -13,9 +13,9 @@ from typing import Any
 import httpcore
 import httpx
 
-from ordersetl import __version__
 from ordersetl.errors import ConfigError
 from ordersetl.settings import Settings
+from ordersetl.version import __version__
 
 __all__ = ["Allowance", "BrokenBodyError", "Inflater", "TooLargeError", "bound_client", "open_http"]
 

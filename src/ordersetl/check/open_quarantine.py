@@ -1,0 +1,99 @@
+"""The open quarantine: rejected orders that the curated layer holds in no version as new.
+
+A rejected version is closed by a curated version of its order whose ``updated_at_order`` is the same or later. Its
+own time is that which validation wrote beside it; where it could not be read, the version is as new as its batch.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import islice
+
+import duckdb
+
+from ordersetl.check.tables import select_rows
+from ordersetl.lake.layout import Lake
+from ordersetl.lake.quarantine import RejectLine, decode_reject
+from ordersetl.results import OpenOrder, OpenQuarantine
+from ordersetl.storage.local import open_regular
+
+__all__ = ["close_rejects", "list_open", "load_rejects"]
+
+_CHUNK_ROWS = 10_000
+_NEVER = datetime(9999, 1, 1)  # noqa: DTZ001 - DuckDB's TIMESTAMP is naive UTC
+
+
+_TYPES = {
+    "batch": "VARCHAR",
+    "page": "INTEGER",
+    "idx": "BIGINT",
+    "scope": "VARCHAR",
+    "position": "BIGINT",
+    "order_id": "VARCHAR",
+    "reason": "VARCHAR",
+    "moment": "TIMESTAMP",
+}
+"""Columns of ``quarantined``: ``position`` is the line in the file, ``moment`` the version's time, naive UTC."""
+
+
+def load_rejects(database: duckdb.DuckDBPyConnection, lake: Lake, batches: Iterable[str]) -> None:
+    """Create ``quarantined``, one row per rejected order version or line of the batches, and ``rejected_order``.
+
+    The latter holds the order versions alone: close_rejects takes rows from it.
+
+    A file or a line that cannot be read is passed over: that the files are whole is another check's business.
+    """
+    query, parameters = select_rows(_TYPES, [])
+    database.execute(f"CREATE TABLE quarantined AS {query}", parameters)
+    for batch in sorted(batches):
+        rows = _read_rejected(lake, batch)
+        while chunk := list(islice(rows, _CHUNK_ROWS)):
+            database.execute(f"INSERT INTO quarantined {query}", select_rows(_TYPES, chunk)[1])
+    database.execute(
+        """CREATE TABLE rejected_order AS
+        SELECT batch, position, order_id, reason, moment FROM quarantined WHERE scope = 'order'"""
+    )
+
+
+def close_rejects(database: duckdb.DuckDBPyConnection) -> None:
+    """Drop the rejected versions that an order of ``order_spread`` closes."""
+    database.execute(
+        """DELETE FROM rejected_order USING order_spread
+        WHERE order_spread.order_id = rejected_order.order_id
+            AND order_spread.updated_at_order >= rejected_order.moment"""
+    )
+
+
+def list_open(database: duckdb.DuckDBPyConnection, *, most: int) -> OpenQuarantine:
+    """What is left of ``rejected_order``: each order once, by its newest rejection."""
+    database.execute(
+        """CREATE OR REPLACE TEMP TABLE open_order AS SELECT * FROM rejected_order
+        QUALIFY order_id IS NULL OR row_number() OVER (PARTITION BY order_id ORDER BY batch DESC, position DESC) = 1"""
+    )
+    orders, without_id = database.execute(
+        "SELECT count(order_id), count(*) - count(order_id) FROM open_order"
+    ).fetchall()[0]
+    reasons = database.execute("SELECT reason, count(*) FROM open_order GROUP BY ALL ORDER BY reason").fetchall()
+    newest = database.execute(
+        """SELECT batch, order_id, reason FROM open_order WHERE order_id IS NOT NULL
+        ORDER BY batch DESC, position, order_id LIMIT $most""",
+        {"most": most},
+    ).fetchall()
+    return OpenQuarantine(orders, without_id, dict(reasons), tuple(OpenOrder(*row) for row in newest))
+
+
+def _read_rejected(lake: Lake, batch: str) -> Iterator[tuple[object, ...]]:
+    with suppress(OSError), open_regular(lake.quarantine_file(batch)) as file:
+        for position, line in enumerate(file):
+            rejected = decode_reject(line)
+            if rejected is not None:
+                where = (batch, rejected.page, rejected.index, rejected.scope, position)
+                yield *where, rejected.order_id or None, rejected.reason, _moment_of(rejected)
+
+
+def _moment_of(rejected: RejectLine) -> datetime:
+    moment = rejected.time
+    if moment is None:
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(rejected.batch)
+    return _NEVER if moment is None else moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,189 @@
+"""DuckDB over the curated files: strictly typed, nothing sniffed, no glob, a bounded group of them at a time."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from ordersetl.lake.layout import partition_day
+from ordersetl.lake.manifest import FileEntry
+from ordersetl.resources import locate
+from ordersetl.star.schema import FACT_ORDER, Table
+from ordersetl.storage.local import open_regular
+
+__all__ = [
+    "GROUP_BYTES",
+    "create_manifest_tables",
+    "fetch_samples",
+    "group_files",
+    "open_database",
+    "read_files",
+    "read_sql",
+    "select_rows",
+]
+
+GROUP_BYTES = 64 * 1024 * 1024
+"""CSV that is loaded at a time. An order lies in one partition, so most checks need no more."""
+
+_MEMORY_MB_A_THREAD = 100
+_LEAST_MEMORY_MB = 400
+_MOST_THREADS = 16
+_LABELS = frozenset({"status", "source", "promo", "product_name", "product_category"})
+"""Columns that no check looks at."""
+_LONG_PATH = len("dt=2025-01-01/fact_order.csv")
+
+
+@contextmanager
+def open_database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory database that spills to a temporary folder past its memory limit; both are gone afterwards."""
+    threads = min(os.cpu_count() or 1, _MOST_THREADS)
+    spill = tempfile.mkdtemp(prefix="ordersetl-check-")
+    try:
+        with duckdb.connect(
+            ":memory:",
+            config={
+                "memory_limit": f"{max(_LEAST_MEMORY_MB, threads * _MEMORY_MB_A_THREAD)}MB",
+                "temp_directory": spill,
+                "threads": threads,
+                "preserve_insertion_order": False,
+                "autoinstall_known_extensions": False,
+            },
+        ) as database:
+            yield database
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
+
+
+def group_files(files: Mapping[str, FileEntry]) -> Iterator[list[str]]:
+    """File names in order, in groups of at most ``GROUP_BYTES``; a larger file is a group of its own."""
+    group: list[str] = []
+    size = 0
+    for name in sorted(files):
+        if group and size + files[name].bytes > GROUP_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(name)
+        size += files[name].bytes
+    if group:
+        yield group
+
+
+def _select_csv(table: Table, paths: Sequence[Path], *, labels: bool) -> tuple[str, dict[str, list[str]]]:
+    """A query of the files as the table, and its parameters; ``dt`` comes from the path of a partition.
+
+    A path is taken literally (DuckDB sees ``*?[`` as a glob), and ``key=value`` folders above the output add no column.
+    """
+    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in table.duckdb_columns.items())
+    day = f"CAST(substr(right(filename, {_LONG_PATH}), 4, 10) AS DATE) AS dt, " if table is FACT_ORDER else ""
+    query = f"""
+        SELECT {day}{", ".join(name for name in table.names if labels or name not in _LABELS)}
+        FROM read_csv(
+            $paths, columns = {{{columns}}}, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
+            nullstr = '', allow_quoted_nulls = false, strict_mode = true, hive_partitioning = false, filename = true
+        )"""
+    return query, {"paths": [_take_literally(path) for path in paths]}
+
+
+def read_files(
+    database: duckdb.DuckDBPyConnection, table: Table, folder: Path, names: Sequence[str], *, labels: bool = True
+) -> dict[str, str]:
+    """Load the files as the database's table of that name; return what could not be read, by name, with the reason.
+
+    The table holds the readable files. Each is parsed once, unless one of them fails. Without ``labels`` the table
+    lacks the columns that only metrics show: they are taken apart with the others, but not kept.
+    """
+    unreadable = {name: problem for name in names if (problem := _find_misfit(folder / name, table))}
+    good = [name for name in names if name not in unreadable]
+    try:
+        _create_table(database, table, folder, good, labels=labels)
+    except duckdb.Error:
+        for name in good:
+            try:
+                _create_table(database, table, folder, [name], labels=labels)
+            except duckdb.Error as error:
+                unreadable[name] = _first_line(error)
+        _create_table(database, table, folder, [name for name in good if name not in unreadable], labels=labels)
+    return unreadable
+
+
+def create_manifest_tables(database: duckdb.DuckDBPyConnection, files: Mapping[str, FileEntry]) -> None:
+    """Create ``manifest_files(file, dt, rows, orders)`` and ``manifest_sums(dt, currency, revenue)`` of the entries."""
+    days = {name: partition_day(name) for name in files}
+    query, parameters = select_rows(
+        {"file": "VARCHAR", "dt": "DATE", "rows": "BIGINT", "orders": "BIGINT"},
+        [(name, days[name], entry.rows, entry.orders) for name, entry in files.items()],
+    )
+    database.execute(f"CREATE OR REPLACE TABLE manifest_files AS {query}", parameters)
+    query, parameters = select_rows(
+        {"dt": "DATE", "currency": "VARCHAR", "revenue": "DECIMAL(38,4)"},
+        [(days[name], *item) for name, entry in files.items() for item in entry.sums.items()],
+    )
+    database.execute(f"CREATE OR REPLACE TABLE manifest_sums AS {query}", parameters)
+
+
+def select_rows(types: Mapping[str, str], rows: Sequence[Sequence[object]]) -> tuple[str, dict[str, list[object]]]:
+    """A query of the rows under these column types, and its parameters."""
+    columns = ", ".join(f"CAST(unnest(CAST(${name} AS VARCHAR[])) AS {kind}) AS {name}" for name, kind in types.items())
+    texts: list[list[object]] = [
+        [None if row[at] is None else str(row[at]) for row in rows] for at in range(len(types))
+    ]
+    return f"SELECT {columns}", dict(zip(types, texts, strict=True))
+
+
+def fetch_samples(database: duckdb.DuckDBPyConnection, query: str, *, most: int) -> tuple[int, list[dict[str, str]]]:
+    """How many rows the query selects, and the first of them as text, null as ``null``."""
+    result = database.execute(query)
+    names = [column[0] for column in result.description or ()]
+    rows = result.fetchmany(most + 1)
+    if len(rows) <= most:
+        count = len(rows)
+    else:
+        count = database.execute(f"SELECT count(*) FROM ({query.rstrip().removesuffix(';')}\n)").fetchall()[0][0]
+    return count, [
+        {name: "null" if value is None else str(value) for name, value in zip(names, row, strict=True)}
+        for row in rows[:most]
+    ]
+
+
+def read_sql(name: str) -> str:
+    """A statement of the package's ``sql`` folder, by its path without the ending, without its semicolon."""
+    return (locate("sql") / f"{name}.sql").read_text("utf-8").rstrip().removesuffix(";")
+
+
+def _create_table(
+    database: duckdb.DuckDBPyConnection, table: Table, folder: Path, names: Iterable[str], *, labels: bool
+) -> None:
+    paths = [folder / name for name in names]
+    if paths:
+        query, parameters = _select_csv(table, paths, labels=labels)
+        database.execute(f"CREATE OR REPLACE TABLE {table.name} AS {query}", parameters)
+    else:
+        day = "dt DATE, " if table is FACT_ORDER else ""
+        columns = ", ".join(f"{name} {kind}" for name, kind in table.duckdb_columns.items())
+        database.execute(f"CREATE OR REPLACE TABLE {table.name} ({day}{columns})")
+
+
+def _find_misfit(path: Path, table: Table) -> str | None:
+    """What DuckDB would read past: another header, or a last row without its end."""
+    try:
+        with open_regular(path) as file:
+            header = file.readline(10_000)
+            if header != ",".join(table.names).encode() + b"\n":
+                return "the header is not the table's" if header else "the file is empty"
+            file.seek(-1, os.SEEK_END)
+            return None if file.read(1) == b"\n" else "the last row is cut off"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+
+
+def _take_literally(path: Path) -> str:
+    whole = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
+    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in whole)
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

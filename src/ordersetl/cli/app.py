@@ -1,0 +1,280 @@
+"""The command line: each command parses its flags, makes one library call, and shows the result.
+
+Nothing heavy is imported here: ``ordersetl --help`` must answer at once.
+"""
+# ruff: noqa: PLC0415
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from ordersetl.cli.group import Commands, Invocation
+from ordersetl.cli.hints import OptionsInUse
+from ordersetl.cli.options import (
+    ApiUrl,
+    Config,
+    Deep,
+    Full,
+    InstallCompletion,
+    Json,
+    Output,
+    Products,
+    Quiet,
+    Rebuild,
+    ShowCompletion,
+    Since,
+    Source,
+    Until,
+    Users,
+    Verbose,
+    Verify,
+    Version,
+    Wait,
+)
+from ordersetl.cli.process import end_process_with, import_pipeline
+from ordersetl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ordersetl.extract.batches import Window
+    from ordersetl.runtime import Runtime
+    from ordersetl.settings import Settings
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,  # Typer's options take no shell: theirs are below
+    rich_markup_mode=None,  # Rich would triple the time that help takes
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Orders from a JSON API into a partitioned star schema you can trust.
+
+    Raw responses are kept, and everything else is derived from them: run it twice, kill it, delete a folder, change
+    an order at the source, and the result is right again after the next run.
+
+    With no API set, the built-in sample API answers. Example: ordersetl run, in an empty folder.""",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 data, 4 source, 5 locked, 130 interrupted.",
+)
+
+
+def main() -> None:
+    """Entry point of the console script: the process ends here."""
+    end_process_with(partial(app, prog_name="ordersetl"))
+
+
+@app.callback()
+def _root(
+    *,
+    version: Version = False,
+    install_completion: InstallCompletion = None,
+    show_completion: ShowCompletion = None,
+) -> None:
+    """Hold the options of the whole tool."""
+
+
+@app.command(epilog="Example: ordersetl run --api-url https://shop.example/api --users users.csv")
+def run(
+    ctx: typer.Context,
+    *,
+    since: Since = None,
+    until: Until = None,
+    full: Full = False,
+    api_url: ApiUrl = None,
+    source: Source = None,
+    users: Users = None,
+    products: Products = None,
+    verify: Verify = False,
+    wait: Wait = 0.0,
+    output: Output = None,
+    config: Config = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    version: Version = False,  # noqa: ARG001 - its callback does it
+) -> None:
+    """Fetch what is new, transform, load and check it: the main job.
+
+    Without --since it goes on where the newest batch ended, and fetches everything on the first run.
+    """
+
+    def work(settings: "Settings", runtime: "Runtime") -> object:
+        from ordersetl import pipeline
+
+        window = _read_window(since, until, full=full)
+        return pipeline.run(settings, window, verify=verify, wait_s=wait, runtime=runtime)
+
+    flags = {"api_url": api_url, "source": source, "users": users, "products": products}
+    _execute(ctx, work, _Common(output, config, json=json, quiet=quiet, verbose=verbose), **flags)
+
+
+@app.command(epilog="Example: ordersetl extract --since 2025-08-20 --until 2025-08-25")
+def extract(
+    ctx: typer.Context,
+    *,
+    since: Since = None,
+    until: Until = None,
+    full: Full = False,
+    api_url: ApiUrl = None,
+    source: Source = None,
+    users: Users = None,
+    products: Products = None,
+    wait: Wait = 0.0,
+    output: Output = None,
+    config: Config = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    version: Version = False,  # noqa: ARG001 - its callback does it
+) -> None:
+    """Fetch a window of orders into raw/; commit it as one batch."""
+
+    def work(settings: "Settings", runtime: "Runtime") -> object:
+        from ordersetl import pipeline
+
+        window = _read_window(since, until, full=full)
+        return pipeline.extract(settings, window, wait_s=wait, runtime=runtime)
+
+    flags = {"api_url": api_url, "source": source, "users": users, "products": products}
+    _execute(ctx, work, _Common(output, config, json=json, quiet=quiet, verbose=verbose), **flags)
+
+
+@app.command(epilog="Example: ordersetl transform --json | jq .data.rejected_by_reason")
+def transform(
+    ctx: typer.Context,
+    *,
+    wait: Wait = 0.0,
+    output: Output = None,
+    config: Config = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    version: Version = False,  # noqa: ARG001 - its callback does it
+) -> None:
+    """Validate raw batches that wait; stage typed orders and lines."""
+
+    def work(settings: "Settings", runtime: "Runtime") -> object:
+        from ordersetl import pipeline
+
+        return pipeline.transform(settings, wait_s=wait, runtime=runtime)
+
+    _execute(ctx, work, _Common(output, config, json=json, quiet=quiet, verbose=verbose))
+
+
+@app.command(epilog="Example: ordersetl load --verify")
+def load(
+    ctx: typer.Context,
+    *,
+    verify: Verify = False,
+    rebuild: Rebuild = False,
+    wait: Wait = 0.0,
+    output: Output = None,
+    config: Config = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    version: Version = False,  # noqa: ARG001 - its callback does it
+) -> None:
+    """Fold staged batches into curated/; heal what is damaged there."""
+
+    def work(settings: "Settings", runtime: "Runtime") -> object:
+        from ordersetl import pipeline
+
+        return pipeline.load(settings, verify=verify, rebuild=rebuild, wait_s=wait, runtime=runtime)
+
+    _execute(ctx, work, _Common(output, config, json=json, quiet=quiet, verbose=verbose))
+
+
+@app.command(epilog="Example: ordersetl check --json | jq '.data.outcomes[] | select(.ok | not)'")
+def check(
+    ctx: typer.Context,
+    *,
+    deep: Deep = False,
+    output: Output = None,
+    config: Config = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    version: Version = False,  # noqa: ARG001 - its callback does it
+) -> None:
+    """Prove with DuckDB that curated/ is right; exit 3 if it is not.
+
+    It changes nothing and takes no lock.
+    """
+
+    def work(settings: "Settings", runtime: "Runtime") -> object:
+        from ordersetl import pipeline
+
+        del runtime
+        return pipeline.check(settings, deep=deep)
+
+    _execute(ctx, work, _Common(output, config, json=json, quiet=quiet, verbose=verbose))
+
+
+@dataclass(frozen=True)
+class _Common:
+    """The options that every command has."""
+
+    output: Path | None
+    config: Path | None
+    json: bool
+    quiet: bool
+    verbose: bool
+
+
+def _execute(
+    ctx: typer.Context, work: "Callable[[Settings, Runtime], object]", common: _Common, **flags: object
+) -> None:
+    """Settings, one library call under the signals' eyes, and the result on stdout."""
+    from ordersetl.cli import streams
+    from ordersetl.cli.signals import Interrupts
+    from ordersetl.report.failures import check_failure
+    from ordersetl.results import CheckResult
+    from ordersetl.runtime import Runtime
+    from ordersetl.settings import load_settings
+
+    invocation = ctx.find_object(Invocation) or Invocation()
+    invocation.json, invocation.verbose = common.json, common.verbose
+    options = invocation.options = OptionsInUse.of({"output": common.output, "config": common.config, **flags})
+    streams.start_logging(options, quiet=common.quiet, verbose=common.verbose)
+    settings = load_settings(common.config, output=common.output, **flags)
+    import_pipeline()
+    interrupts = Interrupts()
+    with interrupts.obey(), streams.show_progress(quiet=common.quiet) as progress:
+        runtime = Runtime(
+            progress=progress,
+            checkpoint=interrupts.checkpoint,
+            interruptible=interrupts.interruptible,
+            sleep=interrupts.sleep,
+        )
+        result = work(settings, runtime)
+    failure = check_failure(result) if isinstance(result, CheckResult) else None
+    if common.json:
+        streams.print_envelope(invocation.command, result, failure, options)
+    elif not common.quiet:
+        streams.print_result(result, options)
+    if failure is not None:
+        streams.print_error(failure, options)
+        raise typer.Exit(failure.exit_code)
+
+
+def _read_window(since: str | None, until: str | None, *, full: bool) -> "Window":
+    from ordersetl.extract.batches import Window
+    from ordersetl.star.values import read_time
+
+    if full and since is not None:
+        raise ConfigError("--full and --since contradict each other", hint="Leave one of them out.")
+    moments = []
+    for flag, text in (("--since", since), ("--until", until)):
+        moment = read_time(text)
+        if text is not None and moment is None:
+            raise ConfigError(
+                f"{flag} {text}: not a time",
+                hint="Give YYYY-MM-DD or ISO 8601, as in 2025-08-23 or 2025-08-23T06:00:00Z.",
+            )
+        moments.append(moment)
+    return Window(moments[0], moments[1], full=full)

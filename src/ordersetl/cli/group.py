@@ -1,0 +1,89 @@
+"""The group of commands: whatever goes wrong in one of them ends here, as a message, an exit code and an envelope."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from typer._completion_classes import completion_init
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from ordersetl.cli.hints import OptionsInUse
+from ordersetl.errors import ConfigError, InternalError, InterruptedRunError, OrdersetlError, StorageError
+
+__all__ = ["COMPLETE_VARIABLE", "Commands", "Invocation"]
+
+COMPLETE_VARIABLE = "_ORDERSETL_COMPLETE"
+"""Set by a shell that asks how a command line goes on."""
+
+
+@dataclass
+class Invocation:
+    """The command under way, and how it is to speak: what the error path must know."""
+
+    command: str = ""
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    options: OptionsInUse = field(default_factory=OptionsInUse)
+
+
+class Commands(TyperGroup):
+    """Runs one command; in a shell and under Typer's test runner alike it always ends with SystemExit."""
+
+    def main(self, args: Sequence[str] | None = None, *given: Any, **named: Any) -> NoReturn:  # noqa: ANN401
+        """Parse and run; turn an error into a message on stderr and an exit code, with ``--json`` an envelope too.
+
+        Raises:
+            SystemExit: always, with the exit code.
+        """
+        words = list(sys.argv[1:] if args is None else args)
+        command = next((word for word in words if word in self.commands), "")
+        invocation = Invocation(command, json="--json" in words)
+        named |= {"standalone_mode": False, "obj": invocation, "complete_var": COMPLETE_VARIABLE}
+        if COMPLETE_VARIABLE in os.environ:
+            completion_init()
+        try:
+            code = super().main(args, *given, **named)
+        except TyperException as error:
+            if not words:  # Typer has the help as its message
+                sys.stderr.write(f"{error.format_message()}\n")
+                raise SystemExit(ConfigError.exit_code) from None
+            hint = f"See: {' '.join(filter(None, ('ordersetl', command)))} --help"
+            message = error.format_message().replace("Value error, ", "")  # pydantic's, which reads the values
+            code = _end(invocation, ConfigError(message, hint=hint))
+        except OrdersetlError as error:
+            code = _end(invocation, error)
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            failure = StorageError(f"{error.strerror or error}{where}", hint="Look at the file, then run it again.")
+            code = _end(invocation, failure, error)
+        except Exception as error:  # noqa: BLE001 - the outermost edge: a bug is reported, never passed over
+            hint = "This is a bug in ordersetl: please report it" + (
+                "." if invocation.verbose else ", with what the same command says with --verbose."
+            )
+            code = _end(invocation, InternalError(f"{type(error).__name__}: {error}", hint=hint), error)
+        raise SystemExit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer keeps its context class to itself
+        """Run the command that was parsed; Ctrl-C before or after its work is an error like any other."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise InterruptedRunError("interrupted", hint="Run the same command again.") from None
+
+
+def _end(invocation: Invocation, failure: OrdersetlError, cause: Exception | None = None) -> int:
+    from ordersetl.cli import streams  # noqa: PLC0415 - Rich is not needed where all goes well
+
+    if cause is not None and invocation.verbose:
+        streams.print_traceback(cause)
+    try:
+        if invocation.json:
+            streams.print_envelope(invocation.command, None, failure, invocation.options)
+    except OrdersetlError as unwritable:
+        failure = unwritable
+    streams.print_error(failure, invocation.options)
+    return failure.exit_code

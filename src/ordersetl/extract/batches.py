@@ -1,0 +1,300 @@
+"""Extract: fetch a window of orders page by page into the raw log, and commit it as one batch."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ordersetl.errors import ConfigError, DamagedError, SourceError
+from ordersetl.extract.coverage import Coverage, hash_batches, read_coverage
+from ordersetl.lake import raw
+from ordersetl.lake.layout import Lake, batch_id_after
+from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
+from ordersetl.results import ExtractResult
+from ordersetl.runtime import Job
+from ordersetl.source.answer import find_charset
+from ordersetl.source.client import CursorRefusedError, OrdersClient, ReceivedPage, RepeatedError, most_records
+from ordersetl.source.times import find_newest
+from ordersetl.source.trail import PageTrail
+from ordersetl.version import __version__
+
+__all__ = ["Origin", "PageWatcher", "ReferenceFile", "Window", "extract_orders"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the orders come from: a kind of source and its base URL."""
+
+    source: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """What to fetch: ``since`` inclusive and ``until`` exclusive, aware UTC, None for open; ``full`` starts over."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    full: bool = False
+
+
+@dataclass(frozen=True)
+class ReferenceFile:
+    """Content of a users or products file that is kept with the batch; ``kind`` is ``users`` or ``products``."""
+
+    kind: str
+    name: str
+    body: bytes
+
+
+PageWatcher = Callable[[str, BatchRequest, PageEntry, ReceivedPage | None], None]
+"""Is told of a page that is on disk: its batch, what that asks for, its entry, and the page itself if just received."""
+
+
+@dataclass
+class _Batch:
+    """A batch under way: its pages so far, how many of them an earlier run left, and what they have shown."""
+
+    id: str
+    request: BatchRequest
+    trail: PageTrail
+    pages: list[PageEntry] = field(default_factory=list)
+    resumed: int = 0
+    complete: bool = False
+
+
+def extract_orders(
+    job: Job,
+    client: OrdersClient,
+    origin: Origin,
+    window: Window,
+    references: Sequence[ReferenceFile] = (),
+    *,
+    on_page: PageWatcher | None = None,
+) -> ExtractResult:
+    """Fetch one window and commit it to the raw log as one batch.
+
+    Without ``since`` (and not ``full``) the window begins at the end of the newest interval that batches of the same
+    origin cover, less the lookback. An extraction of the same request that was interrupted goes on at the page where
+    it stopped; one of another request is committed as well where all its pages are there, and dropped where not.
+
+    Args:
+        job: the work's surroundings.
+        client: fetches the pages.
+        origin: where from.
+        window: what.
+        references: users and products that are kept with the batch.
+        on_page: told of each page of the batch, in their order, once it is on disk.
+
+    Raises:
+        ConfigError: the window is empty, once it is known where to continue.
+        SourceError: the API failed for good; nothing is committed, and the pages so far are kept for the next run.
+        DamagedError: the marker that says where to continue is not what was written.
+        StorageError: the disk refused.
+        InterruptedRunError: a signal came; the pages so far are kept for the next run.
+    """
+    started = time.monotonic()
+    request = _request(job, origin, window, references)
+    batch = _resume(job, client, request) or _begin(job, client, request)
+    try:
+        _fetch(job, client, batch, on_page)
+    except (CursorRefusedError, RepeatedError) as error:
+        if not batch.resumed:
+            raise
+        log.warning("the interrupted extraction cannot go on (%s): fetching from the first page", error)
+        raw.drop_batch(job.lake, batch.id)
+        batch = _begin(job, client, request)
+        _fetch(job, client, batch, on_page)
+    marker, coverage = _commit(job, batch)
+    return ExtractResult(
+        batch=marker.batch,
+        source=marker.source,
+        url=marker.url,
+        since=marker.since,
+        until=marker.until,
+        window_end=marker.window_end,
+        pages=len(marker.pages),
+        records=marker.records,
+        bytes=sum(page.bytes for page in marker.pages),
+        retries=client.retries,
+        resumed_pages=batch.resumed,
+        seconds=time.monotonic() - started,
+        gaps=coverage.gaps,
+    )
+
+
+def _request(job: Job, origin: Origin, window: Window, references: Sequence[ReferenceFile]) -> BatchRequest:
+    began = job.now()
+    since = window.since
+    if since is None and not window.full:
+        batches = raw.list_batches(job.lake)
+        end = read_coverage(job.lake, batches, source=origin.source, url=origin.url, now=began).end
+        since = end - job.settings.lookback if end else None
+    if since is not None and window.until is not None and since >= window.until:
+        raise ConfigError(
+            f"the window is empty: this output continues from {_iso(since)}, which is not before until "
+            f"{_iso(window.until)}",
+            hint="Give --since too, or --full, to fetch again what lies before.",
+        )
+    return BatchRequest(
+        source=origin.source,
+        url=origin.url,
+        since=since,
+        until=window.until,
+        page_size=job.settings.page_size,
+        began_at=began,
+        references={file.kind: raw.store_reference(job.lake, file.body, file.name) for file in references},
+        continues=window.since is None,
+    )
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _begin(job: Job, client: OrdersClient, request: BatchRequest) -> _Batch:
+    newest = max(raw.list_batches(job.lake), default=None)
+    batch = batch_id_after(request.began_at, newest)
+    raw.write_request(job.lake, batch, request)
+    return _Batch(batch, request, client.begin_trail(request))
+
+
+def _resume(job: Job, client: OrdersClient, request: BatchRequest) -> _Batch | None:
+    """The interrupted extraction of this very request, if one can be taken up.
+
+    Of the others, those that lack nothing but their marker are committed (a marker may also have been deleted), and
+    the rest is dropped.
+    """
+    taken: _Batch | None = None
+    newest = max(raw.list_batches(job.lake), default="")
+    for batch in reversed(raw.list_unfinished(job.lake)):
+        earlier = raw.read_request(job.lake, batch)
+        found = _read_pages(job, client, batch, earlier) if earlier is not None else None
+        if found is not None and taken is None and _can_go_on(job, found, request, newest):
+            log.info("going on with the interrupted extraction %s after page %d", found.id, len(found.pages))
+            raw.prune_batch(job.lake, batch, pages=len(found.pages))
+            taken = found
+        elif found is not None and found.complete and found.request.source == request.source:
+            log.warning("committing %s: all its pages were there, but not its marker", found.id)
+            raw.prune_batch(job.lake, batch, pages=len(found.pages))
+            newest = max(newest, _commit(job, found)[0].batch)
+        else:
+            job.lake.disk.remove_tree(job.lake.staged / batch)  # staged ahead by a run that died
+            raw.drop_batch(job.lake, batch)
+    return taken
+
+
+def _can_go_on(job: Job, found: _Batch, request: BatchRequest, newest: str) -> bool:
+    """Whether it asked for the same, not too long ago, and no batch was committed since: ``newest`` is the last one.
+
+    Its id is older than that of a batch committed since, so its newer pages would count as older.
+    """
+    age = request.began_at - found.request.began_at
+    return _asked(found.request) == _asked(request) and age <= job.settings.resume_within and found.id > newest
+
+
+def _asked(request: BatchRequest) -> object:
+    """All of a request but when it began and what its files were called."""
+    contents = {kind: entry.sha256 for kind, entry in request.references.items()}
+    window = (request.since, request.until, request.continues)
+    return request.source, request.url, window, request.page_size, contents
+
+
+def _read_pages(job: Job, client: OrdersClient, batch: str, request: BatchRequest) -> _Batch:
+    """The pages that were kept whole, up to the first that is missing, unreadable or no page that may follow.
+
+    One that is not UTF-8 is fetched again: nothing says in which charset it came.
+    """
+    found = _Batch(batch, request, client.begin_trail(request))
+    while not found.complete:
+        number = len(found.pages) + 1
+        body = raw.read_unfinished_page(job.lake, batch, number)
+        if body is None:
+            break
+        try:
+            page = ReceivedPage.read(body, find_charset(body, ""), most=most_records(request))
+            found.trail.admit(page.head)
+        except SourceError:
+            break
+        newest = find_newest(page.text, page.head, request.began_at)
+        digest = hashlib.sha256(body).hexdigest()
+        found.pages.append(PageEntry(raw.page_name(number), digest, len(body), page.head.records, newest))
+        found.complete = page.head.next_cursor is None
+    found.resumed = len(found.pages)
+    return found
+
+
+def _fetch(job: Job, client: OrdersClient, batch: _Batch, on_page: PageWatcher | None) -> None:
+    """Fetch the pages that are missing.
+
+    While one page is awaited the one before it is written, and no more than that is under way: pages reach the disk
+    one after the other. Waiting may end at any time, writing may not.
+    """
+    if on_page:
+        for resumed in batch.pages:
+            on_page(batch.id, batch.request, resumed, None)
+    if batch.complete:
+        return
+    pages = client.pages(batch.request, batch.trail)
+    page = _await_page(job, pages)
+    while page is not None:
+        job.hold.require()  # the wait may have been long enough for another run to take the output over
+        number = len(batch.pages) + 1
+        writing = job.threads.submit(_keep_page, job.lake, batch.id, number, page, batch.request.began_at)
+        written = page
+        try:
+            page = _await_page(job, pages)
+        finally:
+            batch.pages.append(writing.result())
+        if on_page:
+            on_page(batch.id, batch.request, batch.pages[-1], written)
+        job.progress("extract", number, number if page is None else None)
+
+
+def _keep_page(lake: Lake, batch: str, number: int, page: ReceivedPage, began_at: datetime) -> PageEntry:
+    newest = find_newest(page.text, page.head, began_at)
+    records = page.head.records
+    return raw.write_page(lake, batch, number, page.body, records=records, newest=newest, charset=page.charset)
+
+
+def _await_page(job: Job, pages: Iterator[ReceivedPage]) -> ReceivedPage | None:
+    """The next page, None after the last; a signal ends the wait at once."""
+    job.checkpoint()
+    with job.runtime.interruptible():
+        return next(pages, None)
+
+
+def _commit(job: Job, batch: _Batch) -> tuple[BatchMarker, Coverage]:
+    """Write the marker, the last thing of a batch to become durable; and what is covered now."""
+    request, now = batch.request, job.now()
+    batches = raw.list_batches(job.lake)
+    covered_of = hash_batches(sorted([*batches, batch.id]))
+    try:
+        before = read_coverage(job.lake, batches, source=request.source, url=request.url, now=now)
+    except DamagedError:
+        before, covered_of = Coverage(), ""  # the next run that needs to know reads all markers, and names this one
+    coverage, end = before.add(request, batch.pages)
+    marker = BatchMarker(
+        batch=batch.id,
+        source=request.source,
+        url=request.url,
+        since=request.since,
+        until=request.until,
+        window_end=end,
+        request=request,
+        committed_at=now,
+        tool=f"ordersetl {__version__}",
+        pages=tuple(batch.pages),
+        references=request.references,
+        format=raw.FORMAT,
+        shown=coverage.shown,
+        covered=coverage.intervals,
+        covered_of=covered_of,
+    )
+    job.hold.require()
+    raw.write_marker(job.lake, marker)
+    return marker, coverage

@@ -1,4 +1,0 @@
-"""The fold of staged batches into the curated layer: what it builds on, which versions win, what each file then holds.
-
-Among all versions of an order the highest ``updated_at`` wins; on a tie the later batch, then the later place in it.
-"""

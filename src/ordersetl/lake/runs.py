@@ -1,0 +1,61 @@
+"""The report of each run, in ``runs/``."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from ordersetl.errors import OrdersetlError
+from ordersetl.results import to_plain
+from ordersetl.version import __version__
+
+if TYPE_CHECKING:
+    from ordersetl.runtime import Job
+
+__all__ = ["RunReport", "keep_report"]
+
+
+class RunReport:
+    """What a run has done so far, stage by stage."""
+
+    def __init__(self, job: "Job") -> None:
+        self.started_at = job.now()
+        self.run_id = f"{self.started_at.strftime('%Y%m%dT%H%M%S.%fZ')}-{os.getpid()}"
+        self.path = job.lake.runs / f"{self.run_id}.json"
+        self._disk = job.lake.disk
+        self._stages: dict[str, object] = {}
+
+    def add(self, stage: str, result: object) -> None:
+        """Note the result of a stage that is done."""
+        self._stages[stage] = result
+
+    def write(self, status: str, error: Mapping[str, str] | None = None) -> None:
+        """Keep the report.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        head = {"run_id": self.run_id, "status": status, "version": __version__, "started_at": self.started_at}
+        report = {**head, **self._stages, **({"error": error} if error else {})}
+        self._disk.make_folder(self.path.parent)
+        self._disk.publish(self.path, json.dumps(to_plain(report), indent=1).encode() + b"\n")
+
+
+@contextlib.contextmanager
+def keep_report(job: "Job") -> Iterator[RunReport]:
+    """Keep the report of the run in the block in ``runs/``, whether it ends well or not."""
+    report = RunReport(job)
+    try:
+        yield report
+    except Exception as error:
+        with contextlib.suppress(OrdersetlError):  # the error itself matters more than its report
+            report.write("failed", _describe_error(error))
+        raise
+    report.write("ok")
+
+
+def _describe_error(error: Exception) -> dict[str, str]:
+    if isinstance(error, OrdersetlError):
+        return {"code": error.code, "message": error.message, "hint": error.hint}
+    return {"code": "internal", "message": f"{type(error).__name__}: {error}", "hint": ""}

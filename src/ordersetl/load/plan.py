@@ -1,0 +1,156 @@
+"""What a load builds on, and which batches it folds over that."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from ordersetl.errors import DamagedError, StorageError
+from ordersetl.lake import index
+from ordersetl.lake.integrity import examine, set_aside
+from ordersetl.lake.layout import Lake, partition_day
+from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
+from ordersetl.lake.staged import StageMarker
+from ordersetl.results import Damage
+from ordersetl.runtime import Job
+from ordersetl.star.dimensions import DIMENSIONS, Dimension
+from ordersetl.star.schema import RULES
+
+__all__ = ["Part", "Plan", "Standing", "examine_standing", "list_parts", "plan_batches"]
+
+
+@dataclass
+class Standing:
+    """What the next state builds on: the manifest, its sound files, and what was found damaged.
+
+    ``rebuild``: no curated file is trusted, and all batches are folded anew. ``lost_tombstones``: which orders have
+    left must come from history.
+    """
+
+    manifest: Manifest
+    sound: dict[str, FileEntry]
+    rebuild: bool
+    damages: list[Damage]
+    lost_tombstones: bool = False
+
+    @property
+    def partitions(self) -> dict[date, FileEntry]:
+        """Sound partitions by day."""
+        days = ((partition_day(file), entry) for file, entry in self.sound.items())
+        return {day: entry for day, entry in days if day is not None}
+
+    @property
+    def broken_days(self) -> frozenset[date]:
+        """Days that the manifest lists and that have no sound partition."""
+        return frozenset() if self.rebuild else frozenset(self.manifest.partitions.keys() - self.partitions.keys())
+
+    @property
+    def broken_dimensions(self) -> list[Dimension]:
+        """Dimensions whose file must come from history."""
+        return [] if self.rebuild else [d for d in DIMENSIONS if d.file not in self.sound]
+
+    @property
+    def is_as_recorded(self) -> bool:
+        """Whether nothing at all differs from the manifest on disk, not even a file's time."""
+        return not self.rebuild and not self.damages and self.sound == self.manifest.files
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which batches are folded.
+
+    ``waiting`` ones are not applied yet; ``late`` ones of these sort before an applied one. A late batch is folded in
+    its place: ``pending`` are the first waiting batch and all after it, applied again. ``history`` are those before.
+    """
+
+    waiting: tuple[str, ...]
+    late: tuple[str, ...]
+    pending: tuple[str, ...]
+    history: tuple[str, ...]
+
+    @property
+    def batches(self) -> tuple[str, ...]:
+        """All that the next state is the fold of, oldest first."""
+        return self.history + self.pending
+
+
+@dataclass(frozen=True)
+class Part:
+    """A staged part. ``number`` orders all parts of all batches; ``days``: how many order versions each day has in it.
+
+    ``pending`` ones are laid over the partitions as they stand; what ``applied`` ones hold is in these already.
+    """
+
+    number: int
+    orders: Path
+    lines: Path
+    days: Mapping[date, int]
+    pending: bool
+    applied: bool
+
+
+def examine_standing(job: Job, there: Collection[str], *, verify: bool, rebuild: bool) -> Standing:
+    """Read the manifest, hold the files against it, and set aside what is damaged.
+
+    Args:
+        job: the work's surroundings.
+        there: batches in raw. Where some of them wait, the index will be used, and so is proven by hash.
+        verify: hash every file, instead of trusting size and time.
+        rebuild: trust no file.
+    """
+    damages = []
+    try:
+        manifest = read_manifest(job.lake)
+    except DamagedError as error:
+        manifest = None
+        damages.append(set_aside(job.lake, job.lake.manifest.name, error.message, job.now()))
+    if manifest is None:
+        return Standing(Manifest(), {}, rebuild=True, damages=damages)
+    if rebuild or manifest.rules != RULES:
+        return Standing(manifest, {}, rebuild=True, damages=damages)
+    health = examine(job.lake, manifest, verify=verify)
+    damages.extend(set_aside(job.lake, file, problem, job.now()) for file, problem in health.problems.items())
+    is_needed = not set(there) <= set(manifest.batches)
+    if not index.is_whole(job.lake, manifest.index, verify=verify or is_needed):
+        manifest = msgspec.structs.replace(manifest, index=())
+        damages.append(Damage("index", "a segment is missing or damaged"))
+    lost_tombstones = not index.is_whole(job.lake, manifest.tombstones, verify=verify or is_needed)
+    if lost_tombstones:
+        manifest = msgspec.structs.replace(manifest, tombstones=())
+        damages.append(Damage("index", "a segment of the orders that have left is missing or damaged"))
+    return Standing(manifest, health.sound, rebuild=False, damages=damages, lost_tombstones=lost_tombstones)
+
+
+def plan_batches(job: Job, standing: Standing, there: Collection[str]) -> Plan:
+    """Which batches are folded, and in what role.
+
+    Raises:
+        StorageError: a rebuild would lose batches that are no longer in raw.
+    """
+    applied = set(standing.manifest.batches)
+    if standing.rebuild:
+        if gone := sorted(applied.difference(there)):
+            raise StorageError(
+                f"{len(gone)} batches that curated holds are no longer in {job.lake.raw}, the first is {gone[0]}",
+                hint=f"Restore them; or delete {job.lake.manifest} to fold what is there, and lose what they held.",
+            )
+        applied = set()
+    waiting = tuple(sorted(set(there) - applied))
+    pending = tuple(sorted(b for b in applied.union(there) if waiting and b >= waiting[0]))
+    late = tuple(b for b in waiting if applied and b < max(applied))
+    return Plan(waiting, late, pending, tuple(sorted(applied - set(pending))))
+
+
+def list_parts(lake: Lake, markers: Mapping[str, StageMarker], plan: Plan) -> list[Part]:
+    """Staged parts of the batches, numbered in their order; parts without orders are left out."""
+    parts: list[Part] = []
+    laid_over, waiting = set(plan.pending), set(plan.waiting)
+    for batch in sorted(markers):
+        pending, applied = batch in laid_over, batch not in waiting
+        marker = markers[batch]
+        for entry, orders, lines in zip(marker.parts, marker.orders_paths(lake), marker.lines_paths(lake), strict=True):
+            if entry.orders.rows:
+                parts.append(Part(len(parts), orders, lines, entry.days, pending, applied))
+    return parts

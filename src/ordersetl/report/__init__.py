@@ -1,0 +1,1 @@
+"""Results for eyes: tables for a terminal, failures in words."""

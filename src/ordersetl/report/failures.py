@@ -1,0 +1,40 @@
+"""What failed, in words: the error that a failed check is."""
+
+import re
+
+from ordersetl.errors import CheckFailedError
+from ordersetl.results import CheckOutcome, CheckResult
+from ordersetl.text import many
+
+__all__ = ["check_failure", "describe_outcome"]
+
+
+_HASH = re.compile(r"\b[0-9a-f]{64}\b")
+_HASH_SHOWN = 12
+"""Digits of a hash that people are shown: enough to see that two differ."""
+
+
+def check_failure(result: CheckResult) -> CheckFailedError | None:
+    """The error that a verdict stands for: names each check that failed, and its first offending rows."""
+    failed = [outcome for outcome in result.outcomes if not outcome.ok]
+    if not failed:
+        return None
+    said = "; ".join(f"{outcome.name}: {describe_outcome(outcome)}" for outcome in failed)
+    hint = "Rebuild from raw what is damaged: ordersetl load --verify. Fold everything anew: ordersetl load --rebuild."
+    if [outcome.name for outcome in failed] == ["manifest"]:
+        hint = "Fold what is in raw: ordersetl load. Fetch orders first: ordersetl run."
+    elif {outcome.name for outcome in failed} <= {"stray_files", "raw_batches"}:
+        hint = " ".join(outcome.detail for outcome in failed)
+    elif any(outcome.name.startswith("raw_") for outcome in failed):
+        hint = "Restore from a backup what raw has lost, or fetch it again: ordersetl run --full."
+    return CheckFailedError(f"{len(failed)} of {many(len(result.outcomes), 'check')} failed: {said}", hint=hint)
+
+
+def describe_outcome(outcome: CheckOutcome, *, most: int = 1) -> str:
+    """What a failed check found, in one line, with ``most`` of the offending rows at most."""
+    detail = outcome.detail.removesuffix(".")
+    if not outcome.samples:
+        return detail
+    shown = " | ".join(", ".join(f"{k}={v}" for k, v in sample.items()) for sample in outcome.samples[:most])
+    shown = _HASH.sub(lambda found: f"{found[0][:_HASH_SHOWN]}...", shown)
+    return f"{outcome.offending:,} offending, the first: {shown}" + (f" ({detail})" if detail else "")

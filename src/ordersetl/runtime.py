@@ -1,0 +1,109 @@
+"""What surrounds a command: the output it works on, its settings, and how it reports, pauses and computes."""
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+import httpx
+
+from ordersetl.lake.layout import Lake
+from ordersetl.settings import Settings
+from ordersetl.storage.local import Disk
+from ordersetl.storage.lock import Hold
+
+__all__ = ["Job", "Progress", "Runtime", "SilentProgress", "count_cores"]
+
+
+class Progress(Protocol):
+    """Receives how far a stage is; ``total`` is None where nobody knows."""
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        """Show that ``done`` of ``total`` units of ``stage`` are done."""
+
+
+class SilentProgress:
+    """A progress that nobody watches."""
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        """Do nothing."""
+
+
+def _go_on() -> None:
+    """No signal came."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What surrounds a command, each part replaceable: the command line shows progress and obeys signals, tests count.
+
+    ``checkpoint`` is called wherever the work may end without loss, and raises InterruptedRunError after a signal.
+    Within ``interruptible`` nothing is half done at any time: a signal may end it at once.
+    ``executor`` runs the parallel parts (chunks of pages, groups of partitions); its functions and arguments pickle.
+    None makes threads. ``width`` says how many of them it works on at a time, as a number or, where that changes, as a
+    function that is asked each time; None asks the executor, where it is one of Python's own.
+    ``threads`` does what only this process can do (page writes, the index), beside the work; None makes threads.
+    ``transport`` answers instead of the network.
+    """
+
+    progress: Progress = field(default_factory=SilentProgress)
+    checkpoint: Callable[[], None] = _go_on
+    interruptible: Callable[[], AbstractContextManager[None]] = nullcontext
+    sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], datetime] = _utc_now
+    disk: Disk = field(default_factory=Disk)
+    executor: Executor | None = None
+    width: int | Callable[[], int] | None = None
+    threads: Executor | None = None
+    transport: httpx.BaseTransport | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One writing command at work on one output, which it alone may change.
+
+    ``executor`` computes, perhaps elsewhere. ``threads`` are this process's own, for what only it can do beside that.
+    """
+
+    lake: Lake
+    settings: Settings
+    hold: Hold
+    executor: Executor
+    runtime: Runtime
+    threads: Executor
+
+    @property
+    def progress(self) -> Progress:
+        """Where to report how far a stage is."""
+        return self.runtime.progress
+
+    @property
+    def workers(self) -> int:
+        """How many items the executor works on at a time: as set, else its width, else the cores of this machine."""
+        width = self.settings.workers or self.runtime.width or getattr(self.executor, "_max_workers", None)
+        return max(1, width() if callable(width) else width or count_cores())
+
+    def checkpoint(self) -> None:
+        """Allow the work to end here.
+
+        Raises:
+            InterruptedRunError: a signal came.
+        """
+        self.runtime.checkpoint()
+
+    def now(self) -> datetime:
+        """The time, aware UTC."""
+        return self.runtime.now()
+
+
+def count_cores() -> int:
+    """Cores of this machine that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

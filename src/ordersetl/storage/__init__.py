@@ -1,0 +1,1 @@
+"""How bytes are kept: durable steps on the local disk, and the lock."""

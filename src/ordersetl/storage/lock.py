@@ -1,0 +1,175 @@
+"""One writer: an operating-system lock on ``output/.lock`` that dies with its process.
+
+The lock file may be deleted by a well-meaning hand while it is held, and then a second process could lock the new one.
+So the holder leaves a note in the file, and looks for it there again before each commit: of two such holders one at
+most finds its own.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, Timeout
+
+from ordersetl.errors import LockedError, StorageError
+from ordersetl.storage.local import Disk, Step, describe_kind, read_regular
+
+__all__ = ["Hold", "hold_lock", "was_locked"]
+
+_POLL_S = 0.05
+_MAX_NOTE_BYTES = 1 << 16
+
+
+class Hold:
+    """A held lock; :meth:`require` proves that it is still the one at its path."""
+
+    def __init__(self, path: Path, note: bytes) -> None:
+        self._path = path
+        self._note = note
+
+    def require(self) -> None:
+        """Check, before a commit, that no other writer can hold this output.
+
+        Raises:
+            LockedError: the lock file was deleted or replaced while it was held.
+        """
+        if _read_note(self._path) != self._note:
+            raise LockedError(
+                f"{self._path} was deleted or replaced while this run held it{_holder(self._path)}; "
+                "nothing of this run was committed from then on",
+                hint="Another run may have begun. Leave the lock file alone, and run the same command again.",
+            )
+
+
+@contextlib.contextmanager
+def hold_lock(
+    path: Path,
+    *,
+    disk: Disk,
+    wait_s: float = 0.0,
+    now: Callable[[], datetime] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Hold]:
+    """Hold the output's lock for the time of the block.
+
+    Args:
+        path: the lock file; its folder must exist.
+        disk: takes its durable steps.
+        wait_s: how long to wait for another run to end, in seconds; 0 fails at once.
+        now: clock for the note of who holds it.
+        sleep: how to wait, in seconds; may raise to give up.
+
+    Raises:
+        LockedError: another process holds it; the message says which, where and since when. Also where the block fails
+            on a file after the lock was lost.
+        StorageError: the lock file cannot be made or written.
+    """
+    # A soft lock, the fallback where a file system knows no locks, would outlive its process.
+    lock = FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)
+    _acquire(path, disk, lock, wait_s, sleep)
+    try:
+        note = _note(now or _utc_now)
+        disk.perform(Step("write", path), lambda: _write_note(path, note))
+        hold = Hold(path, note)
+        hold.require()
+        try:
+            yield hold
+        except StorageError:
+            hold.require()  # a file may be gone because another run tidied it up
+            raise
+    finally:
+        lock.release()
+
+
+def was_locked(path: Path) -> bool:
+    """Whether a command ever held the lock: its note is still there."""
+    return b'"nonce"' in (_read_note(path) or b"")
+
+
+def _acquire(path: Path, disk: Disk, lock: BaseFileLock, wait_s: float, sleep: Callable[[float], None]) -> None:
+    deadline = time.monotonic() + wait_s
+    while True:
+        _require_file(path)
+        try:
+            lock.acquire()
+            if _has_other_names(path):
+                disk.remove(path)  # only this name; whoever still opens the old file finds its note missing
+                lock.release()
+                continue
+        except Timeout:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise LockedError(
+                    f"another run holds {path.parent}{_holder(path)}",
+                    hint="Wait for it to end, or give --wait SECONDS to wait here.",
+                ) from None
+            sleep(min(_POLL_S, left))
+        except OSError as error:
+            raise StorageError(
+                f"cannot lock {path}: {error.strerror or error}",
+                hint="It must be a file that this user may write, on a file system with locks and some room: "
+                "look at it, or choose another folder with --output.",
+            ) from error
+        else:
+            return
+
+
+def _require_file(path: Path) -> None:
+    """Refuse a pipe or a device in place of the lock file, which would never end; links are refused by the lock.
+
+    Raises:
+        StorageError: there is one.
+    """
+    with contextlib.suppress(OSError):
+        kind = describe_kind(path.lstat().st_mode)
+        if kind and not path.is_symlink():
+            raise StorageError(
+                f"cannot lock {path}: it {kind}", hint="Remove it, and run the same command again: it comes back."
+            )
+
+
+def _has_other_names(path: Path) -> bool:
+    """Whether the lock file is a file of somebody's under another name too, which the note would overwrite."""
+    with contextlib.suppress(OSError):
+        return path.lstat().st_nlink > 1
+    return False
+
+
+def _write_note(path: Path, note: bytes) -> None:
+    """Write the note in place: a rename would replace the locked file."""
+    descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(note)
+        file.truncate()
+
+
+def _note(now: Callable[[], datetime]) -> bytes:
+    """Who holds the lock; the nonce makes the note of each hold its own."""
+    since = now().isoformat(timespec="seconds")
+    holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "nonce": uuid.uuid4().hex}
+    return json.dumps(holder).encode()
+
+
+def _read_note(path: Path) -> bytes | None:
+    try:
+        return read_regular(path, _MAX_NOTE_BYTES)
+    except OSError:
+        return None
+
+
+def _holder(path: Path) -> str:
+    try:
+        holder = json.loads(_read_note(path) or b"")
+        return f": process {holder['pid']} on {holder['host']}, since {holder['since']}"
+    except (ValueError, LookupError, TypeError):
+        return ""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)

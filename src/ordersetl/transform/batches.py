@@ -1,0 +1,271 @@
+"""Transform: raw batches become staged ones, typed orders and lines, and what is rejected goes to quarantine."""
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Self
+
+from ordersetl.errors import DamagedError, InternalError, StorageError
+from ordersetl.lake import raw, staged
+from ordersetl.lake.layout import Lake
+from ordersetl.lake.listing import is_committed, list_batches
+from ordersetl.lake.manifest import Manifest, read_manifest
+from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
+from ordersetl.lake.staged import PartEntry, StageMarker
+from ordersetl.results import TransformResult
+from ordersetl.runtime import Job
+from ordersetl.source.client import ReceivedPage
+from ordersetl.star.schema import RULES
+from ordersetl.transform.chunks import BatchStaging, ChunkOutcome
+from ordersetl.transform.validate import TimeWindow
+
+__all__ = ["StagingAhead", "ensure_stage", "stage_batch", "transform_batches"]
+
+_BLOCK = 1 << 20
+"""Bytes that are copied at a time."""
+
+
+class StagingAhead:
+    """Stages the batch that is being extracted, as its pages come in. A context manager: what is not taken is dropped.
+
+    Args:
+        job: the work's surroundings.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._staging: BatchStaging | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._drop()
+
+    def add(self, batch: str, request: BatchRequest, entry: PageEntry, page: ReceivedPage | None = None) -> None:
+        """Take in the next page of a batch; where another batch was under way, that one came to nothing."""
+        if self._staging is None or self._staging.batch != batch:
+            self._drop()
+            self._staging = BatchStaging(self._job, batch, _window(request))
+        self._staging.add(entry, page)
+
+    def take(self, source: BatchMarker) -> BatchStaging | None:
+        """What was begun of a batch that is now committed; None where it was not this one, page by page."""
+        if self._staging is None or (self._staging.batch, tuple(self._staging.pages)) != (source.batch, source.pages):
+            return None
+        taken, self._staging = self._staging, None
+        return taken
+
+    def _drop(self) -> None:
+        if self._staging is not None:
+            self._staging.abandon()
+            self._staging = None
+
+
+def transform_batches(job: Job, *, ahead: StagingAhead | None = None, verify: bool = False) -> TransformResult:
+    """Stage every batch that waits to be loaded, and write quarantine files that are missing or damaged anew.
+
+    A batch whose staged files are whole, and made by these rules, is left alone.
+
+    Args:
+        job: the work's surroundings.
+        ahead: what was begun while the newest batch was extracted.
+        verify: hash the quarantine files of batches that were loaded, instead of trusting their size.
+
+    Raises:
+        DamagedError: a raw page is not what was received; batches before it are staged.
+        StorageError: the disk refused.
+    """
+    started = time.monotonic()
+    manifest = _manifest_or_none(job.lake)
+    waiting = _list_waiting(job.lake, manifest)
+    markers, anew = [], []
+    for done, batch in enumerate(waiting):
+        marker = _find_stage(job.lake, batch)
+        if marker is None or not staged.has_quarantine(job.lake, marker):
+            marker = _mend_stage(job, batch, marker, ahead)
+            anew.append(batch)
+        markers.append(marker)
+        job.progress("transform batches", done + 1, len(waiting))
+    seen = set(waiting)
+    for batch in staged.find_lost_quarantine(job.lake, manifest or Manifest(), verify=verify):
+        if batch not in seen:
+            ensure_stage(job, batch)
+            anew.append(batch)
+    return _summary(markers, tuple(anew), time.monotonic() - started)
+
+
+def ensure_stage(job: Job, batch: str) -> StageMarker:
+    """Marker of a staged batch, whole, its quarantine too: as it stands, or staged anew.
+
+    A batch that is gone from raw, or whose marker there is damaged, is as good as its staged files.
+
+    Raises:
+        DamagedError: it cannot be staged from raw, and its staged files are not whole either.
+    """
+    marker = _find_stage(job.lake, batch)
+    if marker is not None and staged.has_quarantine(job.lake, marker):
+        return marker
+    return _mend_stage(job, batch, marker)
+
+
+def _mend_stage(job: Job, batch: str, found: StageMarker | None, ahead: StagingAhead | None = None) -> StageMarker:
+    """Marker of a batch that was not wholly staged: ``found`` lacks its quarantine alone, or there is none."""
+    if found is not None and staged.has_rejects(job.lake, found):
+        _publish_quarantine(job, batch, found.parts)
+        return found
+    if not is_committed(job.lake, batch):
+        raise DamagedError(
+            f"the batch {batch}, which curated holds, is gone from {job.lake.raw} and not whole in {job.lake.staged}",
+            hint=f"Restore {job.lake.raw / batch} from a backup; or delete {job.lake.manifest} and run ordersetl load "
+            "to fold what is left, which loses what that batch alone held.",
+        )
+    return stage_batch(job, batch, ahead)
+
+
+def stage_batch(job: Job, batch: str, ahead: StagingAhead | None = None) -> StageMarker:
+    """Stage one batch from its raw pages, chunk by chunk, or go on with what was staged ahead.
+
+    The bytes are those of the pages alone: the same on any number of workers.
+
+    Raises:
+        DamagedError: a raw page is missing or not what was received.
+    """
+    lake = job.lake
+    source, digest = raw.read_marker_digest(lake, batch)
+    outcomes = _stage_chunks(job, source, ahead.take(source) if ahead else None)
+    quarantine_sha256, quarantine_bytes = _publish_quarantine(job, batch, [outcome.part for outcome in outcomes])
+    marker = StageMarker(
+        batch=batch,
+        rules=RULES,
+        source_digest=digest,
+        references=source.references,
+        parts=tuple(outcome.part for outcome in outcomes),
+        received=sum(o.received for o in outcomes),
+        accepted=sum(o.part.orders.rows for o in outcomes),
+        outside_window=sum(o.outside_window for o in outcomes),
+        rejected=_add(o.rejected for o in outcomes),
+        lines_received=sum(o.lines_received for o in outcomes),
+        lines_accepted=sum(o.lines_accepted for o in outcomes),
+        lines_rejected=_add(o.lines_rejected for o in outcomes),
+        lines_skipped=sum(o.lines_skipped for o in outcomes),
+        deleted=sum(o.deleted for o in outcomes),
+        emptied=sum(o.emptied for o in outcomes),
+        future_updated_at=sum(o.future_updated_at for o in outcomes),
+        texts_cut=sum(o.texts_cut for o in outcomes),
+        quarantine_sha256=quarantine_sha256,
+        quarantine_bytes=quarantine_bytes,
+    )
+    _require_balance(source, marker)
+    staged.write_stage(lake, marker)
+    return marker
+
+
+def _stage_chunks(job: Job, source: BatchMarker, begun: BatchStaging | None) -> list[ChunkOutcome]:
+    staging = begun or BatchStaging(job, source.batch, _window(source.request))
+    if begun is None:
+        for page in source.pages:
+            staging.add(page)
+    outcomes, pages = [], 0
+    for outcome in staging.finish():
+        outcomes.append(outcome)
+        pages += outcome.pages
+        job.progress("transform", pages, len(source.pages))
+    return outcomes
+
+
+def _window(request: BatchRequest) -> TimeWindow:
+    return TimeWindow(request.enforced_since, request.until, request.began_at)
+
+
+def _list_waiting(lake: Lake, manifest: Manifest | None) -> list[str]:
+    """Committed batches that the curated layer is not yet the fold of, oldest first."""
+    applied = set(manifest.batches) if manifest and manifest.rules == RULES else set()
+    return [batch for batch in list_batches(lake) if batch not in applied]
+
+
+def _find_stage(lake: Lake, batch: str) -> StageMarker | None:
+    return staged.find_stage(lake, batch, rules=RULES, source_digest=_source_digest(lake, batch))
+
+
+def _source_digest(lake: Lake, batch: str) -> str | None:
+    """Hash of the batch's commit marker, which names the hash of every page; None where that is gone or damaged."""
+    try:
+        return raw.read_marker_digest(lake, batch)[1]
+    except StorageError:
+        return None
+
+
+def _publish_quarantine(job: Job, batch: str, parts: Sequence[PartEntry]) -> tuple[str, int]:
+    """Write the quarantine file from the parts' rejects; its hash and size. Without rejects there is to be no file."""
+    disk, path = job.lake.disk, job.lake.quarantine_file(batch)
+    if not any(part.rejects.rows for part in parts):
+        disk.remove_tree(path)
+        return hashlib.sha256().hexdigest(), 0
+    disk.make_folder(job.lake.quarantine)
+    written = disk.publish(path, _read_rejects(job.lake, batch, parts))
+    return written.sha256, written.bytes
+
+
+def _read_rejects(lake: Lake, batch: str, parts: Sequence[PartEntry]) -> Iterator[bytes]:
+    """The rejects of all parts, in the order of the pages, a block in memory at a time."""
+    for part in parts:
+        if part.rejects.rows:
+            with (lake.staged / batch / part.rejects.name).open("rb") as file:
+                yield from iter(lambda: file.read(_BLOCK), b"")
+
+
+def _manifest_or_none(lake: Lake) -> Manifest | None:
+    try:
+        return read_manifest(lake)
+    except DamagedError:
+        return None  # load says so, and folds everything anew
+
+
+def _require_balance(source: BatchMarker, marker: StageMarker) -> None:
+    """Nothing may get lost: what came in is accepted, rejected or outside the window.
+
+    Raises:
+        InternalError: the books do not balance.
+    """
+    orders = marker.accepted + sum(marker.rejected.values()) + marker.outside_window
+    lines = marker.lines_accepted + sum(marker.lines_rejected.values()) + marker.lines_skipped
+    if not (source.records == marker.received == orders and marker.lines_received == lines >= marker.rows):
+        raise InternalError(
+            f"the books of batch {marker.batch} do not balance: {source.records} records received, {marker.received} "
+            f"read, {orders} accounted for; {marker.lines_received} lines read, {lines} accounted for",
+            hint="This is a bug in ordersetl. Nothing was loaded; please report it with the raw batch.",
+        )
+
+
+def _add(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for count in counts:
+        total.update(count)
+    return dict(sorted(total.items()))
+
+
+def _summary(markers: Sequence[StageMarker], anew: tuple[str, ...], seconds: float) -> TransformResult:
+    rejected = _add(m.rejected for m in markers)
+    lines_rejected = _add(m.lines_rejected for m in markers)
+    return TransformResult(
+        batches=tuple(m.batch for m in markers),
+        staged_anew=anew,
+        received=sum(m.received for m in markers),
+        accepted=sum(m.accepted for m in markers),
+        rejected=sum(rejected.values()),
+        outside_window=sum(m.outside_window for m in markers),
+        rejected_by_reason=rejected,
+        lines_received=sum(m.lines_received for m in markers),
+        lines_accepted=sum(m.lines_accepted for m in markers),
+        lines_rejected=sum(lines_rejected.values()),
+        lines_rejected_by_reason=lines_rejected,
+        rows=sum(m.rows for m in markers),
+        lines_skipped=sum(m.lines_skipped for m in markers),
+        deleted=sum(m.deleted for m in markers),
+        emptied=sum(m.emptied for m in markers),
+        future_updated_at=sum(m.future_updated_at for m in markers),
+        texts_cut=sum(m.texts_cut for m in markers),
+        seconds=seconds,
+    )

@@ -1,0 +1,252 @@
+"""Validate orders of the generic API in bulk, wherever the columns prove what the models would say.
+
+msgspec cuts pages into the texts of their records, DuckDB takes these apart, Polars looks at the columns. A record is
+*plain* when every rule of models.py holds for it beyond doubt, judged by patterns that are narrower than the rules;
+its values are then read by expressions. Any other record is *doubtful* and goes to the models, one by one, as the
+text it came in. So the bulk path never rejects, and never decides.
+
+What makes a record doubtful that looks plain: a key that stands twice (DuckDB takes the first, JSON parsers the last),
+a number that DuckDB, which reads doubles, may have brought onto a tie of rounding or off its fraction, and nesting.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import and_
+
+import polars as pl
+
+from ordersetl.source.page import Page, split_records
+from ordersetl.star.frames import ITEM_SCHEMA, ORDER_SCHEMA
+from ordersetl.star.values import QTY_LIMIT, TEXT_BYTES
+from ordersetl.transform.bulk_certainty import is_certain
+from ordersetl.transform.fields import read_fields
+
+__all__ = ["NOTHING_READ", "PAGE_BITS", "BulkOrders", "DoubtfulRecord", "read_bulk"]
+
+PAGE_BITS = 32
+"""An order's place in its batch: page << PAGE_BITS | index in the page."""
+
+_END = r"[!#-\[\]-~\p{L}\p{N}]"
+"""First and last character of a text that stripping leaves alone for certain."""
+_TEXT = rf'^(?:"{_END}(?:[^\\]*{_END})?"|[0-9]{{1,18}})$'
+_ID = rf'^(?:"{_END}(?:[^\\]*{_END})?"|[0-9]{{1,18}}|[0-9]{{1,15}}\.0)$'
+_NUMBER = r'^"?(?:[0-9]{1,9}(?:\.(?:[0-9]{1,4}|[0-9]{4}[0-46-9]|[0-9]{6,20}))?|[0-9]{10,14})"?$'
+"""A number that rounds to four digits as the one in the payload does, of which DuckDB wrote the double.
+
+The two lie on the same side of a tie, or else the double is the tie itself: below 10^9 that has 14 digits at most, so
+it is the shortest text of its double. From there on only whole numbers are certain.
+"""
+_TIME = (
+    r'^"(?:197[1-9]|19[89][0-9]|20[0-9][0-9]|21[0-8][0-9])-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]'
+    r'(?:\.[0-9]{1,6})?(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])?"$'
+)
+_IDS = {"order_id", "user_id", "sku"}
+_LARGE = 9e13
+"""Amounts from here on are left to the models: a float cannot tell them from 10^14."""
+
+
+@dataclass(frozen=True)
+class DoubtfulRecord:
+    """A record that the models must judge; ``text`` is its JSON."""
+
+    pos: int
+    text: str
+
+
+@dataclass(frozen=True)
+class BulkOrders:
+    """Plain orders (ORDER_SCHEMA) and their items (ITEM_SCHEMA), and the records in doubt, of ``pages``.
+
+    Every record of these pages is in ``orders`` or in ``doubtful``, once; nothing of any other page is.
+    """
+
+    orders: pl.DataFrame
+    items: pl.DataFrame
+    doubtful: Sequence[DoubtfulRecord]
+    pages: frozenset[int]
+
+
+NOTHING_READ = BulkOrders(pl.DataFrame(schema=ORDER_SCHEMA), pl.DataFrame(schema=ITEM_SCHEMA), (), frozenset())
+
+
+def read_bulk(pages: Sequence[Page]) -> BulkOrders:
+    """Read the pages in bulk, as far as that is safe; the models must read the others."""
+    places: list[int] = []
+    texts: list[bytes] = []
+    read = set()
+    for page in pages:
+        found = split_records(page)
+        if found is None:
+            continue
+        read.add(page.number)
+        places.extend(range(page.number << PAGE_BITS, (page.number << PAGE_BITS) + len(found)))
+        texts.extend(found)
+    if not texts:
+        return NOTHING_READ
+    records = pl.DataFrame({"pos": places, "record": texts}, schema={"pos": pl.UInt64, "record": pl.Binary})
+    del texts
+    records = records.with_columns(pl.col("record").cast(pl.String))
+    fields = read_fields(records["record"])
+    if fields is None:  # something in there that DuckDB refuses and others read: the models see to it
+        return NOTHING_READ
+    return _sort_out(pl.concat([records, fields], how="horizontal"), frozenset(read))
+
+
+def _sort_out(records: pl.DataFrame, pages: frozenset[int]) -> BulkOrders:
+    items = records.select("pos", "items").explode("items", empty_as_null=False, keep_nulls=False).unnest("items")
+    floats = {name for table in (records, items) for name in _IDS & {*table.columns} if _holds_floats(table[name])}
+    judged = (
+        items.select("pos", *_item_columns(floats))
+        .with_columns(amount=pl.col("qty").cast(pl.Float64) * pl.col("price").cast(pl.Float64))
+        .with_columns(_item_is_plain().alias("plain"))
+    )
+    per_order = judged.group_by("pos", maintain_order=True).agg(
+        plain_items=pl.col("plain").all(),
+        items=pl.len(),
+        unpriced=pl.col("price").null_count(),
+        total=pl.col("amount").sum(),
+    )
+    joined = records.drop("items").join(per_order, on="pos", how="left", maintain_order="left")
+    created = _read_times(joined["created_at"])
+    changed = joined["updated_at"].ne_missing(joined["created_at"]).arg_true()  # most orders never are
+    updated = created.clone().scatter(changed, _read_times(joined["updated_at"].gather(changed)))
+    typed = joined.with_columns(
+        *_order_columns(floats), created_at_order=created, updated_at_order=updated
+    ).with_columns(plain=_order_is_plain())
+    plain = typed.filter("plain")
+    certain = is_certain(plain, judged)
+    rest = (typed.filter(~pl.col("plain")), plain.filter(~certain))
+    doubtful = pl.concat(part.select("pos", "record") for part in rest)
+    orders = _orders_of(plain if certain.all() else plain.filter(certain), judged)
+    kept = judged.join(orders.select("pos"), on="pos", how="semi").select(*ITEM_SCHEMA)
+    return BulkOrders(orders, kept, [DoubtfulRecord(pos, text) for pos, text in doubtful.iter_rows()], pages)
+
+
+def _orders_of(plain: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
+    """ORDER_SCHEMA of plain records; an absent amount is the sum of the lines."""
+    without = plain.filter(pl.col("order_amount").is_null()).select("pos")
+    if without.height:
+        sums = (
+            items.join(without, on="pos", how="semi")
+            .group_by("pos")
+            .agg(summed=(pl.col("qty") * pl.col("price")).cast(ITEM_SCHEMA["qty"]).sum().cast(ITEM_SCHEMA["qty"]))
+        )
+        plain = plain.join(sums, on="pos", how="left").with_columns(order_amount=pl.coalesce("order_amount", "summed"))
+    return plain.with_columns(
+        dt=pl.col("created_at_order").dt.date(),
+        updated_at_order=pl.coalesce("updated_at_order", "created_at_order"),
+    ).select(*ORDER_SCHEMA)
+
+
+def _item_columns(floats: Collection[str]) -> list[pl.Expr]:
+    return [
+        *_id("sku", floats),
+        _decimal("qty").alias("qty"),
+        _decimal("price").alias("price"),
+        _is_plain_id("sku").alias("sku_is_plain"),
+        pl.col("qty").str.contains(_NUMBER).fill_null(value=False).alias("qty_is_plain"),
+        _is_absent_or("price", _NUMBER).alias("price_is_plain"),
+    ]
+
+
+def _item_is_plain() -> pl.Expr:
+    return _all(
+        pl.col("sku_is_plain"),
+        pl.col("qty_is_plain") & (pl.col("qty") > 0) & (pl.col("qty") < int(QTY_LIMIT)),
+        pl.col("price_is_plain"),
+        pl.col("amount").fill_null(0.0) < _LARGE,
+        pl.col("price").fill_null(0) < int(_LARGE),
+    )
+
+
+def _order_columns(floats: Collection[str]) -> list[pl.Expr]:
+    return [
+        *_id("order_id", floats),
+        _is_plain_id("order_id").alias("order_id_is_plain"),
+        *_id("user_id", floats),
+        (pl.col("user_id").is_null() | _is_plain_id("user_id")).alias("user_id_is_plain"),
+        _decimal("amount").alias("order_amount"),
+        _is_absent_or("amount", _NUMBER).alias("amount_is_plain"),
+        pl.col("created_at").str.contains(_TIME).alias("created_at_is_plain"),
+        _is_absent_or("updated_at", _TIME).alias("updated_at_is_plain"),
+        *(_text(name).alias(name) for name in ("status", "source", "promo")),
+        _text("currency").str.to_uppercase().alias("currency"),
+        (_is_plain_text("status") & _is_plain_text("source") & _is_plain_text("promo")).alias("labels_are_plain"),
+        # upper case may add bytes or letters outside ASCII
+        (_is_plain_text("currency") & pl.col("currency").str.contains(r"^[ -~]*$").fill_null(value=True)).alias(
+            "currency_is_plain"
+        ),
+    ]
+
+
+def _order_is_plain() -> pl.Expr:
+    return _all(
+        pl.col("order_id_is_plain"),
+        pl.col("created_at_is_plain"),
+        pl.col("created_at_order").is_not_null(),
+        pl.col("updated_at_is_plain"),
+        pl.col("updated_at").is_null() | pl.col("updated_at_order").is_not_null(),
+        pl.col("user_id_is_plain"),
+        pl.col("amount_is_plain"),
+        pl.col("plain_items"),
+        pl.col("order_amount").is_not_null() | (pl.col("unpriced") == 0),
+        pl.col("total") < _LARGE,
+        pl.col("items") * int(QTY_LIMIT) < _LARGE,
+        pl.col("labels_are_plain"),
+        pl.col("currency_is_plain"),
+    )
+
+
+def _all(*conditions: pl.Expr) -> pl.Expr:
+    return reduce(and_, conditions).fill_null(value=False)
+
+
+def _text(name: str) -> pl.Expr:
+    return pl.col(name).str.strip_chars('"')
+
+
+def _id(name: str, floats: Collection[str]) -> tuple[pl.Expr, pl.Expr]:
+    """An id's text, and whether it is a double without a fraction; a string ends with its quote."""
+    if name not in floats:
+        return _text(name).alias(name), pl.lit(value=False).alias(f"{name}_is_float")
+    is_float = pl.col(name).str.ends_with(".0").fill_null(value=False)
+    return pl.col(name).str.strip_suffix(".0").str.strip_chars('"').alias(name), is_float.alias(f"{name}_is_float")
+
+
+def _holds_floats(ids: pl.Series) -> bool:
+    return bool(ids.str.ends_with(".0").any())
+
+
+def _decimal(name: str) -> pl.Expr:
+    return _text(name).cast(ITEM_SCHEMA["qty"], strict=False)
+
+
+def _read_times(values: pl.Series) -> pl.Series:
+    """Naive UTC of times in one of the plain forms. The usual form has a fast path; the rest is slower."""
+    text = values.str.strip_chars('"')
+    times = text.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False, cache=False)
+    rest = (times.is_null() & text.is_not_null()).arg_true()
+    if rest.is_empty():
+        return times
+    other = pl.DataFrame({"text": text.gather(rest)}).select(
+        pl.when(pl.col("text").str.contains(r"(?:Z|[+-][0-9]{2}:[0-9]{2})$"))
+        .then(pl.col("text"))
+        .otherwise(pl.col("text") + "Z")
+        .str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+        .dt.replace_time_zone(None)
+    )
+    return times.scatter(rest, other.to_series())
+
+
+def _is_plain_id(name: str, pattern: str = _ID) -> pl.Expr:
+    fits = pl.col(name).str.len_bytes() <= TEXT_BYTES
+    return (pl.col(name).str.contains(pattern) & fits).fill_null(value=False)
+
+
+def _is_plain_text(name: str) -> pl.Expr:
+    return pl.col(name).is_null() | _is_plain_id(name, _TEXT)
+
+
+def _is_absent_or(name: str, pattern: str) -> pl.Expr:
+    return pl.col(name).str.contains(pattern).fill_null(value=True)

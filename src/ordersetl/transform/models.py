@@ -1,0 +1,217 @@
+"""What an order payload must look like: the single statement of its shape and of the coercions it gets.
+
+Pydantic validates; each failure carries a reason code (the error's type) and a field path (the error's location).
+Fields stand in the order in which their rules are judged: the first failure is the reason that is reported.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, NotRequired
+
+from pydantic import AfterValidator, PlainValidator, TypeAdapter, ValidationError, ValidationInfo
+from typing_extensions import TypedDict
+
+from ordersetl.star.values import AMOUNT_LIMIT, read_short_text, read_time
+from ordersetl.transform.order_lines import (
+    LINE_REASONS,
+    Failure,
+    Items,
+    Line,
+    LineFailures,
+    amount_of,
+    broken_rule,
+    fail,
+    read_amount,
+    read_id,
+    read_items,
+)
+
+__all__ = [
+    "LINE_REASONS",
+    "ORDER_REASONS",
+    "Failure",
+    "GoneOrder",
+    "Line",
+    "Order",
+    "ReadOrder",
+    "read_order",
+]
+
+ORDER_REASONS = (
+    "not_an_object",
+    "missing_order_id",
+    "invalid_order_id",
+    "too_deep",
+    "missing_created_at",
+    "invalid_created_at",
+    "invalid_updated_at",
+    "invalid_user_id",
+    "invalid_amount",
+    "no_items",
+    "invalid_items",
+    "no_valid_items",
+    "missing_amount",
+)
+
+
+def _read_created_at(value: object) -> datetime:
+    if value is None:
+        raise fail("missing_created_at", "is null")
+    if (moment := read_time(value)) is None:
+        raise fail("invalid_created_at", "is not an ISO 8601 time from 1970 to 2199")
+    return moment
+
+
+def _read_updated_at(value: object) -> datetime | None:
+    if value is not None and (moment := read_time(value)) is None:
+        raise fail("invalid_updated_at", "is not an ISO 8601 time from 1970 to 2199")
+    return None if value is None else moment
+
+
+def _read_label(value: object, info: ValidationInfo, *, upper: bool = False) -> str | None:
+    text, cut = read_short_text(value, upper=upper)
+    if cut:
+        info.context["texts_cut"] += 1  # type: ignore[index] # read_order always gives a context
+    return text
+
+
+Label = Annotated[str | None, PlainValidator(_read_label)]
+
+
+def _read_metadata(value: object, info: ValidationInfo) -> dict[str, str | None]:
+    given = value if isinstance(value, dict) else {}
+    return {name: _read_label(given.get(name), info) for name in ("source", "promo")}
+
+
+class _Version(TypedDict):
+    """What tells one version of an order from others."""
+
+    order_id: Annotated[
+        str, PlainValidator(lambda v: read_id(v, missing="missing_order_id", invalid="invalid_order_id"))
+    ]
+    created_at: Annotated[datetime, PlainValidator(_read_created_at)]
+    updated_at: NotRequired[Annotated[datetime | None, PlainValidator(_read_updated_at)]]
+
+
+class _UpdatedVersion(TypedDict):
+    """The same with an ``updated_at``, so that it needs no ``created_at``."""
+
+    order_id: Annotated[
+        str, PlainValidator(lambda v: read_id(v, missing="missing_order_id", invalid="invalid_order_id"))
+    ]
+    created_at: NotRequired[
+        Annotated[datetime | None, PlainValidator(lambda v: None if v is None else _read_created_at(v))]
+    ]
+    updated_at: Annotated[datetime, PlainValidator(_read_updated_at)]
+
+
+class Order(_Version):
+    """One order as the generic API sends it, unless it is ``deleted``: then it is a version and nothing else."""
+
+    user_id: NotRequired[
+        Annotated[str | None, PlainValidator(lambda v: read_id(v, missing=None, invalid="invalid_user_id"))]
+    ]
+    amount: NotRequired[Annotated[Decimal | None, PlainValidator(lambda v: read_amount(v, "invalid_amount"))]]
+    items: Annotated[Items, PlainValidator(read_items)]
+    currency: NotRequired[Annotated[str | None, PlainValidator(lambda v, i: _read_label(v, i, upper=True))]]
+    status: NotRequired[Label]
+    metadata: NotRequired[Annotated[dict[str, str | None], PlainValidator(_read_metadata)]]
+
+
+def _check_amount(order: Order) -> Order:
+    """The order's amount, or the sum of its lines where it has none."""
+    lines = [line for _, line in order["items"].lines]
+    if not lines and order.get("amount"):
+        raise fail("no_items", "items hold no line of a quantity above 0, and the amount is above 0")
+    if order.get("amount") is None and any(line.get("price") is None for line in lines):
+        raise fail("missing_amount", "amount is absent while a line has no price")
+    total = sum((amount for line in lines if (amount := amount_of(line)) is not None), Decimal(0))
+    if total >= AMOUNT_LIMIT:
+        raise fail("invalid_amount", "the lines' amounts sum to 10^14 or more")
+    if sum(line["qty"] for line in lines) >= AMOUNT_LIMIT:
+        raise fail("invalid_items", "the lines' quantities sum to 10^14 or more")
+    if order.get("amount") is None:
+        order["amount"] = total
+    return order
+
+
+_ORDER: TypeAdapter[Order] = TypeAdapter(Annotated[Order, AfterValidator(_check_amount)])
+_VERSION: TypeAdapter[_Version] = TypeAdapter(_Version)
+_UPDATED_VERSION: TypeAdapter[_UpdatedVersion] = TypeAdapter(_UpdatedVersion)
+
+
+@dataclass(frozen=True)
+class ReadOrder:
+    """An accepted order. ``lines`` hold (index in ``items``, line); ``failures`` are its rejected lines.
+
+    ``lines_skipped`` counts the valid lines of quantity 0, which are not in ``lines``.
+    """
+
+    order_id: str
+    user_id: str | None
+    amount: Decimal
+    currency: str | None
+    created_at: datetime
+    updated_at: datetime
+    status: str | None
+    source: str | None
+    promo: str | None
+    lines: Sequence[tuple[int, Line]]
+    lines_skipped: int
+    failures: LineFailures
+    texts_cut: int
+
+
+@dataclass(frozen=True)
+class GoneOrder:
+    """An accepted version with which an order leaves: ``deleted``, or emptied (it has no line left and no amount)."""
+
+    order_id: str
+    updated_at: datetime
+    deleted: bool
+    lines_skipped: int = 0
+
+
+def read_order(record: object) -> ReadOrder | GoneOrder | Failure:
+    """Judge one record: the order with its valid lines, that it leaves, or the first rule that rejects it."""
+    context = {"texts_cut": 0}
+    try:
+        if isinstance(record, dict) and record.get("deleted") is True:
+            return _read_deletion(record)
+        order = _ORDER.validate_python(record, context=context)
+    except ValidationError as error:
+        return broken_rule(error.errors(include_url=False, include_input=False)[0])
+    items, metadata = order["items"], order.get("metadata", {})
+    updated_at = order.get("updated_at") or order["created_at"]
+    if not items.lines:
+        return GoneOrder(order["order_id"], updated_at, deleted=False, lines_skipped=items.skipped)
+    return ReadOrder(
+        order_id=order["order_id"],
+        user_id=order.get("user_id"),
+        amount=order["amount"] or Decimal(0),
+        currency=order.get("currency"),
+        created_at=order["created_at"],
+        updated_at=updated_at,
+        status=order.get("status"),
+        source=metadata.get("source"),
+        promo=metadata.get("promo"),
+        lines=items.lines,
+        lines_skipped=items.skipped,
+        failures=items.failures,
+        texts_cut=context["texts_cut"],
+    )
+
+
+def _read_deletion(record: Mapping[str, object]) -> GoneOrder:
+    """The version that deletes an order; nothing but its id and its times is looked at.
+
+    Raises:
+        ValidationError: one of these breaks a rule.
+    """
+    if record.get("updated_at") is None:
+        version = _VERSION.validate_python(record)
+        return GoneOrder(version["order_id"], version["created_at"], deleted=True)
+    updated = _UPDATED_VERSION.validate_python(record)
+    return GoneOrder(updated["order_id"], updated["updated_at"], deleted=True)

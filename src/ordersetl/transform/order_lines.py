@@ -1,0 +1,220 @@
+"""Lines of an order: what one must look like, and the coercions it gets; and how any broken rule becomes a failure.
+
+Pydantic validates; each failure carries a reason code (the error's type) and a field path (the error's location).
+"""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Annotated, NotRequired, overload
+
+from pydantic import AfterValidator, PlainValidator, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+from typing_extensions import TypedDict
+
+from ordersetl.star.values import (
+    AMOUNT_LIMIT,
+    EXACT,
+    QTY_LIMIT,
+    TEXT_BYTES,
+    UNIT,
+    has_surrogate,
+    read_decimal,
+    read_text,
+)
+
+__all__ = [
+    "LINE_REASONS",
+    "Failure",
+    "Items",
+    "Line",
+    "LineFailures",
+    "amount_of",
+    "broken_rule",
+    "fail",
+    "read_amount",
+    "read_id",
+    "read_items",
+]
+
+LINE_REASONS = ("invalid_item", "missing_sku", "invalid_sku", "invalid_qty", "invalid_price")
+
+
+def fail(reason: str, detail: str) -> PydanticCustomError:
+    """A broken rule: the reason code, and what is wrong, to follow the name of the field."""
+    return PydanticCustomError(reason, "{detail}", {"detail": detail})
+
+
+def read_id(value: object, *, missing: str | None, invalid: str) -> str | None:
+    """Id of at most 255 bytes of valid Unicode; None where there is none and ``missing`` is None.
+
+    Raises:
+        PydanticCustomError: the reason is ``missing`` or ``invalid``.
+    """
+    text = read_text(value)
+    if text is None and missing:
+        said = "is absent or empty" if value is None or isinstance(value, str) else "is not a string or a whole number"
+        raise fail(missing, said)
+    if has_surrogate(value):
+        raise fail(invalid, "is broken Unicode: it holds half a surrogate pair")
+    if text is not None and len(text.encode()) > TEXT_BYTES:
+        raise fail(invalid, f"has more than {TEXT_BYTES} bytes")
+    return text
+
+
+def read_amount(value: object, reason: str) -> Decimal | None:
+    """Amount from 0 to below 10^14 at four digits, None for null.
+
+    Raises:
+        PydanticCustomError: with ``reason``.
+    """
+    if value is None:
+        return None
+    amount = read_decimal(value)
+    if amount is None:
+        raise fail(reason, "is not a finite number below 10^14")
+    if not 0 <= amount < AMOUNT_LIMIT:
+        raise fail(reason, "is not between 0 and 10^14")
+    return amount
+
+
+def _read_qty(value: object) -> Decimal:
+    qty = read_decimal(value)
+    if qty is None or not 0 <= qty < QTY_LIMIT:
+        raise fail("invalid_qty", "is not a finite number from 0 to below 10^9")
+    return qty
+
+
+def amount_of(line: "Line") -> Decimal | None:
+    """Quantity x price at four digits, half-even; None without a price."""
+    price = line.get("price")
+    return None if price is None else EXACT.quantize(EXACT.multiply(line["qty"], price), UNIT)
+
+
+def _check_product(line: "Line") -> "Line":
+    amount = amount_of(line)
+    if amount is not None and amount >= AMOUNT_LIMIT:
+        raise fail("invalid_price", "price times the quantity is 10^14 or more")
+    return line
+
+
+class Line(TypedDict):
+    """One item of an order."""
+
+    sku: Annotated[str, PlainValidator(lambda v: read_id(v, missing="missing_sku", invalid="invalid_sku"))]
+    qty: Annotated[Decimal, PlainValidator(_read_qty)]
+    price: NotRequired[Annotated[Decimal | None, PlainValidator(lambda v: read_amount(v, "invalid_price"))]]
+
+
+_LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, AfterValidator(_check_product)])
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a record or one of its lines was rejected. ``line`` is the index in ``items``, None for the whole order."""
+
+    reason: str
+    detail: str
+    line: int | None = None
+
+
+class LineFailures(Sequence[Failure]):
+    """Why lines of one order are rejected, in their order: ``reasons`` counts it.
+
+    Each is made when it is asked for. What is kept is where they stand: there may be a million in a page.
+    """
+
+    def __init__(self, items: Sequence[object]) -> None:
+        self.reasons = Counter[str]()
+        self._items = items
+        self._places = array("L")
+
+    def add(self, index: int, reason: str) -> None:
+        """Note that the ``index``-th item is rejected."""
+        self.reasons[reason] += 1
+        self._places.append(index)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, at: int) -> Failure: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Failure]: ...
+    def __getitem__(self, at: int | slice) -> Failure | Sequence[Failure]:
+        if isinstance(at, slice):
+            return [self._explain(index) for index in self._places[at]]
+        return self._explain(self._places[at])
+
+    def __iter__(self) -> Iterator[Failure]:
+        return map(self._explain, self._places)
+
+    def _explain(self, index: int) -> Failure:
+        failure = _read_line(self._items[index], index)
+        assert isinstance(failure, Failure)  # noqa: S101 - it was one before
+        return failure
+
+
+@dataclass
+class Items:
+    """``lines`` are the valid ones of a quantity above 0, ``skipped`` counts those of quantity 0."""
+
+    failures: LineFailures
+    lines: list[tuple[int, Line]] = field(default_factory=list)
+    skipped: int = 0
+
+
+def read_items(value: object) -> Items:
+    """Lines of an order, each on its own.
+
+    Raises:
+        PydanticCustomError: there is no list, or not one valid line of a quantity above 0 where some are rejected.
+    """
+    if value is None:
+        raise fail("no_items", "is null")
+    if not isinstance(value, list):
+        raise fail("invalid_items", "is not a list")
+    items = Items(LineFailures(value))
+    for index, item in enumerate(value):
+        line = _read_line(item, index)
+        if isinstance(line, Failure):
+            items.failures.add(index, line.reason)
+        elif line["qty"]:
+            items.lines.append((index, line))
+        else:
+            items.skipped += 1
+    if items.failures and not items.lines:
+        which = "none valid" if not items.skipped else "none valid and of a quantity above 0"
+        raise fail("no_valid_items", f"holds {len(value)} lines, {which}; the first: {items.failures[0].detail}")
+    return items
+
+
+def _read_line(item: object, index: int) -> Line | Failure:
+    try:
+        return _LINE.validate_python(item)
+    except ValidationError as error:
+        return broken_rule(error.errors(include_url=False, include_input=False)[0], line=index)
+
+
+_MISSING = {
+    "order_id": "missing_order_id",
+    "created_at": "missing_created_at",
+    "items": "no_items",
+    "sku": "missing_sku",
+    "qty": "invalid_qty",
+}
+
+
+def broken_rule(error: ErrorDetails, *, line: int | None = None) -> Failure:
+    """The failure that an error of pydantic stands for."""
+    path = ".".join(map(str, error["loc"]))
+    prefix = "" if line is None else f"items[{line}]."
+    if error["type"] == "missing":
+        return Failure(_MISSING[path], f"{prefix}{path} is absent", line)
+    if error["type"] == "dict_type":
+        reason, what = ("not_an_object", "the record") if line is None else ("invalid_item", f"items[{line}]")
+        return Failure(reason, f"{what} is not a JSON object", line)
+    said = error["msg"]
+    return Failure(error["type"], f"{prefix}{path} {said}" if path else f"{prefix}{said}", line)

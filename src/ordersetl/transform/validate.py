@@ -1,0 +1,296 @@
+"""Validate pages of orders: what is good becomes typed frames, what is not becomes quarantine records.
+
+Two paths give the same verdict and the same values: the bulk path for what is plain, the models for the rest.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import Any
+
+import polars as pl
+
+from ordersetl.lake.quarantine import Reject
+from ordersetl.source.page import MAX_DEPTH, DeepRecord, Page, parse_json, read_records
+from ordersetl.star.frames import ITEM_SCHEMA, ORDER_SCHEMA
+from ordersetl.star.values import read_short_text, read_time
+from ordersetl.transform.bulk import NOTHING_READ, PAGE_BITS, read_bulk
+from ordersetl.transform.models import Failure, GoneOrder, ReadOrder, read_order
+from ordersetl.transform.order_lines import LineFailures
+
+__all__ = ["TimeWindow", "Validated", "validate_pages"]
+
+_FUTURE = timedelta(days=1)
+"""What a version's time may be ahead of ours: two clocks differ, but not by more."""
+_ID_REASONS = {"not_an_object", "missing_order_id", "invalid_order_id"}
+"""Rules that come before the one on depth."""
+
+
+@dataclass(frozen=True)
+class TimeWindow:
+    """A window on an order's ``updated_at`` (``created_at`` where it has none): since inclusive, until exclusive.
+
+    What lies outside is dropped, so it holds only what a user asked for. ``began_at`` is when the extraction began: a
+    version that claims to be more than a day newer counts as of that time; None caps nothing.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    began_at: datetime | None = None
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether the moment, aware, lies inside."""
+        return (self.since is None or moment >= self.since) and (self.until is None or moment < self.until)
+
+    @property
+    def latest(self) -> datetime | None:
+        """The latest time that a version may claim, aware; None where it may claim any."""
+        return None if self.began_at is None else self.began_at + _FUTURE
+
+    def cap(self, moment: datetime) -> datetime:
+        """The time as which a version's own counts: the extraction's beginning where it lies in the future."""
+        return moment if self.began_at is None or moment <= self.began_at + _FUTURE else self.began_at
+
+
+@dataclass(frozen=True)
+class _RejectedLines:
+    """Rejected lines of one accepted order."""
+
+    page: int
+    index: int
+    order: ReadOrder
+    time: datetime
+    items: Sequence[Any]
+
+    @property
+    def failures(self) -> LineFailures:
+        return self.order.failures
+
+    def __iter__(self) -> Iterator[Reject]:
+        where, order_id = (self.page, self.index), self.order.order_id
+        for f in self.failures:
+            yield Reject(*where, f.line, order_id, f.reason, f.detail, self.time, self.items[f.line or 0])
+
+
+@dataclass
+class Validated:
+    """What a chunk of pages holds.
+
+    ``orders`` has ORDER_SCHEMA (each ``pos`` once), ``items`` ITEM_SCHEMA; ``found_bad`` is in the order of the pages.
+    A version with which its order leaves has no ``dt``, nothing but its id and time, and no items: it is ``deleted`` or
+    ``emptied``.
+    ``received == orders.height + rejected orders + outside_window``;
+    ``lines_received == items.height + rejected lines + lines_skipped``. ``future_updated_at`` counts the orders whose
+    time was capped.
+    """
+
+    orders: pl.DataFrame
+    items: pl.DataFrame
+    found_bad: list[Reject | _RejectedLines]
+    received: int
+    outside_window: int
+    lines_received: int
+    lines_skipped: int
+    deleted: int
+    emptied: int
+    future_updated_at: int
+    texts_cut: int
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """Rejected orders by reason."""
+        return dict(sorted(Counter(r.reason for r in self.found_bad if isinstance(r, Reject)).items()))
+
+    @property
+    def lines_rejected(self) -> dict[str, int]:
+        """Rejected lines of accepted orders by reason."""
+        reasons: Counter[str] = Counter()
+        for bad in self.found_bad:
+            if isinstance(bad, _RejectedLines):
+                reasons.update(bad.failures.reasons)
+        return dict(sorted(reasons.items()))
+
+    @property
+    def rejects(self) -> Iterator[Reject]:
+        """All rejected orders and lines, in the order of the pages; those of lines are made as they are asked for."""
+        for bad in self.found_bad:
+            if isinstance(bad, Reject):
+                yield bad
+            else:
+                yield from bad
+
+
+@dataclass
+class _Columns:
+    """Accepted orders and items of the models' path, column by column."""
+
+    orders: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in ORDER_SCHEMA})
+    items: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in ITEM_SCHEMA})
+
+    def add(self, pos: int, order: ReadOrder, time: datetime) -> None:
+        created = order.created_at.replace(tzinfo=None)
+        self._add_order(
+            pos=pos,
+            dt=created.date(),
+            order_id=order.order_id,
+            user_id=order.user_id,
+            order_amount=order.amount,
+            currency=order.currency,
+            created_at_order=created,
+            updated_at_order=time.replace(tzinfo=None),
+            status=order.status,
+            source=order.source,
+            promo=order.promo,
+        )
+        for _, line in order.lines:
+            for column, value in zip(
+                self.items.values(), (pos, line["sku"], line["qty"], line.get("price")), strict=True
+            ):
+                column.append(value)
+
+    def add_gone(self, pos: int, order: GoneOrder, time: datetime) -> None:
+        self._add_order(pos=pos, order_id=order.order_id, updated_at_order=time.replace(tzinfo=None))
+
+    def _add_order(self, **values: Any) -> None:  # noqa: ANN401 - any column's value
+        for name, column in self.orders.items():
+            column.append(values.get(name))
+
+
+def validate_pages(pages: Sequence[Page], window: TimeWindow, *, bulk: bool = True) -> Validated:
+    """Judge every record of the pages.
+
+    Args:
+        pages: pages of one batch.
+        window: readable orders outside it are dropped and counted, whatever else they are.
+        bulk: take the bulk path where it applies; the result is the same without it.
+
+    Raises:
+        NonsenseError: a page holds no list of orders (extract lets no such page in).
+    """
+    fast = read_bulk(pages) if bulk else NOTHING_READ
+    in_doubt = chain.from_iterable(_page_records(page) for page in pages if page.number not in fast.pages)
+    rest = _judge(chain(in_doubt, ((d.pos, _parse_record(d.text)) for d in fast.doubtful)), window)
+    plain, plain_items, outside, future = _inside(fast.orders, fast.items, window)
+    orders = pl.concat([plain, pl.DataFrame(rest.columns.orders, schema=ORDER_SCHEMA)])
+    items = pl.concat([plain_items, pl.DataFrame(rest.columns.items, schema=ITEM_SCHEMA)])
+    counts = rest.counts
+    return Validated(
+        orders=orders,
+        items=items,
+        found_bad=sorted(rest.found_bad, key=lambda bad: (bad.page, bad.index)),
+        received=fast.orders.height + counts["received"],
+        outside_window=outside + counts["outside"],
+        lines_received=items.height + counts["lines_skipped"] + counts["lines_rejected"],
+        lines_skipped=counts["lines_skipped"],
+        deleted=counts["deleted"],
+        emptied=counts["emptied"],
+        future_updated_at=future + counts["future"],
+        texts_cut=counts["texts_cut"],
+    )
+
+
+@dataclass
+class _Judged:
+    """What the models said of the records they were given."""
+
+    columns: _Columns = field(default_factory=_Columns)
+    found_bad: list[Reject | _RejectedLines] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def accept(self, pos: int, order: ReadOrder | GoneOrder, time: datetime) -> None:
+        """Take in an order whose version counts as of ``time``."""
+        self.counts["future"] += time != order.updated_at
+        self.counts["lines_skipped"] += order.lines_skipped
+        if isinstance(order, GoneOrder):
+            self.counts["deleted" if order.deleted else "emptied"] += 1
+            self.columns.add_gone(pos, order, time)
+        else:
+            self.counts["texts_cut"] += order.texts_cut
+            self.columns.add(pos, order, time)
+
+
+def _judge(records: Iterable[tuple[int, Any]], window: TimeWindow) -> _Judged:
+    judged = _Judged()
+    for pos, record in records:
+        judged.counts["received"] += 1
+        stated = _moment(record)
+        time = None if stated is None else window.cap(stated)
+        if time is not None and not window.holds(time):
+            judged.counts["outside"] += 1
+            continue
+        page, index = pos >> PAGE_BITS, pos & ((1 << PAGE_BITS) - 1)
+        read = _read_any(record)
+        if isinstance(read, Failure):
+            order_id = read_short_text(record.get("order_id"))[0] if isinstance(record, dict) else None
+            shown = None if isinstance(record, DeepRecord) else record
+            judged.found_bad.append(Reject(page, index, None, order_id, read.reason, read.detail, time, shown))
+            continue
+        time = window.cap(read.updated_at)
+        judged.accept(pos, read, time)
+        if isinstance(read, ReadOrder) and read.failures:
+            judged.counts["lines_rejected"] += len(read.failures)
+            judged.found_bad.append(_RejectedLines(page, index, read, time, record["items"]))
+    return judged
+
+
+def _read_any(record: object) -> ReadOrder | GoneOrder | Failure:
+    """What :func:`read_order` says of a record, also of one that is nested too deeply to be read."""
+    if not isinstance(record, DeepRecord):
+        return read_order(record)
+    where = f"it is nested more than {MAX_DEPTH} levels deep, and not copied here: see raw"
+    if not record.is_object:
+        return Failure("not_an_object", f"the record is not a JSON object; {where}")
+    read = read_order(record)
+    if isinstance(read, Failure) and read.reason in _ID_REASONS:
+        return Failure(read.reason, f"{read.detail}; {where}")
+    return Failure("too_deep", where)
+
+
+def _moment(record: object) -> datetime | None:
+    """When a record was last updated, as far as it says so readably."""
+    if not isinstance(record, dict):
+        return None
+    given = record.get("updated_at")
+    return read_time(record.get("created_at") if given is None else given)
+
+
+def _parse_record(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    if text.count("[") + text.count("{") > MAX_DEPTH:  # perhaps too deep, which is for the reader of pages to say
+        return read_records(f"[{text}]".encode())[0]
+    return parse_json(text)
+
+
+def _page_records(page: Page) -> Iterator[tuple[int, Any]]:
+    for index, record in enumerate(read_records(page.body)):
+        yield page.number << PAGE_BITS | index, record
+
+
+def _inside(
+    orders: pl.DataFrame, items: pl.DataFrame, window: TimeWindow
+) -> tuple[pl.DataFrame, pl.DataFrame, int, int]:
+    """Orders inside the window, their times capped, and their items; how many lie outside, and how many were capped."""
+    moment = pl.col("updated_at_order")
+    is_future = pl.lit(value=False) if window.latest is None else moment > _naive(window.latest)
+    future = orders.filter(is_future).height
+    if future and window.began_at is not None:
+        began = pl.lit(_naive(window.began_at), ORDER_SCHEMA["updated_at_order"])
+        marked = orders.with_columns(future=is_future)
+        orders = marked.with_columns(updated_at_order=pl.when("future").then(began).otherwise(moment))
+    inside = pl.lit(value=True)
+    if window.since is not None:
+        inside &= moment >= _naive(window.since)
+    if window.until is not None:
+        inside &= moment < _naive(window.until)
+    kept = orders.filter(inside)
+    if future:
+        future = kept.filter("future").height
+        orders, kept = orders.drop("future"), kept.drop("future")
+    if kept.height == orders.height:
+        return orders, items, 0, future
+    return kept, items.join(kept.select("pos"), on="pos", how="semi"), orders.height - kept.height, future
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)

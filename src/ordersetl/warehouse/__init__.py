@@ -1,1 +1,0 @@
-"""Where tables go: DuckDB over the curated files."""
