@@ -1,8 +1,14 @@
 """Text for people: what came from outside is made fit to be shown, and a count gets its noun."""
 
+import codecs
+import re
 import unicodedata
 
-__all__ = ["many", "one_line", "printable"]
+__all__ = ["look_up_charset", "many", "one_line", "printable"]
+
+_CHARSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,39}")
+_NO_CHARSETS = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"}
+"""Python's, but no charsets of the web."""
 
 
 def printable(text: str) -> str:
@@ -21,6 +27,18 @@ def one_line(text: str) -> str:
 def many(count: int, one: str, more: str = "") -> str:
     """A count and its noun: ``1 record``, ``2,000 records``; ``more`` where the plural is not ``one`` and an s."""
     return f"{count:,} {one if count == 1 else more or f'{one}s'}"
+
+
+def look_up_charset(name: str) -> str | None:
+    """Python's name of a charset of the web; None where it knows none of that name."""
+    if not _CHARSET_NAME.fullmatch(name):
+        return None
+    try:
+        found = codecs.lookup(name)
+        b"{}".decode(found.name)  # refuses codecs that are not of text
+    except (LookupError, ValueError):
+        return None
+    return None if found.name.replace("-", "_") in _NO_CHARSETS else found.name
 
 
 def _show(character: str) -> str:

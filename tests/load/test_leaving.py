@@ -1,11 +1,17 @@
 """An order that was deleted, or has no line left, leaves the layer; a later version with lines brings it back."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from lakes import curated_bytes, expected_bytes, item, load, open_job, order, rows, run, spoil, write_batch
 
+from ordersetl.check.layer import check
+from ordersetl.errors import DamagedError
+from ordersetl.lake import raw
+from ordersetl.lake.seal import seal
 from ordersetl.results import OrderChanges
 from ordersetl.runtime import Job
 
@@ -117,3 +123,24 @@ def test_5_lost_tombstones_come_back_from_history(job: Job, lost: str) -> None:
             spoil(path)
     assert deliver(job, order(updated_at="2025-08-21")) == OrderChanges(versions=1, superseded=1)
     assert rows(job.lake, 20) == []
+
+
+def test_5_an_order_that_left_since_is_no_open_reject(job: Job) -> None:
+    deliver(job, order())
+    deliver(job, order(amount=-1, updated_at="2025-08-21"), order("o-2", amount=-1))
+    open_before = check(job.lake).open_quarantine
+    deliver(job, deletion())
+    open_after = check(job.lake).open_quarantine
+    assert open_before is not None
+    assert open_after is not None
+    assert (open_before.orders, open_after.orders) == (2, 1)
+
+
+def test_a_marker_that_counts_other_records_than_its_pages_hold_is_damage(job: Job) -> None:
+    batch = write_batch(job, [order()])
+    marker = raw.read_marker(job.lake, batch)
+    page = msgspec.structs.replace(marker.pages[0], records=7)
+    (job.lake.raw / batch / raw.MARKER).write_bytes(seal(msgspec.structs.replace(marker, pages=(page,))))
+    with pytest.raises(DamagedError, match="7 records, and its pages hold 1"):
+        run(job)
+    shutil.rmtree(job.lake.raw / batch)

@@ -31,6 +31,10 @@ def admit(head: PageHead, *headers: tuple[str, str], open_window: bool = True) -
         {"ok": False, "next_cursor": "c"},
         {"status": "error"},
         {"status": "Failed"},
+        {"status": "partial"},
+        {"meta": {"errors": ["shard 3 timed out"]}},
+        {"data": {"error": "timeout"}, "next_cursor": "c"},
+        {"response": {"result": {"success": False}}},
     ],
 )
 @pytest.mark.parametrize("records", [0, 3])
@@ -45,6 +49,9 @@ def test_errors_beside_the_list_are_no_page(members: dict[str, Any], records: in
 
 MORE = [
     {"has_more": True},
+    {"data": {"has_more": True, "next_cursor": "p2"}},
+    {"response": {"next_cursor": "x"}},
+    {"result": {"paging": {"next": "x"}}},
     {"hasMore": True, "next_cursor": None},
     {"HasMore": "true"},
     {"has-more": 1},
@@ -123,7 +130,7 @@ def test_a_next_page_in_another_header_is_not_the_end(header: tuple[str, str]) -
         {"links": [{"rel": "prev", "href": "x"}, {"rel": "next", "href": None}, "x"]},
         {"page_info": {"has_next_page": False, "end_cursor": "c9"}, "paging": {"cursors": {"after": "c9"}}},
         {"meta": {"total": 10, "page": 1, "pages": 1}, "total_count": 10, "cursor": "c1"},
-        {"total": {"orders": 50}, "count": 50, "data": {"has_more": True}},
+        {"total": {"orders": 50}, "count": 50},
         {"total": 1234.5, "summary": {"total": 99}},
     ],
     ids=str,

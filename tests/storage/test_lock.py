@@ -73,7 +73,7 @@ def test_waiting_may_be_given_up(lake: Lake) -> None:
 def test_a_lost_lock_is_noticed(lake: Lake, deed: str) -> None:
     with hold(lake) as held:
         held.require()
-        pickle.loads(pickle.dumps(hold)).require()  # noqa: S301 - as worker processes get it
+        pickle.loads(pickle.dumps(held)).require()  # noqa: S301 - as worker processes get it
         lake.lock.unlink()
         if deed == "delete":
             with pytest.raises(LockedError, match="deleted or replaced"):

@@ -10,7 +10,7 @@ import duckdb
 
 from ordersetl.check.files import find_regular_files, inspect_batches, inspect_files, inspect_quarantine, inspect_strays
 from ordersetl.check.metrics import add_metrics, collect_metrics, create_metric_tables
-from ordersetl.check.open_quarantine import close_rejects, list_open, load_rejects
+from ordersetl.check.open_quarantine import close_gone, close_rejects, list_open, load_rejects
 from ordersetl.check.reconciliation import compare_raw, create_held_orders, hold_orders
 from ordersetl.check.tables import (
     create_manifest_tables,
@@ -223,6 +223,7 @@ def _prepare_totals(
     if whole:
         create_metric_tables(database)
         load_rejects(database, lake, manifest.quarantine)
+        close_gone(database, lake, manifest.tombstones)
     if deep:
         create_held_orders(database)
 

@@ -1,23 +1,27 @@
 """The open quarantine: rejected orders that the curated layer holds in no version as new.
 
-A rejected version is closed by a curated version of its order whose ``updated_at_order`` is the same or later. Its
-own time is that which validation wrote beside it; where it could not be read, the version is as new as its batch.
+A rejected version is closed by a curated version of its order whose ``updated_at_order`` is the same or later, or by
+one with which the order left. Its own time is that which validation wrote beside it; where it could not be read, the
+version is as new as its batch.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 
 import duckdb
+import polars as pl
 
 from ordersetl.check.tables import select_rows
+from ordersetl.lake.index import hash_ids, is_whole, look_up_tombstones
 from ordersetl.lake.layout import Lake
+from ordersetl.lake.manifest import IndexEntry
 from ordersetl.lake.quarantine import RejectLine, decode_reject
 from ordersetl.results import OpenOrder, OpenQuarantine
 from ordersetl.storage.local import open_regular
 
-__all__ = ["close_rejects", "list_open", "load_rejects"]
+__all__ = ["close_gone", "close_rejects", "list_open", "load_rejects"]
 
 _CHUNK_ROWS = 10_000
 _NEVER = datetime(9999, 1, 1)  # noqa: DTZ001 - DuckDB's TIMESTAMP is naive UTC
@@ -61,6 +65,22 @@ def close_rejects(database: duckdb.DuckDBPyConnection) -> None:
         """DELETE FROM rejected_order USING order_spread
         WHERE order_spread.order_id = rejected_order.order_id
             AND order_spread.updated_at_order >= rejected_order.moment"""
+    )
+
+
+def close_gone(database: duckdb.DuckDBPyConnection, lake: Lake, tombstones: Sequence[IndexEntry]) -> None:
+    """Drop the rejected versions of orders that have left since; which ones did is in no partition."""
+    if not is_whole(lake, tombstones, verify=True):
+        return  # what was rejected stays listed until the next load has made them again
+    ids = [row[0] for row in database.execute("SELECT DISTINCT order_id FROM rejected_order").fetchall()]
+    keys = hash_ids(pl.Series(ids, dtype=pl.String)).drop_nulls()
+    query, parameters = select_rows(
+        {"order_id": "VARCHAR", "gone_at": "TIMESTAMP"}, look_up_tombstones(lake, tombstones, keys).rows()
+    )
+    database.execute(
+        f"""DELETE FROM rejected_order USING ({query}) AS gone_order
+        WHERE gone_order.order_id = rejected_order.order_id AND gone_order.gone_at >= rejected_order.moment""",
+        parameters,
     )
 
 

@@ -127,7 +127,10 @@ def _read_pages(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) -
 
 def _read_page(lake: Lake, marker: BatchMarker, number: int, entry: PageEntry) -> _Page:
     body, request = read_page_body(lake, marker.batch, entry, since=marker.since), marker.request
-    body = body.decode(entry.charset).encode() if entry.charset else body
+    try:
+        body = body.decode(entry.charset).encode() if entry.charset else body
+    except ValueError as error:
+        raise DamagedError(f"the page is not {entry.charset}, which its marker names: {error}") from None
     try:
         content = body.decode()
     except UnicodeDecodeError:

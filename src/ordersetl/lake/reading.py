@@ -18,7 +18,7 @@ def read_proven(path: Path, recorded: Recorded) -> bytes:
         StorageError: it cannot be read.
     """
     body = read_or_damaged(path, recorded.bytes)
-    if hashlib.sha256(body).hexdigest() != recorded.sha256:
+    if len(body) != recorded.bytes or hashlib.sha256(body).hexdigest() != recorded.sha256:
         raise DamagedError("its content is not what was kept")
     return body
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ordersetl.errors import DamagedError
-from ordersetl.lake.layout import has_batch_form, is_batch_id, partition_day
+from ordersetl.lake.layout import is_batch_id, partition_day
+from ordersetl.text import look_up_charset
 
 if TYPE_CHECKING:
     from ordersetl.lake.manifest import FileEntry, Manifest
@@ -65,6 +66,10 @@ def check_marker(marker: "BatchMarker", batch: str) -> None:
     _check_references(marker.references)
     for number, page in enumerate(marker.pages, 1):
         _require(page.name == page_name(number), "the page", page.name)
+        charset = page.charset
+        _require(charset is None or look_up_charset(charset) == charset, "the charset", charset or "")
+    for begin, end in marker.covered:
+        _require(begin is None or begin <= end, "the interval to", str(end))
 
 
 def check_stage(marker: "StageMarker", batch: str) -> None:
@@ -91,7 +96,7 @@ def check_manifest(manifest: "Manifest") -> None:
         DamagedError: it says what no manifest says.
     """
     for batch in (*manifest.batches, *manifest.quarantine):
-        _require(has_batch_form(batch), "the batch", batch)
+        _require(is_batch_id(batch), "the batch", batch)
     for file in (*manifest.files, *manifest.removed):
         _require(_is_curated_file(file), "the file", file)
     for kind, sha256 in manifest.references.items():
@@ -99,9 +104,9 @@ def check_manifest(manifest: "Manifest") -> None:
         _require(_SHA256(sha256), "the SHA-256", sha256)
     for file, entry in manifest.files.items():
         _check_file(file, entry)
-    for name in ("quarantine", "index", "graves"):
+    for name in ("quarantine", "index", "tombstones"):
         _check_values(getattr(manifest, name, ()))
-    for segment in (*manifest.index, *getattr(manifest, "graves", ())):
+    for segment in (*manifest.index, *manifest.tombstones):
         _require(_SEGMENT(segment.name), "the segment", segment.name)
 
 

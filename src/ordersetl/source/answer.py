@@ -1,6 +1,5 @@
 """What an answer is, in words: its charset, what its body looks like, and a quote of it that is safe to show."""
 
-import codecs
 import json
 import re
 from collections.abc import Mapping
@@ -9,15 +8,13 @@ from urllib.parse import quote as percent_encode
 import httpx
 
 from ordersetl.source.parser import NotJsonError
+from ordersetl.text import look_up_charset
 
 __all__ = ["CharsetError", "describe_body", "find_charset", "look_at", "quote_text", "show_target"]
 
 _LONGEST_QUOTE = 200
 _MASK = "***"
 _CHARSET = re.compile(r""";\s*charset\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s;,"']+))""", re.IGNORECASE)
-_CHARSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,39}")
-_NO_CHARSETS = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"}
-"""Python's, but no charsets of the web."""
 _MAGIC = {
     b"\x1f\x8b": "gzip",
     b"PK\x03\x04": "a zip file",
@@ -58,7 +55,7 @@ def find_charset(body: bytes, content_type: str) -> str | None:
     if not named:
         problem = problem.replace("valid UTF-8", "UTF-8")
         raise CharsetError(f"the page {problem} and names no charset", hint=hint)
-    charset = _look_up(named)
+    charset = look_up_charset(named)
     if charset is None:
         raise CharsetError(f"the page {problem}, and its charset {named[:40]!r} is unknown", hint=hint)
     try:
@@ -66,17 +63,6 @@ def find_charset(body: bytes, content_type: str) -> str | None:
     except ValueError as error:
         raise CharsetError(f"the page {problem}, nor is it {charset}, which it names: {error}", hint=hint) from None
     return charset
-
-
-def _look_up(name: str) -> str | None:
-    if not _CHARSET_NAME.fullmatch(name):
-        return None
-    try:
-        found = codecs.lookup(name)
-        b"{}".decode(found.name)  # refuses codecs that are not of text
-    except (LookupError, ValueError):
-        return None
-    return None if found.name.replace("-", "_") in _NO_CHARSETS else found.name
 
 
 def describe_body(body: bytes, headers: Mapping[str, str], secret: str | None, *, cut: bool = False) -> str:

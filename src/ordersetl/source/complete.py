@@ -13,7 +13,7 @@ __all__ = ["CLAIM_SPELLINGS", "read_header_claims", "require_complete"]
 
 _ERRORS = ("error", "errors", "error_message", "error_messages", "exception", "fault")
 _SUCCESS = ("success", "ok")
-_FAILURES = {"error", "errors", "fail", "failed", "failure"}
+_FAILURES = {"error", "errors", "fail", "failed", "failure", "partial", "incomplete", "timeout"}
 _MORE = (
     *("has_more", "more", "has_next", "has_next_page", "has_more_pages", "has_more_items", "has_more_results"),
     *(
@@ -56,7 +56,7 @@ _CURSORS = (
 _PLACES = (
     *("meta", "metadata", "links", "link", "pagination", "paging", "page_info", "page", "pages", "pager", "paginator"),
     *("cursor", "cursors", "response_metadata", "paging_info", "pagination_info", "page_meta", "list_info", "info"),
-    "navigation",
+    *("navigation", "data", "result", "results", "response", "body", "payload", "query", "search_metadata"),
 )
 _PAGES = ("total_pages", "page_count", "pages", "last_page", "num_pages", "pages_count")
 _TOTALS = (
@@ -155,15 +155,19 @@ def _find_next_link(value: str) -> str | None:
     return None
 
 
-def _find_error(claims: Mapping[str, Any]) -> str | None:
+def _find_error(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -> str | None:
     for name, value in claims.items():
         plain = _plain(name)
         if plain in _PLAIN["errors"] and _is_filled(value):
-            return f"{name} is {_show(value)}"
+            return f"{where}{name} is {_show(value)}"
         if plain in _PLAIN["success"] and value is False:
-            return f"{name} is false"
-        if plain == "status" and isinstance(value, str) and value.strip().lower() in _FAILURES:
-            return f"{name} is {_show(value)}"
+            return f"{where}{name} is false"
+        if plain == "status" and _text(value) in _FAILURES:
+            return f"{where}{name} is {_show(value)}"
+        if plain in _PLAIN["places"] and isinstance(value, Mapping) and depth < _DEEPEST_PLACE:
+            said = _find_error(value, f"{where}{name}.", depth=depth + 1)
+            if said:
+                return said
     return None
 
 

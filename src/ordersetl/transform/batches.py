@@ -17,6 +17,7 @@ from ordersetl.results import TransformResult
 from ordersetl.runtime import Job
 from ordersetl.source.client import ReceivedPage
 from ordersetl.star.schema import RULES
+from ordersetl.text import many
 from ordersetl.transform.chunks import BatchStaging, ChunkOutcome
 from ordersetl.transform.validate import TimeWindow
 
@@ -227,11 +228,18 @@ def _require_balance(source: BatchMarker, marker: StageMarker) -> None:
     """Nothing may get lost: what came in is accepted, rejected or outside the window.
 
     Raises:
+        DamagedError: the pages hold another number of records than their marker says.
         InternalError: the books do not balance.
     """
+    if source.records != marker.received:
+        raise DamagedError(
+            f"the marker of the raw batch {source.batch} is damaged: it says {many(source.records, 'record')}, and its "
+            f"pages hold {marker.received:,}",
+            hint="Restore the batch from a backup, or move its folder away and fetch its window again.",
+        )
     orders = marker.accepted + sum(marker.rejected.values()) + marker.outside_window
     lines = marker.lines_accepted + sum(marker.lines_rejected.values()) + marker.lines_skipped
-    if not (source.records == marker.received == orders and marker.lines_received == lines >= marker.rows):
+    if not (marker.received == orders and marker.lines_received == lines >= marker.rows):
         raise InternalError(
             f"the books of batch {marker.batch} do not balance: {source.records} records received, {marker.received} "
             f"read, {orders} accounted for; {marker.lines_received} lines read, {lines} accounted for",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from ordersetl.errors import DamagedError, NonsenseError
 from ordersetl.executor import WorkQueue
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
@@ -160,7 +161,13 @@ def _read_pages(chunk: Chunk) -> list[Page]:
 
 def _read_page(chunk: Chunk, number: int, entry: PageEntry) -> Page:
     body = raw.read_page_body(chunk.lake, chunk.batch, entry, since=chunk.window.since)
-    return Page(number, page_text(body, entry.charset))
+    try:
+        return Page(number, page_text(body, entry.charset))
+    except NonsenseError as error:  # it was read so when it came
+        raise DamagedError(
+            f"the marker of the raw batch {chunk.batch} is damaged: {entry.name}: {error.message}",
+            hint=f"Restore {chunk.lake.raw / chunk.batch} from a backup, or move it away and fetch its window again.",
+        ) from error
 
 
 def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
