@@ -5,7 +5,7 @@
     OrdersetlError                    code           exit
     ├── StorageError                  storage        1     the disk refused: full, read-only, not permitted
     │   └── DamagedError              damaged        1     a file that cannot be derived again is not what was written
-    ├── InternalError                 internal       1     a bug: the books do not balance
+    ├── InternalError                 internal       1     a bug: row counts do not reconcile
     ├── ConfigError                   config         2     usage, settings or reference files
     ├── DataError                     data           3     the data itself stands in the way
     │   ├── CheckFailedError          check_failed   3     the curated layer is not what it must be

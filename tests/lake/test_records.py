@@ -110,7 +110,7 @@ STAGES: list[Change] = [
     at("parts", 0, "days", "2025-08-20", value=-1),
     at("source_digest", value="x"),
     at("quarantine_sha256", value=""),
-    at("rejected", "invalid_amount", value=-1),
+    at("counts", "rejected", "invalid_amount", value=-1),
     at("references", "users", value=REFERENCE),
 ]
 MANIFESTS: list[Change] = [

@@ -18,6 +18,7 @@ from ordersetl.lake.staged import (
     has_rejects,
     write_stage,
 )
+from ordersetl.results import BatchCounts
 from ordersetl.runtime import Job
 from ordersetl.star.schema import RULES
 
@@ -42,7 +43,8 @@ def marker(job: Job) -> StageMarker:
 
 
 def test_a_marker_tells_all_that_a_load_needs(job: Job, marker: StageMarker) -> None:
-    assert (marker.received, marker.accepted, marker.rejected, marker.rows) == (3, 2, {"invalid_amount": 1}, 2)
+    counts = marker.counts
+    assert (counts.received, counts.accepted, counts.rejected, marker.rows) == (3, 2, {"invalid_amount": 1}, 2)
     assert [entry.name for entry in marker.references.values()] == ["users.csv"]
     assert all(path.is_file() for path in (*marker.orders_paths(job.lake), *marker.lines_paths(job.lake)))
 
@@ -99,7 +101,7 @@ def test_without_rejects_there_is_no_quarantine_to_miss(job: Job, marker: StageM
 
 
 def test_a_marker_is_written_anew(job: Job, marker: StageMarker) -> None:
-    changed = msgspec.structs.replace(marker, texts_cut=7)
+    changed = msgspec.structs.replace(marker, counts=BatchCounts(texts_cut=7))
     write_stage(job.lake, changed)
     assert find_stage(job.lake, BATCH, rules=RULES, source_digest=None) == changed
 

@@ -56,7 +56,7 @@ def test_a_deep_record_is_rejected_after_its_id_was_judged(
 def test_a_deep_record_outside_the_window_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     window = TimeWindow(since=datetime(2025, 8, 20, tzinfo=UTC))
     found = validate(DeepRecord(order_id="deep", created_at="2025-08-19"), monkeypatch, window)
-    assert (found.outside_window, list(found.rejects)) == (1, [])
+    assert (found.counts.outside_window, list(found.rejects)) == (1, [])
 
 
 def test_the_bulk_path_leaves_a_deep_record_to_the_reader_of_pages(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from importlib import import_module
 from pathlib import Path
-from unittest.mock import patch
+from unittest.mock import PropertyMock, patch
 
 import msgspec
 import polars as pl
@@ -21,6 +21,7 @@ from strategies import encode, histories, record_texts, windows
 
 from ordersetl.errors import DamagedError, InternalError, StorageError
 from ordersetl.lake import raw
+from ordersetl.results import BatchCounts
 from ordersetl.runtime import Job
 from ordersetl.source.client import ReceivedPage
 from ordersetl.source.page import read_head
@@ -224,12 +225,19 @@ def test_a_damaged_page_is_named_and_batches_before_it_are_staged(job: Job) -> N
     assert not (job.lake.staged / SECOND / "stage.json").exists()
 
 
-def test_books_that_do_not_balance_stop_the_work(job: Job) -> None:
+def test_a_marker_that_counts_other_records_stops_the_work(job: Job) -> None:
     write_batch(job, [order()], batch_id=FIRST)
     marker = raw.read_marker(job.lake, FIRST)
     page = msgspec.structs.replace(marker.pages[0], records=2)
     raw.write_marker(job.lake, msgspec.structs.replace(marker, pages=(page,)))
-    with pytest.raises(InternalError, match="2 records received, 1 read"):
+    with pytest.raises(DamagedError, match="2 records, and its pages hold 1"):
+        transform(job)
+
+
+def test_row_counts_that_do_not_reconcile_stop_the_work(job: Job) -> None:
+    write_batch(job, [order()], batch_id=FIRST)
+    lost = patch.object(BatchCounts, "reconciles", new_callable=PropertyMock, return_value=False)
+    with lost, pytest.raises(InternalError, match="do not reconcile"):
         transform(job)
 
 
@@ -325,7 +333,7 @@ def test_pages_that_are_not_those_of_the_batch_are_staged_anew(job: Job) -> None
     source = raw.read_marker(job.lake, FIRST)
     with StagingAhead(job) as ahead:
         ahead.add(FIRST, source.request, source.pages[0])
-        assert stage_batch(job, FIRST, ahead).accepted == 3
+        assert stage_batch(job, FIRST, ahead).counts.accepted == 3
 
 
 def test_nothing_that_was_staged_ahead_stays_after_an_error(job: Job) -> None:

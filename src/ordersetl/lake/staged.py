@@ -16,6 +16,7 @@ from ordersetl.lake.manifest import Manifest, QuarantineEntry
 from ordersetl.lake.raw import ReferenceEntry
 from ordersetl.lake.records import check_stage
 from ordersetl.lake.seal import seal, unseal
+from ordersetl.results import BatchCounts
 from ordersetl.storage.local import read_regular
 
 __all__ = [
@@ -56,7 +57,7 @@ class PartEntry(msgspec.Struct, frozen=True):
 
 
 class StageMarker(msgspec.Struct, frozen=True):
-    """What a batch holds under the rules that made it; the counts are those of results.TransformResult.
+    """What a batch holds under the rules that made it.
 
     ``source_digest`` is the SHA-256 of the raw batch's marker, ``references`` are the files that came with it. So all
     that a load needs of a batch is here. The quarantine file is the rejects of all parts; without any there is none.
@@ -67,25 +68,19 @@ class StageMarker(msgspec.Struct, frozen=True):
     source_digest: str
     references: dict[str, ReferenceEntry]
     parts: tuple[PartEntry, ...]
-    received: int
-    accepted: int
-    outside_window: int
-    rejected: dict[str, int]
-    lines_received: int
-    lines_accepted: int
-    lines_rejected: dict[str, int]
-    texts_cut: int
+    counts: BatchCounts
     quarantine_sha256: str
     quarantine_bytes: int
-    lines_skipped: int = 0
-    deleted: int = 0
-    emptied: int = 0
-    future_updated_at: int = 0
 
     @property
     def days(self) -> set[date]:
         """Days that have orders in it."""
         return {day for part in self.parts for day in part.days}
+
+    @property
+    def orders(self) -> int:
+        """Accepted order versions."""
+        return sum(part.orders.rows for part in self.parts)
 
     @property
     def rows(self) -> int:

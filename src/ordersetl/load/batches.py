@@ -217,7 +217,7 @@ def _next_quarantine(job: Job, standing: Standing, markers: Mapping[str, StageMa
     entries = {} if standing.rebuild else dict(standing.manifest.quarantine)
     for batch, marker in markers.items():
         entries.pop(batch, None)
-        orders, lines = sum(marker.rejected.values()), sum(marker.lines_rejected.values())
+        orders, lines = marker.counts.orders_rejected, marker.counts.rejected_lines
         if orders or lines:
             time_ns = job.lake.quarantine_file(batch).stat().st_mtime_ns
             entries[batch] = QuarantineEntry(

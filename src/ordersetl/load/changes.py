@@ -17,7 +17,7 @@ def count_changes(incoming: Incoming, parts: Sequence[Part], verdicts: Verdicts,
     """What became of the pending versions; each must have become something.
 
     Raises:
-        InternalError: the books do not balance.
+        InternalError: row counts do not reconcile.
     """
     pending = [part.number for part in parts if part.pending]
     left = verdicts.leaving.filter(pl.col("to").is_null())
@@ -39,8 +39,8 @@ def count_changes(incoming: Incoming, parts: Sequence[Part], verdicts: Verdicts,
     became = changes.inserted + changes.updated + changes.unchanged + changes.superseded + gone.height
     if became != incoming.versions:
         raise InternalError(
-            f"the books of the load do not balance: {incoming.versions} order versions came in, {became} are accounted "
-            f"for: {changes}",
+            f"the row counts of the load do not reconcile: {incoming.versions} order versions came in, {became} are "
+            f"accounted for: {changes}",
             hint="This is a bug in ordersetl. Nothing was committed; please report it.",
         )
     return changes

@@ -2,8 +2,7 @@
 
 import hashlib
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 from ordersetl.errors import DamagedError, InternalError, StorageError
@@ -13,7 +12,7 @@ from ordersetl.lake.listing import is_committed, list_batches
 from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.lake.staged import PartEntry, StageMarker
-from ordersetl.results import TransformResult
+from ordersetl.results import BatchCounts, TransformResult
 from ordersetl.runtime import Job
 from ordersetl.source.client import ReceivedPage
 from ordersetl.star.schema import RULES
@@ -143,22 +142,11 @@ def stage_batch(job: Job, batch: str, ahead: StagingAhead | None = None) -> Stag
         source_digest=digest,
         references=source.references,
         parts=tuple(outcome.part for outcome in outcomes),
-        received=sum(o.received for o in outcomes),
-        accepted=sum(o.part.orders.rows for o in outcomes),
-        outside_window=sum(o.outside_window for o in outcomes),
-        rejected=_add(o.rejected for o in outcomes),
-        lines_received=sum(o.lines_received for o in outcomes),
-        lines_accepted=sum(o.lines_accepted for o in outcomes),
-        lines_rejected=_add(o.lines_rejected for o in outcomes),
-        lines_skipped=sum(o.lines_skipped for o in outcomes),
-        deleted=sum(o.deleted for o in outcomes),
-        emptied=sum(o.emptied for o in outcomes),
-        future_updated_at=sum(o.future_updated_at for o in outcomes),
-        texts_cut=sum(o.texts_cut for o in outcomes),
+        counts=sum((outcome.counts for outcome in outcomes), BatchCounts()),
         quarantine_sha256=quarantine_sha256,
         quarantine_bytes=quarantine_bytes,
     )
-    _require_balance(source, marker)
+    _require_reconciled(source, marker)
     staged.write_stage(lake, marker)
     return marker
 
@@ -224,56 +212,47 @@ def _manifest_or_none(lake: Lake) -> Manifest | None:
         return None  # load says so, and folds everything anew
 
 
-def _require_balance(source: BatchMarker, marker: StageMarker) -> None:
+def _require_reconciled(source: BatchMarker, marker: StageMarker) -> None:
     """Nothing may get lost: what came in is accepted, rejected or outside the window.
 
     Raises:
         DamagedError: the pages hold another number of records than their marker says.
-        InternalError: the books do not balance.
+        InternalError: row counts do not reconcile.
     """
-    if source.records != marker.received:
+    if source.records != marker.counts.received:
         raise DamagedError(
             f"the marker of the raw batch {source.batch} is damaged: it says {many(source.records, 'record')}, and its "
-            f"pages hold {marker.received:,}",
+            f"pages hold {marker.counts.received:,}",
             hint="Restore the batch from a backup, or move its folder away and fetch its window again.",
         )
-    orders = marker.accepted + sum(marker.rejected.values()) + marker.outside_window
-    lines = marker.lines_accepted + sum(marker.lines_rejected.values()) + marker.lines_skipped
-    if not (marker.received == orders and marker.lines_received == lines >= marker.rows):
+    counts = marker.counts
+    if not counts.reconciles or marker.rows > counts.lines_accepted or counts.accepted != marker.orders:
         raise InternalError(
-            f"the books of batch {marker.batch} do not balance: {source.records} records received, {marker.received} "
-            f"read, {orders} accounted for; {marker.lines_received} lines read, {lines} accounted for",
+            f"the row counts of batch {marker.batch} do not reconcile: {counts}, {marker.orders} orders, {marker.rows} "
+            "rows",
             hint="This is a bug in ordersetl. Nothing was loaded; please report it with the raw batch.",
         )
 
 
-def _add(counts: Iterable[dict[str, int]]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for count in counts:
-        total.update(count)
-    return dict(sorted(total.items()))
-
-
 def _summary(markers: Sequence[StageMarker], anew: tuple[str, ...], seconds: float) -> TransformResult:
-    rejected = _add(m.rejected for m in markers)
-    lines_rejected = _add(m.lines_rejected for m in markers)
+    counts = sum((marker.counts for marker in markers), BatchCounts())
     return TransformResult(
         batches=tuple(m.batch for m in markers),
         staged_anew=anew,
-        received=sum(m.received for m in markers),
-        accepted=sum(m.accepted for m in markers),
-        rejected=sum(rejected.values()),
-        outside_window=sum(m.outside_window for m in markers),
-        rejected_by_reason=rejected,
-        lines_received=sum(m.lines_received for m in markers),
-        lines_accepted=sum(m.lines_accepted for m in markers),
-        lines_rejected=sum(lines_rejected.values()),
-        lines_rejected_by_reason=lines_rejected,
+        received=counts.received,
+        accepted=counts.accepted,
+        rejected=counts.orders_rejected,
+        outside_window=counts.outside_window,
+        rejected_by_reason=counts.rejected,
+        lines_received=counts.lines_received,
+        lines_accepted=counts.lines_accepted,
+        lines_rejected=counts.rejected_lines,
+        lines_rejected_by_reason=counts.lines_rejected,
         rows=sum(m.rows for m in markers),
-        lines_skipped=sum(m.lines_skipped for m in markers),
-        deleted=sum(m.deleted for m in markers),
-        emptied=sum(m.emptied for m in markers),
-        future_updated_at=sum(m.future_updated_at for m in markers),
-        texts_cut=sum(m.texts_cut for m in markers),
+        lines_skipped=counts.lines_skipped,
+        deleted=counts.deleted,
+        emptied=counts.emptied,
+        future_updated_at=counts.future_updated_at,
+        texts_cut=counts.texts_cut,
         seconds=seconds,
     )

@@ -12,6 +12,7 @@ from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import PageEntry
 from ordersetl.lake.staged import PartEntry, StagedFile
+from ordersetl.results import BatchCounts
 from ordersetl.runtime import Job
 from ordersetl.source.client import ReceivedPage
 from ordersetl.source.page import Page, page_text
@@ -52,17 +53,7 @@ class ChunkOutcome:
 
     part: PartEntry
     pages: int
-    received: int
-    outside_window: int
-    rejected: dict[str, int]
-    lines_received: int
-    lines_accepted: int
-    lines_rejected: dict[str, int]
-    lines_skipped: int
-    deleted: int
-    emptied: int
-    future_updated_at: int
-    texts_cut: int
+    counts: BatchCounts
 
 
 class BatchStaging:
@@ -135,21 +126,7 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
     """
     bulk = chunk.bulk and sum(page.bytes for page in chunk.pages) >= _LEAST_BULK_BYTES
     found = validate_pages(_read_pages(chunk), chunk.window, bulk=bulk)
-    return ChunkOutcome(
-        part=_write_part(chunk, found),
-        pages=len(chunk.pages),
-        received=found.received,
-        outside_window=found.outside_window,
-        rejected=found.rejected,
-        lines_received=found.lines_received,
-        lines_accepted=found.items.height,
-        lines_rejected=found.lines_rejected,
-        lines_skipped=found.lines_skipped,
-        deleted=found.deleted,
-        emptied=found.emptied,
-        future_updated_at=found.future_updated_at,
-        texts_cut=found.texts_cut,
-    )
+    return ChunkOutcome(_write_part(chunk, found), len(chunk.pages), found.counts)
 
 
 def _read_pages(chunk: Chunk) -> list[Page]:
@@ -186,7 +163,7 @@ def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
         rejects=write(
             f"rejects-{chunk.number:05d}.ndjson",
             (reject.to_json(chunk.batch) for reject in found.rejects),
-            sum(found.rejected.values()) + sum(found.lines_rejected.values()),
+            found.counts.orders_rejected + found.counts.rejected_lines,
         ),
         days=dict(days.iter_rows()),
         gone=orders["dt"].null_count(),

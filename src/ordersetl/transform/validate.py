@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from ordersetl.lake.quarantine import Reject
+from ordersetl.results import BatchCounts
 from ordersetl.source.page import MAX_DEPTH, DeepRecord, Page, parse_json, read_records
 from ordersetl.star.frames import ITEM_SCHEMA, ORDER_SCHEMA
 from ordersetl.star.values import read_short_text, read_time
@@ -79,38 +80,13 @@ class Validated:
     """What a chunk of pages holds.
 
     ``orders`` has ORDER_SCHEMA (each ``pos`` once), ``items`` ITEM_SCHEMA; ``found_bad`` is in the order of the pages.
-    A version with which its order leaves has no ``dt``, nothing but its id and time, and no items: it is ``deleted`` or
-    ``emptied``.
-    ``received == orders.height + rejected orders + outside_window``;
-    ``lines_received == items.height + rejected lines + lines_skipped``. ``future_updated_at`` counts the orders whose
-    time was capped.
+    A version with which its order leaves has no ``dt``, nothing but its id and time, and no items.
     """
 
     orders: pl.DataFrame
     items: pl.DataFrame
     found_bad: list[Reject | _RejectedLines]
-    received: int
-    outside_window: int
-    lines_received: int
-    lines_skipped: int
-    deleted: int
-    emptied: int
-    future_updated_at: int
-    texts_cut: int
-
-    @property
-    def rejected(self) -> dict[str, int]:
-        """Rejected orders by reason."""
-        return dict(sorted(Counter(r.reason for r in self.found_bad if isinstance(r, Reject)).items()))
-
-    @property
-    def lines_rejected(self) -> dict[str, int]:
-        """Rejected lines of accepted orders by reason."""
-        reasons: Counter[str] = Counter()
-        for bad in self.found_bad:
-            if isinstance(bad, _RejectedLines):
-                reasons.update(bad.failures.reasons)
-        return dict(sorted(reasons.items()))
+    counts: BatchCounts
 
     @property
     def rejects(self) -> Iterator[Reject]:
@@ -175,19 +151,11 @@ def validate_pages(pages: Sequence[Page], window: TimeWindow, *, bulk: bool = Tr
     plain, plain_items, outside, future = _inside(fast.orders, fast.items, window)
     orders = pl.concat([plain, pl.DataFrame(rest.columns.orders, schema=ORDER_SCHEMA)])
     items = pl.concat([plain_items, pl.DataFrame(rest.columns.items, schema=ITEM_SCHEMA)])
-    counts = rest.counts
     return Validated(
         orders=orders,
         items=items,
         found_bad=sorted(rest.found_bad, key=lambda bad: (bad.page, bad.index)),
-        received=fast.orders.height + counts["received"],
-        outside_window=outside + counts["outside"],
-        lines_received=items.height + counts["lines_skipped"] + counts["lines_rejected"],
-        lines_skipped=counts["lines_skipped"],
-        deleted=counts["deleted"],
-        emptied=counts["emptied"],
-        future_updated_at=future + counts["future"],
-        texts_cut=counts["texts_cut"],
+        counts=_count(rest, orders, items, bulk=fast.orders.height, outside=outside, future=future),
     )
 
 
@@ -209,6 +177,32 @@ class _Judged:
         else:
             self.counts["texts_cut"] += order.texts_cut
             self.columns.add(pos, order, time)
+
+
+def _count(
+    rest: _Judged, orders: pl.DataFrame, items: pl.DataFrame, *, bulk: int, outside: int, future: int
+) -> BatchCounts:
+    """What became of all records: ``rest`` is the models' part; of ``bulk`` read in bulk, ``outside`` were dropped."""
+    counts, reasons, lines = rest.counts, Counter[str](), Counter[str]()
+    for bad in rest.found_bad:
+        if isinstance(bad, Reject):
+            reasons[bad.reason] += 1
+        else:
+            lines.update(bad.failures.reasons)
+    return BatchCounts(
+        received=counts["received"] + bulk,
+        accepted=orders.height,
+        outside_window=outside + counts["outside"],
+        rejected=dict(sorted(reasons.items())),
+        lines_received=items.height + counts["lines_skipped"] + counts["lines_rejected"],
+        lines_accepted=items.height,
+        lines_skipped=counts["lines_skipped"],
+        lines_rejected=dict(sorted(lines.items())),
+        deleted=counts["deleted"],
+        emptied=counts["emptied"],
+        future_updated_at=future + counts["future"],
+        texts_cut=counts["texts_cut"],
+    )
 
 
 def _judge(records: Iterable[tuple[int, Any]], window: TimeWindow) -> _Judged:
