@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from lakes import open_job, order, run, spoil, transform, write_batch
 
+from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.lake.staged import (
     StageMarker,
@@ -18,7 +19,6 @@ from ordersetl.lake.staged import (
     has_rejects,
     write_stage,
 )
-from ordersetl.results import BatchCounts
 from ordersetl.runtime import Job
 from ordersetl.star.schema import RULES
 

@@ -21,7 +21,7 @@ from strategies import encode, histories, record_texts, windows
 
 from ordersetl.errors import DamagedError, InternalError, StorageError
 from ordersetl.lake import raw
-from ordersetl.results import BatchCounts
+from ordersetl.lake.counts import BatchCounts
 from ordersetl.runtime import Job
 from ordersetl.source.client import ReceivedPage
 from ordersetl.source.page import read_head

@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 
 from ordersetl.errors import DamagedError
+from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.integrity import find_problem
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import Manifest, QuarantineEntry
 from ordersetl.lake.raw import ReferenceEntry
 from ordersetl.lake.records import check_stage
 from ordersetl.lake.seal import seal, unseal
-from ordersetl.results import BatchCounts
 from ordersetl.storage.local import read_regular
 
 __all__ = [

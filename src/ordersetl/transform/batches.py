@@ -7,12 +7,13 @@ from typing import Self
 
 from ordersetl.errors import DamagedError, InternalError, StorageError
 from ordersetl.lake import raw, staged
+from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.listing import is_committed, list_batches
 from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.lake.staged import PartEntry, StageMarker
-from ordersetl.results import BatchCounts, TransformResult
+from ordersetl.results import TransformResult
 from ordersetl.runtime import Job
 from ordersetl.source.client import ReceivedPage
 from ordersetl.star.schema import RULES

@@ -9,10 +9,10 @@ import polars as pl
 from ordersetl.errors import DamagedError, NonsenseError
 from ordersetl.executor import WorkQueue
 from ordersetl.lake import raw
+from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import PageEntry
 from ordersetl.lake.staged import PartEntry, StagedFile
-from ordersetl.results import BatchCounts
 from ordersetl.runtime import Job
 from ordersetl.source.client import ReceivedPage
 from ordersetl.source.page import Page, page_text

@@ -12,8 +12,8 @@ from typing import Any
 
 import polars as pl
 
+from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.quarantine import Reject
-from ordersetl.results import BatchCounts
 from ordersetl.source.page import MAX_DEPTH, DeepRecord, Page, parse_json, read_records
 from ordersetl.star.frames import ITEM_SCHEMA, ORDER_SCHEMA
 from ordersetl.star.values import read_short_text, read_time

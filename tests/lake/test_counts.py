@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from ordersetl.results import BatchCounts
+from ordersetl.lake.counts import BatchCounts
 
 SMALL = st.integers(0, 5)
 REASONS = st.dictionaries(st.sampled_from(("invalid_amount", "no_items", "invalid_qty")), st.integers(1, 5))
