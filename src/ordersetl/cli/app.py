@@ -5,9 +5,7 @@ Nothing heavy is imported here: ``ordersetl --help`` must answer at once.
 # ruff: noqa: PLC0415
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -16,24 +14,20 @@ from ordersetl.cli.group import Commands, Invocation
 from ordersetl.cli.hints import OptionsInUse
 from ordersetl.cli.options import (
     ApiUrl,
-    Config,
     Deep,
     Full,
     InstallCompletion,
-    Json,
-    Output,
     Products,
-    Quiet,
     Rebuild,
+    Shared,
     ShowCompletion,
     Since,
     Source,
     Until,
     Users,
-    Verbose,
     Verify,
     Version,
-    Wait,
+    share_options,
 )
 from ordersetl.cli.process import end_process_with, import_pipeline
 from ordersetl.errors import ConfigError
@@ -78,8 +72,9 @@ def _root(
 
 
 @app.command(epilog="Example: ordersetl run --api-url https://shop.example/api --users users.csv")
+@share_options()
 def run(
-    ctx: typer.Context,
+    shared: Shared,
     *,
     since: Since = None,
     until: Until = None,
@@ -89,13 +84,6 @@ def run(
     users: Users = None,
     products: Products = None,
     verify: Verify = False,
-    wait: Wait = 0.0,
-    output: Output = None,
-    config: Config = None,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    version: Version = False,  # noqa: ARG001 - its callback does it
 ) -> None:
     """Fetch what is new, transform, load and check it: the main job.
 
@@ -106,15 +94,16 @@ def run(
         from ordersetl import pipeline
 
         window = _read_window(since, until, full=full)
-        return pipeline.run(settings, window, verify=verify, wait_s=wait, runtime=runtime)
+        return pipeline.run(settings, window, verify=verify, wait_s=shared.wait_s, runtime=runtime)
 
     flags = {"api_url": api_url, "source": source, "users": users, "products": products}
-    _execute(ctx, work, _Common(output, config, json=json, quiet=quiet, verbose=verbose), **flags)
+    _execute(shared, work, **flags)
 
 
 @app.command(epilog="Example: ordersetl extract --since 2025-08-20 --until 2025-08-25")
+@share_options()
 def extract(
-    ctx: typer.Context,
+    shared: Shared,
     *,
     since: Since = None,
     until: Until = None,
@@ -123,13 +112,6 @@ def extract(
     source: Source = None,
     users: Users = None,
     products: Products = None,
-    wait: Wait = 0.0,
-    output: Output = None,
-    config: Config = None,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    version: Version = False,  # noqa: ARG001 - its callback does it
 ) -> None:
     """Fetch a window of orders into raw/; commit it as one batch."""
 
@@ -137,69 +119,51 @@ def extract(
         from ordersetl import pipeline
 
         window = _read_window(since, until, full=full)
-        return pipeline.extract(settings, window, wait_s=wait, runtime=runtime)
+        return pipeline.extract(settings, window, wait_s=shared.wait_s, runtime=runtime)
 
     flags = {"api_url": api_url, "source": source, "users": users, "products": products}
-    _execute(ctx, work, _Common(output, config, json=json, quiet=quiet, verbose=verbose), **flags)
+    _execute(shared, work, **flags)
 
 
 @app.command(epilog="Example: ordersetl transform --json | jq .data.rejected_by_reason")
+@share_options()
 def transform(
-    ctx: typer.Context,
-    *,
-    wait: Wait = 0.0,
-    output: Output = None,
-    config: Config = None,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    version: Version = False,  # noqa: ARG001 - its callback does it
+    shared: Shared,
 ) -> None:
     """Validate raw batches that wait; stage typed orders and lines."""
 
     def work(settings: "Settings", runtime: "Runtime") -> object:
         from ordersetl import pipeline
 
-        return pipeline.transform(settings, wait_s=wait, runtime=runtime)
+        return pipeline.transform(settings, wait_s=shared.wait_s, runtime=runtime)
 
-    _execute(ctx, work, _Common(output, config, json=json, quiet=quiet, verbose=verbose))
+    _execute(shared, work)
 
 
 @app.command(epilog="Example: ordersetl load --verify")
+@share_options()
 def load(
-    ctx: typer.Context,
+    shared: Shared,
     *,
     verify: Verify = False,
     rebuild: Rebuild = False,
-    wait: Wait = 0.0,
-    output: Output = None,
-    config: Config = None,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    version: Version = False,  # noqa: ARG001 - its callback does it
 ) -> None:
     """Fold staged batches into curated/; heal what is damaged there."""
 
     def work(settings: "Settings", runtime: "Runtime") -> object:
         from ordersetl import pipeline
 
-        return pipeline.load(settings, verify=verify, rebuild=rebuild, wait_s=wait, runtime=runtime)
+        return pipeline.load(settings, verify=verify, rebuild=rebuild, wait_s=shared.wait_s, runtime=runtime)
 
-    _execute(ctx, work, _Common(output, config, json=json, quiet=quiet, verbose=verbose))
+    _execute(shared, work)
 
 
 @app.command(epilog="Example: ordersetl check --json | jq '.data.outcomes[] | select(.ok | not)'")
+@share_options(locks=False)
 def check(
-    ctx: typer.Context,
+    shared: Shared,
     *,
     deep: Deep = False,
-    output: Output = None,
-    config: Config = None,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    version: Version = False,  # noqa: ARG001 - its callback does it
 ) -> None:
     """Prove with DuckDB that curated/ is right; exit 3 if it is not.
 
@@ -212,23 +176,10 @@ def check(
         del runtime
         return pipeline.check(settings, deep=deep)
 
-    _execute(ctx, work, _Common(output, config, json=json, quiet=quiet, verbose=verbose))
+    _execute(shared, work)
 
 
-@dataclass(frozen=True)
-class _Common:
-    """The options that every command has."""
-
-    output: Path | None
-    config: Path | None
-    json: bool
-    quiet: bool
-    verbose: bool
-
-
-def _execute(
-    ctx: typer.Context, work: "Callable[[Settings, Runtime], object]", common: _Common, **flags: object
-) -> None:
+def _execute(shared: Shared, work: "Callable[[Settings, Runtime], object]", **flags: object) -> None:
     """Settings, one library call under the signals' eyes, and the result on stdout."""
     from ordersetl.cli import streams
     from ordersetl.cli.signals import Interrupts
@@ -237,14 +188,14 @@ def _execute(
     from ordersetl.runtime import Runtime
     from ordersetl.settings import load_settings
 
-    invocation = ctx.find_object(Invocation) or Invocation()
-    invocation.json, invocation.verbose = common.json, common.verbose
-    options = invocation.options = OptionsInUse.of({"output": common.output, "config": common.config, **flags})
-    streams.start_logging(options, quiet=common.quiet, verbose=common.verbose)
-    settings = load_settings(common.config, output=common.output, **flags)
+    invocation = shared.context.find_object(Invocation) or Invocation()
+    invocation.json, invocation.verbose = shared.json, shared.verbose
+    options = invocation.options = OptionsInUse.of({"output": shared.output, "config": shared.config, **flags})
+    streams.start_logging(options, quiet=shared.quiet, verbose=shared.verbose)
+    settings = load_settings(shared.config, output=shared.output, **flags)
     import_pipeline()
     interrupts = Interrupts()
-    with interrupts.obey(), streams.show_progress(quiet=common.quiet) as progress:
+    with interrupts.obey(), streams.show_progress(quiet=shared.quiet) as progress:
         runtime = Runtime(
             progress=progress,
             checkpoint=interrupts.checkpoint,
@@ -253,9 +204,9 @@ def _execute(
         )
         result = work(settings, runtime)
     failure = check_failure(result) if isinstance(result, CheckResult) else None
-    if common.json:
+    if shared.json:
         streams.print_envelope(invocation.command, result, failure, options)
-    elif not common.quiet:
+    elif not shared.quiet:
         streams.print_result(result, options)
     if failure is not None:
         streams.print_error(failure, options)

@@ -1,8 +1,12 @@
-"""The options of the commands, each with its help."""
+"""The options of the commands, each with its help; and those that all commands share, added by a decorator."""
 # ruff: noqa: PLC0415
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -21,6 +25,7 @@ __all__ = [
     "Products",
     "Quiet",
     "Rebuild",
+    "Shared",
     "Shell",
     "ShowCompletion",
     "Since",
@@ -31,6 +36,7 @@ __all__ = [
     "Verify",
     "Version",
     "Wait",
+    "share_options",
 ]
 
 
@@ -100,3 +106,55 @@ Products = Annotated[Path | None, typer.Option("--products", help="CSV with sku,
 Verify = Annotated[bool, typer.Option("--verify", help="Hash every curated file first, and rebuild what differs.")]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw anew.")]
 Deep = Annotated[bool, typer.Option("--deep", help="Judge raw/ again too, by SQL of its own, order by order.")]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The options that all commands have, as they were given; ``wait_s`` is 0 where the command takes no lock."""
+
+    context: typer.Context
+    output: Path | None
+    config: Path | None
+    json: bool
+    quiet: bool
+    verbose: bool
+    wait_s: float = 0.0
+
+
+def _declare_shared(
+    *,
+    wait_s: Wait = 0.0,
+    output: Output = None,
+    config: Config = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    version: Version = False,
+) -> None:
+    """Say how Typer is to read them, in the order of the help."""
+
+
+def share_options(*, locks: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the shared options after its own; it gets them as its first argument, a :class:`Shared`.
+
+    Args:
+        locks: it takes the lock, so that it can wait for it.
+    """
+    shared = [p for p in inspect.signature(_declare_shared).parameters.values() if locks or p.name != "wait_s"]
+    kept = {field.name for field in fields(Shared)}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(command).parameters.values())[1:]
+
+        @wraps(command)
+        def call(context: typer.Context, **given: Any) -> None:  # noqa: ANN401 - any option's value
+            common = {p.name: given.pop(p.name) for p in shared}
+            command(Shared(context, **{name: common[name] for name in kept & common.keys()}), **given)
+
+        context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+        signature = inspect.Signature([context, *own, *shared])
+        call.__signature__ = signature  # type: ignore[attr-defined] # what Typer reads
+        call.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+        return call
+
+    return decorate
