@@ -537,9 +537,15 @@ def _reference_rows(files: Iterable[bytes | None], key: str) -> Iterator[tuple[s
         reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
         for row in reader:
             cells = {name: text_of(row[name]) for name in reader.fieldnames}
-            found = cells.get(key)
+            found = _key_of(cells.get(key))
             if found is not None and not is_long(found):
                 yield found, cells
+
+
+def _key_of(cell: str | None) -> str | None:
+    """A key as a file has it; a whole number with a fraction of zeros is that number."""
+    whole = re.fullmatch(r"(-?[1-9][0-9]*|-?0)\.0+", cell or "")
+    return cell if whole is None else whole[1].replace("-0", "0")
 
 
 def _fact_rows(
