@@ -55,7 +55,7 @@ def test_nothing_else_is_installed() -> None:
 
 def test_the_metadata() -> None:
     (script,) = entry_points(group="console_scripts", name="ordersetl")
-    assert script.value == "ordersetl.cli.app:main"
+    assert script.value == "ordersetl.cli:main"
     about = distribution("ordersetl").metadata
     assert about["License-Expression"] == "MIT"
     assert about["Requires-Python"] == ">=3.11"
