@@ -34,6 +34,7 @@ from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
 from ordersetl.storage.local import read_regular
 from ordersetl.storage.lock import hold_lock
+from ordersetl.text import format_time
 from ordersetl.transform.batches import StagingAhead, ensure_stage, stage_batch, transform_batches
 from ordersetl.transform.reject_share import require_few_rejects
 
@@ -187,19 +188,15 @@ def _read_window(window: Window, now: datetime) -> Window:
     )
     if since is not None and until is not None and since >= until:
         raise ConfigError(
-            f"the window is empty: since {_iso(since)} is not before until {_iso(until)}",
+            f"the window is empty: since {format_time(since)} is not before until {format_time(until)}",
             hint="Give --since an earlier time than --until.",
         )
     if since is not None and since > now:
         raise ConfigError(
-            f"since {_iso(since)} lies in the future: it is now {_iso(now)}",
+            f"since {format_time(since)} lies in the future: it is now {format_time(now)}",
             hint="Look at the year of --since, and at this machine's clock.",
         )
     return Window(since, until, full=window.full)
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _extract(

@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
+from ordersetl.text import format_time
+
 __all__ = [
     "CheckMetrics",
     "CheckOutcome",
@@ -292,7 +294,7 @@ def to_plain(value: Any) -> Any:  # noqa: ANN401 - JSON out of any result
     if isinstance(value, list | tuple | set | frozenset):
         return [to_plain(member) for member in value]
     if isinstance(value, datetime | date):
-        return value.isoformat().replace("+00:00", "Z")
+        return format_time(value)
     if isinstance(value, float):
         return round(value, 6)
     return str(value) if isinstance(value, Decimal | Path) else value

@@ -3,8 +3,9 @@
 import codecs
 import re
 import unicodedata
+from datetime import date
 
-__all__ = ["look_up_charset", "many", "one_line", "printable"]
+__all__ = ["format_time", "look_up_charset", "many", "one_line", "printable"]
 
 _CHARSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,39}")
 _NO_CHARSETS = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"}
@@ -22,6 +23,11 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Printable text in one line, its white space run together."""
     return printable(" ".join(text.split()))
+
+
+def format_time(moment: date) -> str:
+    """A time, or a date, in ISO 8601; ``Z`` where it is UTC."""
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def many(count: int, one: str, more: str = "") -> str:

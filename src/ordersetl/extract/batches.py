@@ -18,6 +18,7 @@ from ordersetl.source.answer import find_charset
 from ordersetl.source.client import CursorRefusedError, OrdersClient, ReceivedPage, RepeatedError, most_records
 from ordersetl.source.times import find_newest
 from ordersetl.source.trail import PageTrail
+from ordersetl.text import format_time
 from ordersetl.version import __version__
 
 __all__ = ["Origin", "PageWatcher", "ReferenceFile", "Window", "extract_orders"]
@@ -136,8 +137,8 @@ def _request(job: Job, origin: Origin, window: Window, references: Sequence[Refe
         since = end - job.settings.lookback if end else None
     if since is not None and window.until is not None and since >= window.until:
         raise ConfigError(
-            f"the window is empty: this output continues from {_iso(since)}, which is not before until "
-            f"{_iso(window.until)}",
+            f"the window is empty: this output continues from {format_time(since)}, which is not before until "
+            f"{format_time(window.until)}",
             hint="Give --since too, or --full, to fetch again what lies before.",
         )
     return BatchRequest(
@@ -150,10 +151,6 @@ def _request(job: Job, origin: Origin, window: Window, references: Sequence[Refe
         references={file.kind: raw.store_reference(job.lake, file.body, file.name) for file in references},
         continues=window.since is None,
     )
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _begin(job: Job, client: OrdersClient, request: BatchRequest) -> _Batch:

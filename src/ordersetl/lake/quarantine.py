@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from ordersetl.text import format_time
+
 __all__ = ["Reject", "RejectLine", "decode_reject"]
 
 
@@ -40,7 +42,7 @@ class Reject:
             "scope": "order" if self.line is None else "line",
             "reason": self.reason,
             "detail": self.detail,
-            "time": None if self.time is None else self.time.isoformat().replace("+00:00", "Z"),
+            "time": None if self.time is None else format_time(self.time),
             "record": self.record,
         }
         try:

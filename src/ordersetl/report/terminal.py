@@ -21,7 +21,7 @@ from ordersetl.results import (
     RunResult,
     TransformResult,
 )
-from ordersetl.text import many, printable
+from ordersetl.text import format_time, many, printable
 
 __all__ = ["draw"]
 
@@ -77,8 +77,8 @@ def _facts(title: str, facts: Mapping[str, str], complete: _Complete) -> Table:
 
 
 def _extract_facts(result: ExtractResult) -> dict[str, str]:
-    since = _time(result.since) if result.since else "the beginning"
-    until = _time(result.until) if result.until else "now"
+    since = format_time(result.since) if result.since else "the beginning"
+    until = format_time(result.until) if result.until else "now"
     resumed = f", {result.resumed_pages:,} of them kept from an interrupted run" if result.resumed_pages else ""
     retries = f", {many(result.retries, 'retry', 'retries')}" if result.retries else ""
     pages = many(result.pages, "page")
@@ -145,7 +145,7 @@ def _run_facts(result: RunResult) -> dict[str, str]:
 
 
 def _draw_gaps(gaps: Iterable[tuple[datetime, datetime]]) -> Iterator[RenderableType]:
-    for since, until in ((_time(since), _time(until)) for since, until in gaps):
+    for since, until in ((format_time(since), format_time(until)) for since, until in gaps):
         fill = f"ordersetl run --since {since} --until {until}"
         yield Text.assemble(("never fetched ", "yellow"), f"{since} to {until}: {fill}")
 
@@ -247,10 +247,6 @@ def _text(text: str) -> Text:
 
 def _name(name: str, absent: str) -> Text:
     return _text(name or absent)
-
-
-def _time(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _counts(counts: Mapping[str, int]) -> str:

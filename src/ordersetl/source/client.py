@@ -18,6 +18,7 @@ from ordersetl.source.attempt import Answer, Attempts, CursorRefusedError, TryAg
 from ordersetl.source.page import NotJsonError, PageHead, page_text, read_head
 from ordersetl.source.trail import PageTrail, RepeatedError
 from ordersetl.source.transport import open_http
+from ordersetl.text import format_time
 
 __all__ = ["CursorRefusedError", "OrdersClient", "ReceivedPage", "RepeatedError", "most_records", "open_http"]
 
@@ -121,9 +122,9 @@ class OrdersClient:
     def _page(self, request: BatchRequest, cursor: str | None, trail: PageTrail) -> ReceivedPage:
         params = {"limit": str(request.page_size)}
         if request.since is not None:
-            params["updated_since"] = _iso(request.since)
+            params["updated_since"] = format_time(request.since.astimezone(UTC))
         if request.until is not None:
-            params["updated_until"] = _iso(request.until)
+            params["updated_until"] = format_time(request.until.astimezone(UTC))
         if cursor is not None:
             params["cursor"] = cursor
         url = f"{request.url}/orders"
@@ -171,7 +172,3 @@ class OrdersClient:
         self.retries += 1
         failure = state.outcome.exception() if state.outcome else None
         log.info("%s; trying again in %.1f s (attempt %d)", failure, state.upcoming_sleep, state.attempt_number + 1)
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
