@@ -19,10 +19,10 @@ from ordersetl.lake.layout import Lake, batch_id_after, partition_file
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, ReferenceEntry
 from ordersetl.load.batches import load_batches
 from ordersetl.results import LoadResult, TransformResult
-from ordersetl.runtime import Job, Runtime
+from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
 from ordersetl.storage.local import Disk, Step
-from ordersetl.storage.lock import hold_lock
+from ordersetl.storage.lock import acquire_lock
 from ordersetl.transform.batches import ensure_stage, transform_batches
 
 __all__ = [
@@ -97,17 +97,17 @@ def open_job(
     now: Callable[[], datetime] | None = None,
     disk: Disk | None = None,
     **settings: Any,
-) -> Iterator[Job]:
+) -> Iterator[RunContext]:
     """A job that holds the lock of the output ``root``: serial, without syncs, with a clock of its own."""
     now = now or Clock()
     disk = disk or LaxDisk()
     lake = Lake(root, disk)
     root.mkdir(parents=True, exist_ok=True)
-    with hold_lock(lake.lock, disk=lake.disk, now=now) as hold:
-        yield Job(
+    with acquire_lock(lake.lock, disk=lake.disk, now=now) as lock:
+        yield RunContext(
             lake,
             Settings(output=root, **{"workers": 1, **settings}),
-            hold,
+            lock,
             executor or SerialExecutor(),
             Runtime(now=now, disk=disk, sleep=lambda _: None),
             threads or SerialExecutor(),
@@ -133,7 +133,7 @@ def order(order_id: object = "o-1", day: object = 20, **fields: object) -> dict[
 
 
 def write_batch(
-    job: Job,
+    context: RunContext,
     records: Sequence[object],
     *,
     pages_of: int = 2,
@@ -149,7 +149,7 @@ def write_batch(
     Without records it has one empty page. ``batch_id`` may be older than batches that are there. ``since`` is enforced
     unless the tool chose it to continue.
     """
-    lake, began = job.lake, job.now()
+    lake, began = context.lake, context.now()
     batch = batch_id or batch_id_after(began, max(raw.list_batches(lake), default=None))
     texts = [record if isinstance(record, Raw) else encode(record) for record in records]
     given = {kind: body for kind, body in (("users", users), ("products", products)) if body is not None}
@@ -167,7 +167,7 @@ def write_batch(
             until=until,
             window_end=until or began,
             request=request,
-            committed_at=job.now(),
+            committed_at=context.now(),
             tool="test",
             pages=tuple(_write_page(lake, batch, number, page) for number, page in enumerate(cut, 1)),
             references=references,
@@ -181,20 +181,20 @@ def _write_page(lake: Lake, batch: str, number: int, texts: Sequence[str]) -> Pa
     return raw.write_page(lake, batch, number, body.encode(), records=len(texts))
 
 
-def transform(job: Job, **options: Any) -> TransformResult:
+def transform(context: RunContext, **options: Any) -> TransformResult:
     """The transform stage."""
-    return transform_batches(job, **options)
+    return transform_batches(context, **options)
 
 
-def load(job: Job, **options: Any) -> LoadResult:
+def load(context: RunContext, **options: Any) -> LoadResult:
     """The load stage, staging what it needs."""
-    return load_batches(job, lambda batch: ensure_stage(job, batch), **options)
+    return load_batches(context, lambda batch: ensure_stage(context, batch), **options)
 
 
-def run(job: Job, **options: Any) -> LoadResult:
+def run(context: RunContext, **options: Any) -> LoadResult:
     """Transform, then load."""
-    transform_batches(job)
-    return load(job, **options)
+    transform_batches(context)
+    return load(context, **options)
 
 
 def curated_bytes(lake: Lake) -> dict[str, bytes]:

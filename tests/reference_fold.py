@@ -26,7 +26,7 @@ __all__ = [
     "Order",
     "Reject",
     "Rejected",
-    "Verdicts",
+    "ResolvedVersions",
     "fold",
     "judge",
     "judge_batch",
@@ -163,7 +163,7 @@ class Reject:
 
 
 @dataclass(frozen=True)
-class Verdicts:
+class ResolvedVersions:
     """What became of a batch: accepted orders by position, refusals in order, and how many lay outside the window.
 
     ``gone`` are the other accepted versions, by position; ``future`` counts the accepted ones that were capped.
@@ -438,7 +438,7 @@ def _settle_amount(stated: int | None, lines: Iterable[Line]) -> int:
 # One batch
 
 
-def judge_batch(batch: Batch) -> Verdicts:
+def judge_batch(batch: Batch) -> ResolvedVersions:
     """What becomes of each record of a batch."""
     orders: dict[int, Order] = {}
     gone: dict[int, Gone] = {}
@@ -461,7 +461,7 @@ def judge_batch(batch: Batch) -> Verdicts:
             else:
                 gone[index] = replace(verdict, updated_at=counts_as)
         refused += [Reject(r.scope, r.reason, index, r.line) for r in reasons]
-    return Verdicts(orders, gone, tuple(refused), outside, future)
+    return ResolvedVersions(orders, gone, tuple(refused), outside, future)
 
 
 def rejects(batch: Batch) -> list[Reject]:
@@ -489,14 +489,14 @@ def fold(batches: Sequence[Batch]) -> dict[str, bytes]:
     """The bytes of every curated file, by path below ``curated/``; nothing where there is no batch."""
     if not batches:
         return {}
-    verdicts = [judge_batch(batch) for batch in batches]
+    resolved = [judge_batch(batch) for batch in batches]
     versions = [
         (version.updated_at, number, position, version)
-        for number, verdict in enumerate(verdicts)
+        for number, verdict in enumerate(resolved)
         for position, version in verdict.accepted.items()
     ]
     winners = {version.order_id: version for *_, version in sorted(versions, key=lambda version: version[:3])}
-    orders = [order for verdict in verdicts for order in verdict.orders.values()]
+    orders = [order for verdict in resolved for order in verdict.orders.values()]
     users = _fold_users([batch.users for batch in batches], {o.user_id for o in orders if o.user_id is not None})
     products = _fold_products([batch.products for batch in batches], {x.sku for o in orders for x in o.lines})
     partitions: dict[str, list[tuple[Cell, ...]]] = {}

@@ -11,7 +11,7 @@ import pytest
 from lakes import SerialExecutor, open_job
 
 from ordersetl.executor import WorkQueue, background, map_bounded
-from ordersetl.runtime import Job, count_cores
+from ordersetl.runtime import RunContext, count_cores
 
 
 class HeldExecutor(Executor):
@@ -47,7 +47,7 @@ def held() -> HeldExecutor:
 
 
 @pytest.fixture
-def job(tmp_path: Path, held: HeldExecutor) -> Iterator[Job]:
+def context(tmp_path: Path, held: HeldExecutor) -> Iterator[RunContext]:
     with open_job(tmp_path / "output", executor=held, workers=2) as opened:
         yield opened
 
@@ -58,8 +58,8 @@ def double(number: int) -> int:
     return 2 * number
 
 
-def test_no_more_is_under_way_than_there_are_workers(job: Job, held: HeldExecutor) -> None:
-    queue = WorkQueue(job, double)
+def test_no_more_is_under_way_than_there_are_workers(context: RunContext, held: HeldExecutor) -> None:
+    queue = WorkQueue(context, double)
     for number in range(5):
         queue.put(number)
     assert len(held.taken) == 2
@@ -69,12 +69,12 @@ def test_no_more_is_under_way_than_there_are_workers(job: Job, held: HeldExecuto
 
 
 def test_results_come_in_the_order_of_the_items(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(3) as threads, open_job(tmp_path / "output", executor=threads, workers=2) as job:
-        assert list(map_bounded(job, double, range(50))) == [2 * number for number in range(50)]
+    with ThreadPoolExecutor(3) as threads, open_job(tmp_path / "output", executor=threads, workers=2) as context:
+        assert list(map_bounded(context, double, range(50))) == [2 * number for number in range(50)]
 
 
-def test_one_item_more_is_mapped_than_there_are_workers(job: Job, held: HeldExecutor) -> None:
-    results = map_bounded(job, double, range(9))
+def test_one_item_more_is_mapped_than_there_are_workers(context: RunContext, held: HeldExecutor) -> None:
+    results = map_bounded(context, double, range(9))
     assert len(held.taken) == 3
     held.do()
     assert next(results) == 0
@@ -82,8 +82,8 @@ def test_one_item_more_is_mapped_than_there_are_workers(job: Job, held: HeldExec
     held.do_all()
 
 
-def test_what_is_awaited_bounds_what_is_begun(job: Job, held: HeldExecutor) -> None:
-    queue = WorkQueue(job, double)
+def test_what_is_awaited_bounds_what_is_begun(context: RunContext, held: HeldExecutor) -> None:
+    queue = WorkQueue(context, double)
     for number in range(9):
         queue.put(number)
     results = queue.results()
@@ -97,8 +97,8 @@ def test_what_is_awaited_bounds_what_is_begun(job: Job, held: HeldExecutor) -> N
     held.do_all()
 
 
-def test_after_an_error_nothing_new_is_begun(job: Job, held: HeldExecutor) -> None:
-    queue = WorkQueue(job, double)
+def test_after_an_error_nothing_new_is_begun(context: RunContext, held: HeldExecutor) -> None:
+    queue = WorkQueue(context, double)
     for number in (-1, 1, 2, 3):
         queue.put(number)
     held.do()
@@ -110,8 +110,8 @@ def test_after_an_error_nothing_new_is_begun(job: Job, held: HeldExecutor) -> No
     assert len(held.taken) == 2
 
 
-def test_room_is_awaited_until_every_item_is_begun(job: Job, held: HeldExecutor) -> None:
-    queue = WorkQueue(job, double)
+def test_room_is_awaited_until_every_item_is_begun(context: RunContext, held: HeldExecutor) -> None:
+    queue = WorkQueue(context, double)
     for number in range(4):
         queue.put(number)
     waiting = threading.Thread(target=queue.await_room)
@@ -123,8 +123,8 @@ def test_room_is_awaited_until_every_item_is_begun(job: Job, held: HeldExecutor)
     queue.await_room()  # there is room already
 
 
-def test_no_room_is_awaited_after_an_error(job: Job, held: HeldExecutor) -> None:
-    queue = WorkQueue(job, double)
+def test_no_room_is_awaited_after_an_error(context: RunContext, held: HeldExecutor) -> None:
+    queue = WorkQueue(context, double)
     for number in (-1, 1, 2):
         queue.put(number)
     held.do()
@@ -141,8 +141,8 @@ def test_closing_waits_for_what_is_under_way(tmp_path: Path) -> None:
         may_end.wait(10)
         done.append(number)
 
-    with ThreadPoolExecutor(1) as threads, open_job(tmp_path / "output", executor=threads) as job:
-        queue = WorkQueue(job, work)
+    with ThreadPoolExecutor(1) as threads, open_job(tmp_path / "output", executor=threads) as context:
+        queue = WorkQueue(context, work)
         for number in range(4):
             queue.put(number)
         begun.wait(10)
@@ -164,8 +164,8 @@ class FarExecutor(HeldExecutor):
 def test_19_what_was_handed_out_is_awaited_and_never_presumed_cancelled(tmp_path: Path) -> None:
     far = FarExecutor()
     done: list[int] = []
-    with open_job(tmp_path / "output", executor=far, workers=2) as job:
-        queue = WorkQueue(job, done.append)
+    with open_job(tmp_path / "output", executor=far, workers=2) as context:
+        queue = WorkQueue(context, done.append)
         for number in range(3):
             queue.put(number)
         closing = threading.Thread(target=queue.close)
@@ -178,8 +178,8 @@ def test_19_what_was_handed_out_is_awaited_and_never_presumed_cancelled(tmp_path
     assert done == [0, 1]
 
 
-def test_19_an_error_of_what_is_given_up_is_not_raised(job: Job, held: HeldExecutor) -> None:
-    queue = WorkQueue(job, double)
+def test_19_an_error_of_what_is_given_up_is_not_raised(context: RunContext, held: HeldExecutor) -> None:
+    queue = WorkQueue(context, double)
     queue.put(-1)
     held.do()
     queue.close()
@@ -187,8 +187,8 @@ def test_19_an_error_of_what_is_given_up_is_not_raised(job: Job, held: HeldExecu
 
 def test_21_what_only_this_process_can_do_runs_on_its_own_threads(tmp_path: Path) -> None:
     far, threads = HeldExecutor(), SerialExecutor()
-    with open_job(tmp_path / "output", executor=far, threads=threads) as job:
-        with background(job, double, 2) as doubled:
+    with open_job(tmp_path / "output", executor=far, threads=threads) as context:
+        with background(context, double, 2) as doubled:
             pass
         assert (doubled.result(), far.taken) == (4, [])
 
@@ -196,8 +196,8 @@ def test_21_what_only_this_process_can_do_runs_on_its_own_threads(tmp_path: Path
 @pytest.mark.parametrize("width", [3, lambda: 3])
 def test_22_an_executor_is_asked_for_its_width(tmp_path: Path, width: int | Callable[[], int]) -> None:
     with open_job(tmp_path / "output", workers=None) as opened:
-        job = dataclasses.replace(opened, runtime=dataclasses.replace(opened.runtime, width=width))
-        assert job.workers == 3
+        context = dataclasses.replace(opened, runtime=dataclasses.replace(opened.runtime, width=width))
+        assert context.workers == 3
         with ThreadPoolExecutor(5) as five:
             assert dataclasses.replace(opened, executor=five).workers == 5
         assert opened.workers == count_cores()
@@ -216,8 +216,8 @@ def test_work_in_the_background_is_awaited_after_an_error(tmp_path: Path) -> Non
         done.append(number)
         return number
 
-    with ThreadPoolExecutor(1) as threads, open_job(tmp_path / "output", threads=threads) as job:
-        with pytest.raises(RuntimeError), background(job, work, 1):
+    with ThreadPoolExecutor(1) as threads, open_job(tmp_path / "output", threads=threads) as context:
+        with pytest.raises(RuntimeError), background(context, work, 1):
             _fail_after(may_end)
         assert done == [1]
 

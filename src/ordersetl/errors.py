@@ -4,14 +4,14 @@
 
     OrdersetlError                    code           exit
     ├── StorageError                  storage        1     the disk refused: full, read-only, not permitted
-    │   └── DamagedError              damaged        1     a file that cannot be derived again is not what was written
+    │   └── CorruptedError              damaged        1     a file that cannot be derived again is not what was written
     ├── InternalError                 internal       1     a bug: row counts do not reconcile
     ├── ConfigError                   config         2     usage, settings or reference files
     ├── DataError                     data           3     the data itself stands in the way
     │   ├── CheckFailedError          check_failed   3     the curated layer is not what it must be
     │   └── TooManyRejectsError       rejects        3     more was rejected than the settings allow
     ├── SourceError                   source         4     the API failed for good: try again later
-    │   └── NonsenseError             nonsense       4     the API answered something that is no page of orders
+    │   └── InvalidResponseError             nonsense       4     the API answered something that is no page of orders
     ├── LockedError                   locked         5     another run holds the output
     └── InterruptedRunError           interrupted    130   a signal ended the run at a safe point
 
@@ -23,12 +23,12 @@ from typing import ClassVar
 __all__ = [
     "CheckFailedError",
     "ConfigError",
-    "DamagedError",
+    "CorruptedError",
     "DataError",
     "InternalError",
     "InterruptedRunError",
+    "InvalidResponseError",
     "LockedError",
-    "NonsenseError",
     "OrdersetlError",
     "SourceError",
     "StorageError",
@@ -54,7 +54,7 @@ class StorageError(OrdersetlError):
     code = "storage"
 
 
-class DamagedError(StorageError):
+class CorruptedError(StorageError):
     """A raw file (the source of truth) differs from what its commit marker recorded."""
 
     code = "damaged"
@@ -99,7 +99,7 @@ class SourceError(OrdersetlError):
     exit_code = 4
 
 
-class NonsenseError(SourceError):
+class InvalidResponseError(SourceError):
     """The API answered, but not with a page of orders."""
 
     code = "nonsense"

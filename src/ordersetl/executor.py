@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import contextmanager, suppress
 from typing import Generic, ParamSpec, TypeVar
 
-from ordersetl.runtime import Job
+from ordersetl.runtime import RunContext
 
 __all__ = ["WorkQueue", "background", "map_bounded"]
 
@@ -17,10 +17,10 @@ _Given = ParamSpec("_Given")
 
 @contextmanager
 def background(
-    job: Job, work: Callable[_Given, _Out], *given: _Given.args, **named: _Given.kwargs
+    context: RunContext, work: Callable[_Given, _Out], *given: _Given.args, **named: _Given.kwargs
 ) -> Iterator[Future[_Out]]:
     """Have work done on this process's threads while the block runs; it is awaited at its end, also after an error."""
-    future = job.threads.submit(work, *given, **named)
+    future = context.threads.submit(work, *given, **named)
     try:
         yield future
     finally:
@@ -34,13 +34,13 @@ class WorkQueue(Generic[_In, _Out]):
     what is under way is awaited before the error goes on.
 
     Args:
-        job: its executor does the work.
+        context: its executor does the work.
         work: what is done with each item; like the items, it pickles.
         spare: how many more items are under way, since some wait for the disk.
     """
 
-    def __init__(self, job: Job, work: Callable[[_In], _Out], *, spare: int = 0) -> None:
-        self._job = job
+    def __init__(self, context: RunContext, work: Callable[[_In], _Out], *, spare: int = 0) -> None:
+        self._job = context
         self._work = work
         self._spare = spare
         self._waiting: deque[_In] = deque()
@@ -92,9 +92,9 @@ class WorkQueue(Generic[_In, _Out]):
             running += 1
 
 
-def map_bounded(job: Job, work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
+def map_bounded(context: RunContext, work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
     """Results in the order of the items, by a :class:`WorkQueue` with one item to spare."""
-    queue = WorkQueue(job, work, spare=1)
+    queue = WorkQueue(context, work, spare=1)
     for item in items:
         queue.put(item)
     return queue.results()

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 
 from ordersetl.check.layer import check as check_layer
-from ordersetl.errors import ConfigError, DamagedError
+from ordersetl.errors import ConfigError, CorruptedError
 from ordersetl.extract.batches import Origin, PageWatcher, ReferenceFile, Window, extract_orders
 from ordersetl.extract.origin import SAMPLE, choose_origin, read_references, require_one_kind
 from ordersetl.lake.commit import recover
@@ -29,11 +29,11 @@ from ordersetl.lake.runs import keep_report
 from ordersetl.load.batches import load_batches
 from ordersetl.report.failures import check_failure
 from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
-from ordersetl.runtime import Job, Runtime, count_cores
+from ordersetl.runtime import RunContext, Runtime, count_cores
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
 from ordersetl.storage.local import read_regular
-from ordersetl.storage.lock import hold_lock
+from ordersetl.storage.lock import acquire_lock
 from ordersetl.text import format_time
 from ordersetl.transform.batches import StagingAhead, ensure_stage, stage_batch, transform_batches
 from ordersetl.transform.reject_share import require_few_rejects
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 _RUNTIME = Runtime()
 _WINDOW = Window()
-_MOST_LOOKS = 3
+_MAX_LOOKS = 3
 
 
 def extract(
@@ -73,14 +73,14 @@ def extract(
     window, origin = _read_window(window, runtime.now()), choose_origin(settings)
     with runtime.interruptible():  # a pipe may keep it waiting
         references = read_references(settings, origin, users, products, Lake(settings.output))
-    with _open_job(settings, runtime, wait_s) as (job, _):
-        return _extract(job, origin, window, references)
+    with _open_context(settings, runtime, wait_s) as (context, _):
+        return _extract(context, origin, window, references)
 
 
 def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RUNTIME) -> TransformResult:
     """Stage the batches that wait to be loaded, and quarantine what they hold that is no order."""
-    with _open_job(settings, runtime, wait_s, is_new=False) as (job, _):
-        return transform_batches(job)
+    with _open_context(settings, runtime, wait_s, is_new=False) as (context, _):
+        return transform_batches(context)
 
 
 def load(
@@ -100,8 +100,8 @@ def load(
         wait_s: seconds to wait for another run to end.
         runtime: what surrounds the command.
     """
-    with _open_job(settings, runtime, wait_s, is_new=False) as (job, recovered):
-        return _load(job, recovered=recovered, verify=verify, rebuild=rebuild)
+    with _open_context(settings, runtime, wait_s, is_new=False) as (context, recovered):
+        return _load(context, recovered=recovered, verify=verify, rebuild=rebuild)
 
 
 def check(settings: Settings, *, deep: bool = False) -> CheckResult:
@@ -111,7 +111,7 @@ def check(settings: Settings, *, deep: bool = False) -> CheckResult:
     well: nothing is raised where it is not.
     """
     lake = find_lake(settings.output)
-    for _ in range(_MOST_LOOKS):
+    for _ in range(_MAX_LOOKS):
         before = _committed(lake)
         result = check_layer(lake, deep=deep)
         if result.ok or (_committed(lake) == before and not lake.pending.exists()):
@@ -141,17 +141,20 @@ def run(
     window, origin = _read_window(window, runtime.now()), choose_origin(settings)
     with runtime.interruptible():  # a pipe may keep it waiting
         references = read_references(settings, origin, users, products, Lake(settings.output))
-    with _open_job(settings, runtime, wait_s) as (job, recovered), keep_report(job) as report:
-        with StagingAhead(job) as ahead:
-            extracted = _extract(job, origin, window, references, on_page=ahead.add)
+    with (
+        _open_context(settings, runtime, wait_s) as (context, recovered),
+        keep_report(context.lake, context.now()) as report,
+    ):
+        with StagingAhead(context) as ahead:
+            extracted = _extract(context, origin, window, references, on_page=ahead.add)
             report.add("extract", extracted)
-            transformed = transform_batches(job, ahead=ahead)
+            transformed = transform_batches(context, ahead=ahead)
         report.add("transform", transformed)
-        require_few_rejects(job.lake, transformed, settings)
-        loaded = _load(job, recovered=recovered, verify=verify)
+        require_few_rejects(context.lake, transformed, settings)
+        loaded = _load(context, recovered=recovered, verify=verify)
         report.add("load", loaded)
         days = {day for file in loaded.written if (day := partition_day(file)) is not None}
-        checked = check_layer(job.lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
+        checked = check_layer(context.lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
         report.add("check", checked)
         seconds = {
             "extract": extracted.seconds,
@@ -171,7 +174,7 @@ def run(
             check=checked,
             seconds=seconds,
             report=report.path.as_posix(),
-            warnings=tuple(_describe_raw(job.lake)),
+            warnings=tuple(_describe_raw(context.lake)),
             gaps=extracted.gaps,
         )
 
@@ -200,33 +203,33 @@ def _read_window(window: Window, now: datetime) -> Window:
 
 
 def _extract(
-    job: Job,
+    context: RunContext,
     origin: Origin,
     window: Window,
     references: Sequence[ReferenceFile],
     on_page: PageWatcher | None = None,
 ) -> ExtractResult:
-    require_one_kind(job.lake, origin)
-    transport = job.runtime.transport
+    require_one_kind(context.lake, origin)
+    transport = context.runtime.transport
     if origin.source == SAMPLE:
         from ordersetl.source.sample import sample_app  # noqa: PLC0415 - real runs do without
 
         transport = httpx.WSGITransport(app=sample_app())
-    with open_http(job.settings, transport) as http:
-        client = OrdersClient(http, job.settings, sleep=job.runtime.sleep, now=job.runtime.now)
-        return extract_orders(job, client, origin, window, references, on_page=on_page)
+    with open_http(context.settings, transport) as http:
+        client = OrdersClient(http, context.settings, sleep=context.runtime.sleep, now=context.runtime.now)
+        return extract_orders(context, client, origin, window, references, on_page=on_page)
 
 
-def _load(job: Job, *, recovered: bool, verify: bool, rebuild: bool = False) -> LoadResult:
-    stager = partial(stage_batch if rebuild else ensure_stage, job)
-    result = load_batches(job, stager, verify=verify, rebuild=rebuild)
+def _load(context: RunContext, *, recovered: bool, verify: bool, rebuild: bool = False) -> LoadResult:
+    provider = partial(stage_batch if rebuild else ensure_stage, context)
+    result = load_batches(context, provider, verify=verify, rebuild=rebuild)
     return dataclasses.replace(result, recovered=recovered)
 
 
 @contextlib.contextmanager
-def _open_job(
+def _open_context(
     settings: Settings, runtime: Runtime, wait_s: float, *, is_new: bool = True
-) -> Iterator[tuple[Job, bool]]:
+) -> Iterator[tuple[RunContext, bool]]:
     """The job of one writing command, and whether it carried an interrupted commit through.
 
     The output's folder is there, its lock is held, and the curated layer is in a committed state. Where ``is_new``
@@ -234,7 +237,7 @@ def _open_job(
     """
     lake = (make_lake if is_new else find_lake)(settings.output, runtime.disk)
     with (
-        hold_lock(lake.lock, disk=lake.disk, wait_s=wait_s, now=runtime.now, sleep=runtime.sleep) as hold,
+        acquire_lock(lake.lock, disk=lake.disk, wait_s=wait_s, now=runtime.now, sleep=runtime.sleep) as lock,
         contextlib.ExitStack() as stack,
     ):
         lake.require_own_folders()
@@ -248,7 +251,7 @@ def _open_job(
         # one thread more than there are workers: some of what is under way waits for the disk
         executor = runtime.executor or stack.enter_context(ThreadPoolExecutor((settings.workers or count_cores()) + 1))
         threads = runtime.threads or stack.enter_context(ThreadPoolExecutor(2))
-        yield Job(lake, settings, hold, executor, runtime, threads), recovered
+        yield RunContext(lake, settings, lock, executor, runtime, threads), recovered
 
 
 def _describe_raw(lake: Lake) -> list[str]:
@@ -256,7 +259,7 @@ def _describe_raw(lake: Lake) -> list[str]:
     said = []
     try:
         manifest = read_manifest(lake)
-    except DamagedError:
+    except CorruptedError:
         manifest = None
     there = set(list_batches(lake)) if manifest else set()
     if manifest and (gone := sorted(set(manifest.batches) - there)):

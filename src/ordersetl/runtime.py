@@ -14,9 +14,9 @@ import httpx
 from ordersetl.lake.layout import Lake
 from ordersetl.settings import Settings
 from ordersetl.storage.local import Disk
-from ordersetl.storage.lock import Hold
+from ordersetl.storage.lock import Lock
 
-__all__ = ["Job", "Progress", "Runtime", "SilentProgress", "count_cores"]
+__all__ = ["Progress", "RunContext", "Runtime", "SilentProgress", "count_cores"]
 
 
 class Progress(Protocol):
@@ -67,7 +67,7 @@ class Runtime:
 
 
 @dataclass(frozen=True)
-class Job:
+class RunContext:
     """One writing command at work on one output, which it alone may change.
 
     ``executor`` computes, perhaps elsewhere. ``threads`` are this process's own, for what only it can do beside that.
@@ -75,7 +75,7 @@ class Job:
 
     lake: Lake
     settings: Settings
-    hold: Hold
+    lock: Lock
     executor: Executor
     runtime: Runtime
     threads: Executor

@@ -19,7 +19,7 @@ from ordersetl.check import tables as duckdb_files
 from ordersetl.check.layer import check
 from ordersetl.errors import StorageError
 from ordersetl.lake.layout import Lake, partition_day, partition_file
-from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, read_manifest, seal_manifest
+from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, encode_manifest, read_manifest
 from ordersetl.resources import locate
 from ordersetl.results import CheckOutcome, CheckResult, OpenOrder
 from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, FACT_ORDER
@@ -115,7 +115,7 @@ def measure(path: Path, entry: FileEntry) -> FileEntry:
 
 
 def write_manifest(lake: Lake, manifest: Manifest) -> None:
-    lake.manifest.write_bytes(seal_manifest(manifest))
+    lake.manifest.write_bytes(encode_manifest(manifest))
 
 
 def record_file(lake: Lake, name: str, **changes: object) -> None:
@@ -597,7 +597,7 @@ def test_open_are_rejected_orders_without_a_later_good_version(layer: Layer, tmp
 
 
 def test_no_room_for_temporary_files_is_a_storage_error(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duckdb_files, "_LEAST_MEMORY_MB", 1)
+    monkeypatch.setattr(duckdb_files, "_MIN_MEMORY_MB", 1)
     monkeypatch.setattr(duckdb_files, "_MEMORY_MB_A_THREAD", 0)
     with pytest.raises(StorageError, match="could not be finished"):
         check(lake)

@@ -21,10 +21,10 @@ from strategies import batches, encode
 from ordersetl.check.layer import check
 from ordersetl.check.unparseable_pages import split_page
 from ordersetl.lake.layout import Lake, partition_day
-from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, read_manifest, seal_manifest
+from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, encode_manifest, read_manifest
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, page_name, read_marker, write_marker
 from ordersetl.results import CheckOutcome
-from ordersetl.runtime import Job
+from ordersetl.runtime import RunContext
 from ordersetl.source.page import DeepRecord
 
 FIRST = datetime(2025, 9, 1, tzinfo=UTC)
@@ -50,7 +50,7 @@ def write_lake(root: Path, given_batches: Sequence[Batch], variety: int | None =
         quarantine[batch_id(number)] = write_quarantine(lake, batch_id(number), read[-1], half)
     files = {name: write_file(lake, name, body) for name, body in fold(read).items()}
     manifest = Manifest(batches=tuple(map(batch_id, range(len(read)))), files=files, quarantine=quarantine)
-    lake.manifest.write_bytes(seal_manifest(manifest))
+    lake.manifest.write_bytes(encode_manifest(manifest))
     return lake
 
 
@@ -162,7 +162,7 @@ def test_an_order_lost_made_up_or_stale_is_named(tmp_path: Path) -> None:
     files = {name: write_file(lake, name, body) for name, body in wrong.items()}
     manifest = read_manifest(lake)
     assert manifest is not None
-    lake.manifest.write_bytes(seal_manifest(msgspec.structs.replace(manifest, files=files)))
+    lake.manifest.write_bytes(encode_manifest(msgspec.structs.replace(manifest, files=files)))
     failed = {name: outcome for name, outcome in check_deeply(lake).items() if not outcome.ok}
     assert set(failed) == {"raw_orders"}
     assert [(row["order_id"], row["problem"]) for row in failed["raw_orders"].samples] == [
@@ -212,22 +212,22 @@ RAW_NASTY = {
 @pytest.mark.parametrize("record", RAW_NASTY.values(), ids=RAW_NASTY)
 @pytest.mark.parametrize("continues", [True, False])
 def test_what_a_run_makes_of_nasty_records_is_no_alarm(tmp_path: Path, record: bytes, *, continues: bool) -> None:
-    with open_job(tmp_path / "output") as job:
-        write_with(job, record, since=datetime(2025, 8, 1, tzinfo=UTC), continues=continues)
-        run(job)
-        outcomes = check_deeply(job.lake)
+    with open_job(tmp_path / "output") as context:
+        write_with(context, record, since=datetime(2025, 8, 1, tzinfo=UTC), continues=continues)
+        run(context)
+        outcomes = check_deeply(context.lake)
     assert [outcome for outcome in outcomes.values() if not outcome.ok] == []
 
 
-def write_with(job: Job, record: bytes, **options: Any) -> None:
+def write_with(context: RunContext, record: bytes, **options: Any) -> None:
     """Commit a batch whose one page holds a good order and these bytes."""
-    batch = write_lake_batch(job, [order("stays", 1), Raw('"here"')], **options)
-    marker = read_marker(job.lake, batch)
-    path = job.lake.raw / batch / page_name(1)
+    batch = write_lake_batch(context, [order("stays", 1), Raw('"here"')], **options)
+    marker = read_marker(context.lake, batch)
+    path = context.lake.raw / batch / page_name(1)
     body = path.read_bytes().replace(b'"here"', record)
     path.write_bytes(body)
     entry = msgspec.structs.replace(marker.pages[0], sha256=hashlib.sha256(body).hexdigest(), bytes=len(body))
-    write_marker(job.lake, msgspec.structs.replace(marker, pages=(entry,)))
+    write_marker(context.lake, msgspec.structs.replace(marker, pages=(entry,)))
 
 
 def test_a_record_that_is_nested_too_deeply_is_no_alarm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,10 +236,10 @@ def test_a_record_that_is_nested_too_deeply_is_no_alarm(tmp_path: Path, monkeypa
         "ordersetl.transform.validate.read_records",
         lambda _: [order("stays", 1), DeepRecord(order_id="a", created_at="2025-08-20")],
     )
-    with open_job(tmp_path / "output") as job:
-        write_with(job, deep)
-        run(job)
-        outcomes = check_deeply(job.lake)
+    with open_job(tmp_path / "output") as context:
+        write_with(context, deep)
+        run(context)
+        outcomes = check_deeply(context.lake)
     assert [outcome for outcome in outcomes.values() if not outcome.ok] == []
     assert "Not covered: 1 records" in outcomes["raw_orders"].detail
 
@@ -262,7 +262,7 @@ def test_an_order_that_left_is_in_curated_no_more(tmp_path: Path, gone: object) 
     files = {name: write_file(lake, name, body) for name, body in fold([Batch([stays, leaves])]).items()}
     manifest = read_manifest(lake)
     assert manifest is not None
-    lake.manifest.write_bytes(seal_manifest(msgspec.structs.replace(manifest, files=files)))
+    lake.manifest.write_bytes(encode_manifest(msgspec.structs.replace(manifest, files=files)))
     failed = check_deeply(lake)["raw_orders"]
     assert [(row["order_id"], row["problem"]) for row in failed.samples] == [("leaves", "gone in raw")]
 
@@ -272,13 +272,13 @@ def test_a_reference_file_of_raw_that_is_gone_or_damaged_is_a_failed_check(
     tmp_path: Path, corrupt: Callable[[Path], None]
 ) -> None:
     users = b"user_id,email,country,created_at\nu-1,,MX,\n"
-    with open_job(tmp_path / "output") as job:
+    with open_job(tmp_path / "output") as context:
         for number in range(2):
-            write_lake_batch(job, [order(f"o-{number}", 1)], users=users)
-        run(job)
-        assert check_deeply(job.lake)["raw_readable"].ok
-        corrupt(next(job.lake.references.iterdir()))
-        outcome = check_deeply(job.lake)["raw_readable"]
+            write_lake_batch(context, [order(f"o-{number}", 1)], users=users)
+        run(context)
+        assert check_deeply(context.lake)["raw_readable"].ok
+        corrupt(next(context.lake.references.iterdir()))
+        outcome = check_deeply(context.lake)["raw_readable"]
     assert (outcome.ok, outcome.offending, outcome.samples[0]["reference"]) == (False, 1, "users.csv")
 
 

@@ -12,7 +12,7 @@ from msgspec import structs
 from ordersetl.extract.batches import Origin
 from ordersetl.extract.origin import read_references
 from ordersetl.lake.layout import Lake
-from ordersetl.lake.manifest import read_manifest, seal_manifest
+from ordersetl.lake.manifest import encode_manifest, read_manifest
 from ordersetl.settings import Settings
 from ordersetl.source.sample import sample_app, serve
 from ordersetl.star.schema import RULES
@@ -134,7 +134,7 @@ def test_a_reference_file_that_was_applied_under_older_rules_is_looked_at_again(
     assert manifest is not None
     references = {**manifest.references, "products": hashlib.sha256(broken).hexdigest()}
     for rules, code in ((RULES - 1, 2), (RULES, 0)):
-        lake.manifest.write_bytes(seal_manifest(structs.replace(manifest, rules=rules, references=references)))
+        lake.manifest.write_bytes(encode_manifest(structs.replace(manifest, rules=rules, references=references)))
         arguments = ["extract", "--source", "sample", "--products", "products.csv"]
         assert ordersetl(*arguments, cwd=shop).code == code
 

@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given, strategies as st
 from lakes import LaxDisk, SerialExecutor
 
-from ordersetl.errors import ConfigError, DamagedError
+from ordersetl.errors import ConfigError, CorruptedError
 from ordersetl.extract.batches import Origin, Window, extract_orders
 from ordersetl.extract.coverage import find_gaps, merge_intervals
 from ordersetl.lake import raw
+from ordersetl.lake.checksum import encode_record
 from ordersetl.lake.layout import Lake
-from ordersetl.lake.seal import seal
 from ordersetl.results import ExtractResult
-from ordersetl.runtime import Job, Runtime
+from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
-from ordersetl.storage.lock import hold_lock
+from ordersetl.storage.lock import acquire_lock
 
 ORIGIN = Origin("generic", "http://shop.test")
 START = datetime(2025, 9, 1, 12, tzinfo=UTC)
@@ -75,10 +75,13 @@ class Shop:
         self.root.mkdir(parents=True, exist_ok=True)
         known = Settings(output=self.root, **{"max_retries": 0, **settings})
         runtime = Runtime(now=lambda: self.now + self.host_ahead)
-        with hold_lock(lake.lock, disk=lake.disk) as hold, open_http(known, httpx.MockTransport(self.answer)) as http:
+        with (
+            acquire_lock(lake.lock, disk=lake.disk) as lock,
+            open_http(known, httpx.MockTransport(self.answer)) as http,
+        ):
             client = OrdersClient(http, known, sleep=lambda _: None, now=runtime.now)
             workers = SerialExecutor()
-            return extract_orders(Job(lake, known, hold, workers, runtime, workers), client, origin, window)
+            return extract_orders(RunContext(lake, known, lock, workers, runtime, workers), client, origin, window)
 
     def wait(self, span: timedelta) -> None:
         self.now += span
@@ -350,7 +353,7 @@ def make_old(root: Path, batch: str, **fields: Any) -> None:
         marker,
         **{"format": 1, "shown": None, "covered": (), "covered_of": "", "pages": pages, "request": request, **fields},
     )
-    (root / "raw" / batch / raw.MARKER).write_bytes(seal(old))
+    (root / "raw" / batch / raw.MARKER).write_bytes(encode_record(old))
 
 
 def test_batches_of_before_end_where_they_say_but_not_in_the_future(shop: Shop) -> None:
@@ -371,11 +374,11 @@ def test_a_damaged_marker_stops_the_run_that_needs_it_alone(shop: Shop) -> None:
     path = shop.root / "raw" / batch / raw.MARKER
     good = path.read_bytes()
     path.write_bytes(good[:-9])
-    with pytest.raises(DamagedError, match=batch):
+    with pytest.raises(CorruptedError, match=batch):
         shop.run()
     shop.wait(HOUR)
     shop.run(Window(since=day(25)))
-    with pytest.raises(DamagedError, match=batch):
+    with pytest.raises(CorruptedError, match=batch):
         shop.run()
     path.write_bytes(good)
     assert shop.run().gaps == ()

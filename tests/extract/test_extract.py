@@ -19,10 +19,10 @@ from lakes import SerialExecutor, read_pages
 from ordersetl import pipeline
 from ordersetl.errors import (
     ConfigError,
-    DamagedError,
+    CorruptedError,
     InterruptedRunError,
+    InvalidResponseError,
     LockedError,
-    NonsenseError,
     SourceError,
     StorageError,
 )
@@ -30,11 +30,11 @@ from ordersetl.extract.batches import Origin, ReferenceFile, Window, extract_ord
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
 from ordersetl.results import ExtractResult
-from ordersetl.runtime import Job, Runtime
+from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
 from ordersetl.storage.local import Disk, Step
-from ordersetl.storage.lock import hold_lock
+from ordersetl.storage.lock import acquire_lock
 
 ORIGIN = Origin("generic", "http://shop.test")
 BEGAN = datetime(2025, 9, 1, 12, tzinfo=UTC)
@@ -104,10 +104,10 @@ def extract(
     root.mkdir(parents=True, exist_ok=True)
     known = Settings(output=root, **{"max_retries": 0, **settings})
     runtime = runtime or Runtime(now=lambda: at)
-    with hold_lock(lake.lock, disk=lake.disk) as hold, open_http(known, httpx.MockTransport(api)) as http:
+    with acquire_lock(lake.lock, disk=lake.disk) as lock, open_http(known, httpx.MockTransport(api)) as http:
         client = OrdersClient(http, known, sleep=lambda _: None, now=runtime.now)
-        job = Job(lake, known, hold, SerialExecutor(), runtime, threads or SerialExecutor())
-        return extract_orders(job, client, origin, window, references)
+        context = RunContext(lake, known, lock, SerialExecutor(), runtime, threads or SerialExecutor())
+        return extract_orders(context, client, origin, window, references)
 
 
 def interrupt(root: Path, *, kept: int, pages: int = 3, **options: Any) -> str:
@@ -336,7 +336,7 @@ def test_a_damaged_marker_is_named_where_it_is_needed(tmp_path: Path) -> None:
     path = tmp_path / "raw" / batch / "batch.json"
     path.write_bytes(path.read_bytes().replace(b"shop.test", b"shop.best"))
     api = Api()
-    with pytest.raises(DamagedError, match=batch) as caught:
+    with pytest.raises(CorruptedError, match=batch) as caught:
         extract(tmp_path, api, at=BEGAN + timedelta(days=1))
     assert "--full" in caught.value.hint
     assert api.asked == []
@@ -529,7 +529,7 @@ def test_a_cursor_seen_before_the_interruption_is_a_repeat(tmp_path: Path) -> No
     interrupt(tmp_path, kept=3, pages=5)
     loop = httpx.Response(200, json={"orders": [], "next_cursor": "c2"})
     api = Api(pages=5, answers={1: loop, 4: loop})  # the restart meets it again
-    with pytest.raises(NonsenseError, match="c2"):
+    with pytest.raises(InvalidResponseError, match="c2"):
         extract(tmp_path, api, at=BEGAN + timedelta(hours=1))
     assert api.cursors == ["c4", None, "c2", "c3"]
 
@@ -667,7 +667,7 @@ def test_a_kept_page_that_is_not_utf8_is_fetched_again(tmp_path: Path) -> None:
 def test_what_kept_pages_have_shown_counts_for_those_that_follow(tmp_path: Path) -> None:
     interrupt(tmp_path, kept=2)
     without_key = httpx.Response(200, json={"orders": [{"order_id": "o-3"}]})
-    with pytest.raises(NonsenseError, match="page 3 lacks next_cursor"):
+    with pytest.raises(InvalidResponseError, match="page 3 lacks next_cursor"):
         extract(tmp_path, Api(answers={1: without_key}), at=BEGAN + timedelta(minutes=1))
     seen_before = Api(answers={1: httpx.Response(200, content=Api().body(1).replace(b"c2", b"c9"))})
     result = extract(tmp_path, seen_before, at=BEGAN + timedelta(minutes=2))

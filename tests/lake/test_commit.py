@@ -9,7 +9,7 @@ from ordersetl.lake.commit import Commit, recover, staged_name
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
 from ordersetl.storage.local import temporary_path
-from ordersetl.storage.lock import Hold, hold_lock
+from ordersetl.storage.lock import Lock, acquire_lock
 
 FIRST, SECOND, THIRD = (f"dt=2025-08-2{day}/fact_order.csv" for day in range(3))
 
@@ -20,14 +20,14 @@ def lake(tmp_path: Path) -> Lake:
 
 
 @pytest.fixture
-def hold(lake: Lake) -> Iterator[Hold]:
-    with hold_lock(lake.lock, disk=lake.disk) as hold:
-        yield hold
+def lock(lake: Lake) -> Iterator[Lock]:
+    with acquire_lock(lake.lock, disk=lake.disk) as lock:
+        yield lock
 
 
-def commit(lake: Lake, hold: Hold, files: dict[str, bytes]) -> None:
+def commit(lake: Lake, lock: Lock, files: dict[str, bytes]) -> None:
     """Commit these files as all there is."""
-    under_way = Commit(lake, hold)
+    under_way = Commit(lake, lock)
     written = {file: under_way.stage(file, data) for file, data in files.items()}
     entries = {file: FileEntry(w.sha256, w.bytes, w.mtime_ns, rows=1) for file, w in written.items()}
     under_way.finish(Manifest(files=entries))
@@ -37,9 +37,9 @@ def found(lake: Lake) -> dict[str, bytes]:
     return {p.relative_to(lake.curated).as_posix(): p.read_bytes() for p in sorted(lake.curated.rglob("*.csv"))}
 
 
-def test_a_commit_replaces_adds_and_removes(lake: Lake, hold: Hold) -> None:
-    commit(lake, hold, {FIRST: b"1", SECOND: b"2"})
-    commit(lake, hold, {SECOND: b"new", THIRD: b"3"})
+def test_a_commit_replaces_adds_and_removes(lake: Lake, lock: Lock) -> None:
+    commit(lake, lock, {FIRST: b"1", SECOND: b"2"})
+    commit(lake, lock, {SECOND: b"new", THIRD: b"3"})
     assert found(lake) == {SECOND: b"new", THIRD: b"3"}
     manifest = read_manifest(lake)
     assert manifest is not None
@@ -51,9 +51,9 @@ def test_staged_names_escape_every_glob() -> None:
     assert staged_name(FIRST) == "dt=2025-08-20~fact_order.csv.new"
 
 
-def test_20_two_attempts_at_one_file_never_write_into_one(lake: Lake, hold: Hold) -> None:
+def test_20_two_attempts_at_one_file_never_write_into_one(lake: Lake, lock: Lock) -> None:
     disk = FaultyDisk()
-    under_way = Commit(Lake(lake.root, disk), hold)
+    under_way = Commit(Lake(lake.root, disk), lock)
     for _ in range(2):
         under_way.stage(FIRST, b"1")
     written = [step.path.name for step in disk.steps if step.operation == "write"]
@@ -62,8 +62,8 @@ def test_20_two_attempts_at_one_file_never_write_into_one(lake: Lake, hold: Hold
     assert [path.name for path in lake.staging.iterdir()] == [staged_name(FIRST)]
 
 
-def test_without_the_lock_nothing_is_staged_or_committed(lake: Lake, hold: Hold) -> None:
-    under_way = Commit(lake, hold)
+def test_without_the_lock_nothing_is_staged_or_committed(lake: Lake, lock: Lock) -> None:
+    under_way = Commit(lake, lock)
     under_way.stage(FIRST, b"1")
     lake.lock.unlink()
     with pytest.raises(LockedError):
@@ -74,13 +74,13 @@ def test_without_the_lock_nothing_is_staged_or_committed(lake: Lake, hold: Hold)
     assert not lake.pending.exists()
 
 
-def test_recovery_at_every_step_gives_the_old_or_the_new_state(lake: Lake, hold: Hold) -> None:
+def test_recovery_at_every_step_gives_the_old_or_the_new_state(lake: Lake, lock: Lock) -> None:
     states: list[bool] = []
     for n in range(1, 200):
-        commit(lake, hold, {FIRST: b"1", SECOND: b"2"})
+        commit(lake, lock, {FIRST: b"1", SECOND: b"2"})
         disk = FaultyDisk(n, "after")
         try:
-            commit(Lake(lake.root, disk), hold, {SECOND: b"new", THIRD: b"3"})
+            commit(Lake(lake.root, disk), lock, {SECOND: b"new", THIRD: b"3"})
         except Died:
             recover(lake)
         states.append(SECOND in found(lake) and found(lake)[SECOND] == b"new")
@@ -93,40 +93,40 @@ def test_recovery_at_every_step_gives_the_old_or_the_new_state(lake: Lake, hold:
     assert len(states) > 15
 
 
-def test_recovery_is_told(lake: Lake, hold: Hold) -> None:
-    commit(lake, hold, {FIRST: b"1"})
+def test_recovery_is_told(lake: Lake, lock: Lock) -> None:
+    commit(lake, lock, {FIRST: b"1"})
     assert recover(lake) is False
     lake.manifest.rename(lake.pending)
     assert recover(lake) is True
     assert found(lake) == {FIRST: b"1"}
 
 
-def test_removals_need_no_manifest_before(lake: Lake, hold: Hold) -> None:
-    commit(lake, hold, {FIRST: b"1", SECOND: b"2"})
+def test_removals_need_no_manifest_before(lake: Lake, lock: Lock) -> None:
+    commit(lake, lock, {FIRST: b"1", SECOND: b"2"})
     with pytest.raises(Died):
-        _commit_and_die(lake, hold, {SECOND: b"2"})
+        _commit_and_die(lake, lock, {SECOND: b"2"})
     lake.manifest.write_bytes(b"damaged")
     assert recover(lake) is True
     assert found(lake) == {SECOND: b"2"}
 
 
-def _commit_and_die(lake: Lake, hold: Hold, files: dict[str, bytes]) -> None:
+def _commit_and_die(lake: Lake, lock: Lock, files: dict[str, bytes]) -> None:
     """Die once the commit point is passed."""
-    at = next(n for n in range(1, 200) if _dies_pending(lake, hold, files, n))
+    at = next(n for n in range(1, 200) if _dies_pending(lake, lock, files, n))
     assert at
     raise Died
 
 
-def _dies_pending(lake: Lake, hold: Hold, files: dict[str, bytes], n: int) -> bool:
+def _dies_pending(lake: Lake, lock: Lock, files: dict[str, bytes], n: int) -> bool:
     try:
-        commit(Lake(lake.root, FaultyDisk(n, "after")), hold, files)
+        commit(Lake(lake.root, FaultyDisk(n, "after")), lock, files)
     except Died:
         return lake.pending.exists()
     raise AssertionError("there was no pending manifest")
 
 
-def test_a_staging_folder_that_is_a_link_is_not_followed(lake: Lake, hold: Hold, tmp_path: Path) -> None:
-    commit(lake, hold, {FIRST: b"1"})
+def test_a_staging_folder_that_is_a_link_is_not_followed(lake: Lake, lock: Lock, tmp_path: Path) -> None:
+    commit(lake, lock, {FIRST: b"1"})
     outside = tmp_path / "elsewhere"
     outside.mkdir()
     (outside / staged_name(FIRST)).write_bytes(b"1")
@@ -137,8 +137,8 @@ def test_a_staging_folder_that_is_a_link_is_not_followed(lake: Lake, hold: Hold,
     assert not lake.staging.is_symlink()
 
 
-def test_temporary_files_of_all_kinds_are_removed(lake: Lake, hold: Hold) -> None:
-    commit(lake, hold, {FIRST: b"1"})
+def test_temporary_files_of_all_kinds_are_removed(lake: Lake, lock: Lock) -> None:
+    commit(lake, lock, {FIRST: b"1"})
     left = [
         temporary_path(path)
         for path in (

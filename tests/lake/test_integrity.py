@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from faulty import FaultyDisk
 
-from ordersetl.lake.integrity import examine, file_problem, find_problem, set_aside
+from ordersetl.lake.integrity import examine, file_problem, find_problem, move_to_damaged
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import FileEntry, Manifest
 from ordersetl.storage.local import Written
@@ -90,7 +90,7 @@ def test_a_file_with_another_time_alone_is_sound_and_its_time_noted(lake: Lake) 
 def test_what_is_damaged_is_kept_aside_as_it_was_each_time(lake: Lake) -> None:
     for data in (b"first", b"second"):
         put(lake, PARTITION, data)
-        damage = set_aside(lake, PARTITION, "it differs", NOON)
+        damage = move_to_damaged(lake, PARTITION, "it differs", NOON)
         assert damage.kept_as is not None
         assert (lake.root / damage.kept_as).read_bytes() == data
         assert not damage.kept_as.endswith(".csv")
@@ -102,7 +102,7 @@ def test_what_is_set_aside_is_durable_before_it_is_gone(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "output", disk)
     put(lake, PARTITION)
     disk.steps.clear()
-    set_aside(lake, PARTITION, "it differs", NOON)
+    move_to_damaged(lake, PARTITION, "it differs", NOON)
     moved = next(n for n, step in enumerate(disk.steps) if step.operation == "rename")
     synced = [step.path for step in disk.steps[moved:] if step.operation == "sync_folder"]
     assert synced == [disk.steps[moved].path.parent, (lake.curated / PARTITION).parent]
@@ -112,12 +112,12 @@ def test_a_link_is_set_aside_itself(lake: Lake, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     put(lake, "dim_user.csv")
     (lake.curated / PARTITION).parent.symlink_to(tmp_path / "outside")
-    damage = set_aside(lake, PARTITION, "lies in a link", NOON)
+    damage = move_to_damaged(lake, PARTITION, "lies in a link", NOON)
     assert damage.kept_as is not None
     assert (lake.root / damage.kept_as).is_symlink()
     assert (tmp_path / "outside").is_dir()
 
 
 def test_what_is_missing_leaves_nothing_to_keep(lake: Lake) -> None:
-    assert set_aside(lake, PARTITION, "is missing", NOON).kept_as is None
+    assert move_to_damaged(lake, PARTITION, "is missing", NOON).kept_as is None
     assert not lake.damaged.exists()

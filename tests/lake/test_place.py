@@ -9,7 +9,7 @@ import pytest
 from ordersetl.errors import ConfigError, StorageError
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.place import find_lake, make_lake
-from ordersetl.storage.lock import hold_lock
+from ordersetl.storage.lock import acquire_lock
 
 BATCH = "20250901T000000.000000Z"
 
@@ -30,7 +30,7 @@ def _pending(lake: Lake) -> None:
 
 def _lock(lake: Lake) -> None:
     lake.root.mkdir()
-    with hold_lock(lake.lock, disk=lake.disk):
+    with acquire_lock(lake.lock, disk=lake.disk):
         pass
 
 

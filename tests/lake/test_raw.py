@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ordersetl.errors import DamagedError, StorageError
+from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake import raw
+from ordersetl.lake.checksum import encode_record
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import BatchMarker, BatchRequest
-from ordersetl.lake.seal import seal
 from ordersetl.storage.local import Disk
 
 BEGAN = datetime(2025, 9, 1, tzinfo=UTC)
@@ -108,7 +108,7 @@ def test_a_whole_page_is_read(lake: Lake) -> None:
 def test_a_harmed_page_is_named_with_the_way_to_get_it_again(lake: Lake, harm: Callable[[Path], None]) -> None:
     marker = commit(lake, FIRST)
     harm(lake.raw / FIRST / "page-00001.json")
-    with pytest.raises(DamagedError, match=r"page-00001\.json is damaged") as caught:
+    with pytest.raises(CorruptedError, match=r"page-00001\.json is damaged") as caught:
         raw.read_page_body(lake, marker.batch, marker.pages[0], since=marker.since)
     assert FIRST in caught.value.message
     assert "fetch it again: ordersetl run --full" in caught.value.hint
@@ -118,7 +118,7 @@ def test_a_harmed_page_is_named_with_the_way_to_get_it_again(lake: Lake, harm: C
 def test_a_harmed_marker_is_named_but_never_read(lake: Lake, harm: Callable[[Path], None]) -> None:
     commit(lake, FIRST)
     harm(lake.raw / FIRST / "batch.json")
-    with pytest.raises(DamagedError, match=f"the raw batch {FIRST} is damaged"):
+    with pytest.raises(CorruptedError, match=f"the raw batch {FIRST} is damaged"):
         raw.read_marker(lake, FIRST)
 
 
@@ -139,14 +139,14 @@ def test_a_reference_file_is_kept_under_its_content(lake: Lake) -> None:
 def test_14_a_reference_file_may_have_a_name_that_is_no_text(lake: Lake) -> None:
     entry = raw.store_reference(lake, USERS, os.fsdecode(b"caf\xe9.csv"))
     assert entry.name == "caf\ufffd.csv"
-    assert seal(entry)
+    assert encode_record(entry)
 
 
 @harmed
 def test_a_harmed_reference_file_is_named(lake: Lake, harm: Callable[[Path], None]) -> None:
     entry = raw.store_reference(lake, USERS, "users.csv")
     harm(lake.references / f"{entry.sha256}.csv")
-    with pytest.raises(DamagedError, match=r"\(users.csv\) is damaged"):
+    with pytest.raises(CorruptedError, match=r"\(users.csv\) is damaged"):
         raw.read_reference(lake, entry)
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from lakes import curated_bytes, open_job, order, run, write_batch
 
-from ordersetl.errors import DamagedError
+from ordersetl.errors import CorruptedError
 from ordersetl.lake import raw
 from ordersetl.lake.commit import recover
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import read_manifest
 from ordersetl.lake.staged import find_stage
-from ordersetl.runtime import Job
+from ordersetl.runtime import RunContext
 from ordersetl.star.schema import RULES
 
 BATCH = "20250901T000000.000000Z"
@@ -29,7 +29,7 @@ Change = Callable[[Record], object]
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Iterator[Job]:
+def context(tmp_path: Path) -> Iterator[RunContext]:
     (tmp_path / "outside").write_text("not ours")
     with open_job(tmp_path / "output") as opened:
         write_batch(opened, [order(), order("bad", amount=-1)], batch_id=BATCH, users=USERS)
@@ -145,74 +145,74 @@ BODIES = [
 
 
 @pytest.mark.parametrize("change", MARKERS)
-def test_a_marker_that_says_what_none_says_is_damage(job: Job, change: Change) -> None:
-    edit(paths(job.lake)["marker"], change)
+def test_a_marker_that_says_what_none_says_is_damage(context: RunContext, change: Change) -> None:
+    edit(paths(context.lake)["marker"], change)
     with pytest.raises(
-        DamagedError, match=f"the raw batch {BATCH} is damaged: .*is not one that ordersetl writes"
+        CorruptedError, match=f"the raw batch {BATCH} is damaged: .*is not one that ordersetl writes"
     ) as no:
-        raw.read_marker(job.lake, BATCH)
+        raw.read_marker(context.lake, BATCH)
     assert "Move" in no.value.hint
-    shutil.rmtree(job.lake.staged)
-    with pytest.raises(DamagedError):
-        run(job, rebuild=True)
+    shutil.rmtree(context.lake.staged)
+    with pytest.raises(CorruptedError):
+        run(context, rebuild=True)
 
 
 @pytest.mark.parametrize("change", REQUESTS)
-def test_a_request_that_says_what_none_says_is_none(job: Job, change: Change) -> None:
-    edit(paths(job.lake)["request"], change)
-    assert raw.read_request(job.lake, BATCH) is None
+def test_a_request_that_says_what_none_says_is_none(context: RunContext, change: Change) -> None:
+    edit(paths(context.lake)["request"], change)
+    assert raw.read_request(context.lake, BATCH) is None
 
 
 @pytest.mark.parametrize("change", STAGES)
-def test_a_stage_that_says_what_none_says_is_made_again(job: Job, change: Change) -> None:
-    before = curated_bytes(job.lake)
-    edit(paths(job.lake)["stage"], change)
-    assert find_stage(job.lake, BATCH, rules=RULES, source_digest=None) is None
-    shutil.rmtree(job.lake.curated)
-    run(job)
-    assert curated_bytes(job.lake) == before
+def test_a_stage_that_says_what_none_says_is_made_again(context: RunContext, change: Change) -> None:
+    before = curated_bytes(context.lake)
+    edit(paths(context.lake)["stage"], change)
+    assert find_stage(context.lake, BATCH, rules=RULES, source_digest=None) is None
+    shutil.rmtree(context.lake.curated)
+    run(context)
+    assert curated_bytes(context.lake) == before
 
 
 @pytest.mark.parametrize("change", MANIFESTS)
-def test_a_manifest_that_says_what_none_says_is_damage(job: Job, change: Change) -> None:
-    before = curated_bytes(job.lake)
-    edit(job.lake.manifest, change)
-    with pytest.raises(DamagedError, match=r"_manifest\.json is damaged: .* is not one that ordersetl writes"):
-        read_manifest(job.lake)
-    assert [damage.file for damage in run(job).healed] == ["_manifest.json"]
-    assert curated_bytes(job.lake) == before
+def test_a_manifest_that_says_what_none_says_is_damage(context: RunContext, change: Change) -> None:
+    before = curated_bytes(context.lake)
+    edit(context.lake.manifest, change)
+    with pytest.raises(CorruptedError, match=r"_manifest\.json is damaged: .* is not one that ordersetl writes"):
+        read_manifest(context.lake)
+    assert [damage.file for damage in run(context).healed] == ["_manifest.json"]
+    assert curated_bytes(context.lake) == before
 
 
 @pytest.mark.parametrize("change", MANIFESTS)
-def test_a_pending_manifest_that_says_what_none_says_is_dropped(job: Job, change: Change) -> None:
-    before = curated_bytes(job.lake)
-    shutil.copy(job.lake.manifest, job.lake.pending)
-    edit(job.lake.pending, change)
-    assert recover(job.lake) is False
-    assert not job.lake.pending.exists()
-    assert curated_bytes(job.lake) == before
+def test_a_pending_manifest_that_says_what_none_says_is_dropped(context: RunContext, change: Change) -> None:
+    before = curated_bytes(context.lake)
+    shutil.copy(context.lake.manifest, context.lake.pending)
+    edit(context.lake.pending, change)
+    assert recover(context.lake) is False
+    assert not context.lake.pending.exists()
+    assert curated_bytes(context.lake) == before
 
 
 @pytest.mark.parametrize("kind", ["marker", "request", "stage", "manifest"])
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
-def test_broken_or_deep_json_under_a_right_digest_is_damage(job: Job, kind: str, body: bytes) -> None:
-    put(paths(job.lake)[kind], body)
+def test_broken_or_deep_json_under_a_right_digest_is_damage(context: RunContext, kind: str, body: bytes) -> None:
+    put(paths(context.lake)[kind], body)
     if kind == "marker":
-        with pytest.raises(DamagedError):
-            raw.read_marker(job.lake, BATCH)
+        with pytest.raises(CorruptedError):
+            raw.read_marker(context.lake, BATCH)
     elif kind == "request":
-        assert raw.read_request(job.lake, BATCH) is None
+        assert raw.read_request(context.lake, BATCH) is None
     elif kind == "stage":
-        assert find_stage(job.lake, BATCH, rules=RULES, source_digest=None) is None
+        assert find_stage(context.lake, BATCH, rules=RULES, source_digest=None) is None
     else:
-        before = curated_bytes(job.lake)
-        run(job)
-        assert curated_bytes(job.lake) == before
+        before = curated_bytes(context.lake)
+        run(context)
+        assert curated_bytes(context.lake) == before
 
 
-def test_what_a_record_says_is_shown_short_and_printable(job: Job) -> None:
-    edit(paths(job.lake)["marker"], at("batch", value="\x1b[31m" + "x" * 10_000))
-    with pytest.raises(DamagedError) as caught:
-        raw.read_marker(job.lake, BATCH)
+def test_what_a_record_says_is_shown_short_and_printable(context: RunContext) -> None:
+    edit(paths(context.lake)["marker"], at("batch", value="\x1b[31m" + "x" * 10_000))
+    with pytest.raises(CorruptedError) as caught:
+        raw.read_marker(context.lake, BATCH)
     assert caught.value.message.isprintable()
     assert len(caught.value.message) < 500

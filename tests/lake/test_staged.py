@@ -19,7 +19,7 @@ from ordersetl.lake.staged import (
     has_rejects,
     write_stage,
 )
-from ordersetl.runtime import Job
+from ordersetl.runtime import RunContext
 from ordersetl.star.schema import RULES
 
 BATCH = "20250901T000000.000000Z"
@@ -27,7 +27,7 @@ USERS = b"user_id,email,country,created_at\n"
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Iterator[Job]:
+def context(tmp_path: Path) -> Iterator[RunContext]:
     with open_job(tmp_path / "output") as opened:
         write_batch(opened, [order(), order("bad", amount=-1), order("o-2")], batch_id=BATCH, users=USERS)
         write_batch(opened, [order()])
@@ -35,30 +35,30 @@ def job(tmp_path: Path) -> Iterator[Job]:
 
 
 @pytest.fixture
-def marker(job: Job) -> StageMarker:
-    transform(job)
-    found = find_stage(job.lake, BATCH, rules=RULES, source_digest=None)
+def marker(context: RunContext) -> StageMarker:
+    transform(context)
+    found = find_stage(context.lake, BATCH, rules=RULES, source_digest=None)
     assert found is not None
     return found
 
 
-def test_a_marker_tells_all_that_a_load_needs(job: Job, marker: StageMarker) -> None:
+def test_a_marker_tells_all_that_a_load_needs(context: RunContext, marker: StageMarker) -> None:
     counts = marker.counts
     assert (counts.received, counts.accepted, counts.rejected, marker.rows) == (3, 2, {"invalid_amount": 1}, 2)
     assert [entry.name for entry in marker.references.values()] == ["users.csv"]
-    assert all(path.is_file() for path in (*marker.orders_paths(job.lake), *marker.lines_paths(job.lake)))
+    assert all(path.is_file() for path in (*marker.orders_paths(context.lake), *marker.lines_paths(context.lake)))
 
 
-def test_other_rules_or_another_source_do_not_count(job: Job, marker: StageMarker) -> None:
-    lake, digest = job.lake, marker.source_digest
+def test_other_rules_or_another_source_do_not_count(context: RunContext, marker: StageMarker) -> None:
+    lake, digest = context.lake, marker.source_digest
     assert find_stage(lake, BATCH, rules=RULES, source_digest=digest) == marker
     assert find_stage(lake, BATCH, rules=RULES + 1, source_digest=digest) is None
     assert find_stage(lake, BATCH, rules=RULES, source_digest="0" * 64) is None
 
 
-def test_a_folder_under_another_name_does_not_count(job: Job, marker: StageMarker) -> None:
-    shutil.copytree(job.lake.staged / BATCH, job.lake.staged / "20250902T000000.000000Z")
-    assert find_stage(job.lake, "20250902T000000.000000Z", rules=marker.rules, source_digest=None) is None
+def test_a_folder_under_another_name_does_not_count(context: RunContext, marker: StageMarker) -> None:
+    shutil.copytree(context.lake.staged / BATCH, context.lake.staged / "20250902T000000.000000Z")
+    assert find_stage(context.lake, "20250902T000000.000000Z", rules=marker.rules, source_digest=None) is None
 
 
 @pytest.mark.parametrize("name", ["stage.json", "orders-00001.parquet", "lines-00001.parquet"])
@@ -72,20 +72,22 @@ def test_a_folder_under_another_name_does_not_count(job: Job, marker: StageMarke
         lambda path: (path.rename(path.with_suffix(".moved")), path.symlink_to(path.with_suffix(".moved"))),
     ],
 )
-def test_damage_makes_it_not_count(job: Job, marker: StageMarker, name: str, harm: Callable[[Path], object]) -> None:
-    harm(job.lake.staged / marker.batch / name)
-    assert find_stage(job.lake, BATCH, rules=RULES, source_digest=None) is None
+def test_damage_makes_it_not_count(
+    context: RunContext, marker: StageMarker, name: str, harm: Callable[[Path], object]
+) -> None:
+    harm(context.lake.staged / marker.batch / name)
+    assert find_stage(context.lake, BATCH, rules=RULES, source_digest=None) is None
 
 
-def test_a_linked_folder_does_not_count(job: Job, marker: StageMarker, tmp_path: Path) -> None:
-    folder = job.lake.staged / marker.batch
+def test_a_linked_folder_does_not_count(context: RunContext, marker: StageMarker, tmp_path: Path) -> None:
+    folder = context.lake.staged / marker.batch
     folder.rename(tmp_path / "elsewhere")
     folder.symlink_to(tmp_path / "elsewhere")
-    assert find_stage(job.lake, BATCH, rules=RULES, source_digest=None) is None
+    assert find_stage(context.lake, BATCH, rules=RULES, source_digest=None) is None
 
 
-def test_rejects_and_quarantine_are_proven_apart(job: Job, marker: StageMarker) -> None:
-    lake = job.lake
+def test_rejects_and_quarantine_are_proven_apart(context: RunContext, marker: StageMarker) -> None:
+    lake = context.lake
     assert has_rejects(lake, marker)
     assert has_quarantine(lake, marker)
     spoil(lake.staged / BATCH / "rejects-00001.ndjson")
@@ -95,26 +97,26 @@ def test_rejects_and_quarantine_are_proven_apart(job: Job, marker: StageMarker) 
     assert not has_quarantine(lake, marker)
 
 
-def test_without_rejects_there_is_no_quarantine_to_miss(job: Job, marker: StageMarker) -> None:
-    assert has_quarantine(job.lake, msgspec.structs.replace(marker, quarantine_bytes=0, batch="none"))
-    assert [path.name for path in job.lake.quarantine.iterdir()] == [f"{BATCH}.ndjson"]
+def test_without_rejects_there_is_no_quarantine_to_miss(context: RunContext, marker: StageMarker) -> None:
+    assert has_quarantine(context.lake, msgspec.structs.replace(marker, quarantine_bytes=0, batch="none"))
+    assert [path.name for path in context.lake.quarantine.iterdir()] == [f"{BATCH}.ndjson"]
 
 
-def test_a_marker_is_written_anew(job: Job, marker: StageMarker) -> None:
+def test_a_marker_is_written_anew(context: RunContext, marker: StageMarker) -> None:
     changed = msgspec.structs.replace(marker, counts=BatchCounts(texts_cut=7))
-    write_stage(job.lake, changed)
-    assert find_stage(job.lake, BATCH, rules=RULES, source_digest=None) == changed
+    write_stage(context.lake, changed)
+    assert find_stage(context.lake, BATCH, rules=RULES, source_digest=None) == changed
 
 
-def test_size_and_time_tell_of_quarantine_and_the_hash_if_asked(job: Job) -> None:
-    run(job)
-    manifest = read_manifest(job.lake)
+def test_size_and_time_tell_of_quarantine_and_the_hash_if_asked(context: RunContext) -> None:
+    run(context)
+    manifest = read_manifest(context.lake)
     assert manifest is not None
-    path = job.lake.quarantine_file(BATCH)
+    path = context.lake.quarantine_file(BATCH)
 
     def lost(*, verify: bool = False) -> list[str]:
         assert manifest is not None
-        return [*find_lost_quarantine(job.lake, manifest, verify=verify)]
+        return [*find_lost_quarantine(context.lake, manifest, verify=verify)]
 
     assert lost() == []
     os.utime(path, (1, 1))
@@ -126,4 +128,4 @@ def test_size_and_time_tell_of_quarantine_and_the_hash_if_asked(job: Job) -> Non
     assert lost(verify=True) == []
     path.unlink()
     assert lost() == [BATCH]
-    assert find_lost_quarantine(job.lake, Manifest(), verify=True) == {}
+    assert find_lost_quarantine(context.lake, Manifest(), verify=True) == {}

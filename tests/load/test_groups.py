@@ -21,8 +21,8 @@ def group(counts: Sequence[int], *, orders: int, workers: int) -> list[list[int]
     part = Part(
         1, Path("o"), Path("l"), {day: count - count // 2 for day, count in days.items()}, pending=True, applied=False
     )
-    standing = {day: FileEntry("", 0, 0, 0, count // 2, {}) for day, count in days.items()}
-    runs = list(group_days(days, [part], standing, orders=orders, workers=workers))
+    current = {day: FileEntry("", 0, 0, 0, count // 2, {}) for day, count in days.items()}
+    runs = list(group_days(days, [part], current, orders=orders, workers=workers))
     assert [day for run in runs for day in run] == sorted(days)
     return [[days[day] for day in run] for run in runs]
 

@@ -21,7 +21,7 @@ from strategies import batches, encode
 from ordersetl.lake import index
 from ordersetl.lake.layout import Lake, partition_day
 from ordersetl.results import LoadResult, OrderChanges, TransformResult
-from ordersetl.runtime import Job
+from ordersetl.runtime import RunContext
 from ordersetl.star.dimensions import PRODUCTS, USERS, Dimension
 from ordersetl.transform import chunks
 
@@ -84,7 +84,7 @@ MANNERS = st.builds(
 
 
 @contextlib.contextmanager
-def job_in(manner: Manner) -> Iterator[Job]:
+def job_in(manner: Manner) -> Iterator[RunContext]:
     """A job on a new output that works in this manner."""
     hashing = index.order_key
 
@@ -105,10 +105,10 @@ def job_in(manner: Manner) -> Iterator[Job]:
         )
 
 
-def deliver(job: Job, delivery: tuple[str, Batch], manner: Manner) -> None:
+def deliver(context: RunContext, delivery: tuple[str, Batch], manner: Manner) -> None:
     batch_id, batch = delivery
     write_batch(
-        job,
+        context,
         batch.orders,
         batch_id=batch_id,
         users=batch.users,
@@ -205,27 +205,27 @@ def times(lake: Lake) -> dict[Path, int]:
 def test_curated_is_the_fold_of_what_arrived_however_it_did(data: st.DataObject) -> None:
     waiting = data.draw(st.permutations(data.draw(deliveries(), "batches")), "arrivals")
     manner = data.draw(MANNERS, "manner")
-    with job_in(manner) as job:
+    with job_in(manner) as context:
         while waiting:
             count = data.draw(st.integers(1, len(waiting)), "arriving")
-            before, known = curated_bytes(job.lake), raw_batches(job.lake)
+            before, known = curated_bytes(context.lake), raw_batches(context.lake)
             for delivery in waiting[:count]:
-                deliver(job, delivery, manner)
+                deliver(context, delivery, manner)
             waiting = waiting[count:]
             harmed = data.draw(st.lists(st.sampled_from(DAMAGES), max_size=2), "damages")
             for what in harmed:
-                damage(job.lake, what, data.draw(st.integers(0, 8), "which"))
+                damage(context.lake, what, data.draw(st.integers(0, 8), "which"))
             trusts = not {"curated", "manifest", "partition"}.intersection(harmed)
             rebuild = data.draw(st.sampled_from((False, False, False, True)), "rebuild")
-            transformed = transform(job, verify=True)
-            loaded = load(job, rebuild=rebuild, verify=data.draw(st.booleans(), "verify") or "partition" in harmed)
-            assert curated_bytes(job.lake) == expected_bytes(job.lake)
-            check_balance(transformed, loaded, job.lake)
-            again = times(job.lake)
-            assert load(job).orders == OrderChanges()
-            assert times(job.lake) == again
+            transformed = transform(context, verify=True)
+            loaded = load(context, rebuild=rebuild, verify=data.draw(st.booleans(), "verify") or "partition" in harmed)
+            assert curated_bytes(context.lake) == expected_bytes(context.lake)
+            check_balance(transformed, loaded, context.lake)
+            again = times(context.lake)
+            assert load(context).orders == OrderChanges()
+            assert times(context.lake) == again
             if trusts:
-                history = raw_batches(job.lake)
+                history = raw_batches(context.lake)
                 new = sorted(history.keys() - known.keys())
                 pending = [batch for batch_id, batch in history.items() if rebuild or not known or batch_id >= new[0]]
                 held = {} if rebuild else before

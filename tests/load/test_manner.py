@@ -15,7 +15,7 @@ from ordersetl.errors import InternalError
 from ordersetl.lake import index
 from ordersetl.lake.staged import StageMarker
 from ordersetl.load.batches import load_batches
-from ordersetl.runtime import Job
+from ordersetl.runtime import RunContext
 from ordersetl.transform.batches import ensure_stage
 
 LOAD = import_module("ordersetl.load.batches")  # the package's own name of it is the function
@@ -40,40 +40,40 @@ def history(seed: int = 7) -> list[list[object]]:
     return [[some_order() for _ in range(25)] for _ in range(4)]
 
 
-def load_all(job: Job) -> None:
+def load_all(context: RunContext) -> None:
     for number, records in enumerate(history()):
-        write_batch(job, records, products=PRODUCTS if number == 2 else None)
+        write_batch(context, records, products=PRODUCTS if number == 2 else None)
         if number != 1:
-            run(job)
+            run(context)
 
 
 @pytest.fixture
 def expected(tmp_path: Path) -> Iterator[dict[str, bytes]]:
-    with open_job(tmp_path / "plain") as job:
-        load_all(job)
-        found = curated_bytes(job.lake)
-        assert found == expected_bytes(job.lake)
+    with open_job(tmp_path / "plain") as context:
+        load_all(context)
+        found = curated_bytes(context.lake)
+        assert found == expected_bytes(context.lake)
         yield found
 
 
 def test_on_threads(tmp_path: Path, expected: dict[str, bytes]) -> None:
-    with ThreadPoolExecutor(4) as threads, open_job(tmp_path / "out", executor=threads, workers=4) as job:
-        load_all(job)
-        assert curated_bytes(job.lake) == expected
+    with ThreadPoolExecutor(4) as threads, open_job(tmp_path / "out", executor=threads, workers=4) as context:
+        load_all(context)
+        assert curated_bytes(context.lake) == expected
 
 
 def test_on_processes(tmp_path: Path, expected: dict[str, bytes]) -> None:
     """All that crosses to a worker and back pickles, an error that names a damaged file too."""
     with (
         ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes,
-        open_job(tmp_path / "out", executor=processes, workers=2) as job,
+        open_job(tmp_path / "out", executor=processes, workers=2) as context,
     ):
-        load_all(job)
-        assert curated_bytes(job.lake) == expected
-        spoil(next(job.lake.curated.glob("dt=2025-08-20/*")))
-        write_batch(job, [order("new", 20)])
-        assert [damage.file for damage in run(job).healed] == ["dt=2025-08-20/fact_order.csv"]
-        assert curated_bytes(job.lake) == expected_bytes(job.lake)
+        load_all(context)
+        assert curated_bytes(context.lake) == expected
+        spoil(next(context.lake.curated.glob("dt=2025-08-20/*")))
+        write_batch(context, [order("new", 20)])
+        assert [damage.file for damage in run(context).healed] == ["dt=2025-08-20/fact_order.csv"]
+        assert curated_bytes(context.lake) == expected_bytes(context.lake)
 
 
 @pytest.mark.parametrize("orders", [1, 10])
@@ -81,15 +81,15 @@ def test_in_small_groups(
     tmp_path: Path, expected: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, orders: int
 ) -> None:
     monkeypatch.setattr(LOAD, "_GROUP_ORDERS", orders)
-    with open_job(tmp_path / "out") as job:
-        load_all(job)
-        assert curated_bytes(job.lake) == expected
+    with open_job(tmp_path / "out") as context:
+        load_all(context)
+        assert curated_bytes(context.lake) == expected
 
 
 def test_without_bulk(tmp_path: Path, expected: dict[str, bytes]) -> None:
-    with open_job(tmp_path / "out", bulk=False) as job:
-        load_all(job)
-        assert curated_bytes(job.lake) == expected
+    with open_job(tmp_path / "out", bulk=False) as context:
+        load_all(context)
+        assert curated_bytes(context.lake) == expected
 
 
 @pytest.mark.parametrize("hashes", [1, 4])
@@ -98,29 +98,29 @@ def test_with_orders_that_share_a_hash(
 ) -> None:
     hashing = index.order_key
     monkeypatch.setattr(index, "order_key", lambda: hashing() % hashes)
-    with open_job(tmp_path / "out") as job:
-        load_all(job)
-        assert curated_bytes(job.lake) == expected
-        keys = pl.concat([pl.read_ipc(path) for path in job.lake.index.iterdir()])
+    with open_job(tmp_path / "out") as context:
+        load_all(context)
+        assert curated_bytes(context.lake) == expected
+        keys = pl.concat([pl.read_ipc(path) for path in context.lake.index.iterdir()])
         assert keys["key"].max() == hashes - 1
-        next(job.lake.curated.glob("dt=2025-08-21/*")).unlink()
-        next(job.lake.index.iterdir()).unlink()
-        run(job)
-        assert curated_bytes(job.lake) == expected
+        next(context.lake.curated.glob("dt=2025-08-21/*")).unlink()
+        next(context.lake.index.iterdir()).unlink()
+        run(context)
+        assert curated_bytes(context.lake) == expected
 
 
 @pytest.mark.parametrize("lost", ["first", "last"])
 def test_lines_that_are_not_those_of_the_orders_stop_the_load(tmp_path: Path, lost: str) -> None:
     def stage(batch: str) -> StageMarker:
-        marker = ensure_stage(job, batch)
-        (path,) = marker.lines_paths(job.lake)
+        marker = ensure_stage(context, batch)
+        (path,) = marker.lines_paths(context.lake)
         lines = pl.read_parquet(path)
         (lines[1:] if lost == "first" else lines[:-1]).write_parquet(path)
         return marker
 
-    with open_job(tmp_path / "out") as job:
-        write_batch(job, [order("o-1"), order("o-2"), order("o-3")])
-        transform(job)
+    with open_job(tmp_path / "out") as context:
+        write_batch(context, [order("o-1"), order("o-2"), order("o-3")])
+        transform(context)
         with pytest.raises(InternalError, match="order by order"):
-            load_batches(job, stage)
-        assert not job.lake.manifest.exists()
+            load_batches(context, stage)
+        assert not context.lake.manifest.exists()

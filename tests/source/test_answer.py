@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ordersetl.errors import NonsenseError, SourceError
+from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.lake.raw import BatchRequest
 from ordersetl.settings import Settings
 from ordersetl.source.answer import find_charset, quote_text
@@ -57,7 +57,7 @@ def problem(answer: httpx.Response, **settings: Any) -> SourceError:
 )
 def test_a_body_that_is_not_json_is_named_by_what_it_looks_like(body: bytes, looks: str) -> None:
     error = problem(httpx.Response(200, content=body, headers={"Content-Type": "text/plain"}))
-    assert isinstance(error, NonsenseError)
+    assert isinstance(error, InvalidResponseError)
     assert f"the page is not JSON; it looks like {looks}" in error.message
     assert "HTTP 200" in error.message
     assert "text/plain" in error.message
@@ -122,7 +122,7 @@ def test_the_target_of_a_redirect_is_named_without_what_may_be_secret() -> None:
         fetch(moved, httpx.Response(404))
     assert "hidden" not in caught.value.message
     assert "pw" not in caught.value.message
-    with pytest.raises(NonsenseError, match=r"redirected to http://shop\.test/login\).*HTML"):
+    with pytest.raises(InvalidResponseError, match=r"redirected to http://shop\.test/login\).*HTML"):
         fetch(httpx.Response(302, headers={"Location": "/login"}), httpx.Response(200, html="<html>Log in</html>"))
 
 
@@ -209,7 +209,7 @@ def test_shift_jis_whose_bytes_look_like_json_is_read_in_it() -> None:
 )
 def test_a_body_in_no_charset_that_it_names_is_an_error(content_type: str, said: str) -> None:
     error = problem(httpx.Response(200, content=LATIN, headers={"Content-Type": content_type}))
-    assert isinstance(error, NonsenseError)
+    assert isinstance(error, InvalidResponseError)
     assert said in error.message
 
 
@@ -232,5 +232,5 @@ def test_what_shows_its_encoding_needs_no_charset_and_heeds_none(body: bytes) ->
 
 
 def test_broken_utf_16_is_an_error() -> None:
-    with pytest.raises(NonsenseError, match="names no charset"):
+    with pytest.raises(InvalidResponseError, match="names no charset"):
         find_charset('["é"]'.encode("utf-16-le") + b"x", "")

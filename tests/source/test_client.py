@@ -18,7 +18,7 @@ import pytest
 import respx
 from hypothesis import given, strategies as st
 
-from ordersetl.errors import ConfigError, NonsenseError, SourceError
+from ordersetl.errors import ConfigError, InvalidResponseError, SourceError
 from ordersetl.lake.raw import BatchRequest
 from ordersetl.settings import Settings
 from ordersetl.source.attempt import read_retry_after
@@ -188,14 +188,14 @@ def test_a_repeated_cursor_is_an_error(respx_mock: respx.Router, seen: list[str]
 def test_pages_that_go_round_are_an_error_over_a_socket() -> None:
     orders = [{"order_id": number} for number in range(6)]
     app = sample_app(orders, max_limit=2, faults=[Fault(on=[3], next_cursor=page_cursor(2, orders))])
-    with serve(app) as url, pytest.raises(NonsenseError):
+    with serve(app) as url, pytest.raises(InvalidResponseError):
         fetch(request_of(url))
 
 
 def test_endless_empty_pages_are_an_error(respx_mock: respx.Router) -> None:
     cursors = iter(range(10**6))
     route = respx_mock.get(f"{BASE}/orders").mock(side_effect=lambda _: page(next(cursors), records=0))
-    with pytest.raises(NonsenseError, match="1001 empty pages"):
+    with pytest.raises(InvalidResponseError, match="1001 empty pages"):
         fetch()
     assert route.call_count == 1001
 
@@ -215,7 +215,7 @@ def test_a_cursor_that_no_url_can_carry_is_an_error(respx_mock: respx.Router, cu
 )
 def test_what_is_no_page_is_nonsense_and_not_asked_for_again(respx_mock: respx.Router, body: bytes) -> None:
     route = orders_route(respx_mock, httpx.Response(200, content=body))
-    with pytest.raises(NonsenseError):
+    with pytest.raises(InvalidResponseError):
         fetch()
     assert route.call_count == 1
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ordersetl.errors import NonsenseError, SourceError
+from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.page import PageHead, read_head
 from ordersetl.source.trail import PageTrail, RepeatedError
 
@@ -39,11 +39,11 @@ def admit(head: PageHead, *headers: tuple[str, str], open_window: bool = True) -
 )
 @pytest.mark.parametrize("records", [0, 3])
 def test_errors_beside_the_list_are_no_page(members: dict[str, Any], records: int) -> None:
-    with pytest.raises(NonsenseError, match="an error beside them") as caught:
+    with pytest.raises(InvalidResponseError, match="an error beside them") as caught:
         admit(head(records, **members))
     assert caught.value.exit_code == 4
     text = json.dumps({"x": "\ud800", "orders": [], **members})
-    with pytest.raises(NonsenseError, match="an error beside them"):  # likewise where the lenient parser reads
+    with pytest.raises(InvalidResponseError, match="an error beside them"):  # likewise where the lenient parser reads
         admit(read_head(text.encode()))
 
 
@@ -85,7 +85,7 @@ MORE = [
 
 @pytest.mark.parametrize("members", MORE, ids=str)
 def test_more_without_next_cursor_is_not_the_end(members: dict[str, Any]) -> None:
-    with pytest.raises(NonsenseError, match="there is no next_cursor, but") as caught:
+    with pytest.raises(InvalidResponseError, match="there is no next_cursor, but") as caught:
         admit(head(10, **members))
     assert next(iter(members)).lstrip("_") in caught.value.message
     if not members.get("next_cursor"):
@@ -106,14 +106,14 @@ def test_more_without_next_cursor_is_not_the_end(members: dict[str, Any]) -> Non
 @pytest.mark.parametrize("body", [b"[1, 2]", b'{"orders": [1, 2]}', b'{"orders": [], "next_cursor": null}'])
 def test_a_link_to_a_next_page_is_not_the_end(link: str, body: bytes) -> None:
     for headers in ([("link", link)], [("Link", '<x>; rel="self"'), ("LINK", link)]):
-        with pytest.raises(NonsenseError, match="header Link"):
+        with pytest.raises(InvalidResponseError, match="header Link"):
             admit(read_head(body), *headers)
     admit(read_head(b'{"orders": [1, 2], "next_cursor": "c"}'), ("Link", link))
 
 
 @pytest.mark.parametrize("header", [("X-Next-Page", "2"), ("X-Next-Cursor", "abc"), ("X-Has-More", "true")])
 def test_a_next_page_in_another_header_is_not_the_end(header: tuple[str, str]) -> None:
-    with pytest.raises(NonsenseError, match=f"header {header[0][2:]}"):
+    with pytest.raises(InvalidResponseError, match=f"header {header[0][2:]}"):
         admit(head(2), header)
 
 
@@ -150,9 +150,9 @@ def test_totals_count_only_where_no_window_and_no_earlier_page_takes_part() -> N
 def test_a_page_that_lacks_the_key_which_earlier_ones_had_is_no_end() -> None:
     trail = PageTrail()
     trail.admit(head(1, next_cursor="c2"))
-    with pytest.raises(NonsenseError, match="page 2 lacks next_cursor"):
+    with pytest.raises(InvalidResponseError, match="page 2 lacks next_cursor"):
         trail.admit(head(1, start=1))
-    with pytest.raises(NonsenseError, match="page 2 lacks next_cursor"):
+    with pytest.raises(InvalidResponseError, match="page 2 lacks next_cursor"):
         trail.admit(read_head(b"[7]"))
     trail.admit(head(1, start=1, next_cursor=None))
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from strategies import any_json, encode, odd_text
 
-from ordersetl.errors import NonsenseError
+from ordersetl.errors import InvalidResponseError
 from ordersetl.source.page import (
     MAX_DEPTH,
     DeepRecord,
@@ -98,9 +98,9 @@ def test_a_page_in_any_form_gives_its_head_and_its_records(body: bytes, head: Pa
 )
 def test_nonsense_is_refused_by_every_reader(body: bytes, problem: str) -> None:
     for read in (read_head, read_records):
-        with pytest.raises(NonsenseError, match=problem):
+        with pytest.raises(InvalidResponseError, match=problem):
             read(body)
-    with suppress(NonsenseError):
+    with suppress(InvalidResponseError):
         assert split_records(Page(1, body)) is None
 
 
@@ -144,21 +144,21 @@ def test_a_page_of_tiny_records_is_refused_before_it_is_taken_apart() -> None:
     for body in (b"[" + b"0," * 3_000_000 + b"0]", b'{"orders":[' + b"0," * 3_000_000 + b"0]}"):
         tracemalloc.start()
         try:
-            with pytest.raises(NonsenseError, match="more than 100,000 records"):
+            with pytest.raises(InvalidResponseError, match="more than 100,000 records"):
                 read_head(body, most=100_000)
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
         assert peak < 3 * len(body)
-    with pytest.raises(NonsenseError, match="more than 2 records"):
+    with pytest.raises(InvalidResponseError, match="more than 2 records"):
         read_head(b"[1, 2, 3]", most=2)
-    with pytest.raises(NonsenseError, match="more than 2 records"):
+    with pytest.raises(InvalidResponseError, match="more than 2 records"):
         read_head(b"[1, 2, NaN]", most=2)
     assert read_head(b"[1, 2]", most=2).records == 2
 
 
 def test_the_keys_of_an_unexpected_object_are_named() -> None:
-    with pytest.raises(NonsenseError, match="its keys: data, count"):
+    with pytest.raises(InvalidResponseError, match="its keys: data, count"):
         read_head(b'{"data": [], "count": 0}')
 
 
@@ -247,7 +247,7 @@ def _answer(read: Callable[[bytes], object], body: bytes) -> object:
     """What the reader gives, or its words where it refuses."""
     try:
         return read(body)
-    except NonsenseError as error:
+    except InvalidResponseError as error:
         return str(error)
 
 

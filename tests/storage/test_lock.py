@@ -12,13 +12,13 @@ from faulty import FaultyDisk
 
 from ordersetl.errors import LockedError, StorageError
 from ordersetl.lake.layout import Lake
-from ordersetl.storage.lock import Hold, hold_lock
+from ordersetl.storage.lock import Lock, acquire_lock
 
 NOON = datetime(2025, 9, 1, 12, tzinfo=UTC)
 
 
-def hold(lake: Lake, **options: Any) -> AbstractContextManager[Hold]:
-    return hold_lock(lake.lock, disk=lake.disk, **options)
+def lock(lake: Lake, **options: Any) -> AbstractContextManager[Lock]:
+    return acquire_lock(lake.lock, disk=lake.disk, **options)
 
 
 @pytest.fixture
@@ -28,28 +28,28 @@ def lake(tmp_path: Path) -> Lake:
 
 def test_the_second_is_refused_and_told_who_holds_it(lake: Lake) -> None:
     with (
-        hold(lake, now=lambda: NOON),
+        lock(lake, now=lambda: NOON),
         pytest.raises(LockedError) as caught,
-        hold(lake),
+        lock(lake),
     ):
         pass
     assert f"process {os.getpid()} on {socket.gethostname()}, since 2025-09-01T12:00:00" in caught.value.message
     assert "--wait" in caught.value.hint
-    with hold(lake):
+    with lock(lake):
         pass
 
 
 def test_waiting_ends_when_the_other_ends(lake: Lake) -> None:
     naps: list[float] = []
     with ExitStack() as first:
-        first.enter_context(hold(lake))
+        first.enter_context(lock(lake))
 
         def nap(seconds: float) -> None:
             naps.append(seconds)
             if len(naps) == 3:
                 first.close()
 
-        with hold(lake, wait_s=60, sleep=nap):
+        with lock(lake, wait_s=60, sleep=nap):
             pass
     assert len(naps) == 3
     assert all(0 < seconds < 1 for seconds in naps)
@@ -60,38 +60,38 @@ def test_waiting_may_be_given_up(lake: Lake) -> None:
         raise KeyboardInterrupt(seconds)
 
     with (
-        hold(lake),
+        lock(lake),
         pytest.raises(KeyboardInterrupt),
-        hold(lake, wait_s=60, sleep=give_up),
+        lock(lake, wait_s=60, sleep=give_up),
     ):
         pass
-    with hold(lake):
+    with lock(lake):
         pass
 
 
 @pytest.mark.parametrize("deed", ["delete", "replace"])
 def test_a_lost_lock_is_noticed(lake: Lake, deed: str) -> None:
-    with hold(lake) as held:
-        held.require()
-        pickle.loads(pickle.dumps(held)).require()  # noqa: S301 - as worker processes get it
+    with lock(lake) as held:
+        held.assert_held()
+        pickle.loads(pickle.dumps(held)).assert_held()  # noqa: S301 - as worker processes get it
         lake.lock.unlink()
         if deed == "delete":
             with pytest.raises(LockedError, match="deleted or replaced"):
-                held.require()
+                held.assert_held()
             return
-        with hold(lake) as other:
-            other.require()
+        with lock(lake) as other:
+            other.assert_held()
             with pytest.raises(LockedError, match=f"process {os.getpid()} on"):
-                held.require()
+                held.assert_held()
         with pytest.raises(LockedError):
-            held.require()
+            held.assert_held()
 
 
 def test_a_file_that_is_gone_with_the_lock_is_another_runs_doing(lake: Lake) -> None:
-    with pytest.raises(LockedError), hold(lake):  # noqa: PT012
+    with pytest.raises(LockedError), lock(lake):  # noqa: PT012
         lake.lock.unlink()
         raise StorageError("cannot write x: No such file or directory")
-    with pytest.raises(StorageError, match="cannot write x"), hold(lake):
+    with pytest.raises(StorageError, match="cannot write x"), lock(lake):
         raise StorageError("cannot write x: No such file or directory")
 
 
@@ -99,7 +99,7 @@ def test_a_link_is_not_followed(lake: Lake) -> None:
     outside = lake.root / "outside"
     outside.write_bytes(b"not ours")
     lake.lock.symlink_to(outside)
-    with pytest.raises(StorageError, match=r"cannot lock .*\.lock"), hold(lake):
+    with pytest.raises(StorageError, match=r"cannot lock .*\.lock"), lock(lake):
         pass
     assert outside.read_bytes() == b"not ours"
 
@@ -108,51 +108,51 @@ def test_another_name_of_a_file_is_not_written_through(lake: Lake) -> None:
     outside = lake.root / "outside"
     outside.write_bytes(b"not ours")
     os.link(outside, lake.lock)
-    with hold(lake) as held:
-        held.require()
-        with pytest.raises(LockedError), hold(lake):
+    with lock(lake) as held:
+        held.assert_held()
+        with pytest.raises(LockedError), lock(lake):
             pass
     assert outside.read_bytes() == b"not ours"
     assert lake.lock.stat().st_nlink == 1
 
 
 def test_a_lock_that_got_another_name_while_it_was_held_holds(lake: Lake) -> None:
-    with hold(lake) as held:
+    with lock(lake) as held:
         os.link(lake.lock, lake.root / "copy")
-        with pytest.raises(LockedError, match="another run holds"), hold(lake):
+        with pytest.raises(LockedError, match="another run holds"), lock(lake):
             pass
-        held.require()
+        held.assert_held()
 
 
 def test_a_pipe_in_place_of_the_lock_is_refused_at_once(lake: Lake) -> None:
     os.mkfifo(lake.lock)
     with (
         pytest.raises(StorageError, match=r"cannot lock .*\.lock: it is not a regular file") as caught,
-        hold(lake),
+        lock(lake),
     ):
         pass
     assert "Remove it" in caught.value.hint
 
 
 def test_a_pipe_that_comes_while_the_lock_is_held_is_a_lost_lock(lake: Lake) -> None:
-    with hold(lake) as held:
+    with lock(lake) as held:
         lake.lock.unlink()
         os.mkfifo(lake.lock)
         with pytest.raises(LockedError, match="deleted or replaced"):
-            held.require()
+            held.assert_held()
 
 
 def test_no_room_for_the_note_is_said_and_holds_nothing(lake: Lake) -> None:
     full = Lake(lake.root, FaultyDisk(1, "ENOSPC"))
-    with pytest.raises(StorageError, match="No space left"), hold(full):
+    with pytest.raises(StorageError, match="No space left"), lock(full):
         pass
-    with hold(lake):
+    with lock(lake):
         pass
 
 
 @pytest.mark.parametrize("note", [b"", b"{", b"[]", json.dumps({"pid": 1}).encode()])
 def test_a_note_that_says_nothing_is_no_trouble(lake: Lake, note: bytes) -> None:
-    with hold(lake):
+    with lock(lake):
         lake.lock.write_bytes(note)
-        with pytest.raises(LockedError, match="another run holds"), hold(lake):
+        with pytest.raises(LockedError, match="another run holds"), lock(lake):
             pass

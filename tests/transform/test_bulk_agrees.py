@@ -51,14 +51,14 @@ def assert_reference_agrees(found: Validated, pages: list[Page], window: TimeWin
         answer = reference_fold.read_json(page.body)
         records = answer["orders"] if isinstance(answer, dict) else answer
         assert isinstance(records, list)
-        verdicts = reference_fold.judge_batch(
+        resolved = reference_fold.judge_batch(
             reference_fold.Batch(records, None, None, window.since, window.until, window.began_at)
         )
-        outside += verdicts.outside_window
-        future += verdicts.future
-        gone += verdicts.gone.values()
-        rejects += [(page.number, r.index, r.line, r.scope, r.reason) for r in verdicts.rejects]
-        for index, order in verdicts.accepted.items():
+        outside += resolved.outside_window
+        future += resolved.future
+        gone += resolved.gone.values()
+        rejects += [(page.number, r.index, r.line, r.scope, r.reason) for r in resolved.rejects]
+        for index, order in resolved.accepted.items():
             pos = (page.number << 32) + index
             if isinstance(order, reference_fold.Gone):
                 orders.append((pos, None, order.order_id, *[None] * 4, naive(order.updated_at), *[None] * 3))

@@ -11,18 +11,18 @@ from unittest.mock import patch
 import pytest
 from lakes import load, open_job, order, transform, write_batch
 
-from ordersetl.runtime import Job
+from ordersetl.runtime import RunContext
 from ordersetl.transform.batches import ensure_stage
 
 
 @contextmanager
-def counted(job: Job) -> Iterator[list[str]]:
+def counted(context: RunContext) -> Iterator[list[str]]:
     """The listings of ``raw/`` that the block makes."""
     listings: list[str] = []
     scan = os.scandir
 
     def scandir(path: Any = ".") -> Any:
-        if str(path) == str(job.lake.raw):
+        if str(path) == str(context.lake.raw):
             listings.append(str(path))
         return scan(path)
 
@@ -32,34 +32,34 @@ def counted(job: Job) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("batches", [2, 12])
 def test_batches_are_listed_a_few_times_a_command_however_many_wait(tmp_path: Path, batches: int) -> None:
-    with open_job(tmp_path / "output") as job:
+    with open_job(tmp_path / "output") as context:
         for number in range(batches):
-            write_batch(job, [order(f"o-{number}")])
-        with counted(job) as listings:
-            assert len(transform(job).batches) == batches
+            write_batch(context, [order(f"o-{number}")])
+        with counted(context) as listings:
+            assert len(transform(context).batches) == batches
         assert len(listings) == 1
-        with counted(job) as listings:
-            assert len(load(job).batches) == batches
+        with counted(context) as listings:
+            assert len(load(context).batches) == batches
         assert len(listings) <= 2
 
 
 @pytest.mark.parametrize("batches", [2, 12])
 def test_so_they_are_after_a_restore_of_raw_alone(tmp_path: Path, batches: int) -> None:
-    with open_job(tmp_path / "output") as job:
+    with open_job(tmp_path / "output") as context:
         for number in range(batches):
-            write_batch(job, [order(f"o-{number}")])
-        transform(job)
-        load(job)
-        for folder in (job.lake.staged, job.lake.curated, job.lake.index):
+            write_batch(context, [order(f"o-{number}")])
+        transform(context)
+        load(context)
+        for folder in (context.lake.staged, context.lake.curated, context.lake.index):
             shutil.rmtree(folder)
-        with counted(job) as listings:
-            assert len(load(job).batches) == batches
+        with counted(context) as listings:
+            assert len(load(context).batches) == batches
         assert len(listings) <= 2
 
 
 def test_a_batch_is_staged_without_a_listing(tmp_path: Path) -> None:
-    with open_job(tmp_path / "output") as job:
-        batch = write_batch(job, [order()])
-        with counted(job) as listings:
-            ensure_stage(job, batch)
+    with open_job(tmp_path / "output") as context:
+        batch = write_batch(context, [order()])
+        with counted(context) as listings:
+            ensure_stage(context, batch)
         assert listings == []

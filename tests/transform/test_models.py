@@ -349,7 +349,7 @@ def test_updated_at_is_created_at_where_there_is_none() -> None:
 @pytest.mark.parametrize("size", [254, 255, 256])
 def test_ids_hold_255_bytes(size: int) -> None:
     for text in ("x" * size, "é" * (size // 2) + "x" * (size % 2)):
-        verdicts = [read_order(changed(ORDER, **{name: text})) for name in ("order_id", "user_id")]
-        assert [isinstance(verdict, ReadOrder) for verdict in verdicts] == [size <= 255] * 2
+        resolved = [read_order(changed(ORDER, **{name: text})) for name in ("order_id", "user_id")]
+        assert [isinstance(verdict, ReadOrder) for verdict in resolved] == [size <= 255] * 2
         line = changed(LINE, sku=text)
         assert len(accept(changed(ORDER, items=[LINE, line])).lines) == (2 if size <= 255 else 1)

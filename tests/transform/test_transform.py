@@ -19,10 +19,10 @@ from polars.testing import assert_frame_equal
 from reference_fold import Batch, judge_batch, read_json
 from strategies import encode, histories, record_texts, windows
 
-from ordersetl.errors import DamagedError, InternalError, StorageError
+from ordersetl.errors import CorruptedError, InternalError, StorageError
 from ordersetl.lake import raw
 from ordersetl.lake.counts import BatchCounts
-from ordersetl.runtime import Job
+from ordersetl.runtime import RunContext
 from ordersetl.source.client import ReceivedPage
 from ordersetl.source.page import read_head
 from ordersetl.transform import chunks
@@ -35,22 +35,22 @@ FIRST, SECOND = "20250901T000000.000000Z", "20250902T000000.000000Z"
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Iterator[Job]:
+def context(tmp_path: Path) -> Iterator[RunContext]:
     with open_job(tmp_path / "output") as opened:
         yield opened
 
 
-def quarantined(job: Job, batch: str) -> list[dict[str, object]]:
-    path = job.lake.quarantine_file(batch)
+def quarantined(context: RunContext, batch: str) -> list[dict[str, object]]:
+    path = context.lake.quarantine_file(batch)
     return [json.loads(line) for line in path.read_bytes().split(b"\n") if line] if path.exists() else []
 
 
 # What is told
 
 
-def test_counts_what_became_of_orders_and_lines(job: Job) -> None:
+def test_counts_what_became_of_orders_and_lines(context: RunContext) -> None:
     write_batch(
-        job,
+        context,
         [
             order("o-1", items=[item("A"), item("A"), item("B", -1), item("C", 0)]),
             order("o-2", amount=-1),
@@ -60,22 +60,22 @@ def test_counts_what_became_of_orders_and_lines(job: Job) -> None:
         since=datetime(2025, 8, 20, tzinfo=UTC),
         batch_id=FIRST,
     )
-    result = transform(job)
+    result = transform(context)
     assert (result.received, result.accepted, result.rejected, result.outside_window) == (4, 1, 2, 1)
     assert result.rejected_by_reason == {"invalid_amount": 1, "not_an_object": 1}
     assert (result.lines_received, result.lines_accepted, result.lines_rejected, result.rows) == (4, 2, 1, 1)
     assert result.lines_skipped == 1
     assert result.lines_rejected_by_reason == {"invalid_qty": 1}
-    assert [(r["page"], r["index"], r["line"], r["scope"], r["reason"]) for r in quarantined(job, FIRST)] == [
+    assert [(r["page"], r["index"], r["line"], r["scope"], r["reason"]) for r in quarantined(context, FIRST)] == [
         (1, 0, 2, "line", "invalid_qty"),
         (1, 1, None, "order", "invalid_amount"),
         (2, 1, None, "order", "not_an_object"),
     ]
 
 
-def test_versions_with_which_orders_leave_are_accepted_rows_without_a_day(job: Job) -> None:
+def test_versions_with_which_orders_leave_are_accepted_rows_without_a_day(context: RunContext) -> None:
     write_batch(
-        job,
+        context,
         [
             order("o-1"),
             order("o-1", deleted=True, amount="x", items=[5], updated_at="2025-08-21T10:00:00Z"),
@@ -85,14 +85,14 @@ def test_versions_with_which_orders_leave_are_accepted_rows_without_a_day(job: J
         ],
         batch_id=FIRST,
     )
-    result = transform(job)
+    result = transform(context)
     assert (result.received, result.accepted, result.rejected) == (5, 4, 1)
     assert (result.deleted, result.emptied, result.future_updated_at) == (2, 1, 1)
     assert (result.lines_received, result.lines_accepted, result.lines_skipped, result.rows) == (3, 1, 2, 1)
     assert result.rejected_by_reason == {"no_valid_items": 1}
-    (part,) = ensure_stage(job, FIRST).parts
+    (part,) = ensure_stage(context, FIRST).parts
     assert (part.orders.rows, part.gone, part.days) == (4, 3, {date(2025, 8, 20): 1})
-    staged = pl.read_parquet(job.lake.staged / FIRST / part.orders.name)
+    staged = pl.read_parquet(context.lake.staged / FIRST / part.orders.name)
     gone = staged.head(3)
     assert gone["order_id"].to_list() == ["o-1", "o-2", "3"]
     assert gone["updated_at_order"].dt.to_string("%F").to_list() == ["2025-08-21", "2025-08-20", "2025-09-01"]
@@ -100,17 +100,17 @@ def test_versions_with_which_orders_leave_are_accepted_rows_without_a_day(job: J
     assert others.null_count().sum_horizontal().item() == 3 * others.width
 
 
-def test_a_time_of_the_future_counts_as_the_moment_of_the_extraction(job: Job) -> None:
-    batch = write_batch(job, [order(updated_at="2062-01-01"), order(amount=-1, updated_at="2062-01-01")])
-    began = raw.read_marker(job.lake, batch).request.began_at
-    assert transform(job).future_updated_at == 1
-    assert pl.read_parquet(job.lake.staged / batch / "orders-00001.parquet")[
+def test_a_time_of_the_future_counts_as_the_moment_of_the_extraction(context: RunContext) -> None:
+    batch = write_batch(context, [order(updated_at="2062-01-01"), order(amount=-1, updated_at="2062-01-01")])
+    began = raw.read_marker(context.lake, batch).request.began_at
+    assert transform(context).future_updated_at == 1
+    assert pl.read_parquet(context.lake.staged / batch / "orders-00001.parquet")[
         "updated_at_order"
     ].item() == began.replace(tzinfo=None)
-    assert quarantined(job, batch)[0]["time"] == began.isoformat().replace("+00:00", "Z")
+    assert quarantined(context, batch)[0]["time"] == began.isoformat().replace("+00:00", "Z")
 
 
-def test_a_quarantine_line_tells_the_time_of_its_version(job: Job) -> None:
+def test_a_quarantine_line_tells_the_time_of_its_version(context: RunContext) -> None:
     records = [
         order(updated_at="2025-08-21T10:00:00.5+02:00", items=[item(), item(qty=-1)]),
         order(amount=-1, created_at="2025-08-20"),
@@ -118,9 +118,9 @@ def test_a_quarantine_line_tells_the_time_of_its_version(job: Job) -> None:
         order(created_at="soon"),
         "no order",
     ]
-    batch = write_batch(job, records)
-    transform(job)
-    assert [line["time"] for line in quarantined(job, batch)] == [
+    batch = write_batch(context, records)
+    transform(context)
+    assert [line["time"] for line in quarantined(context, batch)] == [
         "2025-08-21T08:00:00.500000Z",
         "2025-08-20T00:00:00Z",
         "2025-08-21T00:00:00Z",
@@ -129,139 +129,141 @@ def test_a_quarantine_line_tells_the_time_of_its_version(job: Job) -> None:
     ]
 
 
-def test_a_window_that_the_tool_chose_drops_nothing(job: Job) -> None:
+def test_a_window_that_the_tool_chose_drops_nothing(context: RunContext) -> None:
     since = datetime(2025, 8, 25, tzinfo=UTC)
-    write_batch(job, [order()], since=since, continues=True, batch_id=FIRST)
-    write_batch(job, [order()], since=since, batch_id=SECOND)
-    result = transform(job)
+    write_batch(context, [order()], since=since, continues=True, batch_id=FIRST)
+    write_batch(context, [order()], since=since, batch_id=SECOND)
+    result = transform(context)
     assert (result.accepted, result.outside_window) == (1, 1)
 
 
-def test_a_batch_without_rejects_has_no_quarantine_file(job: Job) -> None:
-    write_batch(job, [order()], batch_id=FIRST)
-    transform(job)
-    assert not job.lake.quarantine_file(FIRST).exists()
+def test_a_batch_without_rejects_has_no_quarantine_file(context: RunContext) -> None:
+    write_batch(context, [order()], batch_id=FIRST)
+    transform(context)
+    assert not context.lake.quarantine_file(FIRST).exists()
 
 
-def test_an_empty_batch_is_staged(job: Job) -> None:
-    write_batch(job, [])
-    result = transform(job)
+def test_an_empty_batch_is_staged(context: RunContext) -> None:
+    write_batch(context, [])
+    result = transform(context)
     assert (result.received, result.accepted, len(result.batches)) == (0, 0, 1)
 
 
 # What is done again
 
 
-def test_a_whole_stage_is_left_alone(job: Job) -> None:
-    write_batch(job, [order(), order(amount=-1)], batch_id=FIRST)
-    assert transform(job).staged_anew == (FIRST,)
-    before = {path: path.stat().st_mtime_ns for path in job.lake.root.rglob("*") if path.is_file()}
-    assert transform(job).staged_anew == ()
-    assert {path: path.stat().st_mtime_ns for path in job.lake.root.rglob("*") if path.is_file()} == before
+def test_a_whole_stage_is_left_alone(context: RunContext) -> None:
+    write_batch(context, [order(), order(amount=-1)], batch_id=FIRST)
+    assert transform(context).staged_anew == (FIRST,)
+    before = {path: path.stat().st_mtime_ns for path in context.lake.root.rglob("*") if path.is_file()}
+    assert transform(context).staged_anew == ()
+    assert {path: path.stat().st_mtime_ns for path in context.lake.root.rglob("*") if path.is_file()} == before
 
 
-def test_only_what_waits_is_staged(job: Job) -> None:
-    write_batch(job, [order()], batch_id=FIRST)
-    run(job)
-    shutil.rmtree(job.lake.staged)
-    write_batch(job, [order("o-2")], batch_id=SECOND)
-    result = transform(job)
+def test_only_what_waits_is_staged(context: RunContext) -> None:
+    write_batch(context, [order()], batch_id=FIRST)
+    run(context)
+    shutil.rmtree(context.lake.staged)
+    write_batch(context, [order("o-2")], batch_id=SECOND)
+    result = transform(context)
     assert (result.batches, result.staged_anew, result.received) == ((SECOND,), (SECOND,), 1)
 
 
-def test_a_damaged_stage_is_made_anew(job: Job) -> None:
-    write_batch(job, [order()], batch_id=FIRST)
-    transform(job)
-    spoil(job.lake.staged / FIRST / "orders-00001.parquet")
-    assert transform(job).staged_anew == (FIRST,)
-    assert transform(job).staged_anew == ()
+def test_a_damaged_stage_is_made_anew(context: RunContext) -> None:
+    write_batch(context, [order()], batch_id=FIRST)
+    transform(context)
+    spoil(context.lake.staged / FIRST / "orders-00001.parquet")
+    assert transform(context).staged_anew == (FIRST,)
+    assert transform(context).staged_anew == ()
 
 
-def test_a_stage_of_another_batch_of_the_same_name_is_made_anew(job: Job) -> None:
-    write_batch(job, [order()], batch_id=FIRST)
-    transform(job)
-    shutil.rmtree(job.lake.raw / FIRST)
-    write_batch(job, [order(status="other")], batch_id=FIRST)
-    assert transform(job).staged_anew == (FIRST,)
+def test_a_stage_of_another_batch_of_the_same_name_is_made_anew(context: RunContext) -> None:
+    write_batch(context, [order()], batch_id=FIRST)
+    transform(context)
+    shutil.rmtree(context.lake.raw / FIRST)
+    write_batch(context, [order(status="other")], batch_id=FIRST)
+    assert transform(context).staged_anew == (FIRST,)
 
 
-def test_lost_quarantine_of_a_batch_that_waits_again_is_written_once(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_batch(job, [order(), order(amount=-1)], batch_id=FIRST)
-    run(job)
-    job.lake.quarantine_file(FIRST).unlink()
+def test_lost_quarantine_of_a_batch_that_waits_again_is_written_once(
+    context: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_batch(context, [order(), order(amount=-1)], batch_id=FIRST)
+    run(context)
+    context.lake.quarantine_file(FIRST).unlink()
     monkeypatch.setattr(TRANSFORM, "RULES", TRANSFORM.RULES + 1)
-    assert transform(job).staged_anew == (FIRST,)
+    assert transform(context).staged_anew == (FIRST,)
 
 
-def test_rejects_that_are_no_more_leave_no_quarantine_behind(job: Job) -> None:
-    job.lake.quarantine.mkdir(parents=True)
-    job.lake.quarantine_file(FIRST).write_text("{}\n")
-    write_batch(job, [order()], batch_id=FIRST)
-    stage_batch(job, FIRST)
-    assert not job.lake.quarantine_file(FIRST).exists()
+def test_rejects_that_are_no_more_leave_no_quarantine_behind(context: RunContext) -> None:
+    context.lake.quarantine.mkdir(parents=True)
+    context.lake.quarantine_file(FIRST).write_text("{}\n")
+    write_batch(context, [order()], batch_id=FIRST)
+    stage_batch(context, FIRST)
+    assert not context.lake.quarantine_file(FIRST).exists()
 
 
-def test_quarantine_comes_back_without_the_pages(job: Job) -> None:
-    write_batch(job, [order(), order(amount=-1)], batch_id=FIRST)
-    transform(job)
-    before = job.lake.quarantine_file(FIRST).read_bytes()
-    job.lake.quarantine_file(FIRST).unlink()
-    shutil.rmtree(job.lake.raw / FIRST)
-    ensure_stage(job, FIRST)
-    assert job.lake.quarantine_file(FIRST).read_bytes() == before
+def test_quarantine_comes_back_without_the_pages(context: RunContext) -> None:
+    write_batch(context, [order(), order(amount=-1)], batch_id=FIRST)
+    transform(context)
+    before = context.lake.quarantine_file(FIRST).read_bytes()
+    context.lake.quarantine_file(FIRST).unlink()
+    shutil.rmtree(context.lake.raw / FIRST)
+    ensure_stage(context, FIRST)
+    assert context.lake.quarantine_file(FIRST).read_bytes() == before
 
 
 # What stops it
 
 
-def test_a_damaged_page_is_named_and_batches_before_it_are_staged(job: Job) -> None:
-    write_batch(job, [order()], batch_id=FIRST)
-    write_batch(job, [order()], batch_id=SECOND)
-    spoil(job.lake.raw / SECOND / "page-00001.json")
-    with pytest.raises(DamagedError, match=rf"{SECOND}.page-00001\.json") as caught:
-        transform(job)
+def test_a_damaged_page_is_named_and_batches_before_it_are_staged(context: RunContext) -> None:
+    write_batch(context, [order()], batch_id=FIRST)
+    write_batch(context, [order()], batch_id=SECOND)
+    spoil(context.lake.raw / SECOND / "page-00001.json")
+    with pytest.raises(CorruptedError, match=rf"{SECOND}.page-00001\.json") as caught:
+        transform(context)
     assert "--full" in caught.value.hint
-    assert (job.lake.staged / FIRST / "stage.json").exists()
-    assert not (job.lake.staged / SECOND / "stage.json").exists()
+    assert (context.lake.staged / FIRST / "stage.json").exists()
+    assert not (context.lake.staged / SECOND / "stage.json").exists()
 
 
-def test_a_marker_that_counts_other_records_stops_the_work(job: Job) -> None:
-    write_batch(job, [order()], batch_id=FIRST)
-    marker = raw.read_marker(job.lake, FIRST)
+def test_a_marker_that_counts_other_records_stops_the_work(context: RunContext) -> None:
+    write_batch(context, [order()], batch_id=FIRST)
+    marker = raw.read_marker(context.lake, FIRST)
     page = msgspec.structs.replace(marker.pages[0], records=2)
-    raw.write_marker(job.lake, msgspec.structs.replace(marker, pages=(page,)))
-    with pytest.raises(DamagedError, match="2 records, and its pages hold 1"):
-        transform(job)
+    raw.write_marker(context.lake, msgspec.structs.replace(marker, pages=(page,)))
+    with pytest.raises(CorruptedError, match="2 records, and its pages hold 1"):
+        transform(context)
 
 
-def test_row_counts_that_do_not_reconcile_stop_the_work(job: Job) -> None:
-    write_batch(job, [order()], batch_id=FIRST)
+def test_row_counts_that_do_not_reconcile_stop_the_work(context: RunContext) -> None:
+    write_batch(context, [order()], batch_id=FIRST)
     lost = patch.object(BatchCounts, "reconciles", new_callable=PropertyMock, return_value=False)
     with lost, pytest.raises(InternalError, match="do not reconcile"):
-        transform(job)
+        transform(context)
 
 
 # How it is done
 
 
-def test_pages_are_cut_into_chunks_of_a_size(job: Job) -> None:
-    write_batch(job, [order(str(number)) for number in range(5)], pages_of=1, batch_id=FIRST)
-    size = raw.read_marker(job.lake, FIRST).pages[0].bytes
-    cut = _cut(job, 2 * size)
+def test_pages_are_cut_into_chunks_of_a_size(context: RunContext) -> None:
+    write_batch(context, [order(str(number)) for number in range(5)], pages_of=1, batch_id=FIRST)
+    size = raw.read_marker(context.lake, FIRST).pages[0].bytes
+    cut = _cut(context, 2 * size)
     assert [(chunk.number, chunk.first_page, len(chunk.pages)) for chunk in cut] == [(1, 1, 2), (2, 3, 2), (3, 5, 1)]
-    assert [len(chunk.pages) for chunk in _cut(job, 1)] == [1] * 5
+    assert [len(chunk.pages) for chunk in _cut(context, 1)] == [1] * 5
 
 
-def test_a_chunk_is_bounded_by_records_too(job: Job) -> None:
-    write_batch(job, [0] * 7, pages_of=3, batch_id=FIRST)
-    with patch.object(chunks, "_MOST_RECORDS", 4):
-        assert [len(chunk.pages) for chunk in _cut(job, 1 << 20)] == [1, 2]
-    with patch.object(chunks, "_MOST_RECORDS", 1):
-        assert [len(chunk.pages) for chunk in _cut(job, 1 << 20)] == [1, 1, 1]
-    assert len(quarantined(job, FIRST)) == 7
+def test_a_chunk_is_bounded_by_records_too(context: RunContext) -> None:
+    write_batch(context, [0] * 7, pages_of=3, batch_id=FIRST)
+    with patch.object(chunks, "_MAX_RECORDS", 4):
+        assert [len(chunk.pages) for chunk in _cut(context, 1 << 20)] == [1, 2]
+    with patch.object(chunks, "_MAX_RECORDS", 1):
+        assert [len(chunk.pages) for chunk in _cut(context, 1 << 20)] == [1, 1, 1]
+    assert len(quarantined(context, FIRST)) == 7
 
 
-def _cut(job: Job, size: int) -> list[Chunk]:
+def _cut(context: RunContext, size: int) -> list[Chunk]:
     """The chunks of the first batch, each of so many bytes at most."""
     cut: list[Chunk] = []
 
@@ -269,17 +271,17 @@ def _cut(job: Job, size: int) -> list[Chunk]:
         cut.append(chunk)
         return stage_chunk(chunk)
 
-    with patch.object(chunks, "_MIB", size / job.settings.chunk_mb), patch.object(chunks, "stage_chunk", stage):
-        stage_batch(job, FIRST)
+    with patch.object(chunks, "_MIB", size / context.settings.chunk_mb), patch.object(chunks, "stage_chunk", stage):
+        stage_batch(context, FIRST)
     return cut
 
 
 # Ahead of the commit
 
 
-def test_what_is_staged_ahead_is_what_is_staged_afterwards(job: Job) -> None:
-    write_batch(job, [order(str(number)) for number in range(7)], pages_of=1, batch_id=FIRST)
-    source = raw.read_marker(job.lake, FIRST)
+def test_what_is_staged_ahead_is_what_is_staged_afterwards(context: RunContext) -> None:
+    write_batch(context, [order(str(number)) for number in range(7)], pages_of=1, batch_id=FIRST)
+    source = raw.read_marker(context.lake, FIRST)
     begun: list[int] = []
 
     def stage(chunk: Chunk) -> ChunkOutcome:
@@ -287,61 +289,61 @@ def test_what_is_staged_ahead_is_what_is_staged_afterwards(job: Job) -> None:
         return stage_chunk(chunk)
 
     with (
-        patch.object(chunks, "_MIB", 2 * source.pages[0].bytes / job.settings.chunk_mb),
+        patch.object(chunks, "_MIB", 2 * source.pages[0].bytes / context.settings.chunk_mb),
         patch.object(chunks, "stage_chunk", stage),
     ):
-        with StagingAhead(job) as ahead:
+        with StagingAhead(context) as ahead:
             for page in source.pages:
                 ahead.add(FIRST, source.request, page)
             assert begun == [1, 2, 3]
-            marker = stage_batch(job, FIRST, ahead)
+            marker = stage_batch(context, FIRST, ahead)
             assert begun == [1, 2, 3, 4]
-        files = _files(job.lake.staged / FIRST)
-        assert stage_batch(job, FIRST) == marker
-    assert _files(job.lake.staged / FIRST) == files
+        files = _files(context.lake.staged / FIRST)
+        assert stage_batch(context, FIRST) == marker
+    assert _files(context.lake.staged / FIRST) == files
 
 
-def test_pages_at_hand_are_not_read_from_disk(job: Job) -> None:
-    write_batch(job, [order(str(number)) for number in range(7)], pages_of=2, batch_id=FIRST)
-    source = raw.read_marker(job.lake, FIRST)
-    bodies = [(job.lake.raw / FIRST / entry.name).read_bytes() for entry in source.pages]
-    with StagingAhead(job) as ahead:
+def test_pages_at_hand_are_not_read_from_disk(context: RunContext) -> None:
+    write_batch(context, [order(str(number)) for number in range(7)], pages_of=2, batch_id=FIRST)
+    source = raw.read_marker(context.lake, FIRST)
+    bodies = [(context.lake.raw / FIRST / entry.name).read_bytes() for entry in source.pages]
+    with StagingAhead(context) as ahead:
         for entry, body in zip(source.pages, bodies, strict=True):
             ahead.add(FIRST, source.request, entry, ReceivedPage(body, read_head(body)))
         with patch.object(raw, "read_page_body", side_effect=AssertionError):
-            marker = stage_batch(job, FIRST, ahead)
-    files = _files(job.lake.staged / FIRST)
-    assert stage_batch(job, FIRST) == marker
-    assert _files(job.lake.staged / FIRST) == files
+            marker = stage_batch(context, FIRST, ahead)
+    files = _files(context.lake.staged / FIRST)
+    assert stage_batch(context, FIRST) == marker
+    assert _files(context.lake.staged / FIRST) == files
 
 
-def test_what_is_staged_ahead_of_another_batch_is_dropped(job: Job) -> None:
+def test_what_is_staged_ahead_of_another_batch_is_dropped(context: RunContext) -> None:
     for batch in (FIRST, SECOND):
-        write_batch(job, [order(batch)], batch_id=batch)
-    first, second = (raw.read_marker(job.lake, batch) for batch in (FIRST, SECOND))
-    with StagingAhead(job) as ahead:
+        write_batch(context, [order(batch)], batch_id=batch)
+    first, second = (raw.read_marker(context.lake, batch) for batch in (FIRST, SECOND))
+    with StagingAhead(context) as ahead:
         ahead.add(FIRST, first.request, first.pages[0])
-        assert (job.lake.staged / FIRST).is_dir()
+        assert (context.lake.staged / FIRST).is_dir()
         ahead.add(SECOND, second.request, second.pages[0])
-        assert not (job.lake.staged / FIRST).exists()
+        assert not (context.lake.staged / FIRST).exists()
         assert ahead.take(first) is None
-        assert transform_batches(job, ahead=ahead).staged_anew == (FIRST, SECOND)
+        assert transform_batches(context, ahead=ahead).staged_anew == (FIRST, SECOND)
 
 
-def test_pages_that_are_not_those_of_the_batch_are_staged_anew(job: Job) -> None:
-    write_batch(job, [order(str(number)) for number in range(3)], pages_of=1, batch_id=FIRST)
-    source = raw.read_marker(job.lake, FIRST)
-    with StagingAhead(job) as ahead:
+def test_pages_that_are_not_those_of_the_batch_are_staged_anew(context: RunContext) -> None:
+    write_batch(context, [order(str(number)) for number in range(3)], pages_of=1, batch_id=FIRST)
+    source = raw.read_marker(context.lake, FIRST)
+    with StagingAhead(context) as ahead:
         ahead.add(FIRST, source.request, source.pages[0])
-        assert stage_batch(job, FIRST, ahead).counts.accepted == 3
+        assert stage_batch(context, FIRST, ahead).counts.accepted == 3
 
 
-def test_nothing_that_was_staged_ahead_stays_after_an_error(job: Job) -> None:
-    write_batch(job, [order()], batch_id=FIRST)
-    source = raw.read_marker(job.lake, FIRST)
-    with pytest.raises(StorageError), StagingAhead(job) as ahead:
+def test_nothing_that_was_staged_ahead_stays_after_an_error(context: RunContext) -> None:
+    write_batch(context, [order()], batch_id=FIRST)
+    source = raw.read_marker(context.lake, FIRST)
+    with pytest.raises(StorageError), StagingAhead(context) as ahead:
         _add_and_fail(ahead, source)
-    assert not (job.lake.staged / FIRST).exists()
+    assert not (context.lake.staged / FIRST).exists()
 
 
 def _add_and_fail(ahead: StagingAhead, source: raw.BatchMarker) -> None:
@@ -365,14 +367,14 @@ def _staged(
     with (
         tempfile.TemporaryDirectory() as root,
         ThreadPoolExecutor(workers) as threads,
-        open_job(Path(root), executor=threads, workers=workers, bulk=bulk, chunk_mb=1) as job,
+        open_job(Path(root), executor=threads, workers=workers, bulk=bulk, chunk_mb=1) as context,
     ):
         since, until = window
-        write_batch(job, [Raw(text) for text in texts], pages_of=pages_of, since=since, until=until, batch_id=FIRST)
-        marker = stage_batch(job, FIRST)
-        paths = (marker.orders_paths(job.lake), marker.lines_paths(job.lake))
+        write_batch(context, [Raw(text) for text in texts], pages_of=pages_of, since=since, until=until, batch_id=FIRST)
+        marker = stage_batch(context, FIRST)
+        paths = (marker.orders_paths(context.lake), marker.lines_paths(context.lake))
         tables = [pl.concat([pl.read_parquet(path) for path in each]).sort(pl.all()) for each in paths]
-        return tables, quarantined(job, FIRST)
+        return tables, quarantined(context, FIRST)
 
 
 @settings(max_examples=20, derandomize=True, deadline=None)
@@ -395,13 +397,13 @@ def test_rejects_are_those_of_the_reference(
 ) -> None:
     texts = [Raw(encode(record)) for record in records]
     given_records = [read_json(text) for text in texts]
-    with tempfile.TemporaryDirectory() as root, open_job(Path(root)) as job:
-        batch = write_batch(job, texts, since=window[0], until=window[1], pages_of=100)
+    with tempfile.TemporaryDirectory() as root, open_job(Path(root)) as context:
+        batch = write_batch(context, texts, since=window[0], until=window[1], pages_of=100)
         expected = judge_batch(
-            Batch(given_records, None, None, *window, raw.read_marker(job.lake, batch).request.began_at)
+            Batch(given_records, None, None, *window, raw.read_marker(context.lake, batch).request.began_at)
         )
-        result = transform(job)
-        found = [(r["scope"], r["reason"], r["index"], r["line"]) for r in quarantined(job, batch)]
+        result = transform(context)
+        found = [(r["scope"], r["reason"], r["index"], r["line"]) for r in quarantined(context, batch)]
     assert found == [(r.scope, r.reason, r.index, r.line) for r in expected.rejects]
     assert (result.received, result.outside_window) == (len(texts), expected.outside_window)
     assert result.accepted == len(expected.orders) + len(expected.gone)

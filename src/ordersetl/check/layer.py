@@ -20,7 +20,7 @@ from ordersetl.check.tables import (
     read_files,
     read_sql,
 )
-from ordersetl.errors import DamagedError, StorageError
+from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake.layout import Lake, partition_day, partition_file
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
 from ordersetl.resources import locate
@@ -37,7 +37,7 @@ _READABLE_WHY = "A file that does not read as its table under its types breaks e
 
 
 @dataclass
-class _Tally:
+class _CheckRun:
     """What one SQL check has found so far, over the groups of partitions."""
 
     name: str
@@ -123,7 +123,7 @@ def _read_manifest(lake: Lake) -> tuple[Manifest, str]:
         return Manifest(), f"{lake.curated} must be a folder of its own"
     try:
         manifest = read_manifest(lake)
-    except DamagedError as error:
+    except CorruptedError as error:
         return Manifest(), f"{error.message}; `ordersetl load --rebuild` makes it anew from raw"
     if manifest is None:
         return Manifest(), f"there is no {lake.manifest}: nothing was loaded yet, `ordersetl run` does it"
@@ -166,9 +166,11 @@ def _query(
     max_samples: int,
 ) -> tuple[list[CheckOutcome], CheckMetrics, OpenQuarantine | None]:
     """Run every SQL check: once over the dimensions, for each group of partitions, once over where orders lie."""
-    tallies = [_Tally(path.stem, path.read_text("utf-8")) for path in sorted((locate("sql") / "checks").glob("*.sql"))]
-    over_groups = [tally for tally in tallies if tally.reads("fact_order", "order_spread")]
-    over_all = [tally for tally in tallies if tally.reads("order_place")]
+    tallies = [
+        _CheckRun(path.stem, path.read_text("utf-8")) for path in sorted((locate("sql") / "checks").glob("*.sql"))
+    ]
+    over_groups = [run for run in tallies if run.reads("fact_order", "order_spread")]
+    over_all = [run for run in tallies if run.reads("order_place")]
     present = find_regular_files(lake, files)
 
     unreadable: dict[str, str] = {}
@@ -177,9 +179,9 @@ def _query(
     create_manifest_tables(
         database, {name: files[name] for name in present if name in _DIMENSIONS and name not in unreadable}
     )
-    for tally in tallies:
-        if tally not in over_groups and tally not in over_all:
-            _judge(database, tally, max_samples)
+    for run in tallies:
+        if run not in over_groups and run not in over_all:
+            _judge(database, run, max_samples)
 
     _prepare_totals(database, lake, manifest, deep=deep, whole=whole)
     order_spread = read_sql("metrics/order_spread")
@@ -188,13 +190,13 @@ def _query(
         unreadable |= (failed := read_files(database, FACT_ORDER, lake.curated, group, labels=whole))
         create_manifest_tables(database, {name: files[name] for name in group if name not in failed})
         database.execute(f"CREATE OR REPLACE TABLE order_spread AS SELECT {spread} FROM ({order_spread})")
-        for tally in over_groups:
-            _judge(database, tally, max_samples)
+        for run in over_groups:
+            _judge(database, run, max_samples)
         _add_totals(database, deep=deep, whole=whole)
-    for tally in over_all:
-        _judge(database, tally, max_samples)
+    for run in over_all:
+        _judge(database, run, max_samples)
 
-    outcomes = [_judge_readable(unreadable, max_samples), *(tally.outcome for tally in tallies)]
+    outcomes = [_judge_readable(unreadable, max_samples), *(run.outcome for run in tallies)]
     if deep:
         outcomes += compare_raw(database, lake, manifest, max_samples=max_samples)
     if not whole:
@@ -202,10 +204,10 @@ def _query(
     return outcomes, collect_metrics(database), list_open(database, most=max_samples)
 
 
-def _judge(database: duckdb.DuckDBPyConnection, tally: _Tally, max_samples: int) -> None:
-    count, samples = fetch_samples(database, tally.sql, most=max_samples)
-    tally.offending += count
-    tally.samples += samples[: max_samples - len(tally.samples)]
+def _judge(database: duckdb.DuckDBPyConnection, run: _CheckRun, max_samples: int) -> None:
+    count, samples = fetch_samples(database, run.sql, most=max_samples)
+    run.offending += count
+    run.samples += samples[: max_samples - len(run.samples)]
 
 
 def _judge_readable(unreadable: Mapping[str, str], max_samples: int) -> CheckOutcome:

@@ -8,7 +8,7 @@ import duckdb
 
 from ordersetl.check.tables import fetch_samples, read_sql, select_rows
 from ordersetl.check.unparseable_pages import split_page
-from ordersetl.errors import DamagedError
+from ordersetl.errors import CorruptedError
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import Manifest
 from ordersetl.lake.raw import BatchMarker, PageEntry, read_marker, read_page_body, read_reference
@@ -108,20 +108,20 @@ def _read_pages(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) -
     for batch in manifest.batches:
         try:
             marker = read_marker(lake, batch)
-        except DamagedError as error:
+        except CorruptedError as error:
             damaged.append({"batch": batch, "problem": error.message})
             continue
         for number, entry in enumerate(marker.pages, start=1):
             try:
                 yield _read_page(lake, marker, number, entry)
-            except DamagedError as error:
+            except CorruptedError as error:
                 damaged.append({"batch": batch, "page": entry.name, "problem": error.message})
         for kept in marker.references.values():
             if kept.sha256 not in read:
                 read.add(kept.sha256)
                 try:
                     read_reference(lake, kept)
-                except DamagedError as error:
+                except CorruptedError as error:
                     damaged.append({"batch": batch, "reference": kept.name, "problem": error.message})
 
 
@@ -130,7 +130,7 @@ def _read_page(lake: Lake, marker: BatchMarker, number: int, entry: PageEntry) -
     try:
         body = body.decode(entry.charset).encode() if entry.charset else body
     except ValueError as error:
-        raise DamagedError(f"the page is not {entry.charset}, which its marker names: {error}") from None
+        raise CorruptedError(f"the page is not {entry.charset}, which its marker names: {error}") from None
     try:
         content = body.decode()
     except UnicodeDecodeError:

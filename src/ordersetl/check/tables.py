@@ -30,8 +30,8 @@ GROUP_BYTES = 64 * 1024 * 1024
 """CSV that is loaded at a time. An order lies in one partition, so most checks need no more."""
 
 _MEMORY_MB_A_THREAD = 100
-_LEAST_MEMORY_MB = 400
-_MOST_THREADS = 16
+_MIN_MEMORY_MB = 400
+_MAX_THREADS = 16
 _LABELS = frozenset({"status", "source", "promo", "product_name", "product_category"})
 """Columns that no check looks at."""
 _LONG_PATH = len("dt=2025-01-01/fact_order.csv")
@@ -40,13 +40,13 @@ _LONG_PATH = len("dt=2025-01-01/fact_order.csv")
 @contextmanager
 def open_database() -> Iterator[duckdb.DuckDBPyConnection]:
     """An in-memory database that spills to a temporary folder past its memory limit; both are gone afterwards."""
-    threads = min(os.cpu_count() or 1, _MOST_THREADS)
+    threads = min(os.cpu_count() or 1, _MAX_THREADS)
     spill = tempfile.mkdtemp(prefix="ordersetl-check-")
     try:
         with duckdb.connect(
             ":memory:",
             config={
-                "memory_limit": f"{max(_LEAST_MEMORY_MB, threads * _MEMORY_MB_A_THREAD)}MB",
+                "memory_limit": f"{max(_MIN_MEMORY_MB, threads * _MEMORY_MB_A_THREAD)}MB",
                 "temp_directory": spill,
                 "threads": threads,
                 "preserve_insertion_order": False,

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ordersetl.errors import ConfigError, DamagedError, SourceError
+from ordersetl.errors import ConfigError, CorruptedError, SourceError
 from ordersetl.extract.coverage import Coverage, hash_batches, read_coverage
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake, batch_id_after
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.results import ExtractResult
-from ordersetl.runtime import Job
+from ordersetl.runtime import RunContext
 from ordersetl.source.answer import find_charset
-from ordersetl.source.client import CursorRefusedError, OrdersClient, ReceivedPage, RepeatedError, most_records
+from ordersetl.source.client import CursorRefusedError, OrdersClient, ReceivedPage, RepeatedError, max_records
 from ordersetl.source.times import find_newest
 from ordersetl.source.trail import PageTrail
 from ordersetl.text import format_time
@@ -69,7 +69,7 @@ class _Batch:
 
 
 def extract_orders(
-    job: Job,
+    context: RunContext,
     client: OrdersClient,
     origin: Origin,
     window: Window,
@@ -84,7 +84,7 @@ def extract_orders(
     it stopped; one of another request is committed as well where all its pages are there, and dropped where not.
 
     Args:
-        job: the work's surroundings.
+        context: the work's surroundings.
         client: fetches the pages.
         origin: where from.
         window: what.
@@ -94,23 +94,23 @@ def extract_orders(
     Raises:
         ConfigError: the window is empty, once it is known where to continue.
         SourceError: the API failed for good; nothing is committed, and the pages so far are kept for the next run.
-        DamagedError: the marker that says where to continue is not what was written.
+        CorruptedError: the marker that says where to continue is not what was written.
         StorageError: the disk refused.
         InterruptedRunError: a signal came; the pages so far are kept for the next run.
     """
     started = time.monotonic()
-    request = _request(job, origin, window, references)
-    batch = _resume(job, client, request) or _begin(job, client, request)
+    request = _request(context, origin, window, references)
+    batch = _resume(context, client, request) or _begin(context, client, request)
     try:
-        _fetch(job, client, batch, on_page)
+        _fetch(context, client, batch, on_page)
     except (CursorRefusedError, RepeatedError) as error:
         if not batch.resumed:
             raise
         log.warning("the interrupted extraction cannot go on (%s): fetching from the first page", error)
-        raw.drop_batch(job.lake, batch.id)
-        batch = _begin(job, client, request)
-        _fetch(job, client, batch, on_page)
-    marker, coverage = _commit(job, batch)
+        raw.drop_batch(context.lake, batch.id)
+        batch = _begin(context, client, request)
+        _fetch(context, client, batch, on_page)
+    marker, coverage = _commit(context, batch)
     return ExtractResult(
         batch=marker.batch,
         source=marker.source,
@@ -128,13 +128,13 @@ def extract_orders(
     )
 
 
-def _request(job: Job, origin: Origin, window: Window, references: Sequence[ReferenceFile]) -> BatchRequest:
-    began = job.now()
+def _request(context: RunContext, origin: Origin, window: Window, references: Sequence[ReferenceFile]) -> BatchRequest:
+    began = context.now()
     since = window.since
     if since is None and not window.full:
-        batches = raw.list_batches(job.lake)
-        end = read_coverage(job.lake, batches, source=origin.source, url=origin.url, now=began).end
-        since = end - job.settings.lookback if end else None
+        batches = raw.list_batches(context.lake)
+        end = read_coverage(context.lake, batches, source=origin.source, url=origin.url, now=began).end
+        since = end - context.settings.lookback if end else None
     if since is not None and window.until is not None and since >= window.until:
         raise ConfigError(
             f"the window is empty: this output continues from {format_time(since)}, which is not before until "
@@ -146,52 +146,52 @@ def _request(job: Job, origin: Origin, window: Window, references: Sequence[Refe
         url=origin.url,
         since=since,
         until=window.until,
-        page_size=job.settings.page_size,
+        page_size=context.settings.page_size,
         began_at=began,
-        references={file.kind: raw.store_reference(job.lake, file.body, file.name) for file in references},
+        references={file.kind: raw.store_reference(context.lake, file.body, file.name) for file in references},
         continues=window.since is None,
     )
 
 
-def _begin(job: Job, client: OrdersClient, request: BatchRequest) -> _Batch:
-    newest = max(raw.list_batches(job.lake), default=None)
+def _begin(context: RunContext, client: OrdersClient, request: BatchRequest) -> _Batch:
+    newest = max(raw.list_batches(context.lake), default=None)
     batch = batch_id_after(request.began_at, newest)
-    raw.write_request(job.lake, batch, request)
+    raw.write_request(context.lake, batch, request)
     return _Batch(batch, request, client.begin_trail(request))
 
 
-def _resume(job: Job, client: OrdersClient, request: BatchRequest) -> _Batch | None:
+def _resume(context: RunContext, client: OrdersClient, request: BatchRequest) -> _Batch | None:
     """The interrupted extraction of this very request, if one can be taken up.
 
     Of the others, those that lack nothing but their marker are committed (a marker may also have been deleted), and
     the rest is dropped.
     """
     taken: _Batch | None = None
-    newest = max(raw.list_batches(job.lake), default="")
-    for batch in reversed(raw.list_unfinished(job.lake)):
-        earlier = raw.read_request(job.lake, batch)
-        found = _read_pages(job, client, batch, earlier) if earlier is not None else None
-        if found is not None and taken is None and _can_go_on(job, found, request, newest):
+    newest = max(raw.list_batches(context.lake), default="")
+    for batch in reversed(raw.list_unfinished(context.lake)):
+        earlier = raw.read_request(context.lake, batch)
+        found = _read_pages(context, client, batch, earlier) if earlier is not None else None
+        if found is not None and taken is None and _can_go_on(context, found, request, newest):
             log.info("going on with the interrupted extraction %s after page %d", found.id, len(found.pages))
-            raw.prune_batch(job.lake, batch, pages=len(found.pages))
+            raw.prune_batch(context.lake, batch, pages=len(found.pages))
             taken = found
         elif found is not None and found.complete and found.request.source == request.source:
             log.warning("committing %s: all its pages were there, but not its marker", found.id)
-            raw.prune_batch(job.lake, batch, pages=len(found.pages))
-            newest = max(newest, _commit(job, found)[0].batch)
+            raw.prune_batch(context.lake, batch, pages=len(found.pages))
+            newest = max(newest, _commit(context, found)[0].batch)
         else:
-            job.lake.disk.remove_tree(job.lake.staged / batch)  # staged ahead by a run that died
-            raw.drop_batch(job.lake, batch)
+            context.lake.disk.remove_tree(context.lake.staged / batch)  # staged ahead by a run that died
+            raw.drop_batch(context.lake, batch)
     return taken
 
 
-def _can_go_on(job: Job, found: _Batch, request: BatchRequest, newest: str) -> bool:
+def _can_go_on(context: RunContext, found: _Batch, request: BatchRequest, newest: str) -> bool:
     """Whether it asked for the same, not too long ago, and no batch was committed since: ``newest`` is the last one.
 
     Its id is older than that of a batch committed since, so its newer pages would count as older.
     """
     age = request.began_at - found.request.began_at
-    return _asked(found.request) == _asked(request) and age <= job.settings.resume_within and found.id > newest
+    return _asked(found.request) == _asked(request) and age <= context.settings.resume_within and found.id > newest
 
 
 def _asked(request: BatchRequest) -> object:
@@ -201,7 +201,7 @@ def _asked(request: BatchRequest) -> object:
     return request.source, request.url, window, request.page_size, contents
 
 
-def _read_pages(job: Job, client: OrdersClient, batch: str, request: BatchRequest) -> _Batch:
+def _read_pages(context: RunContext, client: OrdersClient, batch: str, request: BatchRequest) -> _Batch:
     """The pages that were kept whole, up to the first that is missing, unreadable or no page that may follow.
 
     One that is not UTF-8 is fetched again: nothing says in which charset it came.
@@ -209,11 +209,11 @@ def _read_pages(job: Job, client: OrdersClient, batch: str, request: BatchReques
     found = _Batch(batch, request, client.begin_trail(request))
     while not found.complete:
         number = len(found.pages) + 1
-        body = raw.read_unfinished_page(job.lake, batch, number)
+        body = raw.read_unfinished_page(context.lake, batch, number)
         if body is None:
             break
         try:
-            page = ReceivedPage.read(body, find_charset(body, ""), most=most_records(request))
+            page = ReceivedPage.read(body, find_charset(body, ""), most=max_records(request))
             found.trail.admit(page.head)
         except SourceError:
             break
@@ -225,7 +225,7 @@ def _read_pages(job: Job, client: OrdersClient, batch: str, request: BatchReques
     return found
 
 
-def _fetch(job: Job, client: OrdersClient, batch: _Batch, on_page: PageWatcher | None) -> None:
+def _fetch(context: RunContext, client: OrdersClient, batch: _Batch, on_page: PageWatcher | None) -> None:
     """Fetch the pages that are missing.
 
     While one page is awaited the one before it is written, and no more than that is under way: pages reach the disk
@@ -237,19 +237,19 @@ def _fetch(job: Job, client: OrdersClient, batch: _Batch, on_page: PageWatcher |
     if batch.complete:
         return
     pages = client.pages(batch.request, batch.trail)
-    page = _await_page(job, pages)
+    page = _await_page(context, pages)
     while page is not None:
-        job.hold.require()  # the wait may have been long enough for another run to take the output over
+        context.lock.assert_held()  # the wait may have been long enough for another run to take the output over
         number = len(batch.pages) + 1
-        writing = job.threads.submit(_keep_page, job.lake, batch.id, number, page, batch.request.began_at)
+        writing = context.threads.submit(_keep_page, context.lake, batch.id, number, page, batch.request.began_at)
         written = page
         try:
-            page = _await_page(job, pages)
+            page = _await_page(context, pages)
         finally:
             batch.pages.append(writing.result())
         if on_page:
             on_page(batch.id, batch.request, batch.pages[-1], written)
-        job.progress("extract", number, number if page is None else None)
+        context.progress("extract", number, number if page is None else None)
 
 
 def _keep_page(lake: Lake, batch: str, number: int, page: ReceivedPage, began_at: datetime) -> PageEntry:
@@ -258,21 +258,21 @@ def _keep_page(lake: Lake, batch: str, number: int, page: ReceivedPage, began_at
     return raw.write_page(lake, batch, number, page.body, records=records, newest=newest, charset=page.charset)
 
 
-def _await_page(job: Job, pages: Iterator[ReceivedPage]) -> ReceivedPage | None:
+def _await_page(context: RunContext, pages: Iterator[ReceivedPage]) -> ReceivedPage | None:
     """The next page, None after the last; a signal ends the wait at once."""
-    job.checkpoint()
-    with job.runtime.interruptible():
+    context.checkpoint()
+    with context.runtime.interruptible():
         return next(pages, None)
 
 
-def _commit(job: Job, batch: _Batch) -> tuple[BatchMarker, Coverage]:
+def _commit(context: RunContext, batch: _Batch) -> tuple[BatchMarker, Coverage]:
     """Write the marker, the last thing of a batch to become durable; and what is covered now."""
-    request, now = batch.request, job.now()
-    batches = raw.list_batches(job.lake)
+    request, now = batch.request, context.now()
+    batches = raw.list_batches(context.lake)
     covered_of = hash_batches(sorted([*batches, batch.id]))
     try:
-        before = read_coverage(job.lake, batches, source=request.source, url=request.url, now=now)
-    except DamagedError:
+        before = read_coverage(context.lake, batches, source=request.source, url=request.url, now=now)
+    except CorruptedError:
         before, covered_of = Coverage(), ""  # the next run that needs to know reads all markers, and names this one
     coverage, end = before.add(request, batch.pages)
     marker = BatchMarker(
@@ -292,6 +292,6 @@ def _commit(job: Job, batch: _Batch) -> tuple[BatchMarker, Coverage]:
         covered=coverage.intervals,
         covered_of=covered_of,
     )
-    job.hold.require()
-    raw.write_marker(job.lake, marker)
+    context.lock.assert_held()
+    raw.write_marker(context.lake, marker)
     return marker, coverage

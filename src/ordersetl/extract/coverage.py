@@ -66,7 +66,7 @@ def read_coverage(lake: Lake, batches: Sequence[str], *, source: str, url: str, 
     read, once: a batch that was restored, copied or moved away changes what is covered.
 
     Raises:
-        DamagedError: a marker that is needed is not what was written.
+        CorruptedError: a marker that is needed is not what was written.
     """
     markers: list[BatchMarker] = []
     for at in range(len(batches), 0, -1):

@@ -4,7 +4,7 @@ import hashlib
 import logging
 from pathlib import Path
 
-from ordersetl.errors import ConfigError, DamagedError, StorageError
+from ordersetl.errors import ConfigError, CorruptedError, StorageError
 from ordersetl.extract.batches import Origin, ReferenceFile
 from ordersetl.extract.bounded_file import read_bounded
 from ordersetl.lake import raw
@@ -69,7 +69,7 @@ def _applied_references(lake: Lake) -> dict[str, str]:
     """SHA-256 by kind of the files that were applied last, under the rules of today."""
     try:
         manifest = read_manifest(lake)
-    except (DamagedError, StorageError):
+    except (CorruptedError, StorageError):
         return {}  # the command says so where it matters
     return manifest.references if manifest and manifest.rules == RULES else {}
 

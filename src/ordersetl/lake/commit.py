@@ -16,12 +16,12 @@ from pathlib import Path
 
 import msgspec
 
-from ordersetl.errors import DamagedError
-from ordersetl.lake.integrity import set_aside
+from ordersetl.errors import CorruptedError
+from ordersetl.lake.integrity import move_to_damaged
 from ordersetl.lake.layout import STAGED_SUFFIX, Lake, partition_day
-from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest, seal_manifest
+from ordersetl.lake.manifest import FileEntry, Manifest, encode_manifest, read_manifest
 from ordersetl.storage.local import Written, hash_file, is_temporary, is_temporary_of, temporary_path
-from ordersetl.storage.lock import Hold
+from ordersetl.storage.lock import Lock
 
 __all__ = ["Commit", "recover", "staged_name"]
 
@@ -34,9 +34,9 @@ def staged_name(file: str) -> str:
 class Commit:
     """One commit under way: stage files, then finish."""
 
-    def __init__(self, lake: Lake, hold: Hold) -> None:
+    def __init__(self, lake: Lake, lock: Lock) -> None:
         self.lake = lake
-        self._hold = hold
+        self._lock = lock
         lake.disk.make_folder(lake.curated)
         lake.disk.make_folder(lake.staging)
 
@@ -48,7 +48,7 @@ class Commit:
         Raises:
             LockedError: the lock was lost, and what is staged may be another run's.
         """
-        self._hold.require()
+        self._lock.assert_held()
         path = self.lake.staging / staged_name(file)
         temporary = temporary_path(path)
         written = self.lake.disk.write(temporary, data)
@@ -70,8 +70,8 @@ class Commit:
         following = msgspec.structs.replace(following, removed=tuple(gone))
         disk.sync_folder(self.lake.staging)
         disk.sync_folder(self.lake.root)  # an earlier run may have died right after it made curated/
-        self._hold.require()
-        disk.publish(self.lake.pending, seal_manifest(following))
+        self._lock.assert_held()
+        disk.publish(self.lake.pending, encode_manifest(following))
         _carry_through(self.lake, following, proven=staged)
 
 
@@ -83,7 +83,7 @@ def recover(lake: Lake) -> bool:
     """
     try:
         pending = read_manifest(lake, pending=True)
-    except DamagedError:
+    except CorruptedError:
         pending = None  # it appears whole or not at all, so somebody else changed it: the commit did not happen
         lake.disk.remove_tree(lake.pending)
     if pending is not None:
@@ -96,7 +96,7 @@ def recover(lake: Lake) -> bool:
 def _carry_through(lake: Lake, pending: Manifest, proven: Collection[str] = ()) -> None:
     """Steps 3 and 4; every step may be taken again after a crash."""
     disk = lake.disk
-    standing = _current_files(lake)
+    current = _current_files(lake)
     staged = _staged_names(lake)
     folders: set[Path] = set()
     for file, entry in pending.files.items():
@@ -106,7 +106,7 @@ def _carry_through(lake: Lake, pending: Manifest, proven: Collection[str] = ()) 
             _make_way(lake, file)
             disk.make_folder(place.parent)
             disk.rename(path, place)
-        elif file in standing and standing[file].sha256 == entry.sha256:
+        elif file in current and current[file].sha256 == entry.sha256:
             continue
         # also where a run that died has renamed it: nobody knows whether it synced the folder
         if place.parent.is_dir() and not place.parent.is_symlink():
@@ -123,7 +123,7 @@ def _carry_through(lake: Lake, pending: Manifest, proven: Collection[str] = ()) 
 def _current_files(lake: Lake) -> dict[str, FileEntry]:
     try:
         current = read_manifest(lake)
-    except DamagedError:
+    except CorruptedError:
         current = None
     return current.files if current else {}
 
@@ -139,7 +139,7 @@ def _make_way(lake: Lake, file: str) -> None:
     """Set aside what stands where a file is to go and that no rename replaces: a folder, or a link as its folder."""
     place = lake.curated / file
     if place.parent.is_symlink() or place.parent.is_file() or (place.is_dir() and not place.is_symlink()):
-        set_aside(lake, file, "it is in the way of a file", datetime.now(UTC))
+        move_to_damaged(lake, file, "it is in the way of a file", datetime.now(UTC))
 
 
 def _remove_gone(lake: Lake, pending: Manifest) -> None:

@@ -27,7 +27,7 @@ __all__ = [
     "file_problem",
     "find_problem",
     "kind_problem",
-    "set_aside",
+    "move_to_damaged",
 ]
 
 
@@ -126,7 +126,7 @@ def kind_problem(path: Path, root: Path) -> str | None:
     return describe_kind(mode) or None
 
 
-def set_aside(lake: Lake, file: str, problem: str, now: datetime) -> Damage:
+def move_to_damaged(lake: Lake, file: str, problem: str, now: datetime) -> Damage:
     """Move a damaged curated file (or the link or folder in its place) to ``curated/_damaged/``, to be looked at."""
     path = lake.curated / file
     taken = path.parent if path.parent.is_symlink() or path.parent.is_file() else path

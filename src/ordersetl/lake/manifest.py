@@ -4,10 +4,10 @@ from datetime import date
 
 import msgspec
 
-from ordersetl.errors import DamagedError, StorageError
+from ordersetl.errors import CorruptedError, StorageError
+from ordersetl.lake.checksum import decode_record, encode_record
 from ordersetl.lake.layout import Lake, partition_day
 from ordersetl.lake.records import check_manifest
-from ordersetl.lake.seal import seal, unseal
 from ordersetl.storage.local import UnfitFileError, read_regular
 
 __all__ = [
@@ -16,8 +16,8 @@ __all__ = [
     "IndexEntry",
     "Manifest",
     "QuarantineEntry",
+    "encode_manifest",
     "read_manifest",
-    "seal_manifest",
 ]
 
 
@@ -82,28 +82,28 @@ class Manifest(msgspec.Struct, frozen=True):
         return {day: entry for day, entry in days if day is not None}
 
 
-def seal_manifest(manifest: Manifest) -> bytes:
+def encode_manifest(manifest: Manifest) -> bytes:
     """Bytes of the manifest as they stand on disk."""
-    return seal(manifest)
+    return encode_record(manifest)
 
 
 def read_manifest(lake: Lake, *, pending: bool = False) -> Manifest | None:
     """Read the current (or the pending) manifest; None where there is none.
 
     Raises:
-        DamagedError: it is not what was written, or not a regular file.
+        CorruptedError: it is not what was written, or not a regular file.
         StorageError: it cannot be read.
     """
     path = lake.pending if pending else lake.manifest
     try:
-        manifest = unseal(read_regular(path, MAX_MANIFEST_BYTES), Manifest)
+        manifest = decode_record(read_regular(path, MAX_MANIFEST_BYTES), Manifest)
         check_manifest(manifest)
     except FileNotFoundError:
         return None
-    except DamagedError as error:
-        raise DamagedError(f"{path} is damaged: {error.message}") from error
+    except CorruptedError as error:
+        raise CorruptedError(f"{path} is damaged: {error.message}") from error
     except UnfitFileError as error:
-        raise DamagedError(f"{path} is damaged: it {error.strerror}") from error
+        raise CorruptedError(f"{path} is damaged: it {error.strerror}") from error
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
     return manifest

@@ -10,12 +10,12 @@ from datetime import datetime
 
 import msgspec
 
-from ordersetl.errors import DamagedError, StorageError
+from ordersetl.errors import CorruptedError, StorageError
+from ordersetl.lake.checksum import decode_record, encode_record
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.listing import MARKER, list_batches, list_unfinished
 from ordersetl.lake.reading import read_or_damaged, read_proven
 from ordersetl.lake.records import check_marker, check_request, page_name
-from ordersetl.lake.seal import seal, unseal
 from ordersetl.storage.local import temporary_path
 
 __all__ = [
@@ -143,7 +143,7 @@ def read_marker(lake: Lake, batch: str) -> BatchMarker:
     """Read a committed batch's marker.
 
     Raises:
-        DamagedError: it is not what was written; the hint says how the batch is fetched again.
+        CorruptedError: it is not what was written; the hint says how the batch is fetched again.
     """
     return read_marker_digest(lake, batch)[0]
 
@@ -153,10 +153,10 @@ def read_marker_digest(lake: Lake, batch: str) -> tuple[BatchMarker, str]:
     path = lake.raw / batch / MARKER
     try:
         data = read_or_damaged(path, _MAX_RECORD_BYTES)
-        marker = unseal(data, BatchMarker)
+        marker = decode_record(data, BatchMarker)
         check_marker(marker, batch)
-    except DamagedError as error:
-        raise DamagedError(
+    except CorruptedError as error:
+        raise CorruptedError(
             f"the raw batch {batch} is damaged: {path}: {error.message}",
             hint=f"Move {path.parent} away and fetch its window again: ordersetl run --full, or --since and --until.",
         ) from error
@@ -166,9 +166,9 @@ def read_marker_digest(lake: Lake, batch: str) -> tuple[BatchMarker, str]:
 def read_request(lake: Lake, batch: str) -> BatchRequest | None:
     """What an unfinished batch asked for; None where that was not yet, or not wholly, written."""
     try:
-        request = unseal(read_or_damaged(lake.raw / batch / REQUEST, _MAX_RECORD_BYTES), BatchRequest)
+        request = decode_record(read_or_damaged(lake.raw / batch / REQUEST, _MAX_RECORD_BYTES), BatchRequest)
         check_request(request)
-    except DamagedError:
+    except CorruptedError:
         return None
     return request
 
@@ -177,7 +177,7 @@ def write_request(lake: Lake, batch: str, request: BatchRequest) -> None:
     """Begin a batch: make its folder and keep what is asked for."""
     folder = lake.raw / batch
     lake.disk.make_folder(folder)
-    lake.disk.publish(folder / REQUEST, seal(request))
+    lake.disk.publish(folder / REQUEST, encode_record(request))
 
 
 def write_page(
@@ -205,7 +205,7 @@ def read_unfinished_page(lake: Lake, batch: str, number: int) -> bytes | None:
     """Body of the ``number``-th page of an unfinished batch, from 1; None where there is no such file."""
     try:
         return read_or_damaged(lake.raw / batch / page_name(number), _MAX_PAGE_BYTES)
-    except DamagedError:
+    except CorruptedError:
         return None
 
 
@@ -221,21 +221,21 @@ def write_marker(lake: Lake, marker: BatchMarker) -> None:
     """Commit a batch: from now on it counts, and nothing in it changes any more."""
     for folder in (lake.raw / marker.batch, lake.raw, lake.root):  # a run that died may have made them unsynced
         lake.disk.sync_folder(folder)
-    lake.disk.publish(lake.raw / marker.batch / MARKER, seal(marker))
+    lake.disk.publish(lake.raw / marker.batch / MARKER, encode_record(marker))
 
 
 def read_page_body(lake: Lake, batch: str, page: PageEntry, *, since: datetime | None) -> bytes:
     """Body of a page of a batch that began at ``since``, proven to be what was received.
 
     Raises:
-        DamagedError: it is missing or differs; the message names the page and the hint says how to fetch it again.
+        CorruptedError: it is missing or differs; the message names the page and the hint says how to fetch it again.
     """
     path = lake.raw / batch / page.name
     try:
         return read_proven(path, page)
-    except DamagedError as error:
+    except CorruptedError as error:
         window = f"--since {since.isoformat()}" if since else "--full"
-        raise DamagedError(
+        raise CorruptedError(
             f"the raw page {path} is damaged: {error.message}",
             hint=f"Restore it from a backup, or move {path.parent} away and fetch it again: ordersetl run {window}",
         ) from error
@@ -255,7 +255,7 @@ def store_reference(lake: Lake, body: bytes, name: str) -> ReferenceEntry:
         raise StorageError(f"{path} must be a file, and is a folder", hint="Move it away and run again.")
     try:
         read_proven(path, entry)
-    except DamagedError:
+    except CorruptedError:
         lake.disk.publish(path, body)
     else:
         lake.disk.sync_folder(lake.references)  # whoever put it there may have died before this
@@ -266,13 +266,13 @@ def read_reference(lake: Lake, entry: ReferenceEntry) -> bytes:
     """Content of a kept reference file, proven to be what was given.
 
     Raises:
-        DamagedError: it is missing or differs.
+        CorruptedError: it is missing or differs.
     """
     path = lake.references / f"{entry.sha256}.csv"
     try:
         return read_proven(path, entry)
-    except DamagedError as error:
-        raise DamagedError(
+    except CorruptedError as error:
+        raise CorruptedError(
             f"the reference file {path} ({entry.name}) is damaged: {error.message}",
             hint="Restore it from a backup, or put the original file there under this name.",
         ) from error

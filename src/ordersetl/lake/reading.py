@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from ordersetl.errors import DamagedError, StorageError
+from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake.integrity import Recorded
 from ordersetl.storage.local import UnfitFileError, read_regular
 
@@ -14,12 +14,12 @@ def read_proven(path: Path, recorded: Recorded) -> bytes:
     """Bytes of a regular file that must be as recorded.
 
     Raises:
-        DamagedError: it is missing, a link or a folder, or differs.
+        CorruptedError: it is missing, a link or a folder, or differs.
         StorageError: it cannot be read.
     """
     body = read_or_damaged(path, recorded.bytes)
     if len(body) != recorded.bytes or hashlib.sha256(body).hexdigest() != recorded.sha256:
-        raise DamagedError("its content is not what was kept")
+        raise CorruptedError("its content is not what was kept")
     return body
 
 
@@ -27,15 +27,15 @@ def read_or_damaged(path: Path, max_bytes: int) -> bytes:
     """Bytes of a regular file.
 
     Raises:
-        DamagedError: it is missing, something else, or too large.
+        CorruptedError: it is missing, something else, or too large.
         StorageError: it cannot be read.
     """
     try:
         return read_regular(path, max_bytes)
     except (FileNotFoundError, NotADirectoryError):
-        raise DamagedError("it is missing") from None
+        raise CorruptedError("it is missing") from None
     except UnfitFileError as error:
-        raise DamagedError(f"it {error.strerror}") from error
+        raise CorruptedError(f"it {error.strerror}") from error
     except OSError as error:
         raise _unreadable(path, error) from error
 

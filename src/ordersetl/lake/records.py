@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ordersetl.errors import DamagedError
+from ordersetl.errors import CorruptedError
 from ordersetl.lake.layout import is_batch_id, partition_day
 from ordersetl.text import look_up_charset
 
@@ -47,7 +47,7 @@ def check_request(request: "BatchRequest") -> None:
     """Check what an extraction asked for.
 
     Raises:
-        DamagedError: it says what no request says.
+        CorruptedError: it says what no request says.
     """
     _check_values(request)
     _check_references(request.references)
@@ -57,7 +57,7 @@ def check_marker(marker: "BatchMarker", batch: str) -> None:
     """Check the marker in the folder of a batch.
 
     Raises:
-        DamagedError: it says what no marker of that batch says.
+        CorruptedError: it says what no marker of that batch says.
     """
     _require(marker.batch == batch, "the batch", marker.batch)
     _require(is_batch_id(batch), "the batch", batch)
@@ -76,7 +76,7 @@ def check_stage(marker: "StageMarker", batch: str) -> None:
     """Check the marker of a staged batch.
 
     Raises:
-        DamagedError: it says what no marker of that batch says.
+        CorruptedError: it says what no marker of that batch says.
     """
     _require(marker.batch == batch, "the batch", marker.batch)
     _check_values(marker)
@@ -93,7 +93,7 @@ def check_manifest(manifest: "Manifest") -> None:
     """Check a manifest, the current or the pending one.
 
     Raises:
-        DamagedError: it says what no manifest says.
+        CorruptedError: it says what no manifest says.
     """
     for batch in (*manifest.batches, *manifest.quarantine):
         _require(is_batch_id(batch), "the batch", batch)
@@ -148,4 +148,4 @@ def _check_values(value: object, name: str = "") -> None:
 
 def _require(fits: object, what: str, found: str) -> None:
     if not fits:
-        raise DamagedError(f"{what} {found[:_MAX_SHOWN]!r} in it is not one that ordersetl writes")
+        raise CorruptedError(f"{what} {found[:_MAX_SHOWN]!r} in it is not one that ordersetl writes")

@@ -4,14 +4,12 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from ordersetl.errors import OrdersetlError
+from ordersetl.lake.layout import Lake
 from ordersetl.results import to_plain
 from ordersetl.version import __version__
-
-if TYPE_CHECKING:
-    from ordersetl.runtime import Job
 
 __all__ = ["RunReport", "keep_report"]
 
@@ -19,11 +17,11 @@ __all__ = ["RunReport", "keep_report"]
 class RunReport:
     """What a run has done so far, stage by stage."""
 
-    def __init__(self, job: "Job") -> None:
-        self.started_at = job.now()
+    def __init__(self, lake: Lake, started_at: datetime) -> None:
+        self.started_at = started_at
         self.run_id = f"{self.started_at.strftime('%Y%m%dT%H%M%S.%fZ')}-{os.getpid()}"
-        self.path = job.lake.runs / f"{self.run_id}.json"
-        self._disk = job.lake.disk
+        self.path = lake.runs / f"{self.run_id}.json"
+        self._disk = lake.disk
         self._stages: dict[str, object] = {}
 
     def add(self, stage: str, result: object) -> None:
@@ -43,9 +41,9 @@ class RunReport:
 
 
 @contextlib.contextmanager
-def keep_report(job: "Job") -> Iterator[RunReport]:
+def keep_report(lake: Lake, started_at: datetime) -> Iterator[RunReport]:
     """Keep the report of the run in the block in ``runs/``, whether it ends well or not."""
-    report = RunReport(job)
+    report = RunReport(lake, started_at)
     try:
         yield report
     except Exception as error:

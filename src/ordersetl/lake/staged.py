@@ -9,14 +9,14 @@ from pathlib import Path
 
 import msgspec
 
-from ordersetl.errors import DamagedError
+from ordersetl.errors import CorruptedError
+from ordersetl.lake.checksum import decode_record, encode_record
 from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.integrity import find_problem
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import Manifest, QuarantineEntry
 from ordersetl.lake.raw import ReferenceEntry
 from ordersetl.lake.records import check_stage
-from ordersetl.lake.seal import seal, unseal
 from ordersetl.storage.local import read_regular
 
 __all__ = [
@@ -112,7 +112,7 @@ def find_stage(lake: Lake, batch: str, *, rules: int, source_digest: str | None)
 
 def write_stage(lake: Lake, marker: StageMarker) -> None:
     """Make a staged batch count."""
-    lake.disk.publish(lake.staged / marker.batch / MARKER, seal(marker), sync=False)
+    lake.disk.publish(lake.staged / marker.batch / MARKER, encode_record(marker), sync=False)
 
 
 def has_rejects(lake: Lake, marker: StageMarker) -> bool:
@@ -141,9 +141,9 @@ def find_lost_quarantine(lake: Lake, manifest: Manifest, *, verify: bool) -> dic
 
 def _read_marker(lake: Lake, batch: str) -> StageMarker | None:
     try:
-        marker = unseal(read_regular(lake.staged / batch / MARKER, _MAX_BYTES), StageMarker)
+        marker = decode_record(read_regular(lake.staged / batch / MARKER, _MAX_BYTES), StageMarker)
         check_stage(marker, batch)
-    except (OSError, DamagedError):
+    except (OSError, CorruptedError):
         return None
     return marker
 

@@ -7,30 +7,32 @@ import polars as pl
 from ordersetl.errors import InternalError
 from ordersetl.load.partitions import GroupOutcome
 from ordersetl.load.plan import Part
-from ordersetl.load.versions import VERSION_SCHEMA, Incoming, Verdicts
+from ordersetl.load.versions import VERSION_SCHEMA, Incoming, ResolvedVersions
 from ordersetl.results import OrderChanges
 
 __all__ = ["count_changes"]
 
 
-def count_changes(incoming: Incoming, parts: Sequence[Part], verdicts: Verdicts, total: GroupOutcome) -> OrderChanges:
+def count_changes(
+    incoming: Incoming, parts: Sequence[Part], resolved: ResolvedVersions, total: GroupOutcome
+) -> OrderChanges:
     """What became of the pending versions; each must have become something.
 
     Raises:
         InternalError: row counts do not reconcile.
     """
     pending = [part.number for part in parts if part.pending]
-    left = verdicts.leaving.filter(pl.col("to").is_null())
-    gone = incoming.gone.join(verdicts.lost, on=list(VERSION_SCHEMA), how="anti")
+    left = resolved.leaving.filter(pl.col("to").is_null())
+    gone = incoming.gone.join(resolved.lost, on=list(VERSION_SCHEMA), how="anti")
     removed = gone.join(
-        pl.concat([left.select("order_id"), verdicts.known.select("order_id")]), on="order_id", how="semi"
+        pl.concat([left.select("order_id"), resolved.known.select("order_id")]), on="order_id", how="semi"
     )
     changes = OrderChanges(
         versions=incoming.versions,
         inserted=total.inserted,
         updated=total.updated,
         unchanged=total.same,
-        superseded=total.refused + verdicts.lost.filter(pl.col("part").is_in(pending)).height,
+        superseded=total.refused + resolved.lost.filter(pl.col("part").is_in(pending)).height,
         removed=removed.height,
         absent=gone.height - removed.height,
         moved=total.moved,

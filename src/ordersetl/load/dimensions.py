@@ -13,7 +13,7 @@ from ordersetl.lake.manifest import FileEntry
 from ordersetl.lake.raw import ReferenceEntry
 from ordersetl.lake.staged import StageMarker
 from ordersetl.load.files import read_dimension, read_partition
-from ordersetl.load.plan import Part, Plan, Standing
+from ordersetl.load.plan import CurrentState, Part, Plan
 from ordersetl.star.dimensions import DIMENSIONS, Dimension, changed_keys, fold_dimension, read_reference
 
 __all__ = ["DimensionState", "FoldedDimensions", "find_affected_days", "fold_dimensions"]
@@ -38,21 +38,21 @@ class FoldedDimensions:
 
 
 def fold_dimensions(
-    lake: Lake, standing: Standing, plan: Plan, markers: Mapping[str, StageMarker], parts: Sequence[Part]
+    lake: Lake, current: CurrentState, plan: Plan, markers: Mapping[str, StageMarker], parts: Sequence[Part]
 ) -> FoldedDimensions:
     """Fold the pending batches over the dimensions as they stand, or as history has them where their file is lost.
 
     Raises:
-        DamagedError: a reference file is missing or damaged.
-        FileDamagedError: a dimension's file is not what the manifest says.
+        CorruptedError: a reference file is missing or damaged.
+        CorruptedFileError: a dimension's file is not what the manifest says.
     """
     states, notes = [], Counter[str]()
-    references = {} if standing.rebuild else dict(standing.manifest.references)
+    references = {} if current.rebuild else dict(current.manifest.references)
     pending = [part for part in parts if part.pending]
     waiting = set(plan.waiting)
     applied = [marker for batch, marker in sorted(markers.items()) if batch not in waiting]
     for dimension in DIMENSIONS:
-        before = _read_before(lake, dimension, standing, applied, parts)
+        before = _read_before(lake, dimension, current, applied, parts)
         # the file that was applied last changes nothing if it comes again, unless a late one came between
         last = None if plan.late else references.get(dimension.kind)
         given = _list_files(dimension, [markers[batch] for batch in plan.pending], last)
@@ -71,7 +71,7 @@ def find_affected_days(
     """Days of the partitions that use a key whose enrichment differs.
 
     Raises:
-        FileDamagedError: a partition is not what the manifest says.
+        CorruptedFileError: a partition is not what the manifest says.
     """
     changed = {state.dimension.key: changed_keys(state.dimension, state.before, state.after) for state in states}
     changed = {key: keys for key, keys in changed.items() if len(keys)}
@@ -84,14 +84,14 @@ def find_affected_days(
 
 
 def _read_before(
-    lake: Lake, dimension: Dimension, standing: Standing, applied: Sequence[StageMarker], parts: Sequence[Part]
+    lake: Lake, dimension: Dimension, current: CurrentState, applied: Sequence[StageMarker], parts: Sequence[Part]
 ) -> pl.DataFrame:
     """The dimension that partitions were enriched with: its file, or the fold of what was applied if that is lost."""
     nothing = pl.DataFrame(schema=dimension.table.schema)
-    if standing.rebuild:
+    if current.rebuild:
         return nothing
-    if dimension not in standing.broken_dimensions:
-        return read_dimension(lake, dimension, standing.sound[dimension.file])
+    if dimension not in current.broken_dimensions:
+        return read_dimension(lake, dimension, current.sound[dimension.file])
     files, _ = _read_files(lake, dimension, _list_files(dimension, applied, None))
     return fold_dimension(dimension, nothing, files, _list_mentioned(dimension, [p for p in parts if p.applied]))
 

@@ -19,10 +19,10 @@ from ordersetl.star.dimensions import Dimension
 from ordersetl.star.frames import to_csv
 from ordersetl.star.schema import FACT_ORDER
 
-__all__ = ["FileDamagedError", "put_file", "read_dimension", "read_partition"]
+__all__ = ["CorruptedFileError", "put_file", "read_dimension", "read_partition"]
 
 
-class FileDamagedError(Exception):
+class CorruptedFileError(Exception):
     """A curated file that seemed sound is not what the manifest says; load rebuilds it and goes on."""
 
 
@@ -30,7 +30,7 @@ def read_partition(lake: Lake, day: date, entry: FileEntry, columns: Sequence[st
     """FACT_ORDER rows of a partition, or some of their columns.
 
     Raises:
-        FileDamagedError: it is not what the manifest says.
+        CorruptedFileError: it is not what the manifest says.
     """
     body = _read_proven(lake, partition_file(day), entry)
     return pl.read_csv(body, schema=FACT_ORDER.schema, columns=list(columns) or None)
@@ -40,7 +40,7 @@ def read_dimension(lake: Lake, dimension: Dimension, entry: FileEntry) -> pl.Dat
     """Rows of a dimension.
 
     Raises:
-        FileDamagedError: it is not what the manifest says.
+        CorruptedFileError: it is not what the manifest says.
     """
     return pl.read_csv(_read_proven(lake, dimension.file, entry), schema=dimension.table.schema)
 
@@ -49,9 +49,9 @@ def _read_proven(lake: Lake, file: str, entry: FileEntry) -> io.BytesIO:
     try:
         body = (lake.curated / file).read_bytes()
     except OSError as error:
-        raise FileDamagedError(f"{file}: {error}") from error
+        raise CorruptedFileError(f"{file}: {error}") from error
     if hashlib.sha256(body).hexdigest() != entry.sha256:
-        raise FileDamagedError(f"{file}: its content was changed")
+        raise CorruptedFileError(f"{file}: its content was changed")
     return io.BytesIO(body)
 
 

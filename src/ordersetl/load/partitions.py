@@ -18,8 +18,8 @@ from ordersetl.lake.layout import partition_file
 from ordersetl.lake.manifest import FileEntry
 from ordersetl.load.files import put_file, read_partition
 from ordersetl.load.plan import Part
-from ordersetl.load.versions import VERSION_SCHEMA, Verdicts
-from ordersetl.star.frames import LINE_SCHEMA, ORDER_SCHEMA, enrich, revenue_by_currency, spell_times
+from ordersetl.load.versions import VERSION_SCHEMA, ResolvedVersions
+from ordersetl.star.frames import LINE_SCHEMA, ORDER_SCHEMA, enrich, format_times, revenue_by_currency
 from ordersetl.star.schema import FACT_ORDER
 
 __all__ = ["DayGroup", "GroupOutcome", "fold_group", "group_days"]
@@ -48,7 +48,7 @@ class DayGroup:
     rebuilt: frozenset[date]
     sound: Mapping[date, FileEntry]
     parts: tuple[Part, ...]
-    verdicts: Verdicts
+    resolved: ResolvedVersions
     users: pl.DataFrame
     products: pl.DataFrame
 
@@ -105,34 +105,34 @@ def fold_group(group: DayGroup) -> GroupOutcome:
     """Fold the group's days, and stage the partitions whose bytes change.
 
     Raises:
-        FileDamagedError: a partition to merge with is not what the manifest says.
+        CorruptedFileError: a partition to merge with is not what the manifest says.
     """
     outcome = GroupOutcome()
-    standing = _read_standing(group)
+    current = _read_current_rows(group)
     versions, lines = _read_versions(group)
-    taken = _take_newer(versions, standing)
+    taken = _take_newer(versions, current)
     outcome.refused = versions.height - taken.height
     # lines come sorted by SKU within their order: sorting the orders sorts all
     spread = taken.sort("dt", "order_id").with_columns(row=_rows_of_lines()).explode("row")
     fresh = pl.concat([spread, lines[spread["row"]]], how="horizontal").select("dt", *_BARE)
-    stays = standing.join(taken, on=["dt", "order_id"], how="anti")
-    stays = stays.join(group.verdicts.leaving, on=["dt", "order_id"], how="anti").select("dt", *_BARE)
-    _count_changes(group.verdicts, outcome, taken.filter("pending"), fresh, standing)
+    stays = current.join(taken, on=["dt", "order_id"], how="anti")
+    stays = stays.join(group.resolved.leaving, on=["dt", "order_id"], how="anti").select("dt", *_BARE)
+    _count_changes(group.resolved, outcome, taken.filter("pending"), fresh, current)
     rows = pl.concat([stays, fresh]).sort("dt", *FACT_ORDER.key) if stays.height else fresh
     _put_partitions(group, outcome, enrich(rows, group.users, group.products))
     return outcome
 
 
-def _take_newer(versions: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
+def _take_newer(versions: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
     """Versions that are not older than what stands of their order, and since when that stands (null: it does not)."""
-    if standing.is_empty():  # a first load: spares a join over all orders
+    if current.is_empty():  # a first load: spares a join over all orders
         return versions.with_columns(stands_since=pl.lit(None, pl.Datetime("us")))
-    held = standing.select("dt", "order_id", stands_since="updated_at_order").unique()
+    held = current.select("dt", "order_id", stands_since="updated_at_order").unique()
     met = versions.join(held, on=["dt", "order_id"], how="left")
     return met.filter(~(pl.col("stands_since") > pl.col("updated_at_order")).fill_null(value=False))
 
 
-def _read_standing(group: DayGroup) -> pl.DataFrame:
+def _read_current_rows(group: DayGroup) -> pl.DataFrame:
     """Rows, with ``dt``, of the group's partitions that are merged with."""
     tables = [pl.DataFrame(schema={"dt": pl.Date, **FACT_ORDER.schema})]
     for day, entry in group.sound.items():
@@ -155,7 +155,7 @@ def _read_versions(group: DayGroup) -> tuple[pl.DataFrame, pl.DataFrame]:
             continue
         # the range lets Parquet skip row groups, whose days are sorted; membership alone would not
         inside = pl.col("dt").is_between(days[0], days[-1]) & pl.col("dt").is_in(days)
-        lost = group.verdicts.lost.filter(pl.col("part") == part.number)
+        lost = group.resolved.lost.filter(pl.col("part") == part.number)
         found = pl.scan_parquet(part.orders, glob=False).filter(inside).collect()
         held = pl.scan_parquet(part.lines, glob=False).filter(inside).select("pos", *_LINES_SCHEMA).collect()
         runs = held["pos"].rle().struct.unnest()  # both files are sorted by (dt, pos)
@@ -181,25 +181,25 @@ def _rows_of_lines() -> pl.Expr:
 
 
 def _count_changes(
-    verdicts: Verdicts, outcome: GroupOutcome, taken: pl.DataFrame, fresh: pl.DataFrame, standing: pl.DataFrame
+    resolved: ResolvedVersions, outcome: GroupOutcome, taken: pl.DataFrame, fresh: pl.DataFrame, current: pl.DataFrame
 ) -> None:
     """Sort the pending versions that were taken into inserted, updated and unchanged ones.
 
     What a rebuilt day held can no longer be read: there a version is unchanged only if it is the one that stood.
     """
-    if standing.is_empty() and verdicts.leaving.is_empty() and verdicts.known.is_empty():
+    if current.is_empty() and resolved.leaving.is_empty() and resolved.known.is_empty():
         outcome.inserted = taken.height
         return
     place, key = ["dt", "order_id"], list(FACT_ORDER.key)
     replaced = taken.filter(pl.col("stands_since").is_not_null()).select(place)
-    before = standing.join(replaced, on=place, how="semi").select(_BARE)
+    before = current.join(replaced, on=place, how="semi").select(_BARE)
     after = fresh.join(replaced, on=place, how="semi").select(_BARE)
     both = after.join(before, on=key, how="full", suffix="_before")
     differs = pl.any_horizontal(pl.col(c).ne_missing(pl.col(f"{c}_before")) for c in _BARE)
     changed = both.filter(differs).select(pl.coalesce("order_id", "order_id_before")).to_series().n_unique()
-    left = verdicts.leaving.join(taken.select(place), left_on=["to", "order_id"], right_on=place, how="semi")
+    left = resolved.leaving.join(taken.select(place), left_on=["to", "order_id"], right_on=place, how="semi")
     moved = left["order_id"].n_unique()
-    known = taken.join(verdicts.known, on="order_id", suffix="_stood")
+    known = taken.join(resolved.known, on="order_id", suffix="_stood")
     again = known.filter((pl.col("part") == pl.col("part_stood")) & (pl.col("pos") == pl.col("pos_stood"))).height
     outcome.lines_removed = (
         both.filter(pl.col("order_id").is_null()).height + left.join(fresh, on=key, how="anti").height
@@ -217,7 +217,7 @@ def _put_partitions(group: DayGroup, outcome: GroupOutcome, rows: pl.DataFrame) 
     """
     revenue = revenue_by_currency(rows)
     counts = rows.group_by("dt", maintain_order=True).agg(pl.len(), pl.col("order_id").n_unique())
-    rows = spell_times(rows)
+    rows = format_times(rows)
     begin = 0
     for day, height, orders in counts.iter_rows():
         file = partition_file(day)

@@ -7,22 +7,22 @@ from pathlib import Path
 
 import msgspec
 
-from ordersetl.errors import DamagedError, StorageError
+from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake import index
-from ordersetl.lake.integrity import examine, set_aside
+from ordersetl.lake.integrity import examine, move_to_damaged
 from ordersetl.lake.layout import Lake, partition_day
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
 from ordersetl.lake.staged import StageMarker
 from ordersetl.results import Damage
-from ordersetl.runtime import Job
+from ordersetl.runtime import RunContext
 from ordersetl.star.dimensions import DIMENSIONS, Dimension
 from ordersetl.star.schema import RULES
 
-__all__ = ["Part", "Plan", "Standing", "examine_standing", "list_parts", "plan_batches"]
+__all__ = ["CurrentState", "Part", "Plan", "list_parts", "plan_batches", "read_current_state"]
 
 
 @dataclass
-class Standing:
+class CurrentState:
     """What the next state builds on: the manifest, its sound files, and what was found damaged.
 
     ``rebuild``: no curated file is trusted, and all batches are folded anew. ``lost_tombstones``: which orders have
@@ -91,50 +91,52 @@ class Part:
     applied: bool
 
 
-def examine_standing(job: Job, there: Collection[str], *, verify: bool, rebuild: bool) -> Standing:
+def read_current_state(context: RunContext, there: Collection[str], *, verify: bool, rebuild: bool) -> CurrentState:
     """Read the manifest, hold the files against it, and set aside what is damaged.
 
     Args:
-        job: the work's surroundings.
+        context: the work's surroundings.
         there: batches in raw. Where some of them wait, the index will be used, and so is proven by hash.
         verify: hash every file, instead of trusting size and time.
         rebuild: trust no file.
     """
     damages = []
     try:
-        manifest = read_manifest(job.lake)
-    except DamagedError as error:
+        manifest = read_manifest(context.lake)
+    except CorruptedError as error:
         manifest = None
-        damages.append(set_aside(job.lake, job.lake.manifest.name, error.message, job.now()))
+        damages.append(move_to_damaged(context.lake, context.lake.manifest.name, error.message, context.now()))
     if manifest is None:
-        return Standing(Manifest(), {}, rebuild=True, damages=damages)
+        return CurrentState(Manifest(), {}, rebuild=True, damages=damages)
     if rebuild or manifest.rules != RULES:
-        return Standing(manifest, {}, rebuild=True, damages=damages)
-    health = examine(job.lake, manifest, verify=verify)
-    damages.extend(set_aside(job.lake, file, problem, job.now()) for file, problem in health.problems.items())
+        return CurrentState(manifest, {}, rebuild=True, damages=damages)
+    health = examine(context.lake, manifest, verify=verify)
+    damages.extend(
+        move_to_damaged(context.lake, file, problem, context.now()) for file, problem in health.problems.items()
+    )
     is_needed = not set(there) <= set(manifest.batches)
-    if not index.is_whole(job.lake, manifest.index, verify=verify or is_needed):
+    if not index.is_whole(context.lake, manifest.index, verify=verify or is_needed):
         manifest = msgspec.structs.replace(manifest, index=())
         damages.append(Damage("index", "a segment is missing or damaged"))
-    lost_tombstones = not index.is_whole(job.lake, manifest.tombstones, verify=verify or is_needed)
+    lost_tombstones = not index.is_whole(context.lake, manifest.tombstones, verify=verify or is_needed)
     if lost_tombstones:
         manifest = msgspec.structs.replace(manifest, tombstones=())
         damages.append(Damage("index", "a segment of the orders that have left is missing or damaged"))
-    return Standing(manifest, health.sound, rebuild=False, damages=damages, lost_tombstones=lost_tombstones)
+    return CurrentState(manifest, health.sound, rebuild=False, damages=damages, lost_tombstones=lost_tombstones)
 
 
-def plan_batches(job: Job, standing: Standing, there: Collection[str]) -> Plan:
+def plan_batches(context: RunContext, current: CurrentState, there: Collection[str]) -> Plan:
     """Which batches are folded, and in what role.
 
     Raises:
         StorageError: a rebuild would lose batches that are no longer in raw.
     """
-    applied = set(standing.manifest.batches)
-    if standing.rebuild:
+    applied = set(current.manifest.batches)
+    if current.rebuild:
         if gone := sorted(applied.difference(there)):
             raise StorageError(
-                f"{len(gone)} batches that curated holds are no longer in {job.lake.raw}, the first is {gone[0]}",
-                hint=f"Restore them; or delete {job.lake.manifest} to fold what is there, and lose what they held.",
+                f"{len(gone)} batches that curated holds are no longer in {context.lake.raw}, the first is {gone[0]}",
+                hint=f"Restore them; or delete {context.lake.manifest} to fold what is there, and lose what they held.",
             )
         applied = set()
     waiting = tuple(sorted(set(there) - applied))

@@ -18,7 +18,15 @@ from ordersetl.lake.manifest import FileEntry
 from ordersetl.load.files import read_partition
 from ordersetl.load.plan import Part
 
-__all__ = ["VERSION_SCHEMA", "Incoming", "Verdicts", "judge_versions", "list_keys", "list_tombstones", "survey"]
+__all__ = [
+    "VERSION_SCHEMA",
+    "Incoming",
+    "ResolvedVersions",
+    "list_keys",
+    "list_tombstones",
+    "resolve_versions",
+    "survey",
+]
 
 VERSION_SCHEMA: dict[str, pl.DataType] = {"part": pl.UInt32(), "pos": pl.UInt64()}
 """One order version: the part it is in, and its place there."""
@@ -61,7 +69,7 @@ class Incoming:
 
 
 @dataclass(frozen=True)
-class Verdicts:
+class ResolvedVersions:
     """What the comparison of versions came to.
 
     ``lost`` (VERSION_SCHEMA): versions that do not count. ``leaving``: rows (order_id, sku) that a newer version of
@@ -113,13 +121,13 @@ def list_tombstones(parts: Sequence[Part]) -> pl.DataFrame:
     return pl.concat(found).with_columns(key=index.order_key()).select(*TOMBSTONE_SCHEMA)
 
 
-def judge_versions(
+def resolve_versions(
     lake: Lake,
     parts: Sequence[Part],
     incoming: Incoming,
     partitions: Mapping[date, FileEntry],
     broken_days: Collection[date],
-) -> Verdicts:
+) -> ResolvedVersions:
     """Which versions lose: among the pending ones, against other days' partitions, and for broken days among all.
 
     What stands in a version's own day is left to the fold of that day.
@@ -132,7 +140,7 @@ def judge_versions(
         broken_days: days whose partition is to be rebuilt from all batches.
 
     Raises:
-        FileDamagedError: a partition to look into is not what the manifest says.
+        CorruptedFileError: a partition to look into is not what the manifest says.
     """
     pending = [part for part in parts if part.pending]
     lost = pl.concat([_losers(_rank_versions(pending, incoming.repeated)), incoming.outdated])
@@ -144,7 +152,7 @@ def judge_versions(
         stood = stood.unique("order_id", keep="last", maintain_order=True).rename({"dt": "was"})
         known = stood.filter(pl.col("was").is_in(list(broken_days))).select(*_KNOWN_SCHEMA)
     leaving, refused = _settle_moves(lake, incoming.strays, lost, partitions)
-    return Verdicts(pl.concat([lost, refused]).unique(), leaving, known)
+    return ResolvedVersions(pl.concat([lost, refused]).unique(), leaving, known)
 
 
 def list_keys(parts: Sequence[Part], days: Collection[date]) -> pl.DataFrame:

@@ -30,10 +30,10 @@ _Complete = Callable[[str], str]
 
 _BAR = 24
 """Characters of the longest bar in the table of days."""
-_MOST_DAYS = 31
-_MOST_PRODUCTS = 3
-_MOST_COUNTRIES = 5
-_MOST_ROWS = 3
+_MAX_DAYS = 31
+_MAX_PRODUCTS = 3
+_MAX_COUNTRIES = 5
+_MAX_ROWS = 3
 _KIB = 1024
 _NUMBERS = {"orders", "lines", "qty", "revenue", "average order"}
 
@@ -167,12 +167,12 @@ def _draw_check(result: CheckResult, complete: _Complete) -> Iterator[Renderable
         yield money
         yield _draw_days(result)
         products = _table("Top products", "currency", "sku", "product", "qty", "revenue")
-        for p in _first_of_each(metrics.products, lambda p: p.currency, _MOST_PRODUCTS):
+        for p in _first_of_each(metrics.products, lambda p: p.currency, _MAX_PRODUCTS):
             sold = (f"{p.qty.normalize():,f}", f"{p.revenue:,.2f}")
             products.add_row(_name(p.currency, "(none)"), _text(p.sku), _text(p.name or ""), *sold)
         yield products
         countries = _table("By country", "currency", "country", "orders", "revenue")
-        for n in _first_of_each(metrics.countries, lambda n: n.currency, _MOST_COUNTRIES):
+        for n in _first_of_each(metrics.countries, lambda n: n.currency, _MAX_COUNTRIES):
             place = _name(n.country, "(unknown)")
             countries.add_row(_name(n.currency, "(none)"), place, f"{n.orders:,}", f"{n.revenue:,.2f}")
         yield countries
@@ -194,7 +194,7 @@ def _draw_outcomes(outcomes: Iterable[CheckOutcome], complete: _Complete) -> Tab
             why = Text(printable(outcome.why), style="dim", no_wrap=True, overflow="ellipsis")
             table.add_row(Text("ok", style="green"), _text(outcome.name), why)
         else:
-            found = complete(printable(f"{describe_outcome(outcome, most=_MOST_ROWS)}. {outcome.why}"))
+            found = complete(printable(f"{describe_outcome(outcome, most=_MAX_ROWS)}. {outcome.why}"))
             table.add_row(Text("FAILED", style="bold red"), _text(outcome.name), Text(found))
     return table
 
@@ -204,9 +204,9 @@ def _draw_days(result: CheckResult) -> Table:
     orders: dict[date, int] = {}
     for metric in result.metrics.days:
         orders[metric.day] = orders.get(metric.day, 0) + metric.orders
-    shown = sorted(orders.items())[-_MOST_DAYS:]
+    shown = sorted(orders.items())[-_MAX_DAYS:]
     most = max(count for _, count in shown)
-    days = _table("By day" + (f" (the last {_MOST_DAYS})" if len(orders) > _MOST_DAYS else ""), "day", "orders", "")
+    days = _table("By day" + (f" (the last {_MAX_DAYS})" if len(orders) > _MAX_DAYS else ""), "day", "orders", "")
     for day, count in shown:
         days.add_row(day.isoformat(), f"{count:,}", "█" * max(1, round(_BAR * count / most)))
     return days

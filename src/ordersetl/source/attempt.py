@@ -21,12 +21,12 @@ __all__ = ["Answer", "Attempts", "CursorRefusedError", "TryAgainError", "read_re
 _CODINGS = {"", "identity", "gzip", "deflate"}
 """Of the body: what is asked for, each alone."""
 _RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
-_MOST_REDIRECTS = 5
+_MAX_REDIRECTS = 5
 _SLOWEST = 20
 """An answer may take this many times ``timeout_s`` in all, redirects and headers included: a server that drips bytes
 is no server."""
 _MIB = 1 << 20
-_MOST_WORDS = 8192
+_MAX_WORDS = 8192
 _SECONDS = re.compile(r"\s*(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*", re.ASCII)
 _LONGEST_WAIT_S = 1e9
 _HINT_TOKEN = "Set ORDERSETL_API_TOKEN to a valid token."  # noqa: S105 - the name of a variable
@@ -90,7 +90,7 @@ class Attempts:
         asked = at = httpx.URL(url)
         try:
             request = self._http.build_request("GET", url, params=params)
-            for _ in range(_MOST_REDIRECTS + 1):
+            for _ in range(_MAX_REDIRECTS + 1):
                 at = request.url
                 response = self._http.send(request, stream=True)
                 with contextlib.closing(response):
@@ -189,14 +189,14 @@ class Attempts:
         try:
             for piece in self._read_pieces(response, inflater, _MIB):
                 body += piece
-                if len(body) >= _MOST_WORDS:
+                if len(body) >= _MAX_WORDS:
                     break
         except (TooLargeError, BrokenBodyError, TryAgainError, httpx.RequestError):
             pass  # what came so far says enough
         if not body:
             return ""
-        cut = len(body) >= _MOST_WORDS
-        return describe_body(bytes(body[:_MOST_WORDS]), response.headers, self._secret, cut=cut)
+        cut = len(body) >= _MAX_WORDS
+        return describe_body(bytes(body[:_MAX_WORDS]), response.headers, self._secret, cut=cut)
 
     def _token_fate(self, response: httpx.Response) -> str:
         if "Authorization" in response.request.headers:

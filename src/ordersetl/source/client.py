@@ -10,7 +10,7 @@ from typing import Self
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential, wait_random
 
-from ordersetl.errors import NonsenseError, SourceError
+from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.lake.raw import BatchRequest
 from ordersetl.settings import Settings
 from ordersetl.source.answer import CharsetError, describe_body, find_charset, look_at, quote_text
@@ -20,12 +20,12 @@ from ordersetl.source.trail import PageTrail, RepeatedError
 from ordersetl.source.transport import open_http
 from ordersetl.text import format_time
 
-__all__ = ["CursorRefusedError", "OrdersClient", "ReceivedPage", "RepeatedError", "most_records", "open_http"]
+__all__ = ["CursorRefusedError", "OrdersClient", "ReceivedPage", "RepeatedError", "max_records", "open_http"]
 
 log = logging.getLogger(__name__)
 
-_LEAST_RECORDS, _SPARE_RECORDS = 100_000, 100
-_MOST_PROBLEM = 400
+_MIN_RECORDS, _SPARE_RECORDS = 100_000, 100
+_MAX_PROBLEM = 400
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,15 @@ class ReceivedPage:
         """Validate a body that is in this charset, of at most so many records.
 
         Raises:
-            NonsenseError: as :func:`~ordersetl.source.page.read_head`.
+            InvalidResponseError: as :func:`~ordersetl.source.page.read_head`.
         """
         text = page_text(body, charset)
         return cls(body, read_head(text, most=most), charset, text)
 
 
-def most_records(request: BatchRequest) -> int:
+def max_records(request: BatchRequest) -> int:
     """Records that one page may hold: far more than were asked for, which an API may ignore, but not without end."""
-    return max(_LEAST_RECORDS, _SPARE_RECORDS * request.page_size)
+    return max(_MIN_RECORDS, _SPARE_RECORDS * request.page_size)
 
 
 class OrdersClient:
@@ -102,7 +102,8 @@ class OrdersClient:
         Raises:
             CursorRefusedError: the API answered 4xx to a cursor.
             RepeatedError: it named a cursor, or sent records, for the second time.
-            NonsenseError: a page is not JSON, has no list of orders, is not whole, or is one of endless empty ones.
+            InvalidResponseError: a page is not JSON, has no list of orders, is incomplete, or is one of endless empty
+                ones.
             SourceError: the API refused, or kept failing.
         """
         trail = trail or self.begin_trail(request)
@@ -143,15 +144,15 @@ class OrdersClient:
     def _read_page(self, answer: Answer, url: str, request: BatchRequest, trail: PageTrail) -> ReceivedPage:
         try:
             charset = find_charset(answer.body, answer.headers.get("Content-Type", ""))
-            page = ReceivedPage.read(answer.body, charset, most=most_records(request))
+            page = ReceivedPage.read(answer.body, charset, most=max_records(request))
             trail.admit(page.head, answer.headers.multi_items())
-        except NonsenseError as error:
+        except InvalidResponseError as error:
             said = describe_body(answer.body, answer.headers, self._secret)
             problem = error.message
             looks = look_at(answer.body)
             if isinstance(error, NotJsonError) and not (isinstance(error, CharsetError) and looks.startswith("JSON")):
                 problem = f"the page is not JSON; it looks like {looks}"
-            problem = quote_text(problem, self._secret, most=_MOST_PROBLEM)
+            problem = quote_text(problem, self._secret, most=_MAX_PROBLEM)
             message = f"{url}{answer.route} answered HTTP 200, but {problem} ({said})"
             raise type(error)(message, hint=error.hint) from None
         return page

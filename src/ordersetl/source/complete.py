@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ordersetl.errors import NonsenseError
+from ordersetl.errors import InvalidResponseError
 
 __all__ = ["CLAIM_SPELLINGS", "read_header_claims", "require_complete"]
 
@@ -119,17 +119,17 @@ def require_complete(
         headers: what its headers claim, as :func:`read_header_claims` has it.
 
     Raises:
-        NonsenseError: it is not whole.
+        InvalidResponseError: it is not whole.
     """
     if said := _find_error(claims):
-        raise NonsenseError(f"the answer has orders, and an error beside them: {said}", hint=_HINT)
+        raise InvalidResponseError(f"the answer has orders, and an error beside them: {said}", hint=_HINT)
     if next_cursor is not None:
         return
     said = next(_find_more(claims), None) or next(_find_more(headers, "the header "), None)
     if said is None and alone:
         said = next(_find_shortfall({**headers, **claims}, records), None)
     if said is not None:
-        raise NonsenseError(f"the answer is not whole: there is no next_cursor, but {said}", hint=_HINT)
+        raise InvalidResponseError(f"the answer is not whole: there is no next_cursor, but {said}", hint=_HINT)
 
 
 def read_header_claims(headers: Iterable[tuple[str, str]]) -> dict[str, Any]:

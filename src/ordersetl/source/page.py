@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ordersetl.errors import NonsenseError
+from ordersetl.errors import InvalidResponseError
 from ordersetl.source.complete import CLAIM_SPELLINGS
 from ordersetl.source.nested import MAX_DEPTH, DeepRecord, count_records, is_shallow
 from ordersetl.source.parser import NotJsonError, decode_text, parse_json, parse_page
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _SAMPLES = 32
-_MOST_KEYS = 12
+_MAX_KEYS = 12
 _LONGEST_KEY = 40
 _KINDS = {type(None): "null", bool: "true or false", str: "a string"}
 
@@ -95,14 +95,16 @@ def page_text(body: bytes, charset: str | None) -> bytes:
     """A page as UTF-8: from the charset that its answer named, as it is where it named none or needed none.
 
     Raises:
-        NonsenseError: it cannot be read so.
+        InvalidResponseError: it cannot be read so.
     """
     if charset is None:
         return body
     try:
         return body.decode(charset).encode("utf-8", "surrogatepass")
     except (LookupError, ValueError) as error:
-        raise NonsenseError(f"the page is not valid {charset}: {error}", hint="Look at what the API sends.") from None
+        raise InvalidResponseError(
+            f"the page is not valid {charset}: {error}", hint="Look at what the API sends."
+        ) from None
 
 
 def read_head(body: bytes, *, most: int | None = None) -> PageHead:
@@ -117,7 +119,7 @@ def read_head(body: bytes, *, most: int | None = None) -> PageHead:
 
     Raises:
         NotJsonError: no JSON parser reads it.
-        NonsenseError: it holds no list of orders, or more than ``most``.
+        InvalidResponseError: it holds no list of orders, or more than ``most``.
     """
     if most is not None and len(body) > max(most, _MANY) < body.count(b","):
         _require_at_most(count_records(decode_text(body), most), most)
@@ -136,7 +138,7 @@ def read_records(body: bytes) -> list[Any]:
     """All records of a page, numbers as exact decimals; what is nested past MAX_DEPTH as :class:`DeepRecord`.
 
     Raises:
-        NonsenseError: as :func:`read_head`.
+        InvalidResponseError: as :func:`read_head`.
     """
     return _validate(parse_page(body))[0]
 
@@ -145,7 +147,7 @@ def split_records(page: Page) -> list[bytes] | None:
     """JSON of each record as it came, valid UTF-8; None where only the lenient parser helps.
 
     Raises:
-        NonsenseError: as :func:`read_head`.
+        InvalidResponseError: as :func:`read_head`.
     """
     head = page.head or _read_fast(page.body)
     if head is None or head.texts is None or not _is_utf8(page.body):
@@ -165,7 +167,7 @@ def _read_fast(body: bytes) -> PageHead | None:
     try:
         envelope = _fast_envelope(body)
         texts, cursor = _validate(envelope)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, NonsenseError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidResponseError):
         return None
     lengths = tuple(map(len, texts))
     if max(lengths, default=0) > 2 * MAX_DEPTH and not all(map(is_shallow, map(bytes, texts))):
@@ -204,13 +206,13 @@ def _validate(envelope: object) -> tuple[list[Any], str | None]:
         first = error.errors()[0]
         what = ".".join(map(str, first["loc"]))
         said = "there is no list of orders in it" if what in {"", "orders"} else f"{what}: {first['msg']}"
-        raise NonsenseError(
+        raise InvalidResponseError(
             f"the answer is JSON, but not a page of orders: {said}{_name_keys(envelope)}",
             hint="Look at --api-url: it must be the base that /orders follows.",
         ) from None
     cursor = None if page.next_cursor is None else str(page.next_cursor)
     if cursor and _SURROGATE.search(cursor):
-        raise NonsenseError(
+        raise InvalidResponseError(
             "next_cursor is no valid Unicode, so that it cannot be sent back", hint="Look at what the API sends."
         )
     return page.orders, cursor or None
@@ -221,8 +223,8 @@ def _name_keys(envelope: object) -> str:
         return f" (it is {_KINDS.get(type(envelope), 'a number')})"
     if not envelope:
         return " (it is an empty object)"
-    names = ", ".join(_shorten(name) for name in list(envelope)[:_MOST_KEYS])
-    return f"; its keys: {names}{', ...' if len(envelope) > _MOST_KEYS else ''}"
+    names = ", ".join(_shorten(name) for name in list(envelope)[:_MAX_KEYS])
+    return f"; its keys: {names}{', ...' if len(envelope) > _MAX_KEYS else ''}"
 
 
 def _shorten(name: str) -> str:
@@ -241,7 +243,7 @@ def _hash_records(records: list[Any], body: bytes) -> int:
 
 def _require_at_most(records: int, most: int) -> None:
     if records > most:
-        raise NonsenseError(
+        raise InvalidResponseError(
             f"one page holds more than {most:,} records",
             hint="Look at --api-url and at what the API sends; or ask for larger pages (page_size).",
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from ordersetl.errors import NonsenseError
+from ordersetl.errors import InvalidResponseError
 from ordersetl.source.nested import MAX_DEPTH, is_shallow, read_deep_page, read_deep_record
 from ordersetl.star.values import HugeNumber
 
@@ -21,7 +21,7 @@ _LONGEST_INT = 4000
 """Digits: Python refuses to convert longer ones by default; as text they fail the same rules."""
 
 
-class NotJsonError(NonsenseError):
+class NotJsonError(InvalidResponseError):
     """No JSON parser reads the page."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ordersetl.errors import NonsenseError
+from ordersetl.errors import InvalidResponseError
 from ordersetl.source.page import PageHead, read_records
 from ordersetl.star.values import read_time
 
@@ -64,7 +64,7 @@ def _read(text: bytes, head: PageHead) -> Sequence[_Times]:
             return [_read_one(record) for record in head.texts]
     try:
         records = read_records(text)
-    except NonsenseError:
+    except InvalidResponseError:
         return []
     return [_Times(r.get("created_at"), r.get("updated_at")) for r in records if isinstance(r, dict)]
 

@@ -3,18 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ordersetl.errors import NonsenseError, SourceError
+from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.complete import read_header_claims, require_complete
 from ordersetl.source.page import PageHead
 
 __all__ = ["PageTrail", "RepeatedError"]
 
-_MOST_EMPTY_PAGES = 1000
+_MAX_EMPTY_PAGES = 1000
 _LONGEST_QUOTE = 60
 _HINT = "Nothing was committed. Report it to the API's makers, or try again later."
 
 
-class RepeatedError(NonsenseError):
+class RepeatedError(InvalidResponseError):
     """The API named a cursor, or sent content, a second time: its pages go round, or it forgot where it was."""
 
 
@@ -41,7 +41,7 @@ class PageTrail:
 
         Raises:
             RepeatedError: it names a cursor, or holds records, that were there before.
-            NonsenseError: it is not whole, or one of endless empty ones.
+            InvalidResponseError: it is not whole, or one of endless empty ones.
             SourceError: it is not the last, and there were ``max_pages``.
         """
         cursor, number = head.next_cursor, self._pages + 1
@@ -53,13 +53,13 @@ class PageTrail:
             headers=read_header_claims(headers),
         )
         if self._names_cursor and not head.names_cursor:
-            raise NonsenseError(
+            raise InvalidResponseError(
                 f"page {number:,} lacks next_cursor, which the pages before it had: it may not be the last", hint=_HINT
             )
         self._require_new(head, number)
         empty = 0 if head.records else self._empty + 1
-        if cursor is not None and empty > _MOST_EMPTY_PAGES:
-            raise NonsenseError(f"the API sent {empty} empty pages in a row, each naming a next one", hint=_HINT)
+        if cursor is not None and empty > _MAX_EMPTY_PAGES:
+            raise InvalidResponseError(f"the API sent {empty} empty pages in a row, each naming a next one", hint=_HINT)
         if cursor is not None and number >= self.max_pages:
             raise SourceError(
                 f"the API names a next page after {number:,} pages, the most that are fetched at once",

@@ -22,9 +22,9 @@ __all__ = [
     "LINE_SCHEMA",
     "ORDER_SCHEMA",
     "enrich",
+    "format_times",
     "merge_lines",
     "revenue_by_currency",
-    "spell_times",
     "to_csv",
 ]
 
@@ -197,7 +197,7 @@ def to_csv(table: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def spell_times(table: pl.DataFrame) -> pl.DataFrame:
+def format_times(table: pl.DataFrame) -> pl.DataFrame:
     """The table with its times as :func:`to_csv` writes them; one that stands in a row with itself is spelled once."""
     return table.with_columns(_spell(table[name]) for name, kind in table.schema.items() if kind == _TIME)
 

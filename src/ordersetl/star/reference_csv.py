@@ -13,7 +13,7 @@ from ordersetl.text import many
 __all__ = ["OddCell", "Rows", "describe_odd_cells", "find_swallowed", "read_rows", "require_strict"]
 
 _LARGEST_CELL = 1 << 20
-_MOST_SHOWN = 5
+_MAX_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def find_swallowed(found: Rows) -> list[OddCell]:
 
 def describe_odd_cells(name: str, cells: Sequence[OddCell]) -> str:
     """One sentence that says how many cells are odd, and names the first ones."""
-    shown = sorted(cells)[:_MOST_SHOWN]
+    shown = sorted(cells)[:_MAX_SHOWN]
     places = "; ".join(f"line {cell.line}, column {cell.column}: {cell.problem}" for cell in shown)
     more = f"; and {len(cells) - len(shown):,} more" if len(cells) > len(shown) else ""
     are = "it is" if len(cells) == 1 else "they are"

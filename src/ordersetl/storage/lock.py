@@ -20,20 +20,20 @@ from filelock import BaseFileLock, FileLock, Timeout
 from ordersetl.errors import LockedError, StorageError
 from ordersetl.storage.local import Disk, Step, describe_kind, read_regular
 
-__all__ = ["Hold", "hold_lock", "was_locked"]
+__all__ = ["Lock", "acquire_lock", "was_locked"]
 
 _POLL_S = 0.05
 _MAX_NOTE_BYTES = 1 << 16
 
 
-class Hold:
-    """A held lock; :meth:`require` proves that it is still the one at its path."""
+class Lock:
+    """A held lock; :meth:`assert_held` proves that it is still the one at its path."""
 
     def __init__(self, path: Path, note: bytes) -> None:
         self._path = path
         self._note = note
 
-    def require(self) -> None:
+    def assert_held(self) -> None:
         """Check, before a commit, that no other writer can hold this output.
 
         Raises:
@@ -48,14 +48,14 @@ class Hold:
 
 
 @contextlib.contextmanager
-def hold_lock(
+def acquire_lock(
     path: Path,
     *,
     disk: Disk,
     wait_s: float = 0.0,
     now: Callable[[], datetime] | None = None,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Hold]:
+) -> Iterator[Lock]:
     """Hold the output's lock for the time of the block.
 
     Args:
@@ -71,20 +71,20 @@ def hold_lock(
         StorageError: the lock file cannot be made or written.
     """
     # A soft lock, the fallback where a file system knows no locks, would outlive its process.
-    lock = FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)
-    _acquire(path, disk, lock, wait_s, sleep)
+    file_lock = FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)
+    _acquire(path, disk, file_lock, wait_s, sleep)
     try:
         note = _note(now or _utc_now)
         disk.perform(Step("write", path), lambda: _write_note(path, note))
-        hold = Hold(path, note)
-        hold.require()
+        lock = Lock(path, note)
+        lock.assert_held()
         try:
-            yield hold
+            yield lock
         except StorageError:
-            hold.require()  # a file may be gone because another run tidied it up
+            lock.assert_held()  # a file may be gone because another run tidied it up
             raise
     finally:
-        lock.release()
+        file_lock.release()
 
 
 def was_locked(path: Path) -> bool:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from ordersetl.errors import DamagedError, InternalError, StorageError
+from ordersetl.errors import CorruptedError, InternalError, StorageError
 from ordersetl.lake import raw, staged
 from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.layout import Lake
@@ -14,7 +14,7 @@ from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.lake.staged import PartEntry, StageMarker
 from ordersetl.results import TransformResult
-from ordersetl.runtime import Job
+from ordersetl.runtime import RunContext
 from ordersetl.source.client import ReceivedPage
 from ordersetl.star.schema import RULES
 from ordersetl.text import many
@@ -31,11 +31,11 @@ class StagingAhead:
     """Stages the batch that is being extracted, as its pages come in. A context manager: what is not taken is dropped.
 
     Args:
-        job: the work's surroundings.
+        context: the work's surroundings.
     """
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, context: RunContext) -> None:
+        self._job = context
         self._staging: BatchStaging | None = None
 
     def __enter__(self) -> Self:
@@ -64,79 +64,84 @@ class StagingAhead:
             self._staging = None
 
 
-def transform_batches(job: Job, *, ahead: StagingAhead | None = None, verify: bool = False) -> TransformResult:
+def transform_batches(
+    context: RunContext, *, ahead: StagingAhead | None = None, verify: bool = False
+) -> TransformResult:
     """Stage every batch that waits to be loaded, and write quarantine files that are missing or damaged anew.
 
     A batch whose staged files are whole, and made by these rules, is left alone.
 
     Args:
-        job: the work's surroundings.
+        context: the work's surroundings.
         ahead: what was begun while the newest batch was extracted.
         verify: hash the quarantine files of batches that were loaded, instead of trusting their size.
 
     Raises:
-        DamagedError: a raw page is not what was received; batches before it are staged.
+        CorruptedError: a raw page is not what was received; batches before it are staged.
         StorageError: the disk refused.
     """
     started = time.monotonic()
-    manifest = _manifest_or_none(job.lake)
-    waiting = _list_waiting(job.lake, manifest)
+    manifest = _manifest_or_none(context.lake)
+    waiting = _list_waiting(context.lake, manifest)
     markers, anew = [], []
     for done, batch in enumerate(waiting):
-        marker = _find_stage(job.lake, batch)
-        if marker is None or not staged.has_quarantine(job.lake, marker):
-            marker = _mend_stage(job, batch, marker, ahead)
+        marker = _find_stage(context.lake, batch)
+        if marker is None or not staged.has_quarantine(context.lake, marker):
+            marker = _mend_stage(context, batch, marker, ahead)
             anew.append(batch)
         markers.append(marker)
-        job.progress("transform batches", done + 1, len(waiting))
+        context.progress("transform batches", done + 1, len(waiting))
     seen = set(waiting)
-    for batch in staged.find_lost_quarantine(job.lake, manifest or Manifest(), verify=verify):
+    for batch in staged.find_lost_quarantine(context.lake, manifest or Manifest(), verify=verify):
         if batch not in seen:
-            ensure_stage(job, batch)
+            ensure_stage(context, batch)
             anew.append(batch)
     return _summary(markers, tuple(anew), time.monotonic() - started)
 
 
-def ensure_stage(job: Job, batch: str) -> StageMarker:
+def ensure_stage(context: RunContext, batch: str) -> StageMarker:
     """Marker of a staged batch, whole, its quarantine too: as it stands, or staged anew.
 
     A batch that is gone from raw, or whose marker there is damaged, is as good as its staged files.
 
     Raises:
-        DamagedError: it cannot be staged from raw, and its staged files are not whole either.
+        CorruptedError: it cannot be staged from raw, and its staged files are not whole either.
     """
-    marker = _find_stage(job.lake, batch)
-    if marker is not None and staged.has_quarantine(job.lake, marker):
+    marker = _find_stage(context.lake, batch)
+    if marker is not None and staged.has_quarantine(context.lake, marker):
         return marker
-    return _mend_stage(job, batch, marker)
+    return _mend_stage(context, batch, marker)
 
 
-def _mend_stage(job: Job, batch: str, found: StageMarker | None, ahead: StagingAhead | None = None) -> StageMarker:
+def _mend_stage(
+    context: RunContext, batch: str, found: StageMarker | None, ahead: StagingAhead | None = None
+) -> StageMarker:
     """Marker of a batch that was not wholly staged: ``found`` lacks its quarantine alone, or there is none."""
-    if found is not None and staged.has_rejects(job.lake, found):
-        _publish_quarantine(job, batch, found.parts)
+    if found is not None and staged.has_rejects(context.lake, found):
+        _publish_quarantine(context, batch, found.parts)
         return found
-    if not is_committed(job.lake, batch):
-        raise DamagedError(
-            f"the batch {batch}, which curated holds, is gone from {job.lake.raw} and not whole in {job.lake.staged}",
-            hint=f"Restore {job.lake.raw / batch} from a backup; or delete {job.lake.manifest} and run ordersetl load "
-            "to fold what is left, which loses what that batch alone held.",
+    if not is_committed(context.lake, batch):
+        raise CorruptedError(
+            f"the batch {batch}, which curated holds, is gone from {context.lake.raw}"
+            f" and incomplete in {context.lake.staged}",
+            hint=f"Restore {context.lake.raw / batch} from a backup; or delete {context.lake.manifest} and run "
+            "ordersetl load to fold what is left, which loses what that batch alone held.",
         )
-    return stage_batch(job, batch, ahead)
+    return stage_batch(context, batch, ahead)
 
 
-def stage_batch(job: Job, batch: str, ahead: StagingAhead | None = None) -> StageMarker:
+def stage_batch(context: RunContext, batch: str, ahead: StagingAhead | None = None) -> StageMarker:
     """Stage one batch from its raw pages, chunk by chunk, or go on with what was staged ahead.
 
     The bytes are those of the pages alone: the same on any number of workers.
 
     Raises:
-        DamagedError: a raw page is missing or not what was received.
+        CorruptedError: a raw page is missing or not what was received.
     """
-    lake = job.lake
+    lake = context.lake
     source, digest = raw.read_marker_digest(lake, batch)
-    outcomes = _stage_chunks(job, source, ahead.take(source) if ahead else None)
-    quarantine_sha256, quarantine_bytes = _publish_quarantine(job, batch, [outcome.part for outcome in outcomes])
+    outcomes = _stage_chunks(context, source, ahead.take(source) if ahead else None)
+    quarantine_sha256, quarantine_bytes = _publish_quarantine(context, batch, [outcome.part for outcome in outcomes])
     marker = StageMarker(
         batch=batch,
         rules=RULES,
@@ -152,8 +157,8 @@ def stage_batch(job: Job, batch: str, ahead: StagingAhead | None = None) -> Stag
     return marker
 
 
-def _stage_chunks(job: Job, source: BatchMarker, begun: BatchStaging | None) -> list[ChunkOutcome]:
-    staging = begun or BatchStaging(job, source.batch, _window(source.request))
+def _stage_chunks(context: RunContext, source: BatchMarker, begun: BatchStaging | None) -> list[ChunkOutcome]:
+    staging = begun or BatchStaging(context, source.batch, _window(source.request))
     if begun is None:
         for page in source.pages:
             staging.add(page)
@@ -161,7 +166,7 @@ def _stage_chunks(job: Job, source: BatchMarker, begun: BatchStaging | None) -> 
     for outcome in staging.finish():
         outcomes.append(outcome)
         pages += outcome.pages
-        job.progress("transform", pages, len(source.pages))
+        context.progress("transform", pages, len(source.pages))
     return outcomes
 
 
@@ -187,14 +192,14 @@ def _source_digest(lake: Lake, batch: str) -> str | None:
         return None
 
 
-def _publish_quarantine(job: Job, batch: str, parts: Sequence[PartEntry]) -> tuple[str, int]:
+def _publish_quarantine(context: RunContext, batch: str, parts: Sequence[PartEntry]) -> tuple[str, int]:
     """Write the quarantine file from the parts' rejects; its hash and size. Without rejects there is to be no file."""
-    disk, path = job.lake.disk, job.lake.quarantine_file(batch)
+    disk, path = context.lake.disk, context.lake.quarantine_file(batch)
     if not any(part.rejects.rows for part in parts):
         disk.remove_tree(path)
         return hashlib.sha256().hexdigest(), 0
-    disk.make_folder(job.lake.quarantine)
-    written = disk.publish(path, _read_rejects(job.lake, batch, parts))
+    disk.make_folder(context.lake.quarantine)
+    written = disk.publish(path, _read_rejects(context.lake, batch, parts))
     return written.sha256, written.bytes
 
 
@@ -209,7 +214,7 @@ def _read_rejects(lake: Lake, batch: str, parts: Sequence[PartEntry]) -> Iterato
 def _manifest_or_none(lake: Lake) -> Manifest | None:
     try:
         return read_manifest(lake)
-    except DamagedError:
+    except CorruptedError:
         return None  # load says so, and folds everything anew
 
 
@@ -217,11 +222,11 @@ def _require_reconciled(source: BatchMarker, marker: StageMarker) -> None:
     """Nothing may get lost: what came in is accepted, rejected or outside the window.
 
     Raises:
-        DamagedError: the pages hold another number of records than their marker says.
+        CorruptedError: the pages hold another number of records than their marker says.
         InternalError: row counts do not reconcile.
     """
     if source.records != marker.counts.received:
-        raise DamagedError(
+        raise CorruptedError(
             f"the marker of the raw batch {source.batch} is damaged: it says {many(source.records, 'record')}, and its "
             f"pages hold {marker.counts.received:,}",
             hint="Restore the batch from a backup, or move its folder away and fetch its window again.",

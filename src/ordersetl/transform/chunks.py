@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from ordersetl.errors import DamagedError, NonsenseError
+from ordersetl.errors import CorruptedError, InvalidResponseError
 from ordersetl.executor import WorkQueue
 from ordersetl.lake import raw
 from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import PageEntry
 from ordersetl.lake.staged import PartEntry, StagedFile
-from ordersetl.runtime import Job
+from ordersetl.runtime import RunContext
 from ordersetl.source.client import ReceivedPage
 from ordersetl.source.page import Page, page_text
 from ordersetl.star.frames import merge_lines
@@ -22,9 +22,9 @@ from ordersetl.transform.validate import TimeWindow, Validated, validate_pages
 __all__ = ["BatchStaging", "Chunk", "ChunkOutcome", "stage_chunk"]
 
 _MIB = 1 << 20
-_LEAST_BULK_BYTES = 64 * 1024
+_MIN_BULK_BYTES = 64 * 1024
 """A chunk of less than this goes to the models at once: it takes them less time than DuckDB takes to begin."""
-_MOST_RECORDS = 100_000
+_MAX_RECORDS = 100_000
 """Records of a chunk, unless a single page has more: tiny ones take far more memory than their bytes."""
 _ROW_GROUP = 16_384
 """Rows: small enough that a day's rows are found without reading a whole file."""
@@ -63,19 +63,19 @@ class BatchStaging:
     are the same however early their pages were known. What was staged counts only once its marker is written.
     """
 
-    def __init__(self, job: Job, batch: str, window: TimeWindow) -> None:
+    def __init__(self, context: RunContext, batch: str, window: TimeWindow) -> None:
         self.batch = batch
         self.pages: list[PageEntry] = []
-        self._job = job
+        self._job = context
         self._window = window
         self._gathered: list[PageEntry] = []
         self._received: list[ReceivedPage | None] = []
         self._gathered_bytes = self._gathered_records = 0
         self._chunks = 0
-        self._queue = WorkQueue(job, stage_chunk)
-        self._folder = job.lake.staged / batch
-        job.lake.disk.remove_tree(self._folder)
-        job.lake.disk.make_folder(self._folder)
+        self._queue = WorkQueue(context, stage_chunk)
+        self._folder = context.lake.staged / batch
+        context.lake.disk.remove_tree(self._folder)
+        context.lake.disk.make_folder(self._folder)
 
     def add(self, entry: PageEntry, page: ReceivedPage | None = None) -> None:
         """Add the next page, which is on disk; a chunk that it completes is begun.
@@ -83,7 +83,7 @@ class BatchStaging:
         Given the page itself, this waits where chunks are staged more slowly than they come in: memory is bounded.
         """
         too_large = self._gathered_bytes + entry.bytes > self._job.settings.chunk_mb * _MIB
-        if self._gathered and (too_large or self._gathered_records + entry.records > _MOST_RECORDS):
+        if self._gathered and (too_large or self._gathered_records + entry.records > _MAX_RECORDS):
             self._put_chunk()
             if page is not None:
                 self._queue.await_room()
@@ -97,7 +97,7 @@ class BatchStaging:
         """What the chunks became, in their order, once there are no more pages.
 
         Raises:
-            DamagedError: a page is missing or not what was received.
+            CorruptedError: a page is missing or not what was received.
         """
         if self._gathered:
             self._put_chunk()
@@ -122,9 +122,9 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
     """Validate a chunk's pages and write its part: orders and lines sorted by day, and its rejects.
 
     Raises:
-        DamagedError: a page is missing or not what was received.
+        CorruptedError: a page is missing or not what was received.
     """
-    bulk = chunk.bulk and sum(page.bytes for page in chunk.pages) >= _LEAST_BULK_BYTES
+    bulk = chunk.bulk and sum(page.bytes for page in chunk.pages) >= _MIN_BULK_BYTES
     found = validate_pages(_read_pages(chunk), chunk.window, bulk=bulk)
     return ChunkOutcome(_write_part(chunk, found), len(chunk.pages), found.counts)
 
@@ -140,8 +140,8 @@ def _read_page(chunk: Chunk, number: int, entry: PageEntry) -> Page:
     body = raw.read_page_body(chunk.lake, chunk.batch, entry, since=chunk.window.since)
     try:
         return Page(number, page_text(body, entry.charset))
-    except NonsenseError as error:  # it was read so when it came
-        raise DamagedError(
+    except InvalidResponseError as error:  # it was read so when it came
+        raise CorruptedError(
             f"the marker of the raw batch {chunk.batch} is damaged: {entry.name}: {error.message}",
             hint=f"Restore {chunk.lake.raw / chunk.batch} from a backup, or move it away and fetch its window again.",
         ) from error

@@ -143,7 +143,7 @@ def validate_pages(pages: Sequence[Page], window: TimeWindow, *, bulk: bool = Tr
         bulk: take the bulk path where it applies; the result is the same without it.
 
     Raises:
-        NonsenseError: a page holds no list of orders (extract lets no such page in).
+        InvalidResponseError: a page holds no list of orders (extract lets no such page in).
     """
     fast = read_bulk(pages) if bulk else NOTHING_READ
     in_doubt = chain.from_iterable(_page_records(page) for page in pages if page.number not in fast.pages)
