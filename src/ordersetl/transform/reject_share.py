@@ -70,15 +70,15 @@ def _rejected(lake: Lake, batches: Sequence[str]) -> Iterator[pl.DataFrame]:
                 while chunk := list(islice(lines, _LINES)):
                     found = [line for line in map(decode_reject, chunk) if line is not None and line.scope == "order"]
                     ids = [line.order_id for line in found]
-                    places = [line.page << PAGE_BITS | line.index for line in found]
-                    columns = {"order_id": ids, "batch": [number] * len(found), "pos": places}
+                    positions = [line.page << PAGE_BITS | line.index for line in found]
+                    columns = {"order_id": ids, "batch": [number] * len(found), "pos": positions}
                     yield pl.DataFrame(columns, schema=_VERSION_SCHEMA)
 
 
 def require_few_rejects(lake: Lake, result: TransformResult, settings: Settings) -> None:
     """Nothing is loaded where too many of the distinct orders that wait are rejected.
 
-    Counting them reads the staged ids, so it is done where the plain counts leave it open.
+    Counting them reads the staged ids, so it is done where the counts of the batches leave it open.
 
     Raises:
         TooManyRejectsError: they are.
@@ -95,7 +95,7 @@ def require_few_rejects(lake: Lake, result: TransformResult, settings: Settings)
     raise TooManyRejectsError(
         f"{share.rejected:,} of {share.orders:,} waiting orders were rejected, more than the allowed share of "
         f"{ratio:g}: {reasons}. Nothing was loaded; batches that wait: {len(result.batches)}",
-        hint=f"Look at {settings.output / 'quarantine'}. Then mend the source and run again (an order that comes again "
+        hint=f"Look at {settings.output / 'quarantine'}. Then repair the source and run again (an order that comes again "
         "and is good counts as good), or load what is good: ordersetl load, or a higher ORDERSETL_MAX_REJECT_RATIO or "
         "ORDERSETL_MIN_REJECTS.",
     )
