@@ -96,6 +96,6 @@ def require_few_rejects(lake: Lake, result: TransformResult, settings: Settings)
         f"{share.rejected:,} of {share.orders:,} waiting orders were rejected, more than the allowed share of "
         f"{ratio:g}: {reasons}. Nothing was loaded; batches that wait: {len(result.batches)}",
         hint=f"Look at {settings.output / 'quarantine'}. Then repair the source and run again (an order that comes "
-        "again and is good counts as good), or load what is good: ordersetl load, or a higher ORDERSETL_MAX_REJECT_RATIO or "
-        "ORDERSETL_MIN_REJECTS.",
+        "again and is good counts as good), or load what is good: ordersetl load, or a higher "
+        "ORDERSETL_MAX_REJECT_RATIO or ORDERSETL_MIN_REJECTS.",
     )
