@@ -78,15 +78,16 @@ def _read_one(record: msgspec.Raw) -> _Times:
 
 def _pick_candidates(texts: Sequence[str]) -> Iterable[str]:
     """Those of the times that may be the newest: one of each shape, where shapes can be told."""
-    if len(set(map(len, texts))) == 1 and {text[-1:] for text in texts} == {"Z"}:
-        top = max(texts)
-        return [top] if _SHAPE.fullmatch(top) else set(texts)
-    shapes: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
-    for text in texts:
-        offset = text[-1:] if text[-1:] == "Z" else text[-6:] if text[-6:-5] in ("+", "-") and len(text) > 10 else ""  # noqa: PLR2004
-        shapes[len(text), offset].append(text)
+    length = len(texts[0])
+    shapes = defaultdict[tuple[int, str], list[str]](list)
+    shapes[length, "Z"] = [text for text in texts if len(text) == length and text[-1:] == "Z"]
+    if len(shapes[length, "Z"]) < len(texts):
+        for text in texts:
+            if len(text) != length or text[-1:] != "Z":
+                has_offset = text[-6:-5] in {"+", "-"} or text[-5:-4] in {"+", "-"}
+                shapes[len(text), text[-6:] if has_offset else text[-1:].strip("0123456789")].append(text)
     candidates: set[str] = set()
     for alike in shapes.values():
-        top = max(alike)
+        top = max(alike, default="")
         candidates |= {top} if _SHAPE.fullmatch(top) else set(alike)
     return candidates
