@@ -18,7 +18,7 @@ import httpx
 
 from ordersetl.check.layer import check as check_layer
 from ordersetl.errors import ConfigError, CorruptedError
-from ordersetl.extract.batches import Origin, PageWatcher, ReferenceFile, Window, extract_orders
+from ordersetl.extract.batches import Origin, PageWatcher, ReferenceFile, extract_orders
 from ordersetl.extract.origin import SAMPLE, choose_origin, read_references, require_one_kind
 from ordersetl.lake.commit import recover
 from ordersetl.lake.layout import Lake, partition_day
@@ -37,6 +37,7 @@ from ordersetl.storage.lock import acquire_lock
 from ordersetl.text import format_time
 from ordersetl.transform.batches import StagingAhead, ensure_stage, stage_batch, transform_batches
 from ordersetl.transform.reject_share import require_few_rejects
+from ordersetl.window import Window
 
 __all__ = ["check", "extract", "load", "run", "transform"]
 

@@ -13,16 +13,17 @@ from polars.testing import assert_frame_equal
 from strategies import BEGINNINGS, windows
 
 from ordersetl.source.page import Page
-from ordersetl.transform.validate import TimeWindow, Validated, validate_pages
+from ordersetl.transform.validate import Validated, validate_pages
+from ordersetl.window import Window
 
-NO_WINDOW = TimeWindow()
+NO_WINDOW = Window()
 
 
 def sorted_frames(found: Validated) -> tuple[pl.DataFrame, pl.DataFrame]:
     return found.orders.sort("pos"), found.items.sort(found.items.columns)
 
 
-def assert_both_paths_agree(pages: list[Page], window: TimeWindow = NO_WINDOW) -> Validated:
+def assert_both_paths_agree(pages: list[Page], window: Window = NO_WINDOW) -> Validated:
     slow = validate_pages(pages, window, bulk=False)
     fast = validate_pages(pages, window, bulk=True)
     for ours, theirs in zip(sorted_frames(fast), sorted_frames(slow), strict=True):
@@ -40,7 +41,7 @@ def naive(moment: datetime) -> datetime:
     return moment.replace(tzinfo=None)
 
 
-def assert_reference_agrees(found: Validated, pages: list[Page], window: TimeWindow) -> None:
+def assert_reference_agrees(found: Validated, pages: list[Page], window: Window) -> None:
     """Hold what was found to the reference's judgement of the same pages."""
     orders: list[tuple[Any, ...]] = []
     items: list[tuple[Any, ...]] = []
@@ -92,9 +93,9 @@ def is_strict(body: bytes) -> bool:
 def test_both_paths_and_the_reference_agree_on_any_pages(
     pages: list[Page], window: tuple[datetime | None, datetime | None], began_at: datetime | None
 ) -> None:
-    found = assert_both_paths_agree(pages, TimeWindow(*window, began_at))
+    found = assert_both_paths_agree(pages, Window(*window, began_at=began_at))
     if all(is_strict(page.body) for page in pages):
-        assert_reference_agrees(found, pages, TimeWindow(*window, began_at))
+        assert_reference_agrees(found, pages, Window(*window, began_at=began_at))
 
 
 LINE = '{"sku":"A","qty":2,"price":1.25}'
@@ -186,7 +187,7 @@ NASTY = {
 @pytest.mark.parametrize("text", NASTY.values(), ids=NASTY)
 def test_both_paths_agree_on_nasty_records_alone_and_among_plain_ones(text: str) -> None:
     pages = [Page(1, join_page([order(), text, order()]).encode()), Page(2, join_page([order()]).encode())]
-    for window in (NO_WINDOW, TimeWindow(began_at=BEGINNINGS[0]), TimeWindow(None, BEGINNINGS[1], BEGINNINGS[2])):
+    for window in (NO_WINDOW, Window(began_at=BEGINNINGS[0]), Window(until=BEGINNINGS[1], began_at=BEGINNINGS[2])):
         found = assert_both_paths_agree(pages, window)
         if all(is_strict(page.body) for page in pages):
             assert_reference_agrees(found, pages, window)

@@ -33,9 +33,9 @@ from ordersetl.cli.process import end_process_with, import_pipeline
 from ordersetl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ordersetl.extract.batches import Window
     from ordersetl.runtime import Runtime
     from ordersetl.settings import Settings
+    from ordersetl.window import Window
 
 __all__ = ["app", "main"]
 
@@ -214,8 +214,8 @@ def _execute(shared: Shared, work: "Callable[[Settings, Runtime], object]", **fl
 
 
 def _read_window(since: str | None, until: str | None, *, full: bool) -> "Window":
-    from ordersetl.extract.batches import Window
     from ordersetl.star.values import read_time
+    from ordersetl.window import Window
 
     if full and since is not None:
         raise ConfigError("--full and --since contradict each other", hint="Leave one of them out.")

@@ -15,13 +15,15 @@ from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.results import ExtractResult
 from ordersetl.runtime import RunContext
 from ordersetl.source.answer import find_charset
-from ordersetl.source.client import CursorRefusedError, OrdersClient, ReceivedPage, RepeatedError, max_records
+from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError, max_records
+from ordersetl.source.page import Page
 from ordersetl.source.times import find_newest
 from ordersetl.source.trail import PageTrail
 from ordersetl.text import format_time
 from ordersetl.version import __version__
+from ordersetl.window import Window
 
-__all__ = ["Origin", "PageWatcher", "ReferenceFile", "Window", "extract_orders"]
+__all__ = ["Origin", "PageWatcher", "ReferenceFile", "extract_orders"]
 
 log = logging.getLogger(__name__)
 
@@ -35,15 +37,6 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Window:
-    """What to fetch: ``since`` inclusive and ``until`` exclusive, aware UTC, None for open; ``full`` starts over."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-    full: bool = False
-
-
-@dataclass(frozen=True)
 class ReferenceFile:
     """Content of a users or products file that is kept with the batch; ``kind`` is ``users`` or ``products``."""
 
@@ -52,7 +45,7 @@ class ReferenceFile:
     body: bytes
 
 
-PageWatcher = Callable[[str, BatchRequest, PageEntry, ReceivedPage | None], None]
+PageWatcher = Callable[[str, BatchRequest, PageEntry, Page | None], None]
 """Is told of a page that is on disk: its batch, what that asks for, its entry, and the page itself if just received."""
 
 
@@ -213,11 +206,11 @@ def _read_pages(context: RunContext, client: OrdersClient, batch: str, request: 
         if body is None:
             break
         try:
-            page = ReceivedPage.read(body, find_charset(body, ""), most=max_records(request))
+            page = Page(number, body, find_charset(body, ""), max_records(request))
             found.trail.admit(page.head)
         except SourceError:
             break
-        newest = find_newest(page.text, page.head, request.began_at)
+        newest = find_newest(page, request.began_at)
         digest = hashlib.sha256(body).hexdigest()
         found.pages.append(PageEntry(raw.page_name(number), digest, len(body), page.head.records, newest))
         found.complete = page.head.next_cursor is None
@@ -241,7 +234,7 @@ def _fetch(context: RunContext, client: OrdersClient, batch: _Batch, on_page: Pa
     while page is not None:
         context.lock.assert_held()  # the wait may have been long enough for another run to take the output over
         number = len(batch.pages) + 1
-        writing = context.threads.submit(_keep_page, context.lake, batch.id, number, page, batch.request.began_at)
+        writing = context.threads.submit(_keep_page, context.lake, batch.id, page, batch.request.began_at)
         written = page
         try:
             page = _await_page(context, pages)
@@ -252,13 +245,13 @@ def _fetch(context: RunContext, client: OrdersClient, batch: _Batch, on_page: Pa
         context.progress("extract", number, number if page is None else None)
 
 
-def _keep_page(lake: Lake, batch: str, number: int, page: ReceivedPage, began_at: datetime) -> PageEntry:
-    newest = find_newest(page.text, page.head, began_at)
+def _keep_page(lake: Lake, batch: str, page: Page, began_at: datetime) -> PageEntry:
+    newest = find_newest(page, began_at)
     records = page.head.records
-    return raw.write_page(lake, batch, number, page.body, records=records, newest=newest, charset=page.charset)
+    return raw.write_page(lake, batch, page.number, page.body, records=records, newest=newest, charset=page.charset)
 
 
-def _await_page(context: RunContext, pages: Iterator[ReceivedPage]) -> ReceivedPage | None:
+def _await_page(context: RunContext, pages: Iterator[Page]) -> Page | None:
     """The next page, None after the last; a signal ends the wait at once."""
     context.checkpoint()
     with context.runtime.interruptible():

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -84,11 +85,32 @@ class PageHead:
 
 @dataclass(frozen=True)
 class Page:
-    """The ``number``-th page of a batch, from 1: its text, and its head where that was read already."""
+    """The ``number``-th page of a batch, from 1, as received.
+
+    ``charset`` is how its bytes are read where they are not UTF-8 or its kin; ``text`` is the page as these. More
+    records than ``max_records`` are refused where the head is read.
+
+    Raises:
+        InvalidResponseError: the bytes are not in this charset.
+    """
 
     number: int
     body: bytes
-    head: PageHead | None = None
+    charset: str | None = None
+    max_records: int | None = None
+    text: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", page_text(self.body, self.charset))
+
+    @cached_property
+    def head(self) -> PageHead:
+        """The head, read once.
+
+        Raises:
+            InvalidResponseError: as :func:`read_head`.
+        """
+        return read_head(self.text, most=self.max_records)
 
 
 def page_text(body: bytes, charset: str | None) -> bytes:
@@ -149,10 +171,7 @@ def split_records(page: Page) -> list[bytes] | None:
     Raises:
         InvalidResponseError: as :func:`read_head`.
     """
-    head = page.head or _read_fast(page.body)
-    if head is None or head.texts is None or not _is_utf8(page.body):
-        return None
-    return list(map(bytes, head.texts))
+    return None if page.head.texts is None or not _is_utf8(page.text) else list(map(bytes, page.head.texts))
 
 
 def _is_utf8(body: bytes) -> bool:

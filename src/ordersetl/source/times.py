@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ordersetl.errors import InvalidResponseError
-from ordersetl.source.page import PageHead, read_records
+from ordersetl.source.page import Page, read_records
 from ordersetl.star.values import read_time
 
 __all__ = ["find_newest"]
@@ -34,14 +34,14 @@ _list = msgspec.json.Decoder(list[_Times])
 _record = msgspec.json.Decoder(_Times)
 
 
-def find_newest(text: bytes, head: PageHead, began_at: datetime) -> datetime | None:
+def find_newest(page: Page, began_at: datetime) -> datetime | None:
     """The newest ``updated_at`` of a page's records, ``created_at`` where a record has none; naive times are UTC.
 
     What cannot be read is left out, and so is what lies more than a day after ``began_at``, unless all that can be
     read does. None where nothing can.
     """
     latest = began_at + _AHEAD
-    times = [record.created_at if record.updated_at is None else record.updated_at for record in _read(text, head)]
+    times = [record.created_at if record.updated_at is None else record.updated_at for record in _read(page)]
     texts = [time for time in times if type(time) is str]
     if not texts:
         return None
@@ -52,18 +52,18 @@ def find_newest(text: bytes, head: PageHead, began_at: datetime) -> datetime | N
     return newest
 
 
-def _read(text: bytes, head: PageHead) -> Sequence[_Times]:
-    if head.texts is not None:
+def _read(page: Page) -> Sequence[_Times]:
+    if page.head.texts is not None:
         try:
-            return _page.decode(text).orders or []
+            return _page.decode(page.text).orders or []
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
         try:
-            return _list.decode(text)
+            return _list.decode(page.text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return [_read_one(record) for record in head.texts]
+            return [_read_one(record) for record in page.head.texts]
     try:
-        records = read_records(text)
+        records = read_records(page.text)
     except InvalidResponseError:
         return []
     return [_Times(r.get("created_at"), r.get("updated_at")) for r in records if isinstance(r, dict)]
