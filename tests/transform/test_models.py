@@ -11,7 +11,17 @@ from hypothesis import given, settings, strategies as st
 from strategies import leaving, odd_records, orders
 
 from ordersetl.star.values import HugeNumber
-from ordersetl.transform.models import LINE_REASONS, ORDER_REASONS, Failure, GoneOrder, ReadOrder, read_order
+from ordersetl.transform.fields import ITEM_FIELDS, ORDER_FIELDS
+from ordersetl.transform.models import (
+    LINE_REASONS,
+    ORDER_REASONS,
+    Failure,
+    GoneOrder,
+    Line,
+    Order,
+    ReadOrder,
+    read_order,
+)
 
 LINE = {"sku": "A", "qty": 2, "price": Decimal("1.25")}
 ORDER: dict[str, Any] = {"order_id": "o-1", "created_at": "2025-08-20T10:00:00Z", "amount": 5, "items": [LINE]}
@@ -43,6 +53,13 @@ def refuse_line(line: object) -> Failure:
     (failure,) = list(read.failures)
     assert failure.line == 1
     return failure
+
+
+def test_the_models_and_the_bulk_path_read_the_same_fields() -> None:
+    assert set(Order.__annotations__) - {"items", "metadata"} | {"order_id", "created_at", "updated_at"} == {
+        *ORDER_FIELDS
+    }
+    assert set(Line.__annotations__) == {*ITEM_FIELDS}
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@
 import polars as pl
 
 from ordersetl.source.page import MAX_DEPTH
+from ordersetl.transform.fields import METADATA_FIELDS, ORDER_FIELDS
 
 __all__ = ["is_certain"]
 
-_KEYS = ("order_id", "user_id", "amount", "currency", "created_at", "updated_at", "status", "source", "promo")
+_FIELDS = (*ORDER_FIELDS, *METADATA_FIELDS)
 _WHOLE_ID = r'"(?:order_id|user_id|sku)": ?[0-9]{1,15}\.0[,}\s]'
 """An id that was written as a whole number with ``.0``, as a double without a fraction is."""
 _NOT_DELETED = r'"deleted": ?(?:false|null)\s*[,}]'
@@ -39,7 +40,10 @@ def _has_each_key_once(fitting: pl.DataFrame, deleted: pl.Series) -> pl.Series:
     record = pl.col("record")
     known = fitting.select(
         "record",
-        *(_is_present(fitting["record"], name, fitting[name].is_not_null()) for name in _KEYS),
+        *(
+            _is_present(fitting["record"], name, fitting[name].is_not_null())
+            for name in (*ORDER_FIELDS, *METADATA_FIELDS)
+        ),
         _is_present(fitting["record"], "metadata", fitting["has_metadata"]),
         *_count_deleted(fitting["record"], deleted),
         items=pl.lit(1, pl.UInt32),

@@ -1,26 +1,34 @@
 """DuckDB parses order records: the JSON text of each field that the star schema knows."""
 
+import json
 import os
 from functools import cache
 
 import duckdb
 import polars as pl
 
-__all__ = ["read_fields"]
+__all__ = ["ITEM_FIELDS", "METADATA_FIELDS", "ORDER_FIELDS", "read_fields"]
 
 _TRICKY = r"\\u(?:00[0-7]|[dD][89a-fA-F])"
 """An escaped ASCII character, with which keys could be spelled, or half a surrogate pair, which may lack the other."""
 
-_SHAPE = """{
- "order_id": "JSON", "user_id": "JSON", "amount": "JSON", "currency": "JSON", "created_at": "JSON",
- "updated_at": "JSON", "status": "JSON", "items": [{"sku": "JSON", "qty": "JSON", "price": "JSON"}],
- "metadata": {"source": "JSON", "promo": "JSON"}
-}"""
+ORDER_FIELDS = ("order_id", "user_id", "amount", "currency", "created_at", "updated_at", "status")
+METADATA_FIELDS = ("source", "promo")
+ITEM_FIELDS = ("sku", "qty", "price")
+"""The fields of a payload that the star schema knows, besides ``items``, ``metadata`` and ``deleted``."""
+
+_SHAPE = json.dumps(
+    {
+        **dict.fromkeys(ORDER_FIELDS, "JSON"),
+        "items": [dict.fromkeys(ITEM_FIELDS, "JSON")],
+        "metadata": dict.fromkeys(METADATA_FIELDS, "JSON"),
+    }
+)
 _QUERY = f"""
-SELECT o.order_id, o.user_id, o.amount, o.currency, o.created_at, o.updated_at, o.status, o.items,
+SELECT {", ".join(f"o.{name}" for name in ORDER_FIELDS)}, o.items,
        CASE WHEN list_contains([x.price IS NULL FOR x IN o.items], true)
             THEN len(json_extract(record, '$.items[*].price')) ELSE len(o.items) END AS price_keys,
-       o.metadata IS NOT NULL AS has_metadata, o.metadata.source AS source, o.metadata.promo AS promo
+       o.metadata IS NOT NULL AS has_metadata, {", ".join(f"o.metadata.{name} AS {name}" for name in METADATA_FIELDS)}
 FROM (SELECT record, from_json(record, '{_SHAPE}') AS o FROM given)
 """
 

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, PlainValidator, TypeAdapter, ValidationErro
 from typing_extensions import TypedDict
 
 from ordersetl.star.values import AMOUNT_LIMIT, read_short_text, read_time
+from ordersetl.transform.fields import METADATA_FIELDS
 from ordersetl.transform.order_lines import (
     LINE_REASONS,
     Failure,
@@ -82,7 +83,7 @@ Label = Annotated[str | None, PlainValidator(_read_label)]
 
 def _read_metadata(value: object, info: ValidationInfo) -> dict[str, str | None]:
     given = value if isinstance(value, dict) else {}
-    return {name: _read_label(given.get(name), info) for name in ("source", "promo")}
+    return {name: _read_label(given.get(name), info) for name in METADATA_FIELDS}
 
 
 class _Version(TypedDict):
