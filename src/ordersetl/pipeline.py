@@ -8,18 +8,15 @@ half done.
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 from ordersetl.check.layer import check as check_layer
 from ordersetl.errors import ConfigError, CorruptedError
-from ordersetl.extract.batches import Origin, PageWatcher, ReferenceFile, extract_orders
-from ordersetl.extract.origin import SAMPLE, choose_origin, read_references, require_one_kind
 from ordersetl.lake.commit import recover
 from ordersetl.lake.layout import Lake, partition_day
 from ordersetl.lake.listing import list_batches, list_misnamed
@@ -31,13 +28,15 @@ from ordersetl.report.failures import check_failure
 from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
 from ordersetl.runtime import RunContext, Runtime, count_cores
 from ordersetl.settings import Settings
-from ordersetl.source.client import OrdersClient, open_http
 from ordersetl.storage.local import read_regular
 from ordersetl.storage.lock import acquire_lock
 from ordersetl.text import format_time
 from ordersetl.transform.batches import StagingAhead, ensure_stage, stage_batch, transform_batches
 from ordersetl.transform.reject_share import require_few_rejects
 from ordersetl.window import Window
+
+if TYPE_CHECKING:
+    from ordersetl.extract.batches import Origin, PageWatcher, ReferenceFile
 
 __all__ = ["check", "extract", "load", "run", "transform"]
 
@@ -71,11 +70,9 @@ def extract(
         SourceError: the API failed for good; nothing is committed.
         OrdersetlError: as the module says.
     """
-    window, origin = _read_window(window, runtime.now()), choose_origin(settings)
-    with runtime.interruptible():  # a pipe may keep it waiting
-        references = read_references(settings, origin, users, products, Lake(settings.output))
+    request = _prepare(settings, window, users, products, runtime)
     with _open_context(settings, runtime, wait_s) as (context, _):
-        return _extract(context, origin, window, references)
+        return _extract(context, request)
 
 
 def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RUNTIME) -> TransformResult:
@@ -139,15 +136,13 @@ def run(
         CheckFailedError: a check failed on what was written.
         OrdersetlError: as each stage says.
     """
-    window, origin = _read_window(window, runtime.now()), choose_origin(settings)
-    with runtime.interruptible():  # a pipe may keep it waiting
-        references = read_references(settings, origin, users, products, Lake(settings.output))
+    request = _prepare(settings, window, users, products, runtime)
     with (
         _open_context(settings, runtime, wait_s) as (context, recovered),
         keep_report(context.lake, context.now()) as report,
     ):
         with StagingAhead(context) as ahead:
-            extracted = _extract(context, origin, window, references, on_page=ahead.add)
+            extracted = _extract(context, request, on_page=ahead.add)
             report.add("extract", extracted)
             transformed = transform_batches(context, ahead=ahead)
         report.add("transform", transformed)
@@ -203,20 +198,29 @@ def _read_window(window: Window, now: datetime) -> Window:
     return Window(since, until, full=window.full)
 
 
+def _prepare(
+    settings: Settings, window: Window, users: Path | None, products: Path | None, runtime: Runtime
+) -> tuple["Origin", Window, list["ReferenceFile"]]:
+    """Where from, what and with which reference files, all found usable before the output is touched."""
+    from ordersetl.extract.origin import choose_origin, read_references  # noqa: PLC0415 - brings in the HTTP client
+
+    window, origin = _read_window(window, runtime.now()), choose_origin(settings)
+    with runtime.interruptible():  # a pipe may keep it waiting
+        return origin, window, read_references(settings, origin, users, products, Lake(settings.output))
+
+
 def _extract(
     context: RunContext,
-    origin: Origin,
-    window: Window,
-    references: Sequence[ReferenceFile],
-    on_page: PageWatcher | None = None,
+    request: tuple["Origin", Window, list["ReferenceFile"]],
+    on_page: "PageWatcher | None" = None,
 ) -> ExtractResult:
-    require_one_kind(context.lake, origin)
-    transport = context.runtime.transport
-    if origin.source == SAMPLE:
-        from ordersetl.source.sample import sample_app  # noqa: PLC0415 - real runs do without
+    from ordersetl.extract.batches import extract_orders  # noqa: PLC0415
+    from ordersetl.extract.origin import choose_transport, require_one_kind  # noqa: PLC0415
+    from ordersetl.source.client import OrdersClient, open_http  # noqa: PLC0415
 
-        transport = httpx.WSGITransport(app=sample_app())
-    with open_http(context.settings, transport) as http:
+    origin, window, references = request
+    require_one_kind(context.lake, origin)
+    with open_http(context.settings, choose_transport(origin) or context.runtime.transport) as http:
         client = OrdersClient(http, context.settings, sleep=context.runtime.sleep, now=context.runtime.now)
         return extract_orders(context, client, origin, window, references, on_page=on_page)
 

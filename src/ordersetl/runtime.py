@@ -7,14 +7,15 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
-
-import httpx
+from typing import TYPE_CHECKING, Protocol
 
 from ordersetl.lake.layout import Lake
 from ordersetl.settings import Settings
 from ordersetl.storage.local import Disk
 from ordersetl.storage.lock import Lock
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Progress", "RunContext", "Runtime", "SilentProgress", "count_cores"]
 
@@ -63,7 +64,7 @@ class Runtime:
     executor: Executor | None = None
     width: int | Callable[[], int] | None = None
     threads: Executor | None = None
-    transport: httpx.BaseTransport | None = None
+    transport: "httpx.BaseTransport | None" = None
 
 
 @dataclass(frozen=True)

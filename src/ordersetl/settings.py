@@ -7,11 +7,9 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import httpx
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -85,6 +83,8 @@ class Settings(BaseSettings):
     def _plain_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
+        import httpx  # noqa: PLC0415 - commands that fetch nothing do without
+
         try:
             url = httpx.URL(value.strip())
             host = url.host
@@ -203,6 +203,8 @@ class _Given:
         path = ".".join(map(str, error["loc"]))
         if error["type"] != "extra_forbidden":
             return f"{path}: {error['msg'].removeprefix('Value error, ')} ({where})"
+        from difflib import get_close_matches  # noqa: PLC0415
+
         known = get_close_matches(name.lower().removeprefix(_PREFIX.lower()), Settings.model_fields, 1)
         meant = f"; did you mean {spell(known[0])}?" if known else ""
         return f"{path}: there is no such setting ({where}){meant}"

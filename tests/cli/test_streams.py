@@ -11,7 +11,8 @@ from console import COMMANDS, environment, ordersetl, start
 from typer.testing import CliRunner
 
 from ordersetl.cli.app import app
-from ordersetl.source.sample import Fault, sample_app, sample_orders, serve
+from ordersetl.source.sample import Fault, sample_app, sample_orders
+from ordersetl.source.server import serve
 
 FACTS = [
     *("batch", "source", "window", "fetched", "batches", "received", "rejected orders", "lines", "rejected lines"),

@@ -24,7 +24,8 @@ from ordersetl.settings import Settings
 from ordersetl.source.attempt import read_retry_after
 from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError, open_http
 from ordersetl.source.page import Page, PageHead
-from ordersetl.source.sample import Fault, page_cursor, sample_app, serve
+from ordersetl.source.sample import Fault, page_cursor, sample_app
+from ordersetl.source.server import serve
 from ordersetl.version import __version__
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from wsgiref.validate import validator
 import httpx
 import pytest
 
-from ordersetl.source.sample import SAMPLE_URL, Fault, page_cursor, sample_app, sample_orders, sample_references, serve
+from ordersetl.source.sample import SAMPLE_URL, Fault, page_cursor, sample_app, sample_orders, sample_references
+from ordersetl.source.server import serve
 
 ORDERS: list[dict[str, Any]] = [
     {"order_id": "a", "created_at": "2025-08-01T00:00:00Z", "updated_at": "2025-08-02T00:00:00Z"},

@@ -173,8 +173,7 @@ def _resume(context: RunContext, client: OrdersClient, request: BatchRequest) ->
             raw.prune_batch(context.lake, batch, pages=len(found.pages))
             newest = max(newest, _commit(context, found)[0].batch)
         else:
-            context.lake.disk.remove_tree(context.lake.staged / batch)  # staged ahead by a run that died
-            raw.drop_batch(context.lake, batch)
+            raw.drop_unfinished(context.lake, batch)
     return taken
 
 

@@ -4,6 +4,8 @@ import hashlib
 import logging
 from pathlib import Path
 
+import httpx
+
 from ordersetl.errors import ConfigError, CorruptedError, StorageError
 from ordersetl.extract.batches import Origin, ReferenceFile
 from ordersetl.extract.bounded_file import read_bounded
@@ -15,7 +17,7 @@ from ordersetl.source.sample import SAMPLE_URL, sample_references
 from ordersetl.star.dimensions import PRODUCTS, USERS, Dimension, inspect_reference
 from ordersetl.star.schema import RULES
 
-__all__ = ["SAMPLE", "choose_origin", "read_references", "require_one_kind"]
+__all__ = ["SAMPLE", "choose_origin", "choose_transport", "read_references", "require_one_kind"]
 
 SAMPLE = "sample"
 """Kind of the built-in API."""
@@ -91,6 +93,15 @@ def _read(settings: Settings, dimension: Dimension, path: Path, applied: str | N
     if hashlib.sha256(body).hexdigest() != applied and (odd := inspect_reference(dimension, body, str(path))):
         log.warning("%s", odd)
     return ReferenceFile(dimension.kind, path.name, body)
+
+
+def choose_transport(origin: Origin) -> httpx.BaseTransport | None:
+    """The sample API in this process; None where the network leads to the origin."""
+    if origin.source != SAMPLE:
+        return None
+    from ordersetl.source.sample import sample_app  # noqa: PLC0415 - real runs do without
+
+    return httpx.WSGITransport(app=sample_app())
 
 
 def require_one_kind(lake: Lake, origin: Origin) -> None:

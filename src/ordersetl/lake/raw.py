@@ -26,6 +26,7 @@ __all__ = [
     "PageEntry",
     "ReferenceEntry",
     "drop_batch",
+    "drop_unfinished",
     "list_batches",
     "list_unfinished",
     "page_name",
@@ -281,3 +282,9 @@ def read_reference(lake: Lake, entry: ReferenceEntry) -> bytes:
 def drop_batch(lake: Lake, batch: str) -> None:
     """Remove a batch that was never committed."""
     lake.disk.remove_tree(lake.raw / batch)
+
+
+def drop_unfinished(lake: Lake, batch: str) -> None:
+    """Remove a batch that a run which died left unfinished, and what that run staged of it."""
+    lake.disk.remove_tree(lake.staged / batch)
+    drop_batch(lake, batch)

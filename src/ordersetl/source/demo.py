@@ -7,7 +7,8 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ordersetl.source.sample import SAMPLE_URL, Fault, page_cursor, sample_app, sample_references, serve
+from ordersetl.source.sample import SAMPLE_URL, Fault, page_cursor, sample_app, sample_references
+from ordersetl.source.server import serve
 
 __all__: list[str] = []
 

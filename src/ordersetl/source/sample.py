@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from ordersetl.resources import locate
-from ordersetl.source.server import serve
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["SAMPLE_URL", "Fault", "page_cursor", "sample_app", "sample_orders", "sample_references", "serve"]
+__all__ = ["SAMPLE_URL", "Fault", "page_cursor", "sample_app", "sample_orders", "sample_references"]
 
 SAMPLE_URL = "http://sample.ordersetl.invalid"
 """Base URL of the sample API where it is called in process; the name never resolves (RFC 2606)."""
