@@ -82,10 +82,9 @@ def _pick_candidates(texts: Sequence[str]) -> Iterable[str]:
     shapes = defaultdict[tuple[int, str], list[str]](list)
     shapes[length, "Z"] = [text for text in texts if len(text) == length and text[-1:] == "Z"]
     if len(shapes[length, "Z"]) < len(texts):
-        for text in texts:
-            if len(text) != length or text[-1:] != "Z":
-                has_offset = text[-6:-5] in {"+", "-"} or text[-5:-4] in {"+", "-"}
-                shapes[len(text), text[-6:] if has_offset else text[-1:].strip("0123456789")].append(text)
+        for text in [text for text in texts if len(text) != length or text[-1:] != "Z"]:
+            has_offset = text[-6:-5] in {"+", "-"} or text[-5:-4] in {"+", "-"}
+            shapes[len(text), text[-6:] if has_offset else text[-1:].strip("0123456789")].append(text)
     candidates: set[str] = set()
     for alike in shapes.values():
         top = max(alike, default="")
