@@ -11,7 +11,7 @@ from fault_cases import Stage
 from faulty import FaultyDisk
 from shop_story import NOW, Shop, readers_files
 
-from ordersetl.storage.local import Step
+from ordersetl.storage.disk import Step
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 from fault_cases import Stage, one_fault, power_loss, power_loss_later, two_faults
 from faulty import DIES, FAULTS, REFUSES
 
-from ordersetl.storage.local import Operation, Step
+from ordersetl.storage.disk import Operation, Step
 
 
 def sweep(
