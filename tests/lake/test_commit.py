@@ -100,7 +100,7 @@ def test_recovery_at_every_step_gives_the_old_or_the_new_state(lake: Lake, lock:
     assert len(states) > 15
 
 
-def test_recovery_is_told(lake: Lake, lock: Lock) -> None:
+def test_recovery_is_reported(lake: Lake, lock: Lock) -> None:
     commit(lake, lock, {FIRST: b"1"})
     assert recover(lake) is False
     (lake.root / "curated/_manifest.json").rename(lake.root / "curated/_pending.json")

@@ -1,4 +1,4 @@
-"""The order index: a superset of where orders are, in few segments, and never trusted when it is not whole."""
+"""The order index: a superset of where orders are, in few segments, and never trusted when it is incomplete."""
 
 import os
 from collections.abc import Sequence
@@ -110,7 +110,7 @@ def test_other_hashing_is_not_whole(lake: Lake) -> None:
 
 
 def test_the_hash_of_an_order_is_pinned() -> None:
-    """With another Polars this may differ: then ``hashing`` does too, and indexes are made anew."""
+    """With another Polars this may differ: then ``hashing`` does too, and indexes are made again."""
     ids = pl.DataFrame({"order_id": ["o-1", "o-2", "o-1"]})
     first, second, again = ids.select(key=index.order_key())["key"]
     assert first == again != second

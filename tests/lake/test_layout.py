@@ -27,7 +27,7 @@ def test_ids_rise_although_the_clock_goes_back() -> None:
 
 
 @pytest.mark.parametrize(("now", "newest"), [(NOW, "21991231T235959.999999Z"), (NOW.replace(year=1969), None)])
-def test_where_no_id_is_left_it_is_said(now: datetime, newest: str | None) -> None:
+def test_where_no_id_is_left_an_error_names_the_clock(now: datetime, newest: str | None) -> None:
     with pytest.raises(StorageError, match="there is no name for a new batch") as caught:
         batch_id_after(now, newest)
     assert "move the folder of that batch out of raw/" in caught.value.hint

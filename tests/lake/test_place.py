@@ -80,7 +80,7 @@ def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("others", [["notes.txt"], ["src/", ".git/"], [".bashrc"], ["raw/", "train.csv"]])
-def test_a_folder_full_of_something_else_is_refused(tmp_path: Path, others: list[str]) -> None:
+def test_a_folder_with_something_else_is_refused(tmp_path: Path, others: list[str]) -> None:
     for name in others:
         (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
     with pytest.raises(ConfigError, match="is not an ordersetl output, and not empty") as caught:

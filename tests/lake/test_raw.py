@@ -1,4 +1,4 @@
-"""The raw log: what counts as a batch, and what is proven when it is read."""
+"""The raw log: what counts as a batch, and what is verified when it is read."""
 
 import os
 from collections.abc import Callable

@@ -42,7 +42,7 @@ def marker(context: RunContext) -> StageMarker:
     return found
 
 
-def test_a_marker_tells_all_that_a_load_needs(context: RunContext, marker: StageMarker) -> None:
+def test_a_marker_has_all_that_a_load_needs(context: RunContext, marker: StageMarker) -> None:
     counts = marker.counts
     assert (counts.received, counts.accepted, counts.rejected, marker.rows) == (3, 2, {"invalid_amount": 1}, 2)
     assert [entry.name for entry in marker.references.values()] == ["users.csv"]
@@ -86,7 +86,7 @@ def test_a_linked_folder_does_not_count(context: RunContext, marker: StageMarker
     assert find_stage(context.lake, BATCH, rules=RULES, source_digest=None) is None
 
 
-def test_rejects_and_quarantine_are_proven_apart(context: RunContext, marker: StageMarker) -> None:
+def test_rejects_and_quarantine_are_verified_apart(context: RunContext, marker: StageMarker) -> None:
     lake = context.lake
     assert has_rejects(lake, marker)
     assert has_quarantine(lake, marker)
@@ -102,30 +102,30 @@ def test_without_rejects_there_is_no_quarantine_to_miss(context: RunContext, mar
     assert [path.name for path in (context.lake.root / "quarantine").iterdir()] == [f"{BATCH}.ndjson"]
 
 
-def test_a_marker_is_written_anew(context: RunContext, marker: StageMarker) -> None:
+def test_a_marker_is_written_again(context: RunContext, marker: StageMarker) -> None:
     changed = msgspec.structs.replace(marker, counts=BatchCounts(texts_cut=7))
     write_stage(context.lake, changed)
     assert find_stage(context.lake, BATCH, rules=RULES, source_digest=None) == changed
 
 
-def test_size_and_time_tell_of_quarantine_and_the_hash_if_asked(context: RunContext) -> None:
+def test_quarantine_is_trusted_by_size_and_time_or_by_hash_if_asked(context: RunContext) -> None:
     run(context)
     manifest = read_manifest(context.lake)
     assert manifest is not None
     path = context.lake.root / "quarantine" / f"{BATCH}.ndjson"
 
-    def lost(*, verify: bool = False) -> list[str]:
+    def missing(*, verify: bool = False) -> list[str]:
         assert manifest is not None
         return [*find_lost_quarantine(context.lake, manifest, verify=verify)]
 
-    assert lost() == []
+    assert missing() == []
     os.utime(path, (1, 1))
-    assert lost() == []
+    assert missing() == []
     body = path.read_bytes()
     path.write_bytes(body.replace(b"bad", b"dab"))
-    assert lost() == [BATCH]
+    assert missing() == [BATCH]
     path.write_bytes(body)
-    assert lost(verify=True) == []
+    assert missing(verify=True) == []
     path.unlink()
-    assert lost() == [BATCH]
+    assert missing() == [BATCH]
     assert find_lost_quarantine(context.lake, Manifest(), verify=True) == {}

@@ -20,7 +20,7 @@ from ordersetl.storage.disk import (
 )
 
 
-def test_what_is_published_is_there_whole_and_described(tmp_path: Path) -> None:
+def test_a_published_file_is_complete_and_described(tmp_path: Path) -> None:
     disk = FaultyDisk()
     written = disk.publish(tmp_path / "a", [b"one", b"two"])
     path = tmp_path / "a"
@@ -54,7 +54,7 @@ def test_20_each_attempt_has_a_temporary_name_of_its_own(tmp_path: Path) -> None
 
 def _socket(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as end:
-        end.bind(os.path.relpath(path))  # a whole path may be too long for one
+        end.bind(os.path.relpath(path))  # a complete path may be too long for one
 
 
 UNFIT: list[tuple[Callable[[Path], object], str]] = [
@@ -83,7 +83,7 @@ def test_what_is_not_a_regular_file_is_neither_read_nor_waited_for(
                 read(path)
 
 
-def test_a_regular_file_is_read_whole(tmp_path: Path) -> None:
+def test_a_regular_file_is_read_completely(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"12345")
     assert read_regular(tmp_path / "a", 5) == b"12345"
     with pytest.raises(FileNotFoundError):

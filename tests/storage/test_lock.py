@@ -26,7 +26,7 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(tmp_path)
 
 
-def test_the_second_is_refused_and_told_who_holds_it(lake: Lake) -> None:
+def test_the_second_is_refused_and_learns_who_holds_it(lake: Lake) -> None:
     with (
         lock(lake, now=lambda: NOON),
         pytest.raises(LockedError) as caught,
@@ -124,7 +124,7 @@ def test_a_lock_that_got_another_name_while_it_was_held_holds(lake: Lake) -> Non
         held.assert_held()
 
 
-def test_a_pipe_in_place_of_the_lock_is_refused_at_once(lake: Lake) -> None:
+def test_a_pipe_as_the_lock_file_is_refused_at_once(lake: Lake) -> None:
     os.mkfifo(lake.root / ".lock")
     with (
         pytest.raises(StorageError, match=r"cannot lock .*\.lock: it is not a regular file") as caught,
@@ -142,7 +142,7 @@ def test_a_pipe_that_comes_while_the_lock_is_held_is_a_lost_lock(lake: Lake) -> 
             held.assert_held()
 
 
-def test_no_room_for_the_note_is_said_and_holds_nothing(lake: Lake) -> None:
+def test_no_room_for_the_note_is_reported_and_holds_nothing(lake: Lake) -> None:
     full = Lake(lake.root, FaultyDisk(1, "ENOSPC"))
     with pytest.raises(StorageError, match="No space left"), lock(full):
         pass
