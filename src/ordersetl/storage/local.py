@@ -119,13 +119,13 @@ class LocalStorage:
             OSError: it cannot be looked at.
         """
         problem = ""
-        folder = self.root
+        folder = root = str(self.root)  # no pathlib: this is asked for each file of the layer
         for name in key.split("/")[:-1]:
-            folder /= name
-            if folder.is_symlink():
+            folder = f"{folder}/{name}"
+            if os.path.islink(folder):  # noqa: PTH114
                 problem = f"lies in a link: {name}"
         try:
-            found = os.lstat(self.root / key)
+            found = os.lstat(f"{root}/{key}" if key else root)
         except (FileNotFoundError, NotADirectoryError):
             return FileStat(problem, 0, 0) if problem else None
         return FileStat(problem or describe_kind(found.st_mode), found.st_size, found.st_mtime_ns)
