@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ordersetl.lake.layout import Lake
 from ordersetl.settings import Settings
-from ordersetl.storage.local import Disk
+from ordersetl.storage.disk import Disk
 from ordersetl.storage.lock import Lock
 
 if TYPE_CHECKING:
