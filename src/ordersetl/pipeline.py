@@ -74,7 +74,7 @@ def extract(
 
 
 def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RUNTIME) -> TransformResult:
-    """Stage the batches that wait to be loaded, and quarantine what they hold that is no order."""
+    """Stage the batches that wait to be loaded, and quarantine what is not a valid order."""
     with _open_context(settings, runtime, wait_s, is_new=False) as (context, _):
         return transform_batches(context)
 
@@ -87,12 +87,12 @@ def load(
     wait_s: float = 0.0,
     runtime: Runtime = _RUNTIME,
 ) -> LoadResult:
-    """Fold the waiting batches into the curated layer, and heal what is damaged, the quarantine too.
+    """Fold the waiting batches into the curated layer, and repair what is damaged, the quarantine too.
 
     Args:
         settings: which output.
         verify: hash every curated and quarantine file first, instead of trusting size and time.
-        rebuild: fold everything from raw anew.
+        rebuild: fold everything from raw again.
         wait_s: seconds to wait for another run to end.
         runtime: what surrounds the command.
     """
@@ -101,7 +101,7 @@ def load(
 
 
 def check(settings: Settings, *, deep: bool = False) -> CheckResult:
-    """Hold the whole curated layer against its manifest and its rules; with ``deep`` against the raw pages too.
+    """Compare the curated layer with its manifest and its rules; with ``deep`` with the raw pages too.
 
     Takes no lock and changes nothing. Where a commit came between, it looks again. The result says whether all is
     well: nothing is raised where it is not.
@@ -180,8 +180,8 @@ def _read_window(window: Window, now: datetime) -> Window:
         ConfigError: it is empty, or begins in the future.
     """
     since, until = (
-        moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
-        for moment in (window.since, window.until)
+        time and (time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC))
+        for time in (window.since, window.until)
     )
     if since is not None and until is not None and since >= until:
         raise ConfigError(
@@ -233,9 +233,9 @@ def _load(context: RunContext, *, recovered: bool, verify: bool, rebuild: bool =
 def _open_context(
     settings: Settings, runtime: Runtime, wait_s: float, *, is_new: bool = True
 ) -> Iterator[tuple[RunContext, bool]]:
-    """The job of one writing command, and whether it carried an interrupted commit through.
+    """The context of one writing command, and whether it carried an interrupted commit through.
 
-    The output's folder is there, its lock is held, and the curated layer is in a committed state. Where ``is_new``
+    The output's folder is there, its lock is acquired, and the curated layer is in a committed state. Where ``is_new``
     does not allow for a new output, there must be one.
     """
     lake = (make_lake if is_new else find_lake)(settings.output, runtime.disk)
@@ -259,22 +259,22 @@ def _open_context(
 
 def _describe_raw(lake: Lake) -> list[str]:
     """What is to be known of the raw log however well the command goes: batches that are lost, or passed over."""
-    said = []
+    warnings = []
     try:
         manifest = read_manifest(lake)
     except CorruptedError:
         manifest = None
     there = set(list_batches(lake)) if manifest else set()
     if manifest and (gone := sorted(set(manifest.batches) - there)):
-        said.append(
+        warnings.append(
             f"{len(gone):,} of {len(manifest.batches):,} batches that curated holds are no longer in "
             f"{lake.locate(RAW)}, the first is {gone[0]}: what they held cannot be rebuilt. Restore them from a backup."
         )
-    said += [
+    warnings += [
         f"{lake.locate(RAW) / name} is passed over: no batch can be of that time. Move it out of raw/."
         for name in list_misnamed(lake)
     ]
-    return said
+    return warnings
 
 
 def _committed(lake: Lake) -> tuple[bytes | None, ...]:

@@ -1,4 +1,4 @@
-"""What surrounds a command: the output it works on, its settings, and how it reports, pauses and computes."""
+"""What a command runs in: the output it works on, its settings, and how it reports, pauses and computes."""
 
 import os
 import time
@@ -44,7 +44,7 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Runtime:
-    """What surrounds a command, each part replaceable: the command line shows progress and obeys signals, tests count.
+    """What a command runs in, each part replaceable: the command line shows progress and obeys signals, tests count.
 
     ``checkpoint`` is called wherever the work may end without loss, and raises InterruptedRunError after a signal.
     Within ``interruptible`` nothing is half done at any time: a signal may end it at once.

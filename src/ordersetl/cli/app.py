@@ -61,7 +61,7 @@ def _root(
     install_completion: InstallCompletion = None,
     show_completion: ShowCompletion = None,
 ) -> None:
-    """Hold the options of the whole tool."""
+    """Declare the options of the tool itself."""
 
 
 @app.command(epilog="Example: ordersetl run --api-url https://shop.example/api --users users.csv")
@@ -109,7 +109,7 @@ def transform(shared: Shared) -> None:
 @app.command(epilog="Example: ordersetl load --verify")
 @share_options()
 def load(shared: Shared, *, verify: Verify = False, rebuild: Rebuild = False) -> None:
-    """Fold staged batches into curated/; heal what is damaged there."""
+    """Fold staged batches into curated/; repair what is damaged there."""
 
     def work(settings: "Settings", runtime: "Runtime") -> object:
         from ordersetl import pipeline
@@ -122,7 +122,7 @@ def load(shared: Shared, *, verify: Verify = False, rebuild: Rebuild = False) ->
 @app.command(epilog="Example: ordersetl check --json | jq '.data.outcomes[] | select(.ok | not)'")
 @share_options(locks=False)
 def check(shared: Shared, *, deep: Deep = False) -> None:
-    """Prove with DuckDB that curated/ is right; exit 3 if it is not.
+    """Check with DuckDB that curated/ is right; exit 3 if it is not.
 
     It changes nothing and takes no lock.
     """

@@ -81,8 +81,8 @@ Source = Annotated[
 Users = Annotated[Path | None, typer.Option("--users", help="CSV with user_id,email,country,created_at.")]
 Products = Annotated[Path | None, typer.Option("--products", help="CSV with sku,name,category,price.")]
 Verify = Annotated[bool, typer.Option("--verify", help="Hash every curated file first, and rebuild what differs.")]
-Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw anew.")]
-Deep = Annotated[bool, typer.Option("--deep", help="Judge raw/ again too, by SQL of its own, order by order.")]
+Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw again.")]
+Deep = Annotated[bool, typer.Option("--deep", help="Validate raw/ again too, by SQL of its own, order by order.")]
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class ReferenceFile:
 
 
 PageWatcher = Callable[[str, BatchRequest, PageEntry, Page | None], None]
-"""Is told of a page that is on disk: its batch, what that asks for, its entry, and the page itself if just received."""
+"""Called with each page on disk: its batch, what that asks for, its entry, and the page itself if just received."""
 
 
 @dataclass
@@ -77,12 +77,12 @@ def extract_orders(
     it stopped; one of another request is committed as well where all its pages are there, and dropped where not.
 
     Args:
-        context: the work's surroundings.
+        context: of the command.
         client: fetches the pages.
         origin: where from.
         window: what.
         references: users and products that are kept with the batch.
-        on_page: told of each page of the batch, in their order, once it is on disk.
+        on_page: called with each page of the batch, in their order, once it is on disk.
 
     Raises:
         ConfigError: the window is empty, once it is known where to continue.
@@ -194,7 +194,7 @@ def _asked(request: BatchRequest) -> object:
 
 
 def _read_pages(context: RunContext, client: OrdersClient, batch: str, request: BatchRequest) -> _Batch:
-    """The pages that were kept whole, up to the first that is missing, unreadable or no page that may follow.
+    """The pages that were kept, up to the first that is missing, unreadable or no page that may follow.
 
     One that is not UTF-8 is fetched again: nothing says in which charset it came.
     """

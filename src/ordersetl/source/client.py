@@ -121,13 +121,13 @@ class OrdersClient:
             page = Page(trail.pages + 1, answer.body, charset, max_records(request))
             trail.admit(page.head, answer.headers.multi_items())
         except InvalidResponseError as error:
-            said = describe_body(answer.body, answer.headers, self._secret)
+            description = describe_body(answer.body, answer.headers, self._secret)
             problem = error.message
             looks = look_at(answer.body)
             if isinstance(error, NotJsonError) and not (isinstance(error, CharsetError) and looks.startswith("JSON")):
                 problem = f"the page is not JSON; it looks like {looks}"
             problem = quote_text(problem, self._secret, most=_MAX_PROBLEM)
-            message = f"{url}{answer.route} answered HTTP 200, but {problem} ({said})"
+            message = f"{url}{answer.route} answered HTTP 200, but {problem} ({description})"
             raise type(error)(message, hint=error.hint) from None
         return page
 

@@ -77,7 +77,7 @@ def _read_one(record: msgspec.Raw) -> _Times:
 
 
 def _pick_candidates(texts: Sequence[str]) -> Iterable[str]:
-    """Those of the times that may be the newest: one of each shape, where shapes can be told."""
+    """Those of the times that may be the newest: one of each shape, where shapes can be recognized."""
     length = len(texts[0])
     shapes = defaultdict[tuple[int, str], list[str]](list)
     shapes[length, "Z"] = [text for text in texts if len(text) == length and text[-1:] == "Z"]

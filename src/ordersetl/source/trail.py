@@ -42,7 +42,7 @@ class PageTrail:
 
         Raises:
             RepeatedError: it names a cursor, or holds records, that were there before.
-            InvalidResponseError: it is not whole, or one of endless empty ones.
+            InvalidResponseError: it is not complete, or one of endless empty ones.
             SourceError: it is not the last, and there were ``max_pages``.
         """
         cursor, number = head.next_cursor, self.pages + 1
@@ -86,7 +86,7 @@ class PageTrail:
         earlier = self._contents.get((head.records, head.content)) if head.records else None
         if earlier is not None:
             raise RepeatedError(
-                f"page {number:,} holds the very records of page {earlier:,}; its pages would never end", hint=_HINT
+                f"page {number:,} holds the same records as page {earlier:,}; its pages would never end", hint=_HINT
             )
 
 
