@@ -7,25 +7,28 @@ from functools import cache
 import duckdb
 import polars as pl
 
-__all__ = ["ITEM_FIELDS", "METADATA_FIELDS", "ORDER_FIELDS", "read_fields"]
+__all__ = ["CHARGE_FIELDS", "ITEM_FIELDS", "METADATA_FIELDS", "ORDER_FIELDS", "read_fields"]
 
 _TRICKY = r"\\u(?:00[0-7]|[dD][89a-fA-F])"
 """An escaped ASCII character, with which keys could be spelled, or half a surrogate pair, which may lack the other."""
 
 ORDER_FIELDS = ("order_id", "user_id", "amount", "currency", "created_at", "updated_at", "status")
 METADATA_FIELDS = ("source", "promo")
-ITEM_FIELDS = ("sku", "qty", "price")
-"""The fields of a payload that the star schema knows, besides ``items``, ``metadata`` and ``deleted``."""
+CHARGE_FIELDS = ("discount", "tax", "shipping", "refunds", "cancelled_at")
+ITEM_FIELDS = ("sku", "qty", "price", "discount", "tax", "name")
+"""The fields of a payload that the star schema knows, besides ``items``, ``metadata``, ``user`` and ``deleted``."""
 
 _SHAPE = json.dumps(
     {
-        **dict.fromkeys(ORDER_FIELDS, "JSON"),
+        **dict.fromkeys((*ORDER_FIELDS, *CHARGE_FIELDS), "JSON"),
         "items": [dict.fromkeys(ITEM_FIELDS, "JSON")],
         "metadata": dict.fromkeys(METADATA_FIELDS, "JSON"),
+        "user": dict.fromkeys(("email", "country", "name"), "JSON"),
     }
 )
 _QUERY = f"""
-SELECT {", ".join(f"o.{name}" for name in ORDER_FIELDS)}, o.items,
+SELECT {", ".join(f"o.{name}" for name in (*ORDER_FIELDS, *CHARGE_FIELDS))}, o.items,
+       o.user IS NOT NULL AS has_user, o.user.email AS email, o.user.country AS country, o.user.name AS user_name,
        CASE WHEN list_contains([x.price IS NULL FOR x IN o.items], true)
             THEN len(json_extract(record, '$.items[*].price')) ELSE len(o.items) END AS price_keys,
        o.metadata IS NOT NULL AS has_metadata, {", ".join(f"o.metadata.{name} AS {name}" for name in METADATA_FIELDS)}
@@ -36,7 +39,8 @@ FROM (SELECT record, from_json(record, '{_SHAPE}') AS o FROM given)
 def read_fields(records: pl.Series) -> pl.DataFrame | None:
     """Fields of the records, one row each and in their order; null where a field is absent, null or of another shape.
 
-    The columns are the names of the payload, ``source`` and ``promo`` those of ``metadata``, each value as JSON text;
+    The columns are the names of the payload, ``source`` and ``promo`` those of ``metadata``, ``email``, ``country`` and
+    ``user_name`` those of ``user``, each value as JSON text;
     numbers went through doubles, and of a repeated key the first counts. ``items`` are lists of such structs;
     ``price_keys`` is how many of the items have a price, null included. A record with tricky escapes is all null.
 
