@@ -82,6 +82,10 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "resume_within": "PT90S",
         "max_reject_ratio": "1",
         "min_rejects": "7",
+        "timezone": "Europe/Berlin",
+        "cancelled_statuses": "Void, Gone,,void",
+        "emails": "hash",
+        "emails_key": SECRET,
         "bulk": "false",
         "chunk_mb": "2",
         "workers": "3",
@@ -92,7 +96,9 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
     settings = load_settings()
     assert settings.api_token is not None
     assert settings.api_token.get_secret_value() == SECRET
-    assert settings.model_dump(exclude={"api_token"}) == {
+    assert settings.emails_key is not None
+    assert settings.emails_key.get_secret_value() == SECRET
+    assert settings.model_dump(exclude={"api_token", "emails_key"}) == {
         "api_url": "https://shop.test/api",
         "source": "generic",
         "output": Path("there"),
@@ -109,6 +115,9 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "resume_within": timedelta(seconds=90),
         "max_reject_ratio": 1.0,
         "min_rejects": 7,
+        "timezone": "Europe/Berlin",
+        "cancelled_statuses": ("gone", "void"),
+        "emails": "hash",
         "bulk": False,
         "chunk_mb": 2,
         "workers": 3,
@@ -353,7 +362,35 @@ def test_output_is_a_path_given_as_text(monkeypatch: pytest.MonkeyPatch) -> None
     assert load_settings(output="c/d").output == Path("c/d")
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("Europe/Berlim", "did you mean Europe/Berlin?"), ("europe/berlin", "Europe/Berlin"), ("+02:00", ""), ("", "")],
+)
+def test_an_unknown_time_zone_is_refused_with_the_nearest_name(name: str, meant: str) -> None:
+    said = refusal(f'timezone = "{name}"')
+    assert "timezone: must be the IANA name of a time zone, such as Europe/Berlin" in said
+    assert meant in said
+
+
+def test_statuses_are_a_list_or_comma_separated() -> None:
+    assert load_toml('cancelled_statuses = ["Annulé ", "void", "VOID"]').cancelled_statuses == ("annulé", "void")
+    assert load_toml('cancelled_statuses = ""').cancelled_statuses == ()
+    for value in ("5", "[5]", "true"):
+        assert "cancelled_statuses: must be a list of statuses" in refusal(f"cancelled_statuses = {value}")
+
+
 # Secrets
+
+
+def test_hashed_emails_need_a_key_that_is_not_shown() -> None:
+    for text in ('emails = "hash"', 'emails = "hash"\nemails_key = " "'):
+        assert "emails_key: must be set where emails is hash: put it in ORDERSETL_EMAILS_KEY" in refusal(text)
+    settings = load_toml(f'emails = "hash"\nemails_key = "{SECRET}\\n"')
+    assert settings.emails_key is not None
+    assert settings.emails_key.get_secret_value() == SECRET
+    assert SECRET not in f"{settings} {settings!r} {settings.model_dump_json()}"
+    assert load_toml('emails_key = ""').emails_key is None
+    assert SECRET not in refusal(f'emails = "{SECRET}"')
 
 
 @pytest.mark.parametrize("text", [SECRET, f"  {SECRET}\\n"])
