@@ -1,34 +1,34 @@
 -- What the rules reject is what quarantine lists, batch by batch and reason by reason: nothing is dropped in silence.
 SELECT
-    coalesce(judged.batch, listed.batch) AS batch,
-    coalesce(judged.scope, listed.scope) AS scope,
-    coalesce(judged.reason, listed.reason) AS reason,
-    coalesce(judged.rejects, 0) AS in_raw,
+    coalesce(validated.batch, listed.batch) AS batch,
+    coalesce(validated.scope, listed.scope) AS scope,
+    coalesce(validated.reason, listed.reason) AS reason,
+    coalesce(validated.rejects, 0) AS in_raw,
     coalesce(listed.rejects, 0) AS in_quarantine
 FROM (
     SELECT batch, scope, reason, count(*) AS rejects
     FROM (
         SELECT batch, 'order' AS scope, reason
-        FROM judged_order
-        WHERE reason IS NOT NULL AND NOT is_outside AND NOT is_opaque
+        FROM validated_order
+        WHERE reason IS NOT NULL AND NOT is_outside AND NOT is_unparseable
         UNION ALL
         SELECT batch, 'line' AS scope, reason
         FROM line_reject
     )
     GROUP BY ALL
-) AS judged
+) AS validated
 FULL JOIN (
     SELECT batch, scope, reason, count(*) AS rejects
     FROM quarantined
     WHERE NOT EXISTS (
-        SELECT 1 FROM judged_order
+        SELECT 1 FROM validated_order
         WHERE
-            judged_order.is_opaque
-            AND judged_order.batch = quarantined.batch
-            AND judged_order.page = quarantined.page
-            AND judged_order.idx = quarantined.idx
+            validated_order.is_unparseable
+            AND validated_order.batch = quarantined.batch
+            AND validated_order.page = quarantined.page
+            AND validated_order.idx = quarantined.idx
     )
     GROUP BY ALL
-) AS listed ON listed.batch = judged.batch AND listed.scope = judged.scope AND listed.reason = judged.reason
-WHERE coalesce(judged.rejects, 0) <> coalesce(listed.rejects, 0)
+) AS listed ON listed.batch = validated.batch AND listed.scope = validated.scope AND listed.reason = validated.reason
+WHERE coalesce(validated.rejects, 0) <> coalesce(listed.rejects, 0)
 ORDER BY 1, 2, 3;
