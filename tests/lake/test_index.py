@@ -1,4 +1,4 @@
-"""The order index: a superset of where orders are, in few segments, and never trusted when it is not whole."""
+"""The order index: a superset of where orders are, in few segments, and never trusted when it is incomplete."""
 
 import os
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ def test_finds_exactly_what_was_added(
 
 def test_nothing_added_is_nothing_written(lake: Lake) -> None:
     assert add_segment(lake, (), frame(set())) == ()
-    assert not lake.index.exists()
+    assert not (lake.root / "index").exists()
 
 
 def test_few_segments_stand_for_many_batches(lake: Lake) -> None:
@@ -86,7 +86,7 @@ def test_what_the_current_manifest_lists_stays_until_the_next_is_committed(lake:
 
 def test_damage_is_found(lake: Lake) -> None:
     entries = add_segment(lake, (), frame({(n, DAY) for n in range(100)}))
-    path = lake.index / entries[0].name
+    path = lake.root / "index" / entries[0].name
     body = path.read_bytes()
     spoil(path)
     assert is_whole(lake, entries, verify=False)
@@ -110,7 +110,7 @@ def test_other_hashing_is_not_whole(lake: Lake) -> None:
 
 
 def test_the_hash_of_an_order_is_pinned() -> None:
-    """With another Polars this may differ: then ``hashing`` does too, and indexes are made anew."""
+    """With another Polars this may differ: then ``hashing`` does too, and indexes are made again."""
     ids = pl.DataFrame({"order_id": ["o-1", "o-2", "o-1"]})
     first, second, again = ids.select(key=index.order_key())["key"]
     assert first == again != second

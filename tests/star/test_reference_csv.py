@@ -30,9 +30,9 @@ BROKEN = {
     "a longer row that ends in nothing": (HEADER + "p_1,Set,cups,home,\n", 2, "has 5 cells"),
     "a longer row after blank lines and long cells": (HEADER + '\n"a\nb",x,y,1\n\np_1,Set,cups,home,4\n', 6, "5 cells"),
     "a blank before a quote": (HEADER + 'p_1, "Set, cups",home,4\n', 2, "has 5 cells"),
-    "a column that stands twice": ("sku,name,category,price, price\np_1,Cup,home,3,4\n", 1, "price stands 2 times"),
-    "another column that stands twice": ("note,sku,name,category,price,note\n", 1, "note stands 2 times"),
-    "a header that stands again": (HEADER + "p_0,Mug,home,3\n" + HEADER + "p_1,Cup,home,4\n", 3, "a second time"),
+    "a repeated column": ("sku,name,category,price, price\np_1,Cup,home,3,4\n", 1, "the column price 2 times"),
+    "another repeated column": ("note,sku,name,category,price,note\n", 1, "the column note 2 times"),
+    "a repeated header": (HEADER + "p_0,Mug,home,3\n" + HEADER + "p_1,Cup,home,4\n", 3, "is repeated there"),
     "a cell without end": (HEADER + "p_0," + "x" * (1 << 20 | 1) + ",,\n", 2, "field larger"),
 }
 SOUND = {

@@ -33,8 +33,8 @@ def doubtful(*texts: str) -> list[int]:
     """Indexes of the records that were left to the models."""
     read = read_bulk([Page(1, join_page(texts).encode())])
     assert read.pages == {1}
-    assert read.orders.height + len(read.doubtful) == len(texts)
-    return [record.pos - (1 << PAGE_BITS) for record in read.doubtful]
+    assert read.orders.height + len(read.fallback) == len(texts)
+    return [record.pos - (1 << PAGE_BITS) for record in read.fallback]
 
 
 PLAIN = {
@@ -102,7 +102,7 @@ def test_only_what_is_odd_is_in_doubt_and_as_it_came() -> None:
     plain = json.dumps(ORDER)
     read = read_bulk([Page(3, join_page([plain, odd, plain, "5", "null"]).encode())])
     assert read.orders["pos"].to_list() == [3 << PAGE_BITS, (3 << PAGE_BITS) + 2]
-    assert [(record.pos - (3 << PAGE_BITS), record.text) for record in read.doubtful] == [
+    assert [(record.pos - (3 << PAGE_BITS), record.text) for record in read.fallback] == [
         (1, odd),
         (3, "5"),
         (4, "null"),
@@ -150,7 +150,7 @@ def test_one_page_that_is_not_strict_json_leaves_the_others_alone() -> None:
 def test_cursors_and_nested_orders_do_not_send_a_page_to_the_models() -> None:
     body = join_page([json.dumps(changed(customer={"orders": 3}))], '{{"next_cursor":12345678901234567,"orders":{}}}')
     read = read_bulk([Page(1, body.encode())])
-    assert (read.orders.height, len(read.doubtful)) == (1, 0)
+    assert (read.orders.height, len(read.fallback)) == (1, 0)
 
 
 def test_nothing_to_read_gives_nothing() -> None:

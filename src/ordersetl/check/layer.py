@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import duckdb
 
-from ordersetl.check.files import inspect_batches, inspect_files, inspect_quarantine, inspect_strays
+from ordersetl.check.files import inspect_batches, inspect_files, inspect_orphans, inspect_quarantine
 from ordersetl.check.queries import DIMENSIONS, QueryResult, TableQuery
 from ordersetl.errors import CorruptedError, StorageError
-from ordersetl.lake.layout import Lake, partition_day, partition_file
+from ordersetl.lake.layout import CURATED, MANIFEST, Lake, partition_day, partition_file
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
 from ordersetl.results import CheckMetrics, CheckOutcome, CheckResult, LayerTotals
 
@@ -67,17 +67,21 @@ def check(
 
 def _read_manifest(lake: Lake) -> tuple[Manifest, str]:
     """The manifest, and what is wrong with it ("" if nothing)."""
-    if lake.curated.is_symlink() or (lake.curated.exists() and not lake.curated.is_dir()):
-        return Manifest(), f"{lake.curated} must be a folder of its own"
+    folder = lake.storage.stat(CURATED)
+    if folder is not None and not folder.is_folder:
+        return Manifest(), f"{lake.locate(CURATED)} must be a folder of its own"
     try:
         manifest = read_manifest(lake)
     except CorruptedError as error:
         return Manifest(), f"{error.message}; `ordersetl load --rebuild` makes it again from raw"
     if manifest is None:
-        return Manifest(), f"there is no {lake.manifest}: nothing was loaded yet, `ordersetl run` does it"
+        return Manifest(), f"there is no {lake.locate(MANIFEST)}: nothing was loaded yet, `ordersetl run` does it"
     unknown = [name for name in manifest.files if name not in DIMENSIONS and partition_day(name) is None]
     if unknown:
-        return Manifest(), f"{lake.manifest} lists files that are not of a table: {', '.join(sorted(unknown)[:5])}"
+        return (
+            Manifest(),
+            f"{lake.locate(MANIFEST)} lists files that are not of a table: {', '.join(sorted(unknown)[:5])}",
+        )
     return manifest, ""
 
 
@@ -96,7 +100,7 @@ def _inspect(
 ) -> list[CheckOutcome]:
     folders = None if days is None else [partition_file(day).partition("/")[0] for day in days]
     outcomes = inspect_files(lake, files, hashed=days is None, max_samples=max_samples)
-    outcomes.append(inspect_strays(lake, manifest.files, folders, max_samples=max_samples))
+    outcomes.append(inspect_orphans(lake, manifest.files, folders, max_samples=max_samples))
     if days is None:
         outcomes.append(inspect_quarantine(lake, manifest.quarantine, max_samples=max_samples))
         outcomes.append(inspect_batches(lake, manifest.batches, max_samples=max_samples))

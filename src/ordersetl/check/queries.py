@@ -71,7 +71,7 @@ class TableQuery:
     def _check_dimensions(self, database: duckdb.DuckDBPyConnection, present: list[str]) -> Iterator[CheckOutcome]:
         unreadable: dict[str, str] = {}
         for name, table in DIMENSIONS.items():
-            unreadable |= read_files(database, table, self.lake.curated, [name] if name in present else [])
+            unreadable |= read_files(database, table, self.lake, [name] if name in present else [])
         create_manifest_tables(database, {name: self.files[name] for name in present if name not in unreadable})
         yield self._report_unreadable(unreadable)
         yield from run_checks(database, "dimension", max_samples=self.max_samples)
@@ -79,7 +79,7 @@ class TableQuery:
     def _check_partitions(self, database: duckdb.DuckDBPyConnection, group: list[str]) -> Iterator[CheckOutcome]:
         """Check one group in temporary tables of its own, and add it to the totals."""
         with database.cursor() as own:
-            unreadable = read_files(own, FACT_ORDER, self.lake.curated, group, temporary=True, labels=self.whole)
+            unreadable = read_files(own, FACT_ORDER, self.lake, group, temporary=True, labels=self.whole)
             create_manifest_tables(own, {name: self.files[name] for name in group if name not in unreadable})
             columns = "*" if self.whole else f"* EXCLUDE ({', '.join(_METRIC_COLUMNS)})"
             own.execute(f"CREATE TEMP TABLE order_summary AS SELECT {columns} FROM ({_ORDER_SUMMARY})")
@@ -93,7 +93,7 @@ class TableQuery:
     def _create_totals(self, database: duckdb.DuckDBPyConnection) -> None:
         """Create the empty tables that every group of partitions adds to."""
         with database.cursor() as own:
-            read_files(own, FACT_ORDER, self.lake.curated, [], temporary=True)
+            read_files(own, FACT_ORDER, self.lake, [], temporary=True)
             own.execute(f"CREATE TEMP TABLE order_summary AS {_ORDER_SUMMARY}")
             own.execute(f"CREATE TABLE order_partition AS SELECT {self._order_columns} FROM order_summary")
             if self.whole:

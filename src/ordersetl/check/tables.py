@@ -9,11 +9,10 @@ from pathlib import Path
 
 import duckdb
 
-from ordersetl.lake.layout import partition_day
+from ordersetl.lake.layout import Lake, curated_key, partition_day
 from ordersetl.lake.manifest import FileEntry
 from ordersetl.resources import locate
 from ordersetl.star.schema import FACT_ORDER, Table
-from ordersetl.storage.local import open_regular
 
 __all__ = [
     "GROUP_BYTES",
@@ -91,7 +90,7 @@ def _select_csv(table: Table, paths: Sequence[Path], *, labels: bool) -> tuple[s
 def read_files(
     database: duckdb.DuckDBPyConnection,
     table: Table,
-    folder: Path,
+    lake: Lake,
     names: Sequence[str],
     *,
     temporary: bool = False,
@@ -104,17 +103,17 @@ def read_files(
     belongs to this connection alone.
     """
     target = f"{'TEMP ' if temporary else ''}TABLE {table.name}"
-    unreadable = {name: problem for name in names if (problem := _find_misfit(folder / name, table))}
+    unreadable = {name: problem for name in names if (problem := _find_misfit(lake, name, table))}
     good = [name for name in names if name not in unreadable]
     try:
-        _create_table(database, target, table, folder, good, labels=labels)
+        _create_table(database, target, table, lake, good, labels=labels)
     except duckdb.Error:
         for name in good:
             try:
-                _create_table(database, target, table, folder, [name], labels=labels)
+                _create_table(database, target, table, lake, [name], labels=labels)
             except duckdb.Error as error:
                 unreadable[name] = _first_line(error)
-        _create_table(database, target, table, folder, [name for name in good if name not in unreadable], labels=labels)
+        _create_table(database, target, table, lake, [name for name in good if name not in unreadable], labels=labels)
     return unreadable
 
 
@@ -163,9 +162,9 @@ def read_sql(name: str) -> str:
 
 
 def _create_table(
-    database: duckdb.DuckDBPyConnection, target: str, table: Table, folder: Path, names: Iterable[str], *, labels: bool
+    database: duckdb.DuckDBPyConnection, target: str, table: Table, lake: Lake, names: Iterable[str], *, labels: bool
 ) -> None:
-    paths = [folder / name for name in names]
+    paths = [lake.storage.open_columns(curated_key(name)) for name in names]
     if paths:
         query, parameters = _select_csv(table, paths, labels=labels)
         database.execute(f"CREATE OR REPLACE {target} AS {query}", parameters)
@@ -175,10 +174,10 @@ def _create_table(
         database.execute(f"CREATE OR REPLACE {target} ({day}{columns})")
 
 
-def _find_misfit(path: Path, table: Table) -> str | None:
+def _find_misfit(lake: Lake, name: str, table: Table) -> str | None:
     """What DuckDB would read past: another header, or a last row without its end."""
     try:
-        with open_regular(path) as file:
+        with lake.storage.open(curated_key(name)) as file:
             header = file.readline(10_000)
             if header != ",".join(table.names).encode() + b"\n":
                 return "the header is not the table's" if header else "the file is empty"

@@ -13,7 +13,8 @@ from ordersetl.executor import background, map_bounded
 from ordersetl.lake import index, raw
 from ordersetl.lake.commit import Commit
 from ordersetl.lake.integrity import move_to_damaged
-from ordersetl.lake.layout import partition_day
+from ordersetl.lake.layout import partition_day, quarantine_key
+from ordersetl.lake.listing import list_partition_files
 from ordersetl.lake.manifest import FileEntry, IndexEntry, Manifest, QuarantineEntry
 from ordersetl.lake.staged import StageMarker, find_lost_quarantine
 from ordersetl.load.changes import count_changes
@@ -225,7 +226,8 @@ def _next_quarantine(
         entries.pop(batch, None)
         orders, lines = marker.counts.orders_rejected, marker.counts.rejected_lines
         if orders or lines:
-            time_ns = context.lake.quarantine_file(batch).stat().st_mtime_ns
+            found = context.lake.storage.stat(quarantine_key(batch))
+            time_ns = found.mtime_ns if found else 0
             entries[batch] = QuarantineEntry(
                 marker.quarantine_sha256, marker.quarantine_bytes, orders, lines, mtime_ns=time_ns
             )
@@ -234,10 +236,9 @@ def _next_quarantine(
 
 def _move_orphans_to_damaged(context: RunContext, current: CurrentState, following: Manifest) -> list[Damage]:
     """After a rebuild: partitions that no batch accounts for. Those of the manifest are left to the commit."""
-    on_disk = {f"{path.parent.name}/{path.name}" for path in context.lake.curated.glob("dt=*/*")}
-    unknown = on_disk - following.files.keys() - current.manifest.files.keys()
-    strays = sorted(file for file in unknown if partition_day(file) is not None)
-    return [move_to_damaged(context.lake, file, "no batch in raw accounts for it", context.now()) for file in strays]
+    orphans = list_partition_files(context.lake) - following.files.keys() - current.manifest.files.keys()
+    why = "no batch in raw accounts for it"
+    return [move_to_damaged(context.lake, file, why, context.now()) for file in sorted(orphans)]
 
 
 def _result(current: CurrentState, plan: Plan, folded: _Folded) -> LoadResult:

@@ -73,7 +73,7 @@ DIMENSIONS = (USERS, PRODUCTS)
 def read_reference(dimension: Dimension, body: bytes, name: str) -> tuple[pl.DataFrame, Counter[str]]:
     """Rows of a reference CSV, the last one of each key, and notes: how many rows or cells were not taken as they were.
 
-    Columns may stand in any order, others are ignored; cells are stripped, and empty ones are null. A key that is a
+    Columns may be in any order, others are ignored; cells are stripped, and empty ones are null. A key that is a
     whole number with a fraction of zeros (``501.0``, as pandas writes ids) is that number. A row without a usable key
     is left out; a price or date that cannot be read is null; text over 255 bytes is cut. All are counted.
 
@@ -83,7 +83,7 @@ def read_reference(dimension: Dimension, body: bytes, name: str) -> tuple[pl.Dat
         ConfigError: it is not UTF-8, is empty, lacks a column, or is no CSV.
     """
     found = read_rows(_decode(body, name), name, strict=False)
-    rows, notes, _ = _read_cells(dimension, found, _places(dimension, found.header, name))
+    rows, notes, _ = _read_cells(dimension, found, _positions(dimension, found.header, name))
     return rows, notes
 
 
@@ -97,9 +97,9 @@ def inspect_reference(dimension: Dimension, body: bytes, name: str) -> str:
         ConfigError: it is not; with the line.
     """
     found = read_rows(_decode(body, name), name, strict=True)
-    places = _places(dimension, found.header, name)
+    positions = _positions(dimension, found.header, name)
     require_strict(found, name)
-    _, _, odd = _read_cells(dimension, found, places)
+    _, _, odd = _read_cells(dimension, found, positions)
     odd += find_swallowed(found)
     return describe_odd_cells(name, odd) if odd else ""
 
@@ -112,7 +112,7 @@ def fold_dimension(
     Args:
         dimension: which one.
         known: the dimension so far, one row a key.
-        files: rows of reference files, one row a key each; the later file's row of a key replaces the earlier one.
+        files: rows of reference files, one row a key each; the later file's row of a key repositions the earlier one.
         mentioned: keys of accepted orders; null is no key.
 
     Returns:
@@ -148,8 +148,8 @@ def _decode(body: bytes, name: str) -> str:
         ) from None
 
 
-def _places(dimension: Dimension, header: list[str], name: str) -> dict[str, int]:
-    """Where each table column stands in the file."""
+def _positions(dimension: Dimension, header: list[str], name: str) -> dict[str, int]:
+    """The position of each table column in the file."""
     given = [cell.strip() for cell in header]
     missing = [column for column in dimension.columns.values() if column not in given]
     if missing:
@@ -162,23 +162,23 @@ def _places(dimension: Dimension, header: list[str], name: str) -> dict[str, int
 
 
 def _read_cells(
-    dimension: Dimension, found: Rows, places: dict[str, int]
+    dimension: Dimension, found: Rows, positions: dict[str, int]
 ) -> tuple[pl.DataFrame, Counter[str], list[OddCell]]:
     """Rows of the file, the last one of each key; notes; and the odd cells, but of blank rows."""
     given = pl.DataFrame(
-        {column: [row[at] if at < len(row) else "" for row in found.rows] for column, at in places.items()},
-        schema=dict.fromkeys(places, pl.String),
+        {column: [row[at] if at < len(row) else "" for row in found.rows] for column, at in positions.items()},
+        schema=dict.fromkeys(positions, pl.String),
     ).with_columns(pl.Series(_LINE, found.lines, dtype=pl.UInt32))
     kind, key, notes = dimension.kind, dimension.key, Counter[str]()
     keys = _read_keys(given[key])
     unusable = given.filter(keys.is_null())
     notes[f"{kind}_rows_without_usable_key"] = unusable.height
-    told = unusable.filter(pl.any_horizontal(pl.col(column).str.strip_chars() != "" for column in places))
-    odd = [OddCell(line, dimension.columns[key], _PROBLEMS["key"]) for line in told[_LINE]]
+    odd_keys = unusable.filter(pl.any_horizontal(pl.col(column).str.strip_chars() != "" for column in positions))
+    odd = [OddCell(line, dimension.columns[key], _PROBLEMS["key"]) for line in odd_keys[_LINE]]
     usable = given.with_columns(keys).drop_nulls(key)
     columns = {}
     for column, target in dimension.table.schema.items():
-        if column not in places or column == key:
+        if column not in positions or column == key:
             continue
         columns[column], problems = _read_column(usable[column], target, _READERS[target.base_type()])
         for at, problem in problems:

@@ -2,7 +2,7 @@
 
 Two typed frames come out of validation, and are what staged files hold:
 
-* *orders*: one row per order version: ``pos`` (place in the batch), ``dt``, and the order's columns; a version with
+* *orders*: one row per order version: ``pos`` (position in the batch), ``dt``, and the order's columns; a version with
   which its order leaves has only ``pos``, ``order_id`` and ``updated_at_order``, the rest is null;
 * *lines*: one row per order version and SKU: ``pos``, ``dt``, ``sku``, ``qty``, ``item_price``, ``line_amount``,
   ``net_amount``.
@@ -94,9 +94,9 @@ def merge_lines(orders: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
             *(_sum_or_null(c).alias(c) for c in ("qty", "line_amount")), item_price=_average_price()
         )
         lines = lines.with_columns(lines[c].scatter(summed["row"], summed[c]) for c in summed.columns[1:])
-    whole = lines.join(orders.select("pos", "dt", "order_amount"), on="pos", how="left", maintain_order="left")
+    joined = lines.join(orders.select("pos", "dt", "order_amount"), on="pos", how="left", maintain_order="left")
     return (
-        whole.with_columns(share=_shares(whole))
+        joined.with_columns(share=_shares(joined))
         .with_columns(
             net_amount=(pl.col("share").cast(pl.Decimal(38, 4)) / pl.lit(10_000)).cast(_MONEY),
         )
@@ -112,7 +112,7 @@ def _sum_or_null(column: str) -> pl.Expr:
 def _average_price() -> pl.Expr:
     """Sum of qty x price over the sum of qty, both over what has a price, half-even; null where nothing has one.
 
-    In whole units: with N = sum(qty x price) in 10^-8 and D = sum(qty) in 10^-4 the price is N / D in 10^-4. N stays
+    In integers: with N = sum(qty x price) in 10^-8 and D = sum(qty) in 10^-4 the price is N / D in 10^-4. N stays
     below 10^38: each product is below 10^22, and so are as many of them as a chunk can hold.
     """
     is_priced = pl.col("price").is_not_null()
@@ -161,7 +161,7 @@ def _sums(weight: pl.Series, ends: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 def enrich(rows: pl.DataFrame, users: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
-    """Give rows the reference data as it stands now: ``dt`` and FACT_ORDER's columns, the rows in their order.
+    """Give rows the current reference data: ``dt`` and FACT_ORDER's columns, the rows in their order.
 
     Args:
         rows: rows of fact_order with ``dt``, with or without their earlier enrichment.
@@ -179,7 +179,7 @@ def enrich(rows: pl.DataFrame, users: pl.DataFrame, products: pl.DataFrame) -> p
 
 
 def revenue_by_currency(rows: pl.DataFrame) -> dict[date, dict[str, str]]:
-    """Additive revenue (``net_amount``) by day and currency as decimal text, sorted; "" stands for no currency."""
+    """Additive revenue (``net_amount``) by day and currency as decimal text, sorted; "" where there is none."""
     by = ["dt", pl.col("currency").fill_null("")]
     sums = rows.group_by(by).agg(pl.col("net_amount").sum().cast(pl.Decimal(38, 4))).sort("dt", "currency")
     found: dict[date, dict[str, str]] = {}
@@ -198,11 +198,11 @@ def to_csv(table: pl.DataFrame) -> bytes:
 
 
 def format_times(table: pl.DataFrame) -> pl.DataFrame:
-    """The table with its times as :func:`to_csv` writes them; one that stands in a row with itself is spelled once."""
-    return table.with_columns(_spell(table[name]) for name, kind in table.schema.items() if kind == _TIME)
+    """The table with its times as :func:`to_csv` writes them; equal neighbours are formatted once."""
+    return table.with_columns(_format(table[name]) for name, kind in table.schema.items() if kind == _TIME)
 
 
-def _spell(times: pl.Series) -> pl.Series:
+def _format(times: pl.Series) -> pl.Series:
     runs = times.rle_id()
     first = runs.ne_missing(runs.shift(1))
     return times.filter(first).dt.to_string(_TIME_FORMAT).gather(runs).alias(times.name)

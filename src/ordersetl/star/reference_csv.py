@@ -1,4 +1,4 @@
-"""Reference files as CSV: strict where they are given, so that no cell lands in another's place; odd cells by name."""
+"""Reference files as CSV: strict where they are given, so that no cell lands in another column; odd cells by name."""
 
 import csv
 import io
@@ -67,7 +67,7 @@ def read_rows(text: str, name: str, *, strict: bool) -> Rows:
 
 
 def require_strict(found: Rows, name: str) -> None:
-    """Refuse what would shift or hide cells: a name or a header that stands twice, a row longer than the header.
+    """Refuse what would shift or hide cells: a repeated name or header, a row longer than the header.
 
     A row may be shorter: its last cells are empty.
 
@@ -78,7 +78,7 @@ def require_strict(found: Rows, name: str) -> None:
     for column, count in Counter(filter(None, names)).items():
         if count > 1:
             raise ConfigError(
-                f"{name}, line {found.header_line}: the column {column} stands {count} times in the header",
+                f"{name}, line {found.header_line}: the header has the column {column} {count} times",
                 hint="Leave one of them.",
             )
     for row, line in zip(found.rows, found.lines, strict=True):
@@ -88,9 +88,7 @@ def require_strict(found: Rows, name: str) -> None:
                 hint="Put a cell that holds a comma in quotes, and take away cells that are too many.",
             )
         if row[0].strip() == names[0] and [cell.strip() for cell in row] == names:
-            raise ConfigError(
-                f"{name}, line {line}: the header stands there a second time", hint="Leave the first one alone."
-            )
+            raise ConfigError(f"{name}, line {line}: the header is repeated there", hint="Leave the first one alone.")
 
 
 def find_swallowed(found: Rows) -> list[OddCell]:
@@ -107,10 +105,10 @@ def find_swallowed(found: Rows) -> list[OddCell]:
 def describe_odd_cells(name: str, cells: Sequence[OddCell]) -> str:
     """One sentence that says how many cells are odd, and names the first ones."""
     shown = sorted(cells)[:_MAX_SHOWN]
-    places = "; ".join(f"line {cell.line}, column {cell.column}: {cell.problem}" for cell in shown)
+    positions = "; ".join(f"line {cell.line}, column {cell.column}: {cell.problem}" for cell in shown)
     more = f"; and {len(cells) - len(shown):,} more" if len(cells) > len(shown) else ""
     are = "it is" if len(cells) == 1 else "they are"
-    return f"{name}: {many(len(cells), 'cell')} cannot be taken as {are}: {places}{more}"
+    return f"{name}: {many(len(cells), 'cell')} cannot be taken as {are}: {positions}{more}"
 
 
 def _find_fault(text: str, begins: int) -> tuple[int, str] | None:

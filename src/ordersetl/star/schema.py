@@ -1,4 +1,4 @@
-"""The star schema, written once: every other statement of it (DDLs, CSV headers) is held against this by a test."""
+"""The star schema, written once: a test compares every other statement of it (DDLs, CSV headers) with this one."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +10,7 @@ __all__ = ["DIM_PRODUCT", "DIM_USER", "FACT_ORDER", "MONEY_SCALE", "RULES", "TAB
 SqlType = Literal["VARCHAR", "DECIMAL(18,4)", "TIMESTAMP", "DATE", "BOOLEAN"]
 
 RULES = 2
-"""Version of the data rules: raised when the verdict or a value of some payload changes, so that all is folded anew."""
+"""Version of the data rules: raised when the result for some payload changes, so that all is folded again."""
 
 MONEY_SCALE = 4
 """Digits after the point of every amount, price and quantity."""

@@ -129,14 +129,14 @@ def read_time(value: object) -> datetime | None:
     if not isinstance(value, str) or _NUMBER.fullmatch(text := value.strip()):
         return None
     try:
-        moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        time = datetime.fromisoformat(text)
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return moment if _FIRST_YEAR <= moment.year <= _LAST_YEAR else None
+    return time if _FIRST_YEAR <= time.year <= _LAST_YEAR else None
 
 
 def read_date(value: object) -> date | None:
     """UTC date of a readable time, or None."""
-    moment = read_time(value)
-    return None if moment is None else moment.date()
+    time = read_time(value)
+    return None if time is None else time.date()

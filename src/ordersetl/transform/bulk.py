@@ -1,12 +1,12 @@
 """Validate orders of the generic API in bulk, wherever the columns prove what the models would say.
 
-msgspec cuts pages into the texts of their records, DuckDB takes these apart, Polars looks at the columns. A record is
-*plain* when every rule of models.py holds for it beyond doubt, judged by patterns that are narrower than the rules;
-its values are then read by expressions. Any other record is *doubtful* and goes to the models, one by one, as the
-text it came in. So the bulk path never rejects, and never decides.
+msgspec cuts pages into the texts of their records, DuckDB parses these, Polars looks at the columns. A record *fits*
+this fast path when every rule of models.py certainly holds for it, by patterns that are narrower than the rules; its
+values are then read by expressions. Any other record is a *fallback*: it goes to the models, one by one, as the text
+it came in. So the bulk path never rejects, and never decides.
 
-What makes a record doubtful that looks plain: a key that stands twice (DuckDB takes the first, JSON parsers the last),
-a number that DuckDB, which reads doubles, may have brought onto a tie of rounding or off its fraction, and nesting.
+What makes a record that seems to fit a fallback: a repeated key (DuckDB takes the first, JSON parsers the last), a
+number that DuckDB, which reads doubles, may have rounded onto a tie or off its fraction, and nesting.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,10 +22,10 @@ from ordersetl.star.values import QTY_LIMIT, TEXT_BYTES
 from ordersetl.transform.bulk_certainty import is_certain
 from ordersetl.transform.fields import read_fields
 
-__all__ = ["NOTHING_READ", "PAGE_BITS", "BulkOrders", "DoubtfulRecord", "read_bulk"]
+__all__ = ["NOTHING_READ", "PAGE_BITS", "BulkOrders", "FallbackRecord", "read_bulk"]
 
 PAGE_BITS = 32
-"""An order's place in its batch: page << PAGE_BITS | index in the page."""
+"""An order's position in its batch: page << PAGE_BITS | index in the page."""
 
 _END = r"[!#-\[\]-~\p{L}\p{N}]"
 """First and last character of a text that stripping leaves alone for certain."""
@@ -47,8 +47,8 @@ _LARGE = 9e13
 
 
 @dataclass(frozen=True)
-class DoubtfulRecord:
-    """A record that the models must judge; ``text`` is its JSON."""
+class FallbackRecord:
+    """A record that the models must validate; ``text`` is its JSON."""
 
     pos: int
     text: str
@@ -56,14 +56,14 @@ class DoubtfulRecord:
 
 @dataclass(frozen=True)
 class BulkOrders:
-    """Plain orders (ORDER_SCHEMA) and their items (ITEM_SCHEMA), and the records in doubt, of ``pages``.
+    """Orders that fit (ORDER_SCHEMA), their items (ITEM_SCHEMA), and the fallback records, of ``pages``.
 
-    Every record of these pages is in ``orders`` or in ``doubtful``, once; nothing of any other page is.
+    Every record of these pages is in ``orders`` or in ``fallback``, once; nothing of any other page is.
     """
 
     orders: pl.DataFrame
     items: pl.DataFrame
-    doubtful: Sequence[DoubtfulRecord]
+    fallback: Sequence[FallbackRecord]
     pages: frozenset[int]
 
 
@@ -72,7 +72,7 @@ NOTHING_READ = BulkOrders(pl.DataFrame(schema=ORDER_SCHEMA), pl.DataFrame(schema
 
 def read_bulk(pages: Sequence[Page]) -> BulkOrders:
     """Read the pages in bulk, as far as that is safe; the models must read the others."""
-    places: list[int] = []
+    positions: list[int] = []
     texts: list[bytes] = []
     read = set()
     for page in pages:
@@ -80,11 +80,11 @@ def read_bulk(pages: Sequence[Page]) -> BulkOrders:
         if found is None:
             continue
         read.add(page.number)
-        places.extend(range(page.number << PAGE_BITS, (page.number << PAGE_BITS) + len(found)))
+        positions.extend(range(page.number << PAGE_BITS, (page.number << PAGE_BITS) + len(found)))
         texts.extend(found)
     if not texts:
         return NOTHING_READ
-    records = pl.DataFrame({"pos": places, "record": texts}, schema={"pos": pl.UInt64, "record": pl.Binary})
+    records = pl.DataFrame({"pos": positions, "record": texts}, schema={"pos": pl.UInt64, "record": pl.Binary})
     del texts
     records = records.with_columns(pl.col("record").cast(pl.String))
     fields = read_fields(records["record"])
@@ -96,13 +96,13 @@ def read_bulk(pages: Sequence[Page]) -> BulkOrders:
 def _sort_out(records: pl.DataFrame, pages: frozenset[int]) -> BulkOrders:
     items = records.select("pos", "items").explode("items", empty_as_null=False, keep_nulls=False).unnest("items")
     floats = {name for table in (records, items) for name in _IDS & {*table.columns} if _holds_floats(table[name])}
-    judged = (
+    typed_items = (
         items.select("pos", *_item_columns(floats))
         .with_columns(amount=pl.col("qty").cast(pl.Float64) * pl.col("price").cast(pl.Float64))
-        .with_columns(_item_is_plain().alias("plain"))
+        .with_columns(_item_fits().alias("fits"))
     )
-    per_order = judged.group_by("pos", maintain_order=True).agg(
-        plain_items=pl.col("plain").all(),
+    per_order = typed_items.group_by("pos", maintain_order=True).agg(
+        items_fit=pl.col("fits").all(),
         items=pl.len(),
         unpriced=pl.col("price").null_count(),
         total=pl.col("amount").sum(),
@@ -113,27 +113,29 @@ def _sort_out(records: pl.DataFrame, pages: frozenset[int]) -> BulkOrders:
     updated = created.clone().scatter(changed, _read_times(joined["updated_at"].gather(changed)))
     typed = joined.with_columns(
         *_order_columns(floats), created_at_order=created, updated_at_order=updated
-    ).with_columns(plain=_order_is_plain())
-    plain = typed.filter("plain")
-    certain = is_certain(plain, judged)
-    rest = (typed.filter(~pl.col("plain")), plain.filter(~certain))
-    doubtful = pl.concat(part.select("pos", "record") for part in rest)
-    orders = _orders_of(plain if certain.all() else plain.filter(certain), judged)
-    kept = judged.join(orders.select("pos"), on="pos", how="semi").select(*ITEM_SCHEMA)
-    return BulkOrders(orders, kept, [DoubtfulRecord(pos, text) for pos, text in doubtful.iter_rows()], pages)
+    ).with_columns(fits=_order_fits())
+    fitting = typed.filter("fits")
+    certain = is_certain(fitting, typed_items)
+    rest = (typed.filter(~pl.col("fits")), fitting.filter(~certain))
+    fallback = pl.concat(part.select("pos", "record") for part in rest)
+    orders = _orders_of(fitting if certain.all() else fitting.filter(certain), typed_items)
+    kept = typed_items.join(orders.select("pos"), on="pos", how="semi").select(*ITEM_SCHEMA)
+    return BulkOrders(orders, kept, [FallbackRecord(pos, text) for pos, text in fallback.iter_rows()], pages)
 
 
-def _orders_of(plain: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
-    """ORDER_SCHEMA of plain records; an absent amount is the sum of the lines."""
-    without = plain.filter(pl.col("order_amount").is_null()).select("pos")
+def _orders_of(fitting: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
+    """ORDER_SCHEMA of the records that fit; an absent amount is the sum of the lines."""
+    without = fitting.filter(pl.col("order_amount").is_null()).select("pos")
     if without.height:
         sums = (
             items.join(without, on="pos", how="semi")
             .group_by("pos")
             .agg(summed=(pl.col("qty") * pl.col("price")).cast(ITEM_SCHEMA["qty"]).sum().cast(ITEM_SCHEMA["qty"]))
         )
-        plain = plain.join(sums, on="pos", how="left").with_columns(order_amount=pl.coalesce("order_amount", "summed"))
-    return plain.with_columns(
+        fitting = fitting.join(sums, on="pos", how="left").with_columns(
+            order_amount=pl.coalesce("order_amount", "summed")
+        )
+    return fitting.with_columns(
         dt=pl.col("created_at_order").dt.date(),
         updated_at_order=pl.coalesce("updated_at_order", "created_at_order"),
     ).select(*ORDER_SCHEMA)
@@ -144,17 +146,17 @@ def _item_columns(floats: Collection[str]) -> list[pl.Expr]:
         *_id("sku", floats),
         _decimal("qty").alias("qty"),
         _decimal("price").alias("price"),
-        _is_plain_id("sku").alias("sku_is_plain"),
-        pl.col("qty").str.contains(_NUMBER).fill_null(value=False).alias("qty_is_plain"),
-        _is_absent_or("price", _NUMBER).alias("price_is_plain"),
+        _fits_id("sku").alias("sku_fits"),
+        pl.col("qty").str.contains(_NUMBER).fill_null(value=False).alias("qty_fits"),
+        _is_absent_or("price", _NUMBER).alias("price_fits"),
     ]
 
 
-def _item_is_plain() -> pl.Expr:
+def _item_fits() -> pl.Expr:
     return _all(
-        pl.col("sku_is_plain"),
-        pl.col("qty_is_plain") & (pl.col("qty") > 0) & (pl.col("qty") < int(QTY_LIMIT)),
-        pl.col("price_is_plain"),
+        pl.col("sku_fits"),
+        pl.col("qty_fits") & (pl.col("qty") > 0) & (pl.col("qty") < int(QTY_LIMIT)),
+        pl.col("price_fits"),
         pl.col("amount").fill_null(0.0) < _LARGE,
         pl.col("price").fill_null(0) < int(_LARGE),
     )
@@ -163,38 +165,38 @@ def _item_is_plain() -> pl.Expr:
 def _order_columns(floats: Collection[str]) -> list[pl.Expr]:
     return [
         *_id("order_id", floats),
-        _is_plain_id("order_id").alias("order_id_is_plain"),
+        _fits_id("order_id").alias("order_id_fits"),
         *_id("user_id", floats),
-        (pl.col("user_id").is_null() | _is_plain_id("user_id")).alias("user_id_is_plain"),
+        (pl.col("user_id").is_null() | _fits_id("user_id")).alias("user_id_fits"),
         _decimal("amount").alias("order_amount"),
-        _is_absent_or("amount", _NUMBER).alias("amount_is_plain"),
-        pl.col("created_at").str.contains(_TIME).alias("created_at_is_plain"),
-        _is_absent_or("updated_at", _TIME).alias("updated_at_is_plain"),
+        _is_absent_or("amount", _NUMBER).alias("amount_fits"),
+        pl.col("created_at").str.contains(_TIME).alias("created_at_fits"),
+        _is_absent_or("updated_at", _TIME).alias("updated_at_fits"),
         *(_text(name).alias(name) for name in ("status", "source", "promo")),
         _text("currency").str.to_uppercase().alias("currency"),
-        (_is_plain_text("status") & _is_plain_text("source") & _is_plain_text("promo")).alias("labels_are_plain"),
+        (_fits_text("status") & _fits_text("source") & _fits_text("promo")).alias("labels_fit"),
         # upper case may add bytes or letters outside ASCII
-        (_is_plain_text("currency") & pl.col("currency").str.contains(r"^[ -~]*$").fill_null(value=True)).alias(
-            "currency_is_plain"
+        (_fits_text("currency") & pl.col("currency").str.contains(r"^[ -~]*$").fill_null(value=True)).alias(
+            "currency_fits"
         ),
     ]
 
 
-def _order_is_plain() -> pl.Expr:
+def _order_fits() -> pl.Expr:
     return _all(
-        pl.col("order_id_is_plain"),
-        pl.col("created_at_is_plain"),
+        pl.col("order_id_fits"),
+        pl.col("created_at_fits"),
         pl.col("created_at_order").is_not_null(),
-        pl.col("updated_at_is_plain"),
+        pl.col("updated_at_fits"),
         pl.col("updated_at").is_null() | pl.col("updated_at_order").is_not_null(),
-        pl.col("user_id_is_plain"),
-        pl.col("amount_is_plain"),
-        pl.col("plain_items"),
+        pl.col("user_id_fits"),
+        pl.col("amount_fits"),
+        pl.col("items_fit"),
         pl.col("order_amount").is_not_null() | (pl.col("unpriced") == 0),
         pl.col("total") < _LARGE,
         pl.col("items") * int(QTY_LIMIT) < _LARGE,
-        pl.col("labels_are_plain"),
-        pl.col("currency_is_plain"),
+        pl.col("labels_fit"),
+        pl.col("currency_fits"),
     )
 
 
@@ -223,7 +225,7 @@ def _decimal(name: str) -> pl.Expr:
 
 
 def _read_times(values: pl.Series) -> pl.Series:
-    """Naive UTC of times in one of the plain forms. The usual form has a fast path; the rest is slower."""
+    """Naive UTC of times in one of the forms that fit. The usual form has a fast path; the rest is slower."""
     text = values.str.strip_chars('"')
     times = text.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", strict=False, cache=False)
     rest = (times.is_null() & text.is_not_null()).arg_true()
@@ -239,13 +241,13 @@ def _read_times(values: pl.Series) -> pl.Series:
     return times.scatter(rest, other.to_series())
 
 
-def _is_plain_id(name: str, pattern: str = _ID) -> pl.Expr:
+def _fits_id(name: str, pattern: str = _ID) -> pl.Expr:
     fits = pl.col(name).str.len_bytes() <= TEXT_BYTES
     return (pl.col(name).str.contains(pattern) & fits).fill_null(value=False)
 
 
-def _is_plain_text(name: str) -> pl.Expr:
-    return pl.col(name).is_null() | _is_plain_id(name, _TEXT)
+def _fits_text(name: str) -> pl.Expr:
+    return pl.col(name).is_null() | _fits_id(name, _TEXT)
 
 
 def _is_absent_or(name: str, pattern: str) -> pl.Expr:

@@ -12,22 +12,24 @@ _WHOLE_ID = r'"(?:order_id|user_id|sku)": ?[0-9]{1,15}\.0[,}\s]'
 _NOT_DELETED = r'"deleted": ?(?:false|null)\s*[,}]'
 
 
-def is_certain(plain: pl.DataFrame, items: pl.DataFrame) -> pl.Series:
+def is_certain(fitting: pl.DataFrame, items: pl.DataFrame) -> pl.Series:
     """Whether each record is an order that means what DuckDB read of it.
 
-    No key stands twice, it is not deleted, ids are as read, and it is not too deep.
+    No key is repeated, it is not deleted, ids are as read, and it is not too deep.
 
     Args:
-        plain: records with their texts and the fields that were read, each text without escaped ASCII.
+        fitting: records with their texts and the fields that were read, each text without escaped ASCII.
         items: their items, and perhaps those of others.
     """
-    deleted = plain["record"].str.contains('"deleted"', literal=True).arg_true()
-    once = _has_each_key_once(plain, deleted) & _has_no_blank_before_a_colon(plain) & _is_not_deleted(plain, deleted)
-    return once & _has_ids_as_read(plain, items) & _is_flat(plain)
+    deleted = fitting["record"].str.contains('"deleted"', literal=True).arg_true()
+    once = (
+        _has_each_key_once(fitting, deleted) & _has_no_blank_before_a_colon(fitting) & _is_not_deleted(fitting, deleted)
+    )
+    return once & _has_ids_as_read(fitting, items) & _is_flat(fitting)
 
 
-def _has_each_key_once(plain: pl.DataFrame, deleted: pl.Series) -> pl.Series:
-    r"""Whether every key of a plain record is accounted for by one value that was read, so that none stands twice.
+def _has_each_key_once(fitting: pl.DataFrame, deleted: pl.Series) -> pl.Series:
+    r"""Whether every key of a record that fits is accounted for by one value that was read, so that none is repeated.
 
     The text has no escaped ASCII: a key ends with ``":``, which little else holds (blanks in between are another
     rule's). A value that was read accounts for one key; a known key without a value accounts for one more where the
@@ -35,11 +37,11 @@ def _has_each_key_once(plain: pl.DataFrame, deleted: pl.Series) -> pl.Series:
     itself.
     """
     record = pl.col("record")
-    known = plain.select(
+    known = fitting.select(
         "record",
-        *(_is_present(plain["record"], name, plain[name].is_not_null()) for name in _KEYS),
-        _is_present(plain["record"], "metadata", plain["has_metadata"]),
-        *_count_deleted(plain["record"], deleted),
+        *(_is_present(fitting["record"], name, fitting[name].is_not_null()) for name in _KEYS),
+        _is_present(fitting["record"], "metadata", fitting["has_metadata"]),
+        *_count_deleted(fitting["record"], deleted),
         items=pl.lit(1, pl.UInt32),
         sku=pl.col("items"),
         qty=pl.col("items"),
@@ -67,50 +69,50 @@ def _count_deleted(records: pl.Series, having: pl.Series) -> list[pl.Series]:
     return [none.scatter(having, records.gather(having).str.count_matches('"deleted":', literal=True)).alias("deleted")]
 
 
-def _is_not_deleted(plain: pl.DataFrame, having: pl.Series) -> pl.Series:
-    """Whether ``deleted`` stands nowhere in a plain record, or once and as false or null."""
-    certain = pl.repeat(value=True, n=plain.height, eager=True)
+def _is_not_deleted(fitting: pl.DataFrame, having: pl.Series) -> pl.Series:
+    """Whether ``deleted`` is absent from a record that fits, or there once as false or null."""
+    certain = pl.repeat(value=True, n=fitting.height, eager=True)
     if having.is_empty():
         return certain
-    records = plain["record"].gather(having)
+    records = fitting["record"].gather(having)
     once = records.str.count_matches('"deleted":', literal=True) == 1
     return certain.scatter(having, once & records.str.contains(_NOT_DELETED))
 
 
-def _has_no_blank_before_a_colon(plain: pl.DataFrame) -> pl.Series:
-    """Whether every key of a plain record is followed by its colon at once, so that counting ``":`` counts keys."""
-    certain = pl.repeat(value=True, n=plain.height, eager=True)
-    blanks = plain["record"].str.contains(r"[ \t\r\n]:").arg_true()
+def _has_no_blank_before_a_colon(fitting: pl.DataFrame) -> pl.Series:
+    """Whether every key of a record that fits is followed by its colon at once, so that counting ``":`` counts keys."""
+    certain = pl.repeat(value=True, n=fitting.height, eager=True)
+    blanks = fitting["record"].str.contains(r"[ \t\r\n]:").arg_true()
     if blanks.is_empty():
         return certain
-    return certain.scatter(blanks, ~plain["record"].gather(blanks).str.contains(r'"[ \t\r\n]+:'))
+    return certain.scatter(blanks, ~fitting["record"].gather(blanks).str.contains(r'"[ \t\r\n]+:'))
 
 
-def _has_ids_as_read(plain: pl.DataFrame, items: pl.DataFrame) -> pl.Series:
-    """Whether each id of a plain record that DuckDB wrote as ``501.0`` stands so in its text.
+def _has_ids_as_read(fitting: pl.DataFrame, items: pl.DataFrame) -> pl.Series:
+    """Whether each id of a record that fits that DuckDB wrote as ``501.0`` is written so in its text.
 
     A double may have lost a fraction, or a negative exponent, that the payload has.
     """
-    floats = [plain.filter(f"{name}_is_float").select("pos") for name in ("order_id", "user_id")]
+    floats = [fitting.filter(f"{name}_is_float").select("pos") for name in ("order_id", "user_id")]
     per_order = pl.concat([*floats, items.filter("sku_is_float").select("pos")]).group_by("pos").len("floats")
     if per_order.is_empty():
-        return pl.repeat(value=True, n=plain.height, eager=True)
-    counted = plain.select("pos", "record").join(per_order, on="pos", how="left", maintain_order="left")
+        return pl.repeat(value=True, n=fitting.height, eager=True)
+    counted = fitting.select("pos", "record").join(per_order, on="pos", how="left", maintain_order="left")
     in_text = pl.col("record").str.count_matches(_WHOLE_ID) == pl.col("floats")
     return counted.select(pl.col("floats").is_null() | in_text).to_series()
 
 
-def _is_flat(plain: pl.DataFrame) -> pl.Series:
-    """Whether a plain record cannot be nested too deeply; only a long one is looked into."""
-    flat = pl.repeat(value=True, n=plain.height, eager=True)
-    long = (plain["record"].str.len_bytes() > 2 * MAX_DEPTH).arg_true()
+def _is_flat(fitting: pl.DataFrame) -> pl.Series:
+    """Whether a record that fits cannot be nested too deeply; only a long one is looked into."""
+    flat = pl.repeat(value=True, n=fitting.height, eager=True)
+    long = (fitting["record"].str.len_bytes() > 2 * MAX_DEPTH).arg_true()
     if long.is_empty():
         return flat
-    return flat.scatter(long, plain["record"].gather(long).str.count_matches(r"[\[{]") <= MAX_DEPTH)
+    return flat.scatter(long, fitting["record"].gather(long).str.count_matches(r"[\[{]") <= MAX_DEPTH)
 
 
 def _is_present(records: pl.Series, name: str, has_value: pl.Series) -> pl.Series:
-    """How often, 1 or 0, a key stands in each record, be it with null."""
+    """How often, 1 or 0, a key is in each record, with null too."""
     without = (~has_value).arg_true()
     if without.is_empty():
         return has_value.cast(pl.UInt32).alias(name)

@@ -1,4 +1,4 @@
-"""DuckDB takes order records apart: the JSON text of each field that the star schema knows."""
+"""DuckDB parses order records: the JSON text of each field that the star schema knows."""
 
 import os
 from functools import cache
@@ -30,7 +30,7 @@ def read_fields(records: pl.Series) -> pl.DataFrame | None:
 
     The columns are the names of the payload, ``source`` and ``promo`` those of ``metadata``, each value as JSON text;
     numbers went through doubles, and of a repeated key the first counts. ``items`` are lists of such structs;
-    ``price_keys`` is how many of the items have a price, be it null. A record with tricky escapes is all null.
+    ``price_keys`` is how many of the items have a price, null included. A record with tricky escapes is all null.
 
     Args:
         records: JSON texts, valid as far as msgspec can tell.

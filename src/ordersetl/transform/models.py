@@ -1,7 +1,7 @@
 """What an order payload must look like: the single statement of its shape and of the coercions it gets.
 
 Pydantic validates; each failure carries a reason code (the error's type) and a field path (the error's location).
-Fields stand in the order in which their rules are judged: the first failure is the reason that is reported.
+Fields are in the order of their rules: the first failure is the reason that is reported.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,15 +59,15 @@ ORDER_REASONS = (
 def _read_created_at(value: object) -> datetime:
     if value is None:
         raise fail("missing_created_at", "is null")
-    if (moment := read_time(value)) is None:
+    if (time := read_time(value)) is None:
         raise fail("invalid_created_at", "is not an ISO 8601 time from 1970 to 2199")
-    return moment
+    return time
 
 
 def _read_updated_at(value: object) -> datetime | None:
-    if value is not None and (moment := read_time(value)) is None:
+    if value is not None and (time := read_time(value)) is None:
         raise fail("invalid_updated_at", "is not an ISO 8601 time from 1970 to 2199")
-    return None if value is None else moment
+    return None if value is None else time
 
 
 def _read_label(value: object, info: ValidationInfo, *, upper: bool = False) -> str | None:
@@ -175,7 +175,7 @@ class GoneOrder:
 
 
 def read_order(record: object) -> ReadOrder | GoneOrder | Failure:
-    """Judge one record: the order with its valid lines, that it leaves, or the first rule that rejects it."""
+    """Validate one record: the order with its valid lines, that it leaves, or the first rule that rejects it."""
     context = {"texts_cut": 0}
     try:
         if isinstance(record, dict) and record.get("deleted") is True:

@@ -55,8 +55,8 @@ def read_id(value: object, *, missing: str | None, invalid: str) -> str | None:
     """
     text = read_text(value)
     if text is None and missing:
-        said = "is absent or empty" if value is None or isinstance(value, str) else "is not a string or a whole number"
-        raise fail(missing, said)
+        absent = value is None or isinstance(value, str)
+        raise fail(missing, "is absent or empty" if absent else "is not a string or a whole number")
     if has_surrogate(value):
         raise fail(invalid, "is broken Unicode: it holds half a surrogate pair")
     if text is not None and len(text.encode()) > TEXT_BYTES:
@@ -123,21 +123,21 @@ class Failure:
 class LineFailures(Sequence[Failure]):
     """Why lines of one order are rejected, in their order: ``reasons`` counts it.
 
-    Each is made when it is asked for. What is kept is where they stand: there may be a million in a page.
+    Each is made when it is asked for; only positions are kept: there may be a million in a page.
     """
 
     def __init__(self, items: Sequence[object]) -> None:
         self.reasons = Counter[str]()
         self._items = items
-        self._places = array("L")
+        self._positions = array("L")
 
     def add(self, index: int, reason: str) -> None:
         """Note that the ``index``-th item is rejected."""
         self.reasons[reason] += 1
-        self._places.append(index)
+        self._positions.append(index)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._positions)
 
     @overload
     def __getitem__(self, at: int) -> Failure: ...
@@ -145,11 +145,11 @@ class LineFailures(Sequence[Failure]):
     def __getitem__(self, at: slice) -> Sequence[Failure]: ...
     def __getitem__(self, at: int | slice) -> Failure | Sequence[Failure]:
         if isinstance(at, slice):
-            return [self._explain(index) for index in self._places[at]]
-        return self._explain(self._places[at])
+            return [self._explain(index) for index in self._positions[at]]
+        return self._explain(self._positions[at])
 
     def __iter__(self) -> Iterator[Failure]:
-        return map(self._explain, self._places)
+        return map(self._explain, self._positions)
 
     def _explain(self, index: int) -> Failure:
         failure = _read_line(self._items[index], index)
@@ -216,5 +216,5 @@ def broken_rule(error: ErrorDetails, *, line: int | None = None) -> Failure:
     if error["type"] == "dict_type":
         reason, what = ("not_an_object", "the record") if line is None else ("invalid_item", f"items[{line}]")
         return Failure(reason, f"{what} is not a JSON object", line)
-    said = error["msg"]
-    return Failure(error["type"], f"{prefix}{path} {said}" if path else f"{prefix}{said}", line)
+    detail = f"{path} {error['msg']}" if path else error["msg"]
+    return Failure(error["type"], f"{prefix}{detail}", line)

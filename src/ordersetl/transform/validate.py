@@ -1,6 +1,6 @@
 """Validate pages of orders: what is good becomes typed frames, what is not becomes quarantine records.
 
-Two paths give the same verdict and the same values: the bulk path for what is plain, the models for the rest.
+Two paths give the same result: the bulk path for records that fit it, the models for the rest.
 """
 
 from collections import Counter
@@ -41,18 +41,18 @@ class TimeWindow:
     until: datetime | None = None
     began_at: datetime | None = None
 
-    def holds(self, moment: datetime) -> bool:
-        """Whether the moment, aware, lies inside."""
-        return (self.since is None or moment >= self.since) and (self.until is None or moment < self.until)
+    def holds(self, time: datetime) -> bool:
+        """Whether the time, aware, lies inside."""
+        return (self.since is None or time >= self.since) and (self.until is None or time < self.until)
 
     @property
     def latest(self) -> datetime | None:
         """The latest time that a version may claim, aware; None where it may claim any."""
         return None if self.began_at is None else self.began_at + _FUTURE
 
-    def cap(self, moment: datetime) -> datetime:
+    def cap(self, time: datetime) -> datetime:
         """The time as which a version's own counts: the extraction's beginning where it lies in the future."""
-        return moment if self.began_at is None or moment <= self.began_at + _FUTURE else self.began_at
+        return time if self.began_at is None or time <= self.began_at + _FUTURE else self.began_at
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class _Columns:
 
 
 def validate_pages(pages: Sequence[Page], window: TimeWindow, *, bulk: bool = True) -> Validated:
-    """Judge every record of the pages.
+    """Validate every record of the pages.
 
     Args:
         pages: pages of one batch.
@@ -146,11 +146,11 @@ def validate_pages(pages: Sequence[Page], window: TimeWindow, *, bulk: bool = Tr
         InvalidResponseError: a page holds no list of orders (extract lets no such page in).
     """
     fast = read_bulk(pages) if bulk else NOTHING_READ
-    in_doubt = chain.from_iterable(_page_records(page) for page in pages if page.number not in fast.pages)
-    rest = _judge(chain(in_doubt, ((d.pos, _parse_record(d.text)) for d in fast.doubtful)), window)
-    plain, plain_items, outside, future = _inside(fast.orders, fast.items, window)
-    orders = pl.concat([plain, pl.DataFrame(rest.columns.orders, schema=ORDER_SCHEMA)])
-    items = pl.concat([plain_items, pl.DataFrame(rest.columns.items, schema=ITEM_SCHEMA)])
+    unread = chain.from_iterable(_page_records(page) for page in pages if page.number not in fast.pages)
+    rest = _validate_records(chain(unread, ((d.pos, _parse_record(d.text)) for d in fast.fallback)), window)
+    fast_orders, fast_items, outside, future = _apply_window(fast.orders, fast.items, window)
+    orders = pl.concat([fast_orders, pl.DataFrame(rest.columns.orders, schema=ORDER_SCHEMA)])
+    items = pl.concat([fast_items, pl.DataFrame(rest.columns.items, schema=ITEM_SCHEMA)])
     return Validated(
         orders=orders,
         items=items,
@@ -160,8 +160,8 @@ def validate_pages(pages: Sequence[Page], window: TimeWindow, *, bulk: bool = Tr
 
 
 @dataclass
-class _Judged:
-    """What the models said of the records they were given."""
+class _Outcome:
+    """What became of the records that went through the models."""
 
     columns: _Columns = field(default_factory=_Columns)
     found_bad: list[Reject | _RejectedLines] = field(default_factory=list)
@@ -180,7 +180,7 @@ class _Judged:
 
 
 def _count(
-    rest: _Judged, orders: pl.DataFrame, items: pl.DataFrame, *, bulk: int, outside: int, future: int
+    rest: _Outcome, orders: pl.DataFrame, items: pl.DataFrame, *, bulk: int, outside: int, future: int
 ) -> BatchCounts:
     """What became of all records: ``rest`` is the models' part; of ``bulk`` read in bulk, ``outside`` were dropped."""
     counts, reasons, lines = rest.counts, Counter[str](), Counter[str]()
@@ -205,28 +205,28 @@ def _count(
     )
 
 
-def _judge(records: Iterable[tuple[int, Any]], window: TimeWindow) -> _Judged:
-    judged = _Judged()
+def _validate_records(records: Iterable[tuple[int, Any]], window: TimeWindow) -> _Outcome:
+    outcome = _Outcome()
     for pos, record in records:
-        judged.counts["received"] += 1
-        stated = _moment(record)
+        outcome.counts["received"] += 1
+        stated = _read_version_time(record)
         time = None if stated is None else window.cap(stated)
         if time is not None and not window.holds(time):
-            judged.counts["outside"] += 1
+            outcome.counts["outside"] += 1
             continue
         page, index = pos >> PAGE_BITS, pos & ((1 << PAGE_BITS) - 1)
         read = _read_any(record)
         if isinstance(read, Failure):
             order_id = read_short_text(record.get("order_id"))[0] if isinstance(record, dict) else None
             shown = None if isinstance(record, DeepRecord) else record
-            judged.found_bad.append(Reject(page, index, None, order_id, read.reason, read.detail, time, shown))
+            outcome.found_bad.append(Reject(page, index, None, order_id, read.reason, read.detail, time, shown))
             continue
         time = window.cap(read.updated_at)
-        judged.accept(pos, read, time)
+        outcome.accept(pos, read, time)
         if isinstance(read, ReadOrder) and read.failures:
-            judged.counts["lines_rejected"] += len(read.failures)
-            judged.found_bad.append(_RejectedLines(page, index, read, time, record["items"]))
-    return judged
+            outcome.counts["lines_rejected"] += len(read.failures)
+            outcome.found_bad.append(_RejectedLines(page, index, read, time, record["items"]))
+    return outcome
 
 
 def _read_any(record: object) -> ReadOrder | GoneOrder | Failure:
@@ -242,7 +242,7 @@ def _read_any(record: object) -> ReadOrder | GoneOrder | Failure:
     return Failure("too_deep", where)
 
 
-def _moment(record: object) -> datetime | None:
+def _read_version_time(record: object) -> datetime | None:
     """When a record was last updated, as far as it says so readably."""
     if not isinstance(record, dict):
         return None
@@ -261,22 +261,22 @@ def _page_records(page: Page) -> Iterator[tuple[int, Any]]:
         yield page.number << PAGE_BITS | index, record
 
 
-def _inside(
+def _apply_window(
     orders: pl.DataFrame, items: pl.DataFrame, window: TimeWindow
 ) -> tuple[pl.DataFrame, pl.DataFrame, int, int]:
     """Orders inside the window, their times capped, and their items; how many lie outside, and how many were capped."""
-    moment = pl.col("updated_at_order")
-    is_future = pl.lit(value=False) if window.latest is None else moment > _naive(window.latest)
+    updated_at = pl.col("updated_at_order")
+    is_future = pl.lit(value=False) if window.latest is None else updated_at > _naive(window.latest)
     future = orders.filter(is_future).height
     if future and window.began_at is not None:
         began = pl.lit(_naive(window.began_at), ORDER_SCHEMA["updated_at_order"])
         marked = orders.with_columns(future=is_future)
-        orders = marked.with_columns(updated_at_order=pl.when("future").then(began).otherwise(moment))
+        orders = marked.with_columns(updated_at_order=pl.when("future").then(began).otherwise(updated_at))
     inside = pl.lit(value=True)
     if window.since is not None:
-        inside &= moment >= _naive(window.since)
+        inside &= updated_at >= _naive(window.since)
     if window.until is not None:
-        inside &= moment < _naive(window.until)
+        inside &= updated_at < _naive(window.until)
     kept = orders.filter(inside)
     if future:
         future = kept.filter("future").height
@@ -286,5 +286,5 @@ def _inside(
     return kept, items.join(kept.select("pos"), on="pos", how="semi"), orders.height - kept.height, future
 
 
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)
+def _naive(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(tzinfo=None)
