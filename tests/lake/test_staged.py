@@ -13,7 +13,7 @@ from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.lake.staged import (
     StageMarker,
-    find_lost_quarantine,
+    find_damaged_quarantine,
     find_stage,
     has_quarantine,
     has_rejects,
@@ -116,7 +116,7 @@ def test_size_and_time_tell_of_quarantine_and_the_hash_if_asked(context: RunCont
 
     def lost(*, verify: bool = False) -> list[str]:
         assert manifest is not None
-        return [*find_lost_quarantine(context.lake, manifest, verify=verify)]
+        return [*find_damaged_quarantine(context.lake, manifest, verify=verify)]
 
     assert lost() == []
     os.utime(path, (1, 1))
@@ -128,4 +128,4 @@ def test_size_and_time_tell_of_quarantine_and_the_hash_if_asked(context: RunCont
     assert lost(verify=True) == []
     path.unlink()
     assert lost() == [BATCH]
-    assert find_lost_quarantine(context.lake, Manifest(), verify=True) == {}
+    assert find_damaged_quarantine(context.lake, Manifest(), verify=True) == {}

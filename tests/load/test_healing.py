@@ -16,7 +16,7 @@ from ordersetl.results import OrderChanges
 from ordersetl.runtime import RunContext
 from ordersetl.star.schema import RULES
 
-LOAD = import_module("ordersetl.load.batches")
+FOLD = import_module("ordersetl.load.fold")
 TRANSFORM = import_module("ordersetl.transform.batches")  # the package's own name of it is the function
 
 USERS = b"user_id,email,country,created_at\nu-1,a@example.org,MX,2024-01-01\n"
@@ -291,7 +291,7 @@ def test_the_load_says_that_quarantine_was_lost(context: RunContext) -> None:
 
 def test_other_rules_fold_everything_anew(context: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
     before = curated_bytes(context.lake)
-    for module in (plan_module, TRANSFORM, LOAD):
+    for module in (plan_module, TRANSFORM, FOLD):
         monkeypatch.setattr(module, "RULES", RULES + 1)
     assert transform(context).batches == (FIRST, SECOND)
     result = load(context)

@@ -25,7 +25,7 @@ from ordersetl.runtime import RunContext
 from ordersetl.star.dimensions import PRODUCTS, USERS, Dimension
 from ordersetl.transform import chunks
 
-LOAD = import_module("ordersetl.load.batches")
+LOAD = import_module("ordersetl.load.fold")
 TRANSFORM = import_module("ordersetl.transform.batches")  # the package's own name of it is the function
 
 THOROUGHLY = settings(

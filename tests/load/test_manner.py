@@ -18,7 +18,7 @@ from ordersetl.load.batches import load_batches
 from ordersetl.runtime import RunContext
 from ordersetl.transform.batches import ensure_stage
 
-LOAD = import_module("ordersetl.load.batches")  # the package's own name of it is the function
+LOAD = import_module("ordersetl.load.fold")  # the package's own name of it is the function
 
 PRODUCTS = b"sku,name,category,price\nS0,Shoe,shoes,1\nS1,Hat,hats,2\n"
 
