@@ -1,4 +1,4 @@
-"""The order index: a superset of where orders are, in few segments, and never trusted when it is not whole."""
+"""The order index: a superset of where orders are, in few segments, and never trusted when it is damaged."""
 
 import os
 from collections.abc import Sequence
@@ -103,14 +103,14 @@ def test_damage_is_found(lake: Lake) -> None:
     assert not are_valid(lake, entries, verify=False)
 
 
-def test_other_hashing_is_not_whole(lake: Lake) -> None:
+def test_other_hashing_is_not_valid(lake: Lake) -> None:
     entries = add_segment(lake, (), frame({(1, DAY)}))
     other = [msgspec.structs.replace(entry, hashing="polars 0.1") for entry in entries]
     assert not are_valid(lake, other, verify=False)
 
 
 def test_the_hash_of_an_order_is_pinned() -> None:
-    """With another Polars this may differ: then ``hashing`` does too, and indexes are made anew."""
+    """With another Polars this may differ: then ``hashing`` does too, and indexes are rebuilt."""
     ids = pl.DataFrame({"order_id": ["o-1", "o-2", "o-1"]})
     first, second, again = ids.select(key=index.order_key())["key"]
     assert first == again != second

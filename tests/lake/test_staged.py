@@ -102,7 +102,7 @@ def test_without_rejects_there_is_no_quarantine_to_miss(context: RunContext, mar
     assert [path.name for path in context.lake.quarantine.iterdir()] == [f"{BATCH}.ndjson"]
 
 
-def test_a_marker_is_written_anew(context: RunContext, marker: StageMarker) -> None:
+def test_a_marker_is_written_again(context: RunContext, marker: StageMarker) -> None:
     changed = msgspec.structs.replace(marker, counts=BatchCounts(texts_cut=7))
     write_stage(context.lake, changed)
     assert find_stage(context.lake, BATCH, rules=RULES, source_digest=None) == changed
@@ -114,18 +114,18 @@ def test_size_and_time_tell_of_quarantine_and_the_hash_if_asked(context: RunCont
     assert manifest is not None
     path = context.lake.quarantine_file(BATCH)
 
-    def lost(*, verify: bool = False) -> list[str]:
+    def damaged(*, verify: bool = False) -> list[str]:
         assert manifest is not None
         return [*find_damaged_quarantine(context.lake, manifest, verify=verify)]
 
-    assert lost() == []
+    assert damaged() == []
     os.utime(path, (1, 1))
-    assert lost() == []
+    assert damaged() == []
     body = path.read_bytes()
     path.write_bytes(body.replace(b"bad", b"dab"))
-    assert lost() == [BATCH]
+    assert damaged() == [BATCH]
     path.write_bytes(body)
-    assert lost(verify=True) == []
+    assert damaged(verify=True) == []
     path.unlink()
-    assert lost() == [BATCH]
+    assert damaged() == [BATCH]
     assert find_damaged_quarantine(context.lake, Manifest(), verify=True) == {}

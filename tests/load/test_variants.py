@@ -49,7 +49,7 @@ def load_all(context: RunContext) -> None:
 
 @pytest.fixture
 def expected(tmp_path: Path) -> Iterator[dict[str, bytes]]:
-    with open_job(tmp_path / "plain") as context:
+    with open_job(tmp_path / "usual") as context:
         load_all(context)
         found = curated_bytes(context.lake)
         assert found == expected_bytes(context.lake)
