@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ordersetl.storage.local import Disk, Step
+from ordersetl.storage.disk import Disk, Step
 
 __all__ = ["DIES", "FAULTS", "REFUSES", "Died", "Fault", "FaultyDisk", "Loss", "PowerLossDisk"]
 

@@ -21,7 +21,7 @@ from ordersetl.load.batches import load_batches
 from ordersetl.results import LoadResult, TransformResult
 from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
-from ordersetl.storage.local import Disk, Step
+from ordersetl.storage.disk import Disk, Step
 from ordersetl.storage.lock import acquire_lock
 from ordersetl.transform.batches import ensure_stage, transform_batches
 
@@ -103,7 +103,7 @@ def open_job(
     disk = disk or LaxDisk()
     lake = Lake(root, disk)
     root.mkdir(parents=True, exist_ok=True)
-    with acquire_lock(lake.lock, disk=lake.disk, now=now) as lock:
+    with acquire_lock(lake.root / ".lock", disk=lake.disk, now=now) as lock:
         yield RunContext(
             lake,
             Settings(output=root, **{"workers": 1, **settings}),
@@ -199,13 +199,13 @@ def run(context: RunContext, **options: Any) -> LoadResult:
 
 def curated_bytes(lake: Lake) -> dict[str, bytes]:
     """Partitions and dimensions as they stand on disk, by path below ``curated/``."""
-    found = [*lake.curated.glob("dt=*/*"), *lake.curated.glob("dim_*")]
-    return {path.relative_to(lake.curated).as_posix(): path.read_bytes() for path in sorted(found)}
+    found = [*(lake.root / "curated").glob("dt=*/*"), *(lake.root / "curated").glob("dim_*")]
+    return {path.relative_to(lake.root / "curated").as_posix(): path.read_bytes() for path in sorted(found)}
 
 
 def rows(lake: Lake, day: int) -> list[dict[str, str]]:
     """Rows of the partition of that day of August 2025; none where there is no file."""
-    path = lake.curated / partition_file(date(2025, 8, day))
+    path = lake.root / "curated" / partition_file(date(2025, 8, day))
     return list(csv.DictReader(io.StringIO(path.read_text(), newline=""))) if path.exists() else []
 
 

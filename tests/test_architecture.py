@@ -108,10 +108,53 @@ def test_only_the_command_line_prints_or_exits() -> None:
 def test_only_the_disk_writes() -> None:
     writing = {"write_text", "write_bytes", "mkdir", "unlink", "rmdir", "touch", "rmtree", "copytree", "copyfile"}
     for module, path in MODULES.items():
-        if module in {"storage.local", "check.tables"}:  # the latter clears a temporary folder of its own
+        if module in {"storage.disk", "check.tables"}:  # the latter clears a temporary folder of its own
             continue
         calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
         assert writing.isdisjoint(call.attr for call in calls if isinstance(call, ast.Attribute)), module
+
+
+FILE_CALLS = frozenset(
+    [
+        "open",
+        "read_bytes",
+        "stat",
+        "lstat",
+        "exists",
+        "lexists",
+        "is_dir",
+        "is_file",
+        "is_symlink",
+        "islink",
+        "isdir",
+        "isfile",
+        "iterdir",
+        "scandir",
+        "listdir",
+        "glob",
+        "rglob",
+        "walk",
+        "resolve",
+        "realpath",
+    ]
+)
+OWN_FILES = ("cli", "settings", "resources", "extract.bounded_file", "source.sample", "source.demo")
+"""Modules that read files of the user, of the package or of the system, none of them of an output."""
+
+
+def test_only_the_storage_reads_an_output() -> None:
+    found = []
+    for module, path in MODULES.items():
+        if room_of(module) == "storage" or module.startswith(OWN_FILES):
+            continue
+        for call in (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)):
+            if isinstance(call.func, ast.Name) and call.func.id == "open":
+                found.append(f"{module}: {ast.unparse(call)}")
+            elif isinstance(call.func, ast.Attribute) and call.func.attr in FILE_CALLS:
+                owner = ast.unparse(call.func.value)
+                if not owner.endswith("storage") and "locate('sql')" not in owner:
+                    found.append(f"{module}: {ast.unparse(call)}")
+    assert found == []
 
 
 def test_modules_and_functions_stay_small() -> None:

@@ -21,7 +21,7 @@ from ordersetl.errors import ConfigError, CorruptedError
 from ordersetl.extract.batches import Origin, PageWatcher, ReferenceFile, Window, extract_orders
 from ordersetl.extract.origin import SAMPLE, choose_origin, read_references, require_one_kind
 from ordersetl.lake.commit import recover
-from ordersetl.lake.layout import Lake, partition_day
+from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, RAW, Lake, partition_day
 from ordersetl.lake.listing import list_batches, list_misnamed
 from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, read_manifest
 from ordersetl.lake.place import find_lake, make_lake
@@ -32,8 +32,6 @@ from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult,
 from ordersetl.runtime import RunContext, Runtime, count_cores
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
-from ordersetl.storage.local import read_regular
-from ordersetl.storage.lock import acquire_lock
 from ordersetl.text import format_time
 from ordersetl.transform.batches import StagedBatches, StagingAhead, stage_batch, transform_batches
 from ordersetl.transform.reject_share import require_few_rejects
@@ -115,7 +113,7 @@ def check(settings: Settings, *, deep: bool = False) -> CheckResult:
     for _ in range(_MAX_LOOKS):
         before = _committed(lake)
         result = check_layer(lake, deep=deep)
-        if result.ok or (_committed(lake) == before and not lake.pending.exists()):
+        if result.ok or (_committed(lake) == before and not lake.storage.exists(PENDING)):
             break
     return result
 
@@ -233,7 +231,7 @@ def _open_context(
     """
     lake = (make_lake if is_new else find_lake)(settings.output, runtime.disk)
     with (
-        acquire_lock(lake.lock, disk=lake.disk, wait_s=wait_s, now=runtime.now, sleep=runtime.sleep) as lock,
+        lake.storage.lock(LOCK, wait_s=wait_s, now=runtime.now, sleep=runtime.sleep) as lock,
         contextlib.ExitStack() as stack,
     ):
         lake.require_own_folders()
@@ -260,11 +258,11 @@ def _describe_raw(lake: Lake) -> list[str]:
     there = set(list_batches(lake)) if manifest else set()
     if manifest and (gone := sorted(set(manifest.batches) - there)):
         said.append(
-            f"{len(gone):,} of {len(manifest.batches):,} batches that curated holds are no longer in {lake.raw}, the "
-            f"first is {gone[0]}: what they held cannot be rebuilt. Restore them from a backup."
+            f"{len(gone):,} of {len(manifest.batches):,} batches that curated holds are no longer in "
+            f"{lake.locate(RAW)}, the first is {gone[0]}: what they held cannot be rebuilt. Restore them from a backup."
         )
     said += [
-        f"{lake.raw / name} is passed over: no batch can be of that time. Move it out of raw/."
+        f"{lake.locate(RAW) / name} is passed over: no batch can be of that time. Move it out of raw/."
         for name in list_misnamed(lake)
     ]
     return said
@@ -273,9 +271,9 @@ def _describe_raw(lake: Lake) -> list[str]:
 def _committed(lake: Lake) -> tuple[bytes | None, ...]:
     """What is committed and what is being committed: the bytes of both manifests, None where there is none."""
     found: list[bytes | None] = []
-    for path in (lake.manifest, lake.pending):
+    for key in (MANIFEST, PENDING):
         try:
-            found.append(read_regular(path, MAX_MANIFEST_BYTES))
+            found.append(lake.storage.read(key, MAX_MANIFEST_BYTES))
         except OSError:
             found.append(None)
     return tuple(found)

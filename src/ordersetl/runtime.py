@@ -13,7 +13,7 @@ import httpx
 
 from ordersetl.lake.layout import Lake
 from ordersetl.settings import Settings
-from ordersetl.storage.local import Disk
+from ordersetl.storage.disk import Disk
 from ordersetl.storage.lock import Lock
 
 __all__ = ["Progress", "RunContext", "Runtime", "SilentProgress", "count_cores"]

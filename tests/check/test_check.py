@@ -85,8 +85,8 @@ class Layer:
         lake = Lake(root)
         entries = {name: self._write_file(lake, name, rows) for name, rows in self.files.items()}
         body = "".join(json.dumps(line) + "\n" for line in self.rejected).encode()
-        lake.quarantine.mkdir(parents=True)
-        lake.quarantine_file(BATCH).write_bytes(body)
+        (lake.root / "quarantine").mkdir(parents=True)
+        (lake.root / "quarantine" / f"{BATCH}.ndjson").write_bytes(body)
         quarantine = {BATCH: QuarantineEntry(hashlib.sha256(body).hexdigest(), len(body), len(self.rejected), 0)}
         write_manifest(lake, Manifest(files=entries, quarantine=quarantine))
         return lake
@@ -97,7 +97,7 @@ class Layer:
         writer = csv.DictWriter(out, table.names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        path = lake.curated / name
+        path = lake.root / "curated" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(out.getvalue().encode())
         sums: dict[str, Decimal] = {}
@@ -115,14 +115,14 @@ def measure(path: Path, entry: FileEntry) -> FileEntry:
 
 
 def write_manifest(lake: Lake, manifest: Manifest) -> None:
-    lake.manifest.write_bytes(encode_manifest(manifest))
+    (lake.root / "curated/_manifest.json").write_bytes(encode_manifest(manifest))
 
 
 def record_file(lake: Lake, name: str, **changes: object) -> None:
     """Make the manifest say what the file is now, with the changes to its entry."""
     manifest = read_manifest(lake)
     assert manifest is not None
-    entry = msgspec.structs.replace(measure(lake.curated / name, manifest.files[name]), **changes)
+    entry = msgspec.structs.replace(measure(lake.root / "curated" / name, manifest.files[name]), **changes)
     write_manifest(lake, msgspec.structs.replace(manifest, files={**manifest.files, name: entry}))
 
 
@@ -359,7 +359,7 @@ def make_folder(path: Path) -> None:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_a_damaged_file_is_named(lake: Lake, wound: Callable[[Path], object], expected: set[str]) -> None:
-    wound(lake.curated / FIRST)
+    wound(lake.root / "curated" / FIRST)
     result = check(lake)
     found = failures(result)
     assert set(found) - {"stray_files"} == expected
@@ -371,7 +371,7 @@ def test_a_damaged_file_is_named(lake: Lake, wound: Callable[[Path], object], ex
 
 @pytest.mark.parametrize("wound", [cut_inside, change_type, drop_column])
 def test_a_malformed_file_fails_even_if_the_manifest_knows_it(lake: Lake, wound: Callable[[Path], object]) -> None:
-    wound(lake.curated / FIRST)
+    wound(lake.root / "curated" / FIRST)
     record_file(lake, FIRST)
     found = failures(check(lake))
     assert set(found) == {"readable"}
@@ -379,7 +379,7 @@ def test_a_malformed_file_fails_even_if_the_manifest_knows_it(lake: Lake, wound:
 
 
 def test_a_damaged_dimension_is_named(lake: Lake) -> None:
-    (lake.curated / "dim_product.csv").write_bytes(b"")
+    (lake.root / "curated" / "dim_product.csv").write_bytes(b"")
     found = failures(check(lake))
     assert found["readable"].samples[0]["file"] == "dim_product.csv"
     assert "products_resolve" in found
@@ -400,7 +400,7 @@ def test_a_damaged_dimension_is_named(lake: Lake) -> None:
     ],
 )
 def test_what_nobody_recorded_is_reported_and_not_queried(lake: Lake, stray: str, shown: str) -> None:
-    path = lake.curated / stray
+    path = lake.root / "curated" / stray
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("no,table\n")
     found = failures(check(lake))
@@ -420,7 +420,7 @@ def test_what_nobody_recorded_is_reported_and_not_queried(lake: Lake, stray: str
     ],
 )
 def test_what_no_glob_for_data_matches_is_no_stray(lake: Lake, litter: str) -> None:
-    path = lake.curated / litter
+    path = lake.root / "curated" / litter
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     assert failures(check(lake)) == {}
@@ -430,11 +430,11 @@ def test_batches_that_curated_holds_must_be_in_raw(layer: Layer, tmp_path: Path)
     lake = layer.write(tmp_path / "output")
     manifest = read_manifest(lake)
     assert manifest is not None
-    (lake.raw / BATCH).mkdir(parents=True)
-    (lake.raw / BATCH / "batch.json").touch()
+    (lake.root / "raw" / BATCH).mkdir(parents=True)
+    (lake.root / "raw" / BATCH / "batch.json").touch()
     write_manifest(lake, msgspec.structs.replace(manifest, batches=(BATCH,)))
     assert failures(check(lake)) == {}
-    shutil.rmtree(lake.raw)
+    shutil.rmtree(lake.root / "raw")
     found = failures(check(lake))
     assert set(found) == {"raw_batches"}
     assert found["raw_batches"].samples == ({"batch": BATCH, "problem": "is no longer in raw"},)
@@ -443,17 +443,17 @@ def test_batches_that_curated_holds_must_be_in_raw(layer: Layer, tmp_path: Path)
 
 
 def test_a_batch_of_an_impossible_time_is_told(lake: Lake) -> None:
-    (lake.raw / "99991231T235959.999999Z").mkdir(parents=True)
+    (lake.root / "raw" / "99991231T235959.999999Z").mkdir(parents=True)
     assert failures(check(lake))["raw_batches"].samples[0]["batch"] == "99991231T235959.999999Z"
 
 
 def test_what_is_ordersetls_own_is_no_stray(lake: Lake) -> None:
-    lake.damaged.mkdir()
-    (lake.damaged / "old.csv").touch()
-    lake.staging.mkdir()
-    shutil.copy(lake.manifest, lake.pending)
+    (lake.root / "curated/_damaged").mkdir()
+    (lake.root / "curated/_damaged" / "old.csv").touch()
+    (lake.root / "curated/_staging").mkdir()
+    shutil.copy(lake.root / "curated/_manifest.json", lake.root / "curated/_pending.json")
     assert check(lake).ok
-    (lake.curated / FIRST).unlink()
+    (lake.root / "curated" / FIRST).unlink()
     assert "interrupted" in failures(check(lake))["files_present"].detail
 
 
@@ -463,7 +463,7 @@ def test_a_lost_or_changed_quarantine_file_is_found(
 ) -> None:
     layer.rejected.append({"batch": BATCH, "scope": "order", "reason": "no_items", "order_id": "o-9"})
     lake = layer.write(tmp_path / "output")
-    wound(lake.quarantine_file(BATCH))
+    wound(lake.root / "quarantine" / f"{BATCH}.ndjson")
     found = failures(check(lake))
     assert set(found) == {"quarantine_files"}
     assert found["quarantine_files"].samples[0]["file"] == BATCH
@@ -473,18 +473,23 @@ def test_a_lost_or_changed_quarantine_file_is_found(
 
 
 def put_file_for_folder(lake: Lake) -> None:
-    shutil.rmtree(lake.curated)
-    lake.curated.touch()
+    shutil.rmtree(lake.root / "curated")
+    (lake.root / "curated").touch()
 
 
 @pytest.mark.parametrize(
     ("wound", "said"),
     [
-        (lambda lake: lake.manifest.unlink(), "ordersetl run"),
+        (lambda lake: (lake.root / "curated/_manifest.json").unlink(), "ordersetl run"),
         (lambda lake: shutil.rmtree(lake.root), "ordersetl run"),
-        (lambda lake: lake.manifest.write_bytes(b""), "damaged"),
-        (lambda lake: lake.manifest.write_bytes(lake.manifest.read_bytes().replace(b"15", b"16")), "damaged"),
-        (lambda lake: make_folder(lake.manifest), "is a folder"),
+        (lambda lake: (lake.root / "curated/_manifest.json").write_bytes(b""), "damaged"),
+        (
+            lambda lake: (lake.root / "curated/_manifest.json").write_bytes(
+                (lake.root / "curated/_manifest.json").read_bytes().replace(b"15", b"16")
+            ),
+            "damaged",
+        ),
+        (lambda lake: make_folder(lake.root / "curated/_manifest.json"), "is a folder"),
         (put_file_for_folder, "folder of its own"),
         (
             lambda lake: write_manifest(lake, Manifest(files={"../x.csv": FileEntry("0" * 64, 0, 0, 0)})),
@@ -508,37 +513,37 @@ def test_without_a_manifest_the_check_fails_and_helps(
 
 
 def test_days_cover_their_partitions_and_the_dimensions_alone(lake: Lake) -> None:
-    (lake.curated / SECOND).write_bytes(b"broken")
-    lake.quarantine_file(BATCH).unlink()
+    (lake.root / "curated" / SECOND).write_bytes(b"broken")
+    (lake.root / "quarantine" / f"{BATCH}.ndjson").unlink()
     result = check(lake, days=[DAY], deep=True)
     assert failures(result) == {}
     assert (result.scope, result.days, result.deep) == ("days", (DAY,), False)
     assert result.metrics.days == ()
     assert result.totals.orders == 3
     assert result.open_quarantine is None
-    (lake.curated / "dim_user.csv").unlink()
+    (lake.root / "curated" / "dim_user.csv").unlink()
     assert "files_present" in failures(check(lake, days=[DAY]))
 
 
 def test_a_day_that_was_removed_must_be_gone(lake: Lake) -> None:
     gone = date(2025, 1, 1)
     assert check(lake, days=[DAY, gone]).ok
-    (lake.curated / partition_file(gone)).parent.mkdir()
+    (lake.root / "curated" / partition_file(gone)).parent.mkdir()
     assert set(failures(check(lake, days=[DAY, gone]))) == {"stray_files"}
     assert check(lake, days=[DAY]).ok
 
 
 def test_nothing_written_leaves_only_the_manifest_to_look_at(lake: Lake) -> None:
-    (lake.curated / FIRST).write_bytes(b"broken")
-    (lake.curated / "dim_user.csv").unlink()
+    (lake.root / "curated" / FIRST).write_bytes(b"broken")
+    (lake.root / "curated" / "dim_user.csv").unlink()
     result = check(lake, days=[], dimensions=False)
     assert (result.ok, result.scope, result.days) == (True, "days", ())
-    lake.manifest.write_bytes(b"broken")
+    (lake.root / "curated/_manifest.json").write_bytes(b"broken")
     assert set(failures(check(lake, days=[], dimensions=False))) == {"manifest"}
 
 
 def test_days_trust_the_time_of_a_write_and_the_whole_layer_does_not(lake: Lake) -> None:
-    path = lake.curated / FIRST
+    path = lake.root / "curated" / FIRST
     manifest = read_manifest(lake)
     assert manifest is not None
     time_ns = manifest.files[FIRST].mtime_ns

@@ -37,8 +37,8 @@ def batch_id(number: int) -> str:
 def write_lake(root: Path, given_batches: Sequence[Batch], variety: int | None = None) -> Lake:
     """Raw, quarantine, curated and manifest of the batches, each batch in two pages (an envelope and a bare list)."""
     lake = Lake(root)
-    lake.quarantine.mkdir(parents=True)
-    lake.curated.mkdir()
+    (lake.root / "quarantine").mkdir(parents=True)
+    (lake.root / "curated").mkdir()
     read: list[Batch] = []
     quarantine: dict[str, QuarantineEntry] = {}
     for number, batch in enumerate(given_batches):
@@ -50,12 +50,12 @@ def write_lake(root: Path, given_batches: Sequence[Batch], variety: int | None =
         quarantine[batch_id(number)] = write_quarantine(lake, batch_id(number), read[-1], half)
     files = {name: write_file(lake, name, body) for name, body in fold(read).items()}
     manifest = Manifest(batches=tuple(map(batch_id, range(len(read)))), files=files, quarantine=quarantine)
-    lake.manifest.write_bytes(encode_manifest(manifest))
+    (lake.root / "curated/_manifest.json").write_bytes(encode_manifest(manifest))
     return lake
 
 
 def write_batch(lake: Lake, number: int, batch: Batch, pages: list[list[str]]) -> None:
-    folder = lake.raw / batch_id(number)
+    folder = lake.root / "raw" / batch_id(number)
     folder.mkdir(parents=True)
     entries = []
     for at, texts in enumerate(pages, start=1):
@@ -98,12 +98,12 @@ def write_quarantine(lake: Lake, batch: str, judged: Batch, half: int) -> Quaran
         for reject in judge_batch(judged).rejects
     ]
     body = "".join(f"{line}\n" for line in lines).encode()
-    lake.quarantine_file(batch).write_bytes(body)
+    (lake.root / "quarantine" / f"{batch}.ndjson").write_bytes(body)
     return QuarantineEntry(hashlib.sha256(body).hexdigest(), len(body), len(lines), 0)
 
 
 def write_file(lake: Lake, name: str, body: bytes) -> FileEntry:
-    path = lake.curated / name
+    path = lake.root / "curated" / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(body)
     rows = list(csv.DictReader(io.StringIO(body.decode(), newline="")))
@@ -162,7 +162,7 @@ def test_an_order_lost_made_up_or_stale_is_named(tmp_path: Path) -> None:
     files = {name: write_file(lake, name, body) for name, body in wrong.items()}
     manifest = read_manifest(lake)
     assert manifest is not None
-    lake.manifest.write_bytes(encode_manifest(msgspec.structs.replace(manifest, files=files)))
+    (lake.root / "curated/_manifest.json").write_bytes(encode_manifest(msgspec.structs.replace(manifest, files=files)))
     failed = {name: outcome for name, outcome in check_deeply(lake).items() if not outcome.ok}
     assert set(failed) == {"raw_orders"}
     assert [(row["order_id"], row["problem"]) for row in failed["raw_orders"].samples] == [
@@ -177,7 +177,7 @@ def test_a_reject_that_quarantine_does_not_list_is_named(tmp_path: Path) -> None
     bad = order("o-2", 1, items=[{"sku": "A", "qty": -1}, {"sku": "B", "qty": 1, "price": 1}])
     lake = write_lake(tmp_path / "output", [Batch([order("o-1", -1), bad])])
     assert check_deeply(lake)["raw_rejects"].ok
-    lake.quarantine_file(batch_id(0)).write_bytes(b"")
+    (lake.root / "quarantine" / f"{batch_id(0)}.ndjson").write_bytes(b"")
     outcomes = check_deeply(lake)
     assert not outcomes["quarantine_files"].ok
     assert [tuple(row.values()) for row in outcomes["raw_rejects"].samples] == [
@@ -223,7 +223,7 @@ def write_with(context: RunContext, record: bytes, **options: Any) -> None:
     """Commit a batch whose one page holds a good order and these bytes."""
     batch = write_lake_batch(context, [order("stays", 1), Raw('"here"')], **options)
     marker = read_marker(context.lake, batch)
-    path = context.lake.raw / batch / page_name(1)
+    path = context.lake.root / "raw" / batch / page_name(1)
     body = path.read_bytes().replace(b'"here"', record)
     path.write_bytes(body)
     entry = msgspec.structs.replace(marker.pages[0], sha256=hashlib.sha256(body).hexdigest(), bytes=len(body))
@@ -262,7 +262,7 @@ def test_an_order_that_left_is_in_curated_no_more(tmp_path: Path, gone: object) 
     files = {name: write_file(lake, name, body) for name, body in fold([Batch([stays, leaves])]).items()}
     manifest = read_manifest(lake)
     assert manifest is not None
-    lake.manifest.write_bytes(encode_manifest(msgspec.structs.replace(manifest, files=files)))
+    (lake.root / "curated/_manifest.json").write_bytes(encode_manifest(msgspec.structs.replace(manifest, files=files)))
     failed = check_deeply(lake)["raw_orders"]
     assert [(row["order_id"], row["problem"]) for row in failed.samples] == [("leaves", "gone in raw")]
 
@@ -277,7 +277,7 @@ def test_a_reference_file_of_raw_that_is_gone_or_damaged_is_a_failed_check(
             write_lake_batch(context, [order(f"o-{number}", 1)], users=users)
         run(context)
         assert check_deeply(context.lake)["raw_readable"].ok
-        corrupt(next(context.lake.references.iterdir()))
+        corrupt(next((context.lake.root / "raw/reference").iterdir()))
         outcome = check_deeply(context.lake)["raw_readable"]
     assert (outcome.ok, outcome.offending, outcome.samples[0]["reference"]) == (False, 1, "users.csv")
 
@@ -285,7 +285,7 @@ def test_a_reference_file_of_raw_that_is_gone_or_damaged_is_a_failed_check(
 @pytest.mark.parametrize("name", ["batch.json", page_name(1)])
 def test_damaged_raw_is_a_failed_check(tmp_path: Path, name: str) -> None:
     lake = write_lake(tmp_path / "output", [Batch([order("o-1", 1), order("o-2", 1)])])
-    (lake.raw / batch_id(0) / name).write_bytes(b"{}")
+    (lake.root / "raw" / batch_id(0) / name).write_bytes(b"{}")
     outcome = check_deeply(lake)["raw_readable"]
     assert (outcome.ok, outcome.offending, outcome.samples[0]["batch"]) == (False, 1, batch_id(0))
 

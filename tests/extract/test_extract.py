@@ -33,7 +33,7 @@ from ordersetl.results import ExtractResult
 from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
-from ordersetl.storage.local import Disk, Step
+from ordersetl.storage.disk import Disk, Step
 from ordersetl.storage.lock import acquire_lock
 
 ORIGIN = Origin("generic", "http://shop.test")
@@ -104,7 +104,7 @@ def extract(
     root.mkdir(parents=True, exist_ok=True)
     known = Settings(output=root, **{"max_retries": 0, **settings})
     runtime = runtime or Runtime(now=lambda: at)
-    with acquire_lock(lake.lock, disk=lake.disk) as lock, open_http(known, httpx.MockTransport(api)) as http:
+    with acquire_lock(lake.root / ".lock", disk=lake.disk) as lock, open_http(known, httpx.MockTransport(api)) as http:
         client = OrdersClient(http, known, sleep=lambda _: None, now=runtime.now)
         context = RunContext(lake, known, lock, SerialExecutor(), runtime, threads or SerialExecutor())
         return extract_orders(context, client, origin, window, references)
@@ -244,7 +244,7 @@ def test_reference_files_are_kept_once_by_content(tmp_path: Path) -> None:
     entries = [raw.read_marker(lake, batch).references["users"] for batch in (first.batch, second.batch)]
     assert [entry.name for entry in entries] == ["users.csv", "other-name.csv"]
     assert {raw.read_reference(lake, entry) for entry in entries} == {USERS.body}
-    assert [path.name for path in lake.references.iterdir()] == [f"{entries[0].sha256}.csv"]
+    assert [path.name for path in (lake.root / "raw/reference").iterdir()] == [f"{entries[0].sha256}.csv"]
 
 
 def test_progress_knows_the_total_at_the_last_page(tmp_path: Path) -> None:

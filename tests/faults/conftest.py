@@ -11,11 +11,11 @@ from fault_cases import Stage
 from faulty import FaultyDisk
 from shop_story import NOW, Shop, readers_files
 
-from ordersetl.storage.local import Step
+from ordersetl.storage.disk import Step
 
 
 @dataclass(frozen=True)
-class Story:
+class Scenario:
     """Outputs that hold the first chapter, and both; the steps of the second chapter's run."""
 
     first: Path
@@ -24,30 +24,30 @@ class Story:
 
 
 @pytest.fixture(scope="session")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    folder = tmp_path_factory.mktemp("story")
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Scenario:
+    folder = tmp_path_factory.mktemp("scenario")
     Shop(folder / "files", chapter=1).run(folder / "first", FaultyDisk(), NOW - timedelta(days=1))
     shutil.copytree(folder / "first", folder / "both")
     disk = FaultyDisk()
     Shop(folder / "files").run(folder / "both", disk)
-    return Story(folder / "first", folder / "both", disk.steps)
+    return Scenario(folder / "first", folder / "both", disk.steps)
 
 
 @pytest.fixture(scope="session")
-def stage(story: Story) -> Stage:
-    return Stage(story.first, readers_files(story.first), readers_files(story.both))
+def stage(scenario: Scenario) -> Stage:
+    return Stage(scenario.first, readers_files(scenario.first), readers_files(scenario.both))
 
 
 @pytest.fixture(scope="session")
-def loaded(story: Story) -> Path:
+def loaded(scenario: Scenario) -> Path:
     """An output that holds both chapters; for copying."""
-    return story.both
+    return scenario.both
 
 
 @pytest.fixture(scope="session")
-def steps(story: Story) -> list[Step]:
+def steps(scenario: Scenario) -> list[Step]:
     """The durable steps of a run of the second chapter that meets no fault."""
-    return story.steps
+    return scenario.steps
 
 
 @pytest.fixture(scope="session")

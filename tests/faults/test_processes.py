@@ -102,16 +102,16 @@ def running(*arguments: object, cwd: Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def test_killed_at_any_moment(tmp_path: Path, shop: Shop, stage: Stage) -> None:
+def test_killed_at_any_time(tmp_path: Path, shop: Shop, stage: Stage) -> None:
     first_chapter(tmp_path, stage)
-    moments = random.Random(20250823)
+    delays = random.Random(20250823)
     with open_shop(shop) as (_, arguments):
         for kill in range(5):
             with started(tmp_path, *arguments) as (process, users):
                 users.write((shop.folder / "users.csv").read_bytes())
                 users.close()
                 with suppress(subprocess.TimeoutExpired):
-                    process.wait(timeout=moments.uniform(0.0, 0.1 * (kill + 1)))
+                    process.wait(timeout=delays.uniform(0.0, 0.1 * (kill + 1)))
             found = readers_files(tmp_path / "output").items()
             assert all(data in {stage.before.get(file), stage.after.get(file)} for file, data in found)
         assert ordersetl(*arguments, cwd=tmp_path).code == 0
@@ -150,17 +150,17 @@ def test_of_six_writers_one_writes_and_the_others_say_who(tmp_path: Path, shop: 
     with open_shop(shop, at=1) as (gate, arguments), ThreadPoolExecutor(6) as pool:
         processes = [start(*arguments, cwd=tmp_path) for _ in range(6)]
         ending = {pool.submit(process.communicate): process for process in processes}
-        refused: list[tuple[int, str]] = []
+        failed: list[tuple[int, str]] = []
         for done in as_completed(ending):
-            if len(refused) == 5:
+            if len(failed) == 5:
                 assert ending[done].returncode == 0
                 break
-            refused.append((ending[done].returncode, done.result()[1]))
-            if len(refused) == 5:
+            failed.append((ending[done].returncode, done.result()[1]))
+            if len(failed) == 5:
                 gate.go.set()
         winner = next(process.pid for process in processes if process.returncode == 0)
-    assert [code for code, _ in refused] == [5] * 5
-    for _, err in refused:
+    assert [code for code, _ in failed] == [5] * 5
+    for _, err in failed:
         said = " ".join(err.split())
         assert f"process {winner} on {socket.gethostname()}, since 20" in said
     assert_right(tmp_path, stage.after)
@@ -231,7 +231,7 @@ def test_a_paused_writer_that_was_overtaken_commits_nothing(tmp_path: Path, shop
 
 
 def test_orders_of_the_second_chapter_alone_are_fetched(tmp_path: Path, stage: Stage) -> None:
-    # the story's own clock: what the sweeps rely on
+    # the scenario's own clock: what the sweeps rely on
     output = tmp_path / "output"
     shutil.copytree(stage.folder, output)
     result = Shop(tmp_path / "files").run(output, FaultyDisk(), NOW + timedelta(minutes=1))

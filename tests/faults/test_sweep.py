@@ -9,7 +9,7 @@ import pytest
 from fault_cases import Stage, one_fault, power_loss, power_loss_later, two_faults
 from faulty import DIES, FAULTS, REFUSES
 
-from ordersetl.storage.local import Operation, Step
+from ordersetl.storage.disk import Operation, Step
 
 
 def sweep(
@@ -30,7 +30,7 @@ def test_the_run_takes_every_kind_of_step(steps: list[Step], stage: Stage, capsy
     assert sum(stage.before.get(file) not in {None, data} for file, data in stage.after.items()) > 4
 
 
-def test_a_death_anywhere_is_healed(workers: ProcessPoolExecutor, stage: Stage, steps: list[Step]) -> None:
+def test_a_death_anywhere_is_repaired(workers: ProcessPoolExecutor, stage: Stage, steps: list[Step]) -> None:
     # right before a step is right after the one before it: nothing but steps changes the disk
     cases = [(stage, 1, "before"), *((stage, n, "after") for n in range(1, len(steps) + 1))]
     parts = {"write", "remove_tree"}
@@ -39,13 +39,13 @@ def test_a_death_anywhere_is_healed(workers: ProcessPoolExecutor, stage: Stage, 
 
 
 @pytest.mark.parametrize("fault", REFUSES)
-def test_a_refusal_anywhere_is_said_and_healed(
+def test_a_refusal_anywhere_is_reported_and_repaired(
     workers: ProcessPoolExecutor, stage: Stage, steps: list[Step], fault: str
 ) -> None:
     assert sweep(workers, one_fault, ((stage, n, fault) for n in range(1, len(steps) + 1))) == []
 
 
-def test_a_second_fault_during_the_recovery_is_healed(
+def test_a_second_fault_during_the_recovery_is_repaired(
     workers: ProcessPoolExecutor, stage: Stage, steps: list[Step]
 ) -> None:
     cases = (
@@ -56,7 +56,7 @@ def test_a_second_fault_during_the_recovery_is_healed(
 
 
 @pytest.mark.parametrize("loss", ["all", "some"])
-def test_a_power_failure_anywhere_is_healed(
+def test_a_power_failure_anywhere_is_repaired(
     workers: ProcessPoolExecutor, stage: Stage, steps: list[Step], loss: str
 ) -> None:
     cases: list[tuple[object, ...]] = [(stage, n, loss) for n in range(1, len(steps) + 1)]
@@ -67,7 +67,7 @@ def test_a_power_failure_anywhere_is_healed(
     assert sweep(workers, power_loss, cases) == []
 
 
-def test_a_power_failure_during_the_recovery_is_healed(
+def test_a_power_failure_during_the_recovery_is_repaired(
     workers: ProcessPoolExecutor, stage: Stage, steps: list[Step]
 ) -> None:
     cases = ((stage, n, 1 + 11 * n % 53, ("all", "some")[n % 2]) for n in range(1, len(steps) + 1))

@@ -25,7 +25,7 @@ SECRET = b"order_id,sku\nnobody's,business\n"
 
 
 @dataclass(frozen=True)
-class Site:
+class Setup:
     """An output that holds both chapters, and a file outside it."""
 
     shop: Shop
@@ -52,13 +52,13 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path, stage: Stage, loaded: Path) -> Site:
+def setup(tmp_path: Path, stage: Stage, loaded: Path) -> Setup:
     output, outside = tmp_path / "output", tmp_path / "outside"
     shutil.copytree(loaded, output)
     shop = Shop(tmp_path / "files")
     outside.mkdir()
     (outside / "fact_order.csv").write_bytes(SECRET)
-    return Site(shop, output, outside, stage.after)
+    return Setup(shop, output, outside, stage.after)
 
 
 def delete(path: Path, outside: Path) -> None:
@@ -101,9 +101,9 @@ def put_link(path: Path, outside: Path) -> None:
     path.symlink_to(outside / "fact_order.csv")
 
 
-Wound = Callable[[Path, Path], None]
-WOUNDS: tuple[Wound, ...] = (delete, cut, empty, flip_bit, put_folder, put_link, put_pipe)
-wounds = pytest.mark.parametrize("wound", WOUNDS, ids=lambda wound: wound.__name__)
+Corruption = Callable[[Path, Path], None]
+CORRUPTIONS: tuple[Corruption, ...] = (delete, cut, empty, flip_bit, put_folder, put_link, put_pipe)
+corruptions = pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corruption: corruption.__name__)
 
 DERIVED = {
     "staged_parquet": "staged/*/lines-*.parquet",
@@ -119,31 +119,31 @@ DERIVED = {
 }
 
 
-@wounds
+@corruptions
 @pytest.mark.parametrize("kind", DERIVED)
-def test_what_is_derived_is_healed_by_the_next_load(site: Site, kind: str, wound: Wound) -> None:
-    wound(site.find(DERIVED[kind]), site.outside)
-    site.shop.load(site.output, FaultyDisk(), LATER)
-    site.assert_right()
+def test_what_is_derived_is_repaired_by_the_next_load(setup: Setup, kind: str, corruption: Corruption) -> None:
+    corruption(setup.find(DERIVED[kind]), setup.outside)
+    setup.shop.load(setup.output, FaultyDisk(), LATER)
+    setup.assert_right()
 
 
 @pytest.mark.parametrize("kind", ["partition", "dimension", "quarantine", "index"])
-def test_a_change_that_keeps_size_and_time_is_found_by_verify(site: Site, kind: str) -> None:
-    path = site.find(DERIVED[kind])
+def test_a_change_that_keeps_size_and_time_is_found_by_verify(setup: Setup, kind: str) -> None:
+    path = setup.find(DERIVED[kind])
     before = path.stat()
-    flip_bit(path, site.outside)
+    flip_bit(path, setup.outside)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    site.shop.load(site.output, FaultyDisk(), LATER, verify=True)
-    site.assert_right()
+    setup.shop.load(setup.output, FaultyDisk(), LATER, verify=True)
+    setup.assert_right()
 
 
-def test_a_dimension_is_never_built_upon_unproven(site: Site) -> None:
-    path = site.output / "curated" / "dim_user.csv"
+def test_a_dimension_is_never_built_upon_unverified(setup: Setup) -> None:
+    path = setup.output / "curated" / "dim_user.csv"
     before = path.stat()
-    flip_bit(path, site.outside)
+    flip_bit(path, setup.outside)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    site.run(full=True)
-    site.assert_right()
+    setup.run(full=True)
+    setup.assert_right()
 
 
 RAW = {
@@ -153,159 +153,164 @@ RAW = {
 }
 
 
-def find_raw(site: Site, kind: str) -> Path:
-    users = hashlib.sha256((site.shop.folder / "users.csv").read_bytes()).hexdigest()
-    return site.find(RAW[kind].format(users=users))
+def find_raw(setup: Setup, kind: str) -> Path:
+    users = hashlib.sha256((setup.shop.folder / "users.csv").read_bytes()).hexdigest()
+    return setup.find(RAW[kind].format(users=users))
 
 
-@wounds
+@corruptions
 @pytest.mark.parametrize("kind", RAW)
-def test_raw_is_not_needed_for_what_is_loaded(site: Site, kind: str, wound: Wound) -> None:
-    path = find_raw(site, kind)
-    wound(path, site.outside)
-    site.shop.load(site.output, FaultyDisk(), LATER)
-    assert readers_files(site.output) == site.expected
-    failed = [outcome.name for outcome in pipeline.check(site.shop.settings(site.output)).outcomes if not outcome.ok]
-    assert failed == (["raw_batches"] if (kind, wound) == ("marker", delete) else [])  # without it there is no batch
-    site.assert_outside_untouched()
+def test_raw_is_not_needed_for_what_is_loaded(setup: Setup, kind: str, corruption: Corruption) -> None:
+    path = find_raw(setup, kind)
+    corruption(path, setup.outside)
+    setup.shop.load(setup.output, FaultyDisk(), LATER)
+    assert readers_files(setup.output) == setup.expected
+    failed = [outcome.name for outcome in pipeline.check(setup.shop.settings(setup.output)).outcomes if not outcome.ok]
+    assert failed == (
+        ["raw_batches"] if (kind, corruption) == ("marker", delete) else []
+    )  # without it there is no batch
+    setup.assert_outside_untouched()
 
 
-@wounds
+@corruptions
 @pytest.mark.parametrize("kind", RAW)
-def test_damaged_raw_is_named_where_it_is_needed(site: Site, kind: str, wound: Wound) -> None:
-    path = find_raw(site, kind)
-    shutil.rmtree(site.output / "staged")
-    shutil.rmtree(site.output / "curated")
-    wound(path, site.outside)
-    if (kind, wound) == ("marker", delete):  # then the batch is an unfinished one, and the next run goes on with it
-        site.shop.load(site.output, FaultyDisk(), LATER)
+def test_damaged_raw_is_named_where_it_is_needed(setup: Setup, kind: str, corruption: Corruption) -> None:
+    path = find_raw(setup, kind)
+    shutil.rmtree(setup.output / "staged")
+    shutil.rmtree(setup.output / "curated")
+    corruption(path, setup.outside)
+    if (kind, corruption) == (
+        "marker",
+        delete,
+    ):  # then the batch is an unfinished one, and the next run goes on with it
+        setup.shop.load(setup.output, FaultyDisk(), LATER)
     else:
         with pytest.raises(StorageError, match=re.escape(str(path))) as caught:
-            site.shop.load(site.output, FaultyDisk(), LATER)
+            setup.shop.load(setup.output, FaultyDisk(), LATER)
         assert caught.value.hint
-        assert readers_files(site.output) == {}
-    site.assert_outside_untouched()
+        assert readers_files(setup.output) == {}
+    setup.assert_outside_untouched()
     # what the hint says: move it away, and fetch it again
-    if kind != "reference" and (kind, wound) != ("marker", delete):
-        shutil.move(path.parent, site.output.parent / "moved")
-    elif path.is_dir() and wound is put_folder:
-        shutil.move(path, site.output.parent / "moved")
-    site.run(full=True)
-    site.assert_right()
+    if kind != "reference" and (kind, corruption) != ("marker", delete):
+        shutil.move(path.parent, setup.output.parent / "moved")
+    elif path.is_dir() and corruption is put_folder:
+        shutil.move(path, setup.output.parent / "moved")
+    setup.run(full=True)
+    setup.assert_right()
 
 
-def die_with_pending(site: Site) -> Site:
-    """The same site as a load leaves it that dies when the first partition after the commit point is in place."""
-    dry, broken = site.output.parent / "dry", site.output.parent / "broken"
+def die_with_pending(setup: Setup) -> Setup:
+    """The same setup as a load leaves it that dies when the first partition after the commit point is in place."""
+    dry, broken = setup.output.parent / "dry", setup.output.parent / "broken"
     disk = FaultyDisk()
     for copy in (dry, broken):
-        shutil.copytree(site.output, copy)
+        shutil.copytree(setup.output, copy)
         shutil.rmtree(copy / "curated")
-    site.shop.load(dry, disk, LATER)
+    setup.shop.load(dry, disk, LATER)
     point = next(n for n, step in enumerate(disk.steps, 1) if step.path.name == "_pending.json")
     last = next(n for n, step in enumerate(disk.steps[point:], point + 1) if step.path.name == FACT_FILE)
     with pytest.raises(Died):
-        site.shop.load(broken, FaultyDisk(last, "after"), LATER)
+        setup.shop.load(broken, FaultyDisk(last, "after"), LATER)
     assert (broken / "curated" / "_pending.json").exists()
-    return Site(site.shop, broken, site.outside, site.expected)
+    return Setup(setup.shop, broken, setup.outside, setup.expected)
 
 
-@wounds
-def test_a_pending_manifest_that_was_tampered_with(site: Site, wound: Wound) -> None:
-    broken = die_with_pending(site)
-    wound(broken.output / "curated" / "_pending.json", site.outside)
+@corruptions
+def test_a_pending_manifest_that_was_tampered_with(setup: Setup, corruption: Corruption) -> None:
+    broken = die_with_pending(setup)
+    corruption(broken.output / "curated" / "_pending.json", setup.outside)
     broken.run()
     broken.assert_right()
 
 
-@pytest.mark.parametrize("wound", [delete, cut, empty, flip_bit], ids=lambda wound: wound.__name__)
-def test_the_lock_file_may_be_tampered_with_between_runs(site: Site, wound: Wound) -> None:
-    wound(site.output / ".lock", site.outside)
-    site.run(full=True)
-    site.assert_right()
+@pytest.mark.parametrize("corruption", [delete, cut, empty, flip_bit], ids=lambda corruption: corruption.__name__)
+def test_the_lock_file_may_be_tampered_with_between_runs(setup: Setup, corruption: Corruption) -> None:
+    corruption(setup.output / ".lock", setup.outside)
+    setup.run(full=True)
+    setup.assert_right()
 
 
-@pytest.mark.parametrize("wound", [put_folder, put_link], ids=lambda wound: wound.__name__)
-def test_a_lock_file_that_is_none_is_named(site: Site, wound: Wound) -> None:
-    wound(site.output / ".lock", site.outside)
+@pytest.mark.parametrize("corruption", [put_folder, put_link], ids=lambda corruption: corruption.__name__)
+def test_a_lock_file_that_is_none_is_named(setup: Setup, corruption: Corruption) -> None:
+    corruption(setup.output / ".lock", setup.outside)
     with pytest.raises(StorageError, match=r"\.lock") as caught:
-        site.run()
+        setup.run()
     assert caught.value.hint
-    site.assert_outside_untouched()
+    setup.assert_outside_untouched()
 
 
-def test_a_lock_file_deleted_while_it_is_held(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_file_deleted_while_it_is_held(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     finish = Commit.finish
 
     def lose_lock(commit: Commit, following: object, **named: object) -> None:
-        (site.output / ".lock").unlink()
+        (setup.output / ".lock").unlink()
         finish(commit, following, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Commit, "finish", lose_lock)
-    shutil.rmtree(site.output / "curated" / "dt=2025-08-21")
-    kept = readers_files(site.output)
+    shutil.rmtree(setup.output / "curated" / "dt=2025-08-21")
+    kept = readers_files(setup.output)
     with pytest.raises(LockedError, match="deleted or replaced"):
-        site.run(full=True)
-    assert readers_files(site.output) == kept
+        setup.run(full=True)
+    assert readers_files(setup.output) == kept
     monkeypatch.undo()
-    site.run()
-    site.assert_right()
+    setup.run()
+    setup.assert_right()
 
 
 @pytest.mark.parametrize("folder", ["raw", "raw/reference", "staged", "quarantine", "curated", "index", "runs"])
 @pytest.mark.parametrize("kind", ["link", "file"])
-def test_a_top_folder_that_is_none_is_named_and_left_alone(site: Site, folder: str, kind: str) -> None:
-    path = site.output / folder
-    shutil.move(path, site.output.parent / "moved")
+def test_a_top_folder_that_is_none_is_named_and_left_alone(setup: Setup, folder: str, kind: str) -> None:
+    path = setup.output / folder
+    shutil.move(path, setup.output.parent / "moved")
     if kind == "link":
-        path.symlink_to(site.outside)
+        path.symlink_to(setup.outside)
     else:
         path.write_text("not a folder")
     with pytest.raises(StorageError, match="must be a folder of its own") as caught:
-        site.run()
+        setup.run()
     assert str(path) in caught.value.message
-    site.assert_outside_untouched()
+    setup.assert_outside_untouched()
     path.unlink()
-    shutil.move(site.output.parent / "moved", path)
-    site.run()
-    site.assert_right()
+    shutil.move(setup.output.parent / "moved", path)
+    setup.run()
+    setup.assert_right()
 
 
 FOLDERS = ["curated/dt=2025-08-21", "staged/*", "raw/2*", "curated/_staging", "curated/_damaged"]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_a_folder_replaced_by_a_link_is_never_written_through(site: Site, folder: str) -> None:
-    found = sorted(site.output.glob(folder))
-    path = found[0] if found else site.output / folder
+def test_a_folder_replaced_by_a_link_is_never_written_through(setup: Setup, folder: str) -> None:
+    found = sorted(setup.output.glob(folder))
+    path = found[0] if found else setup.output / folder
     if found:
-        shutil.move(path, site.output.parent / "moved")
-    path.symlink_to(site.outside)
-    (site.output / "curated" / "dim_user.csv").unlink()  # there is something to heal
+        shutil.move(path, setup.output.parent / "moved")
+    path.symlink_to(setup.outside)
+    (setup.output / "curated" / "dim_user.csv").unlink()  # there is something to repair
     if folder.startswith(("raw", "curated/_damaged")):
         with suppress(OrdersetlError):
-            site.run(full=True)
-        site.assert_outside_untouched()
+            setup.run(full=True)
+        setup.assert_outside_untouched()
         path.unlink(missing_ok=True)
         if folder.startswith("raw"):
-            shutil.move(site.output.parent / "moved", path)
-    site.run(full=True)
-    site.assert_right()
+            shutil.move(setup.output.parent / "moved", path)
+    setup.run(full=True)
+    setup.assert_right()
 
 
 @pytest.mark.parametrize("kind", ["link", "file"])
-def test_a_partition_folder_replaced_while_a_commit_was_pending(site: Site, kind: str) -> None:
-    broken = die_with_pending(site)
+def test_a_partition_folder_replaced_while_a_commit_was_pending(setup: Setup, kind: str) -> None:
+    broken = die_with_pending(setup)
     path = broken.output / "curated" / "dt=2025-08-26"
     shutil.rmtree(path, ignore_errors=True)
-    path.symlink_to(site.outside) if kind == "link" else path.write_text("not a folder")
+    path.symlink_to(setup.outside) if kind == "link" else path.write_text("not a folder")
     broken.run()
     broken.assert_right()
 
 
 @pytest.mark.parametrize("name", ["_manifest.json", "dim_user.csv", "dt=2025-08-26/fact_order.csv"])
-def test_a_folder_put_in_the_way_while_a_commit_was_pending(site: Site, name: str) -> None:
-    broken = die_with_pending(site)
+def test_a_folder_put_in_the_way_while_a_commit_was_pending(setup: Setup, name: str) -> None:
+    broken = die_with_pending(setup)
     path = broken.output / "curated" / name
     path.unlink(missing_ok=True)
     (path / "inside").mkdir(parents=True)
@@ -314,11 +319,11 @@ def test_a_folder_put_in_the_way_while_a_commit_was_pending(site: Site, name: st
 
 
 @pytest.mark.parametrize("command", ["run", "load", "transform"])
-def test_raw_that_is_gone_is_said_by_every_command(site: Site, command: str, caplog: pytest.LogCaptureFixture) -> None:
-    shutil.rmtree(site.output / "raw")
-    settings, runtime = site.shop.settings(site.output), site.shop.runtime(FaultyDisk(), LATER)
+def test_missing_raw_is_reported_by_every_command(setup: Setup, command: str, caplog: pytest.LogCaptureFixture) -> None:
+    shutil.rmtree(setup.output / "raw")
+    settings, runtime = setup.shop.settings(setup.output), setup.shop.runtime(FaultyDisk(), LATER)
     result = getattr(pipeline, command)(settings, runtime=runtime)
-    said = f"2 of 2 batches that curated holds are no longer in {site.output / 'raw'}"
+    said = f"2 of 2 batches that curated holds are no longer in {setup.output / 'raw'}"
     assert said in caplog.text
     if command == "run":
         assert [warning.partition(", the first")[0] for warning in result.warnings] == [
@@ -328,21 +333,21 @@ def test_raw_that_is_gone_is_said_by_every_command(site: Site, command: str, cap
     assert failed == ["raw_batches"]
 
 
-def test_an_output_that_is_a_link_to_a_data_disk_works(site: Site) -> None:
-    shutil.move(site.output, site.output.parent / "disk")
-    site.output.symlink_to(site.output.parent / "disk")
-    shutil.rmtree(site.output / "curated")
-    site.run(full=True)
-    site.assert_right()
+def test_an_output_that_is_a_link_to_a_data_disk_works(setup: Setup) -> None:
+    shutil.move(setup.output, setup.output.parent / "disk")
+    setup.output.symlink_to(setup.output.parent / "disk")
+    shutil.rmtree(setup.output / "curated")
+    setup.run(full=True)
+    setup.assert_right()
 
 
-def test_strays_are_reported_and_left_alone(site: Site) -> None:
-    strays = ["notes.csv", "dt=2025-08-21/copy.csv", "dt=2024-01-01/fact_order.csv"]
-    for stray in strays:
-        (site.output / "curated" / stray).parent.mkdir(exist_ok=True)
-        (site.output / "curated" / stray).write_bytes(SECRET)
-    site.shop.load(site.output, FaultyDisk(), LATER)
-    result = pipeline.check(site.shop.settings(site.output))
+def test_orphan_files_are_reported_and_left_alone(setup: Setup) -> None:
+    orphans = ["notes.csv", "dt=2025-08-21/copy.csv", "dt=2024-01-01/fact_order.csv"]
+    for orphan in orphans:
+        (setup.output / "curated" / orphan).parent.mkdir(exist_ok=True)
+        (setup.output / "curated" / orphan).write_bytes(SECRET)
+    setup.shop.load(setup.output, FaultyDisk(), LATER)
+    result = pipeline.check(setup.shop.settings(setup.output))
     found = next(outcome for outcome in result.outcomes if outcome.name == "stray_files")
     assert [row["file"] for row in found.samples] == ["dt=2024-01-01/", "dt=2025-08-21/copy.csv", "notes.csv"]
-    assert all((site.output / "curated" / stray).read_bytes() == SECRET for stray in strays)
+    assert all((setup.output / "curated" / orphan).read_bytes() == SECRET for orphan in orphans)

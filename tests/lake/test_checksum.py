@@ -38,11 +38,11 @@ def test_no_cut_goes_unnoticed(at: int) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"null\n", encode_record(Record("a")) + b"\n", b'{"digest": "0"}'])
-def test_what_was_never_sealed_is_refused(data: bytes) -> None:
+def test_what_was_never_encoded_is_refused(data: bytes) -> None:
     with pytest.raises(CorruptedError):
         decode_record(data, Record)
 
 
-def test_a_seal_of_another_kind_is_refused() -> None:
+def test_a_record_of_another_kind_is_refused() -> None:
     with pytest.raises(CorruptedError, match="unknown form"):
         decode_record(encode_record(Record("a", 1)), Other)

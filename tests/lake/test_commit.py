@@ -8,7 +8,7 @@ from ordersetl.errors import LockedError
 from ordersetl.lake.commit import Commit, recover, staged_name
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
-from ordersetl.storage.local import temporary_path
+from ordersetl.storage.disk import temporary_path
 from ordersetl.storage.lock import Lock, acquire_lock
 
 FIRST, SECOND, THIRD = (f"dt=2025-08-2{day}/fact_order.csv" for day in range(3))
@@ -21,7 +21,7 @@ def lake(tmp_path: Path) -> Lake:
 
 @pytest.fixture
 def lock(lake: Lake) -> Iterator[Lock]:
-    with acquire_lock(lake.lock, disk=lake.disk) as lock:
+    with acquire_lock(lake.root / ".lock", disk=lake.disk) as lock:
         yield lock
 
 
@@ -34,7 +34,10 @@ def commit(lake: Lake, lock: Lock, files: dict[str, bytes]) -> None:
 
 
 def found(lake: Lake) -> dict[str, bytes]:
-    return {p.relative_to(lake.curated).as_posix(): p.read_bytes() for p in sorted(lake.curated.rglob("*.csv"))}
+    return {
+        p.relative_to(lake.root / "curated").as_posix(): p.read_bytes()
+        for p in sorted((lake.root / "curated").rglob("*.csv"))
+    }
 
 
 def test_a_commit_replaces_adds_and_removes(lake: Lake, lock: Lock) -> None:
@@ -44,7 +47,11 @@ def test_a_commit_replaces_adds_and_removes(lake: Lake, lock: Lock) -> None:
     manifest = read_manifest(lake)
     assert manifest is not None
     assert (set(manifest.files), manifest.removed) == ({SECOND, THIRD}, (FIRST,))
-    assert sorted(path.name for path in lake.curated.iterdir()) == ["_manifest.json", "dt=2025-08-21", "dt=2025-08-22"]
+    assert sorted(path.name for path in (lake.root / "curated").iterdir()) == [
+        "_manifest.json",
+        "dt=2025-08-21",
+        "dt=2025-08-22",
+    ]
 
 
 def test_staged_names_escape_every_glob() -> None:
@@ -59,19 +66,19 @@ def test_20_two_attempts_at_one_file_never_write_into_one(lake: Lake, lock: Lock
     written = [step.path.name for step in disk.steps if step.operation == "write"]
     assert len(set(written)) == 2
     assert not any(name.endswith((".csv", ".new")) for name in written)
-    assert [path.name for path in lake.staging.iterdir()] == [staged_name(FIRST)]
+    assert [path.name for path in (lake.root / "curated/_staging").iterdir()] == [staged_name(FIRST)]
 
 
 def test_without_the_lock_nothing_is_staged_or_committed(lake: Lake, lock: Lock) -> None:
     under_way = Commit(lake, lock)
     under_way.stage(FIRST, b"1")
-    lake.lock.unlink()
+    (lake.root / ".lock").unlink()
     with pytest.raises(LockedError):
         under_way.stage(SECOND, b"2")
     with pytest.raises(LockedError):
         under_way.finish(Manifest())
     assert found(lake) == {}
-    assert not lake.pending.exists()
+    assert not (lake.root / "curated/_pending.json").exists()
 
 
 def test_recovery_at_every_step_gives_the_old_or_the_new_state(lake: Lake, lock: Lock) -> None:
@@ -85,7 +92,7 @@ def test_recovery_at_every_step_gives_the_old_or_the_new_state(lake: Lake, lock:
             recover(lake)
         states.append(SECOND in found(lake) and found(lake)[SECOND] == b"new")
         assert found(lake) == ({SECOND: b"new", THIRD: b"3"} if states[-1] else {FIRST: b"1", SECOND: b"2"})
-        assert not lake.staging.exists()
+        assert not (lake.root / "curated/_staging").exists()
         if not disk.dead:
             break
     assert states == sorted(states)  # before the commit point the old state, after it the new one
@@ -93,10 +100,10 @@ def test_recovery_at_every_step_gives_the_old_or_the_new_state(lake: Lake, lock:
     assert len(states) > 15
 
 
-def test_recovery_is_told(lake: Lake, lock: Lock) -> None:
+def test_recovery_is_reported(lake: Lake, lock: Lock) -> None:
     commit(lake, lock, {FIRST: b"1"})
     assert recover(lake) is False
-    lake.manifest.rename(lake.pending)
+    (lake.root / "curated/_manifest.json").rename(lake.root / "curated/_pending.json")
     assert recover(lake) is True
     assert found(lake) == {FIRST: b"1"}
 
@@ -105,7 +112,7 @@ def test_removals_need_no_manifest_before(lake: Lake, lock: Lock) -> None:
     commit(lake, lock, {FIRST: b"1", SECOND: b"2"})
     with pytest.raises(Died):
         _commit_and_die(lake, lock, {SECOND: b"2"})
-    lake.manifest.write_bytes(b"damaged")
+    (lake.root / "curated/_manifest.json").write_bytes(b"damaged")
     assert recover(lake) is True
     assert found(lake) == {SECOND: b"2"}
 
@@ -121,7 +128,7 @@ def _dies_pending(lake: Lake, lock: Lock, files: dict[str, bytes], n: int) -> bo
     try:
         commit(Lake(lake.root, FaultyDisk(n, "after")), lock, files)
     except Died:
-        return lake.pending.exists()
+        return (lake.root / "curated/_pending.json").exists()
     raise AssertionError("there was no pending manifest")
 
 
@@ -130,11 +137,11 @@ def test_a_staging_folder_that_is_a_link_is_not_followed(lake: Lake, lock: Lock,
     outside = tmp_path / "elsewhere"
     outside.mkdir()
     (outside / staged_name(FIRST)).write_bytes(b"1")
-    lake.manifest.rename(lake.pending)
-    lake.staging.symlink_to(outside)
+    (lake.root / "curated/_manifest.json").rename(lake.root / "curated/_pending.json")
+    (lake.root / "curated/_staging").symlink_to(outside)
     recover(lake)
     assert (outside / staged_name(FIRST)).read_bytes() == b"1"
-    assert not lake.staging.is_symlink()
+    assert not (lake.root / "curated/_staging").is_symlink()
 
 
 def test_temporary_files_of_all_kinds_are_removed(lake: Lake, lock: Lock) -> None:
@@ -142,17 +149,17 @@ def test_temporary_files_of_all_kinds_are_removed(lake: Lake, lock: Lock) -> Non
     left = [
         temporary_path(path)
         for path in (
-            lake.pending,
-            lake.runs / "r.json",
-            lake.quarantine_file("b"),
-            lake.references / "r.csv",
-            lake.index / "i.arrow",
+            lake.root / "curated/_pending.json",
+            lake.root / "runs" / "r.json",
+            lake.root / "quarantine" / "b.ndjson",
+            lake.root / "raw/reference" / "r.csv",
+            lake.root / "index" / "i.arrow",
         )
     ]
     for path in left:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    (lake.runs / "r.json").touch()
+    (lake.root / "runs" / "r.json").touch()
     recover(lake)
     assert not any(path.exists() for path in left)
-    assert (lake.runs / "r.json").exists()
+    assert (lake.root / "runs" / "r.json").exists()

@@ -64,7 +64,7 @@ def test_finds_exactly_what_was_added(
 
 def test_nothing_added_is_nothing_written(lake: Lake) -> None:
     assert add_segment(lake, (), frame(set())) == ()
-    assert not lake.index.exists()
+    assert not (lake.root / "index").exists()
 
 
 def test_few_segments_stand_for_many_batches(lake: Lake) -> None:
@@ -86,7 +86,7 @@ def test_what_the_current_manifest_lists_stays_until_the_next_is_committed(lake:
 
 def test_damage_is_found(lake: Lake) -> None:
     entries = add_segment(lake, (), frame({(n, DAY) for n in range(100)}))
-    path = lake.index / entries[0].name
+    path = lake.root / "index" / entries[0].name
     body = path.read_bytes()
     spoil(path)
     assert are_valid(lake, entries, verify=False)

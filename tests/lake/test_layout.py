@@ -8,7 +8,7 @@ import pytest
 from ordersetl.errors import StorageError
 from ordersetl.lake.layout import Lake, batch_id_after, is_batch_id, partition_day
 from ordersetl.lake.listing import is_committed, list_batches, list_misnamed, list_unfinished
-from ordersetl.storage.local import Disk
+from ordersetl.storage.disk import Disk
 
 NOW = datetime(2025, 9, 1, tzinfo=UTC)
 GOOD = "20250901T000000.000000Z"
@@ -27,7 +27,7 @@ def test_ids_rise_although_the_clock_goes_back() -> None:
 
 
 @pytest.mark.parametrize(("now", "newest"), [(NOW, "21991231T235959.999999Z"), (NOW.replace(year=1969), None)])
-def test_where_no_id_is_left_it_is_said(now: datetime, newest: str | None) -> None:
+def test_where_no_id_is_left_an_error_names_the_clock(now: datetime, newest: str | None) -> None:
     with pytest.raises(StorageError, match="there is no name for a new batch") as caught:
         batch_id_after(now, newest)
     assert "move the folder of that batch out of raw/" in caught.value.hint
@@ -43,8 +43,8 @@ def test_a_batch_is_named_for_a_time_that_a_clock_can_have_shown(name: str) -> N
 def test_a_batch_of_an_impossible_time_does_not_count(tmp_path: Path, name: str) -> None:
     lake = Lake(tmp_path, Disk())
     for batch in (GOOD, name):
-        (lake.raw / batch).mkdir(parents=True)
-        (lake.raw / batch / "batch.json").touch()
+        (lake.root / "raw" / batch).mkdir(parents=True)
+        (lake.root / "raw" / batch / "batch.json").touch()
     assert (list_batches(lake), list_unfinished(lake), list_misnamed(lake)) == ([GOOD], [], [name])
     assert (is_committed(lake, GOOD), is_committed(lake, name)) == (True, False)
     assert batch_id_after(NOW, max(list_batches(lake))) > GOOD

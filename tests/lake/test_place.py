@@ -15,22 +15,22 @@ BATCH = "20250901T000000.000000Z"
 
 
 def _batch(lake: Lake) -> None:
-    (lake.raw / BATCH).mkdir(parents=True)
+    (lake.root / "raw" / BATCH).mkdir(parents=True)
 
 
 def _manifest(lake: Lake) -> None:
-    lake.curated.mkdir(parents=True)
-    lake.manifest.touch()
+    (lake.root / "curated").mkdir(parents=True)
+    (lake.root / "curated/_manifest.json").touch()
 
 
 def _pending(lake: Lake) -> None:
-    lake.curated.mkdir(parents=True)
-    lake.pending.touch()
+    (lake.root / "curated").mkdir(parents=True)
+    (lake.root / "curated/_pending.json").touch()
 
 
 def _lock(lake: Lake) -> None:
     lake.root.mkdir()
-    with acquire_lock(lake.lock, disk=lake.disk):
+    with acquire_lock(lake.root / ".lock", disk=lake.disk):
         pass
 
 
@@ -80,7 +80,7 @@ def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("others", [["notes.txt"], ["src/", ".git/"], [".bashrc"], ["raw/", "train.csv"]])
-def test_a_folder_full_of_something_else_is_refused(tmp_path: Path, others: list[str]) -> None:
+def test_a_folder_with_something_else_is_refused(tmp_path: Path, others: list[str]) -> None:
     for name in others:
         (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
     with pytest.raises(ConfigError, match="is not an ordersetl output, and not empty") as caught:
@@ -113,8 +113,8 @@ def test_an_output_may_be_a_link_to_a_data_disk(tmp_path: Path) -> None:
     (tmp_path / "output").symlink_to("disk")
     lake = make_lake(tmp_path / "output")
     assert lake.root == tmp_path / "disk"
-    lake.disk.make_folder(lake.curated)
-    lake.manifest.touch()
+    lake.disk.make_folder(lake.root / "curated")
+    (lake.root / "curated/_manifest.json").touch()
     assert find_lake(tmp_path / "output").root == lake.root
 
 

@@ -61,10 +61,10 @@ def at(*way: str | int, value: object) -> Change:
 
 def paths(lake: Lake) -> dict[str, Path]:
     return {
-        "marker": lake.raw / BATCH / "batch.json",
-        "request": lake.raw / BATCH / "_request.json",
-        "stage": lake.staged / BATCH / "stage.json",
-        "manifest": lake.manifest,
+        "marker": lake.root / "raw" / BATCH / "batch.json",
+        "request": lake.root / "raw" / BATCH / "_request.json",
+        "stage": lake.root / "staged" / BATCH / "stage.json",
+        "manifest": lake.root / "curated/_manifest.json",
     }
 
 
@@ -152,7 +152,7 @@ def test_a_marker_that_says_what_none_says_is_damage(context: RunContext, change
     ) as no:
         raw.read_marker(context.lake, BATCH)
     assert "Move" in no.value.hint
-    shutil.rmtree(context.lake.staged)
+    shutil.rmtree(context.lake.root / "staged")
     with pytest.raises(CorruptedError):
         run(context, rebuild=True)
 
@@ -168,7 +168,7 @@ def test_a_stage_that_says_what_none_says_is_made_again(context: RunContext, cha
     before = curated_bytes(context.lake)
     edit(paths(context.lake)["stage"], change)
     assert find_stage(context.lake, BATCH, rules=RULES, source_digest=None) is None
-    shutil.rmtree(context.lake.curated)
+    shutil.rmtree(context.lake.root / "curated")
     run(context)
     assert curated_bytes(context.lake) == before
 
@@ -176,7 +176,7 @@ def test_a_stage_that_says_what_none_says_is_made_again(context: RunContext, cha
 @pytest.mark.parametrize("change", MANIFESTS)
 def test_a_manifest_that_says_what_none_says_is_damage(context: RunContext, change: Change) -> None:
     before = curated_bytes(context.lake)
-    edit(context.lake.manifest, change)
+    edit(context.lake.root / "curated/_manifest.json", change)
     with pytest.raises(CorruptedError, match=r"_manifest\.json is damaged: .* is not one that ordersetl writes"):
         read_manifest(context.lake)
     assert [damage.file for damage in run(context).healed] == ["_manifest.json"]
@@ -186,10 +186,10 @@ def test_a_manifest_that_says_what_none_says_is_damage(context: RunContext, chan
 @pytest.mark.parametrize("change", MANIFESTS)
 def test_a_pending_manifest_that_says_what_none_says_is_dropped(context: RunContext, change: Change) -> None:
     before = curated_bytes(context.lake)
-    shutil.copy(context.lake.manifest, context.lake.pending)
-    edit(context.lake.pending, change)
+    shutil.copy(context.lake.root / "curated/_manifest.json", context.lake.root / "curated/_pending.json")
+    edit(context.lake.root / "curated/_pending.json", change)
     assert recover(context.lake) is False
-    assert not context.lake.pending.exists()
+    assert not (context.lake.root / "curated/_pending.json").exists()
     assert curated_bytes(context.lake) == before
 
 

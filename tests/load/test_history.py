@@ -121,15 +121,15 @@ def deliver(context: RunContext, delivery: tuple[str, Batch], variant: Variant) 
 
 def damage(lake: Lake, what: str, nth: int) -> None:
     """Delete or spoil something that can be derived again, where it is there."""
-    folders = {"staged": lake.staged, "index": lake.index, "curated": lake.curated}
+    folders = {"staged": lake.root / "staged", "index": lake.root / "index", "curated": lake.root / "curated"}
     if what in folders:
         shutil.rmtree(folders[what], ignore_errors=True)
     found = {
-        "manifest": [lake.manifest],
-        "quarantine": sorted(lake.quarantine.glob("*.ndjson")),
-        "partition": sorted(lake.curated.glob("dt=*/*.csv")),
-        "dimension": sorted(lake.curated.glob("dim_*.csv")),
-        "segment": sorted(lake.index.glob("*")),
+        "manifest": [lake.root / "curated/_manifest.json"],
+        "quarantine": sorted((lake.root / "quarantine").glob("*.ndjson")),
+        "partition": sorted((lake.root / "curated").glob("dt=*/*.csv")),
+        "dimension": sorted((lake.root / "curated").glob("dim_*.csv")),
+        "segment": sorted((lake.root / "index").glob("*")),
     }.get(what, [])
     if not found:
         return

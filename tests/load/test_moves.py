@@ -24,7 +24,7 @@ def deliver(context: RunContext, *records: object, batch_id: str | None = None) 
 
 
 def days(context: RunContext) -> list[str]:
-    return sorted(path.name for path in context.lake.curated.glob("dt=*"))
+    return sorted(path.name for path in (context.lake.root / "curated").glob("dt=*"))
 
 
 # Versions of one day
@@ -63,7 +63,7 @@ def test_on_a_tie_within_a_batch_the_later_place_wins(context: RunContext) -> No
 
 def test_the_same_version_again_is_unchanged_and_writes_nothing(context: RunContext) -> None:
     deliver(context, order(), order("o-2"))
-    partition = next(context.lake.curated.glob("dt=*/*"))
+    partition = next((context.lake.root / "curated").glob("dt=*/*"))
     before = partition.stat()
     write_batch(context, [order(), order("o-2")])
     result = run(context)

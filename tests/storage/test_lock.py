@@ -18,7 +18,7 @@ NOON = datetime(2025, 9, 1, 12, tzinfo=UTC)
 
 
 def lock(lake: Lake, **options: Any) -> AbstractContextManager[Lock]:
-    return acquire_lock(lake.lock, disk=lake.disk, **options)
+    return acquire_lock(lake.root / ".lock", disk=lake.disk, **options)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(tmp_path)
 
 
-def test_the_second_is_refused_and_told_who_holds_it(lake: Lake) -> None:
+def test_the_second_is_refused_and_learns_who_holds_it(lake: Lake) -> None:
     with (
         lock(lake, now=lambda: NOON),
         pytest.raises(LockedError) as caught,
@@ -74,7 +74,7 @@ def test_a_lost_lock_is_noticed(lake: Lake, deed: str) -> None:
     with lock(lake) as held:
         held.assert_held()
         pickle.loads(pickle.dumps(held)).assert_held()  # noqa: S301 - as worker processes get it
-        lake.lock.unlink()
+        (lake.root / ".lock").unlink()
         if deed == "delete":
             with pytest.raises(LockedError, match="deleted or replaced"):
                 held.assert_held()
@@ -89,7 +89,7 @@ def test_a_lost_lock_is_noticed(lake: Lake, deed: str) -> None:
 
 def test_a_file_that_is_gone_with_the_lock_is_another_runs_doing(lake: Lake) -> None:
     with pytest.raises(LockedError), lock(lake):  # noqa: PT012
-        lake.lock.unlink()
+        (lake.root / ".lock").unlink()
         raise StorageError("cannot write x: No such file or directory")
     with pytest.raises(StorageError, match="cannot write x"), lock(lake):
         raise StorageError("cannot write x: No such file or directory")
@@ -98,7 +98,7 @@ def test_a_file_that_is_gone_with_the_lock_is_another_runs_doing(lake: Lake) -> 
 def test_a_link_is_not_followed(lake: Lake) -> None:
     outside = lake.root / "outside"
     outside.write_bytes(b"not ours")
-    lake.lock.symlink_to(outside)
+    (lake.root / ".lock").symlink_to(outside)
     with pytest.raises(StorageError, match=r"cannot lock .*\.lock"), lock(lake):
         pass
     assert outside.read_bytes() == b"not ours"
@@ -107,25 +107,25 @@ def test_a_link_is_not_followed(lake: Lake) -> None:
 def test_another_name_of_a_file_is_not_written_through(lake: Lake) -> None:
     outside = lake.root / "outside"
     outside.write_bytes(b"not ours")
-    os.link(outside, lake.lock)
+    os.link(outside, lake.root / ".lock")
     with lock(lake) as held:
         held.assert_held()
         with pytest.raises(LockedError), lock(lake):
             pass
     assert outside.read_bytes() == b"not ours"
-    assert lake.lock.stat().st_nlink == 1
+    assert (lake.root / ".lock").stat().st_nlink == 1
 
 
 def test_a_lock_that_got_another_name_while_it_was_held_holds(lake: Lake) -> None:
     with lock(lake) as held:
-        os.link(lake.lock, lake.root / "copy")
+        os.link(lake.root / ".lock", lake.root / "copy")
         with pytest.raises(LockedError, match="another run holds"), lock(lake):
             pass
         held.assert_held()
 
 
-def test_a_pipe_in_place_of_the_lock_is_refused_at_once(lake: Lake) -> None:
-    os.mkfifo(lake.lock)
+def test_a_pipe_as_the_lock_file_is_refused_at_once(lake: Lake) -> None:
+    os.mkfifo(lake.root / ".lock")
     with (
         pytest.raises(StorageError, match=r"cannot lock .*\.lock: it is not a regular file") as caught,
         lock(lake),
@@ -136,13 +136,13 @@ def test_a_pipe_in_place_of_the_lock_is_refused_at_once(lake: Lake) -> None:
 
 def test_a_pipe_that_comes_while_the_lock_is_held_is_a_lost_lock(lake: Lake) -> None:
     with lock(lake) as held:
-        lake.lock.unlink()
-        os.mkfifo(lake.lock)
+        (lake.root / ".lock").unlink()
+        os.mkfifo(lake.root / ".lock")
         with pytest.raises(LockedError, match="deleted or replaced"):
             held.assert_held()
 
 
-def test_no_room_for_the_note_is_said_and_holds_nothing(lake: Lake) -> None:
+def test_no_room_for_the_note_is_reported_and_holds_nothing(lake: Lake) -> None:
     full = Lake(lake.root, FaultyDisk(1, "ENOSPC"))
     with pytest.raises(StorageError, match="No space left"), lock(full):
         pass
@@ -153,6 +153,6 @@ def test_no_room_for_the_note_is_said_and_holds_nothing(lake: Lake) -> None:
 @pytest.mark.parametrize("note", [b"", b"{", b"[]", json.dumps({"pid": 1}).encode()])
 def test_a_note_that_says_nothing_is_no_trouble(lake: Lake, note: bytes) -> None:
     with lock(lake):
-        lake.lock.write_bytes(note)
+        (lake.root / ".lock").write_bytes(note)
         with pytest.raises(LockedError, match="another run holds"), lock(lake):
             pass

@@ -3,15 +3,15 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from ordersetl.lake.integrity import Recorded, find_problem, kind_problem
-from ordersetl.lake.layout import FACT_FILE, Lake
+from ordersetl.lake.integrity import Recorded, find_problem
+from ordersetl.lake.layout import CURATED, DAMAGED, FACT_FILE, MANIFEST, PENDING, Lake, curated_key, quarantine_key
 from ordersetl.lake.listing import list_batches, list_misnamed
 from ordersetl.lake.manifest import FileEntry
 from ordersetl.results import CheckOutcome
+from ordersetl.storage.local import Entry
 
-__all__ = ["find_regular_files", "inspect_batches", "inspect_files", "inspect_quarantine", "inspect_strays"]
+__all__ = ["find_regular_files", "inspect_batches", "inspect_files", "inspect_orphans", "inspect_quarantine"]
 
 _PENDING_HINT = "A commit was interrupted: `ordersetl load` carries it through."
 _RUN_HINT = "`ordersetl load --verify` rebuilds it from raw."
@@ -20,13 +20,13 @@ _RUN_HINT = "`ordersetl load --verify` rebuilds it from raw."
 def inspect_files(
     lake: Lake, files: Mapping[str, FileEntry], *, hashed: bool = True, max_samples: int
 ) -> list[CheckOutcome]:
-    """Hold each file (by path relative to ``curated/``) against its recorded size and SHA-256, reading each once.
+    """Compare each file (by path relative to ``curated/``) with its recorded size and SHA-256, reading each once.
 
     Without ``hashed``, one whose size and modification time are those of the write itself is not read.
     """
     times = {} if hashed else {name: entry.mtime_ns for name, entry in files.items()}
-    problems = list(_find_problems(files, lambda name: lake.curated / name, lake.curated, times))
-    hint = _PENDING_HINT if lake.pending.exists() else _RUN_HINT
+    problems = list(_find_problems(lake, files, curated_key, times))
+    hint = _PENDING_HINT if lake.storage.exists(PENDING) else _RUN_HINT
     absent = [row for row in problems if "recorded" not in row]
     changed = [row for row in problems if "recorded" in row]
     return [
@@ -40,46 +40,54 @@ def inspect_files(
 
 
 def inspect_quarantine(lake: Lake, entries: Mapping[str, Recorded], *, max_samples: int) -> CheckOutcome:
-    """Hold the quarantine file of each batch against its recorded size and SHA-256."""
-    problems = list(_find_problems(entries, lake.quarantine_file, lake.quarantine, times={}))
+    """Compare the quarantine file of each batch with its recorded size and SHA-256."""
+    problems = list(_find_problems(lake, entries, quarantine_key, times={}))
     why = "What was rejected must stay findable: without its quarantine an order is lost silently."
-    return _outcome("quarantine_files", why, problems, "`ordersetl load` writes it anew.", max_samples)
+    return _outcome("quarantine_files", why, problems, "`ordersetl load` writes it again.", max_samples)
 
 
 def inspect_batches(lake: Lake, batches: Iterable[str], *, max_samples: int) -> CheckOutcome:
-    """Look for the batches that curated is the fold of, and for folders that look like batches and are none."""
-    lost = sorted(set(batches).difference(list_batches(lake)))
-    problems = [{"batch": batch, "problem": "is no longer in raw"} for batch in lost]
+    """Look for the batches that curated is the fold of, and for folders that look like batches and are not."""
+    missing = sorted(set(batches).difference(list_batches(lake)))
+    problems = [{"batch": batch, "problem": "is no longer in raw"} for batch in missing]
     problems += [{"batch": name, "problem": "no batch can be of that time"} for name in list_misnamed(lake)]
     why = "Raw is the only source of truth: what a lost batch held cannot be rebuilt, and is gone with its partition."
     restore = (
-        f"Restore what is lost from a backup. Without one, delete {lake.manifest}: then `ordersetl run --full` folds "
-        "what raw and the API still have, without what those batches alone held."
+        f"Restore what is missing from a backup. Without one, delete {lake.locate(MANIFEST)}: then `ordersetl run "
+        "--full` folds what raw and the API still have, without what those batches alone held."
     )
-    hint = restore if lost else "Move it out of raw/, or give it the name that it had."
+    hint = restore if missing else "Move it out of raw/, or give it the name that it had."
     return _outcome("raw_batches", why, problems, hint, max_samples)
 
 
-def inspect_strays(
+def inspect_orphans(
     lake: Lake, files: Iterable[str], folders: Iterable[str] | None, *, max_samples: int
 ) -> CheckOutcome:
     """Report data in ``curated/`` that is none of ``files``; in the named ``dt=`` folders alone where given.
 
-    Data is what a glob for it can match: ``*.csv``, wherever it is, and ``dt=*``. What systems, office programs and
+    Data is what a glob for it can match: ``*.csv``, however deep, and ``dt=*``. What systems, office programs and
     notebooks leave there is not, and no query meets it.
     """
-    strays = [{"file": name} for name in _find_strays(lake.curated, set(files), folders)]
+    orphans = [{"file": name} for name in _find_orphans(lake, set(files), folders)]
     why = "Queries over a glob read every file that fits: one that nobody recorded is counted as well."
     hint = (
-        f"`ordersetl load --rebuild` moves a dt=.../{FACT_FILE} that no batch accounts for to {lake.damaged}; anything "
-        "else is not ordersetl's: move it out of curated/ by hand."
+        f"`ordersetl load --rebuild` moves a dt=.../{FACT_FILE} that no batch accounts for to {lake.locate(DAMAGED)}; "
+        "anything else is not ordersetl's: move it out of curated/ by hand."
     )
-    return _outcome("stray_files", why, strays, hint, max_samples)
+    return _outcome("stray_files", why, orphans, hint, max_samples)
 
 
 def find_regular_files(lake: Lake, files: Iterable[str]) -> list[str]:
-    """Those of the files that are there, regular, and in a folder that is no link."""
-    return [name for name in files if kind_problem(lake.curated / name, lake.curated) is None]
+    """Those of the files that are there, regular, and in a folder that is not a link."""
+    return [name for name in files if _is_regular(lake, curated_key(name))]
+
+
+def _is_regular(lake: Lake, key: str) -> bool:
+    try:
+        found = lake.storage.stat(key)
+    except OSError:
+        return False
+    return found is not None and not found.problem
 
 
 def _outcome(name: str, why: str, problems: list[dict[str, str]], hint: str, max_samples: int) -> CheckOutcome:
@@ -88,81 +96,75 @@ def _outcome(name: str, why: str, problems: list[dict[str, str]], hint: str, max
 
 
 def _find_problems(
-    files: Mapping[str, Recorded], path_of: Callable[[str], Path], root: Path, times: Mapping[str, int]
+    lake: Lake, files: Mapping[str, Recorded], key_of: Callable[[str], str], times: Mapping[str, int]
 ) -> Iterator[dict[str, str]]:
     names = sorted(files)
     # hashlib releases the interpreter lock, so threads are enough.
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        found = pool.map(lambda name: _find_problem(path_of(name), files[name], root, times.get(name)), names)
+        found = pool.map(lambda name: _find_problem(lake, key_of(name), files[name], times.get(name)), names)
         for name, problem in zip(names, found, strict=True):
             if problem:
                 yield {"file": name, **problem}
 
 
-def _find_problem(path: Path, recorded: Recorded, root: Path, time_ns: int | None) -> dict[str, str] | None:
-    problem = find_problem(path, recorded, root, trusted_time_ns=time_ns)
+def _find_problem(lake: Lake, key: str, recorded: Recorded, time_ns: int | None) -> dict[str, str] | None:
+    problem = find_problem(lake, key, recorded, trusted_time_ns=time_ns)
     if problem is None:
         return None
     differs = {"recorded": problem.recorded, "found": problem.found} if problem.recorded else {}
-    return {"problem": problem.said, **differs}
+    return {"problem": problem.text, **differs}
 
 
-def _find_strays(curated: Path, known: set[str], folders: Iterable[str] | None) -> Iterator[str]:
+def _find_orphans(lake: Lake, known: set[str], folders: Iterable[str] | None) -> Iterator[str]:
     known_folders = {name.partition("/")[0] for name in known if "/" in name}
     within = None if folders is None else set(folders)
-    for entry in _list_folder(curated):
-        is_folder, is_day = entry.is_dir(follow_symlinks=False), entry.name.startswith("dt=")
+    for entry in lake.storage.entries(CURATED):
+        is_folder, is_day = entry.kind == "folder", entry.name.startswith("dt=")
         if entry.name in known or (is_folder and is_day and within is not None and entry.name not in within):
             continue
+        key = curated_key(entry.name)
         if not is_folder:
             if is_day or _is_csv(entry.name):
                 yield entry.name
         elif entry.name in known_folders:
-            yield from (f"{entry.name}/{name}" for name in _find_data(entry) if f"{entry.name}/{name}" not in known)
+            yield from (f"{entry.name}/{name}" for name in _find_data(lake, key) if f"{entry.name}/{name}" not in known)
         elif is_day:
-            if any(_find_data(entry)) or not _list_folder(Path(entry.path)):
+            if any(_find_data(lake, key)) or not lake.storage.entries(key):
                 yield f"{entry.name}/"
-        elif _is_open(entry) and _holds_data(entry):
+        elif _is_open(entry) and _holds_data(lake, key):
             yield f"{entry.name}/"
 
 
-def _find_data(folder: "os.DirEntry[str]") -> Iterator[str]:
+def _find_data(lake: Lake, folder: str) -> Iterator[str]:
     """Names in a folder that a glob for data matches, or under which one would find some."""
-    for entry in _list_folder(Path(folder.path)):
+    for entry in lake.storage.entries(folder):
         if _is_data(entry):
             yield entry.name
-        elif _is_open(entry) and _holds_data(entry):
+        elif _is_open(entry) and _holds_data(lake, f"{folder}/{entry.name}"):
             yield f"{entry.name}/"
 
 
-def _holds_data(folder: "os.DirEntry[str]") -> bool:
+def _holds_data(lake: Lake, folder: str) -> bool:
     """Whether a glob for data finds some however deep in a folder."""
     waiting = [folder]
     while waiting:
-        for entry in _list_folder(Path(waiting.pop().path)):
+        folder = waiting.pop()
+        for entry in lake.storage.entries(folder):
             if _is_data(entry):
                 return True
             if _is_open(entry):
-                waiting.append(entry)
+                waiting.append(f"{folder}/{entry.name}")
     return False
 
 
-def _is_data(entry: "os.DirEntry[str]") -> bool:
+def _is_data(entry: Entry) -> bool:
     return entry.name.startswith("dt=") or _is_csv(entry.name)
 
 
-def _is_open(entry: "os.DirEntry[str]") -> bool:
+def _is_open(entry: Entry) -> bool:
     """Whether readers enter it: not where its name is that of a hidden folder."""
-    return entry.is_dir(follow_symlinks=False) and not entry.name.startswith((".", "_"))
+    return entry.kind == "folder" and not entry.name.startswith((".", "_"))
 
 
 def _is_csv(name: str) -> bool:
     return name.lower().endswith(".csv")
-
-
-def _list_folder(folder: Path) -> "list[os.DirEntry[str]]":
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except FileNotFoundError:  # a commit may be under way: check takes no lock
-        return []

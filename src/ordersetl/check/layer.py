@@ -7,7 +7,13 @@ from datetime import date
 
 import duckdb
 
-from ordersetl.check.files import find_regular_files, inspect_batches, inspect_files, inspect_quarantine, inspect_strays
+from ordersetl.check.files import (
+    find_regular_files,
+    inspect_batches,
+    inspect_files,
+    inspect_orphans,
+    inspect_quarantine,
+)
 from ordersetl.check.metrics import add_metrics, collect_metrics, create_metric_tables
 from ordersetl.check.open_quarantine import close_gone, close_rejects, list_open, load_rejects
 from ordersetl.check.reconciliation import compare_raw, create_held_orders, hold_orders
@@ -20,7 +26,7 @@ from ordersetl.check.tables import (
     read_sql,
 )
 from ordersetl.errors import CorruptedError, StorageError
-from ordersetl.lake.layout import Lake, partition_day, partition_file
+from ordersetl.lake.layout import CURATED, MANIFEST, Lake, partition_day, partition_file
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
 from ordersetl.resources import locate
 from ordersetl.results import CheckMetrics, CheckOutcome, CheckResult, LayerTotals, OpenQuarantine
@@ -118,17 +124,18 @@ def check(
 
 def _read_manifest(lake: Lake) -> tuple[Manifest, str]:
     """The manifest, and what is wrong with it ("" if nothing)."""
-    if lake.curated.is_symlink() or (lake.curated.exists() and not lake.curated.is_dir()):
-        return Manifest(), f"{lake.curated} must be a folder of its own"
+    folder = lake.storage.stat(CURATED)
+    if folder is not None and not folder.is_folder:
+        return Manifest(), f"{lake.locate(CURATED)} must be a folder of its own"
     try:
         manifest = read_manifest(lake)
     except CorruptedError as error:
         return Manifest(), f"{error.message}; `ordersetl load --rebuild` makes it anew from raw"
     if manifest is None:
-        return Manifest(), f"there is no {lake.manifest}: nothing was loaded yet, `ordersetl run` does it"
+        return Manifest(), f"there is no {lake.locate(MANIFEST)}: nothing was loaded yet, `ordersetl run` does it"
     unknown = [name for name in manifest.files if name not in _DIMENSIONS and partition_day(name) is None]
     if unknown:
-        return Manifest(), f"{lake.manifest} lists what is no table's file: {', '.join(sorted(unknown)[:5])}"
+        return Manifest(), f"{lake.locate(MANIFEST)} lists what is no table's file: {', '.join(sorted(unknown)[:5])}"
     return manifest, ""
 
 
@@ -147,7 +154,7 @@ def _inspect(
 ) -> list[CheckOutcome]:
     folders = None if days is None else [partition_file(day).partition("/")[0] for day in days]
     outcomes = inspect_files(lake, files, hashed=days is None, max_samples=max_samples)
-    outcomes.append(inspect_strays(lake, manifest.files, folders, max_samples=max_samples))
+    outcomes.append(inspect_orphans(lake, manifest.files, folders, max_samples=max_samples))
     if days is None:
         outcomes.append(inspect_quarantine(lake, manifest.quarantine, max_samples=max_samples))
         outcomes.append(inspect_batches(lake, manifest.batches, max_samples=max_samples))
@@ -174,7 +181,7 @@ def _query(
 
     unreadable: dict[str, str] = {}
     for name, table in _DIMENSIONS.items():
-        unreadable |= read_files(database, table, lake.curated, [name] if name in present else [])
+        unreadable |= read_files(database, table, lake, [name] if name in present else [])
     create_manifest_tables(
         database, {name: files[name] for name in present if name in _DIMENSIONS and name not in unreadable}
     )
@@ -186,7 +193,7 @@ def _query(
     order_spread = read_sql("metrics/order_spread")
     spread = "*" if whole else f"* EXCLUDE ({', '.join(_METRIC_COLUMNS)})"
     for group in group_files({name: files[name] for name in present if name not in _DIMENSIONS}):
-        unreadable |= (failed := read_files(database, FACT_ORDER, lake.curated, group, labels=whole))
+        unreadable |= (failed := read_files(database, FACT_ORDER, lake, group, labels=whole))
         create_manifest_tables(database, {name: files[name] for name in group if name not in failed})
         database.execute(f"CREATE OR REPLACE TABLE order_spread AS SELECT {spread} FROM ({order_spread})")
         for run in over_groups:
@@ -218,7 +225,7 @@ def _prepare_totals(
     database: duckdb.DuckDBPyConnection, lake: Lake, manifest: Manifest, *, deep: bool, whole: bool
 ) -> None:
     """Create the empty tables that every group of partitions adds to."""
-    read_files(database, FACT_ORDER, lake.curated, [])
+    read_files(database, FACT_ORDER, lake, [])
     database.execute(f"CREATE TABLE order_spread AS {read_sql('metrics/order_spread')}")
     database.execute("CREATE TABLE order_place AS SELECT order_id, dt FROM order_spread")
     if whole:

@@ -15,11 +15,10 @@ import polars as pl
 
 from ordersetl.check.tables import select_rows
 from ordersetl.lake.index import are_valid, hash_ids, look_up_tombstones, read_segments
-from ordersetl.lake.layout import Lake
+from ordersetl.lake.layout import Lake, quarantine_key
 from ordersetl.lake.manifest import IndexEntry
 from ordersetl.lake.quarantine import RejectLine, decode_reject
 from ordersetl.results import OpenOrder, OpenQuarantine
-from ordersetl.storage.local import open_regular
 
 __all__ = ["close_gone", "close_rejects", "list_open", "load_rejects"]
 
@@ -102,7 +101,7 @@ def list_open(database: duckdb.DuckDBPyConnection, *, most: int) -> OpenQuaranti
 
 
 def _read_rejected(lake: Lake, batch: str) -> Iterator[tuple[object, ...]]:
-    with suppress(OSError), open_regular(lake.quarantine_file(batch)) as file:
+    with suppress(OSError), lake.storage.open(quarantine_key(batch)) as file:
         for position, line in enumerate(file):
             rejected = decode_reject(line)
             if rejected is not None:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import duckdb
 
-from ordersetl.lake.layout import partition_day
+from ordersetl.lake.layout import Lake, curated_key, partition_day
 from ordersetl.lake.manifest import FileEntry
 from ordersetl.resources import locate
 from ordersetl.star.schema import FACT_ORDER, Table
-from ordersetl.storage.local import open_regular
 
 __all__ = [
     "GROUP_BYTES",
@@ -89,24 +88,24 @@ def _select_csv(table: Table, paths: Sequence[Path], *, labels: bool) -> tuple[s
 
 
 def read_files(
-    database: duckdb.DuckDBPyConnection, table: Table, folder: Path, names: Sequence[str], *, labels: bool = True
+    database: duckdb.DuckDBPyConnection, table: Table, lake: Lake, names: Sequence[str], *, labels: bool = True
 ) -> dict[str, str]:
     """Load the files as the database's table of that name; return what could not be read, by name, with the reason.
 
     The table holds the readable files. Each is parsed once, unless one of them fails. Without ``labels`` the table
     lacks the columns that only metrics show: they are taken apart with the others, but not kept.
     """
-    unreadable = {name: problem for name in names if (problem := _find_misfit(folder / name, table))}
+    unreadable = {name: problem for name in names if (problem := _find_misfit(lake, name, table))}
     good = [name for name in names if name not in unreadable]
     try:
-        _create_table(database, table, folder, good, labels=labels)
+        _create_table(database, table, lake, good, labels=labels)
     except duckdb.Error:
         for name in good:
             try:
-                _create_table(database, table, folder, [name], labels=labels)
+                _create_table(database, table, lake, [name], labels=labels)
             except duckdb.Error as error:
                 unreadable[name] = _first_line(error)
-        _create_table(database, table, folder, [name for name in good if name not in unreadable], labels=labels)
+        _create_table(database, table, lake, [name for name in good if name not in unreadable], labels=labels)
     return unreadable
 
 
@@ -155,9 +154,9 @@ def read_sql(name: str) -> str:
 
 
 def _create_table(
-    database: duckdb.DuckDBPyConnection, table: Table, folder: Path, names: Iterable[str], *, labels: bool
+    database: duckdb.DuckDBPyConnection, table: Table, lake: Lake, names: Iterable[str], *, labels: bool
 ) -> None:
-    paths = [folder / name for name in names]
+    paths = [lake.storage.open_columns(curated_key(name)) for name in names]
     if paths:
         query, parameters = _select_csv(table, paths, labels=labels)
         database.execute(f"CREATE OR REPLACE TABLE {table.name} AS {query}", parameters)
@@ -167,10 +166,10 @@ def _create_table(
         database.execute(f"CREATE OR REPLACE TABLE {table.name} ({day}{columns})")
 
 
-def _find_misfit(path: Path, table: Table) -> str | None:
+def _find_misfit(lake: Lake, name: str, table: Table) -> str | None:
     """What DuckDB would read past: another header, or a last row without its end."""
     try:
-        with open_regular(path) as file:
+        with lake.storage.open(curated_key(name)) as file:
             header = file.readline(10_000)
             if header != ",".join(table.names).encode() + b"\n":
                 return "the header is not the table's" if header else "the file is empty"

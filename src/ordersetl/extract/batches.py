@@ -10,7 +10,7 @@ from datetime import datetime
 from ordersetl.errors import ConfigError, CorruptedError, SourceError
 from ordersetl.extract.coverage import Coverage, hash_batches, read_coverage
 from ordersetl.lake import raw
-from ordersetl.lake.layout import Lake, batch_id_after
+from ordersetl.lake.layout import STAGED, Lake, batch_id_after
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.results import ExtractResult
 from ordersetl.runtime import RunContext
@@ -180,7 +180,7 @@ def _resume(context: RunContext, client: OrdersClient, request: BatchRequest) ->
             raw.prune_batch(context.lake, batch, pages=len(found.pages))
             newest = max(newest, _commit(context, found)[0].batch)
         else:
-            context.lake.disk.remove_tree(context.lake.staged / batch)  # staged ahead by a run that died
+            context.lake.storage.remove_all(f"{STAGED}/{batch}")  # staged ahead by a run that died
             raw.drop_batch(context.lake, batch)
     return taken
 

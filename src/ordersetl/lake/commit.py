@@ -9,18 +9,30 @@
 single file ever meets half of it.
 """
 
-import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 
 from ordersetl.errors import CorruptedError
 from ordersetl.lake.integrity import move_to_damaged
-from ordersetl.lake.layout import STAGED_SUFFIX, Lake, partition_day
+from ordersetl.lake.layout import (
+    CURATED,
+    INDEX,
+    MANIFEST,
+    MANIFEST_FILE,
+    PENDING,
+    QUARANTINE,
+    REFERENCES,
+    RUNS,
+    STAGED_SUFFIX,
+    STAGING,
+    Lake,
+    curated_key,
+    partition_day,
+)
 from ordersetl.lake.manifest import FileEntry, Manifest, encode_manifest, read_manifest
-from ordersetl.storage.local import Written, hash_file, is_temporary, is_temporary_of, temporary_path
+from ordersetl.storage.disk import Written, is_temporary, is_temporary_of
 from ordersetl.storage.lock import Lock
 
 __all__ = ["Commit", "recover", "staged_name"]
@@ -31,14 +43,16 @@ def staged_name(file: str) -> str:
     return file.replace("/", "~") + STAGED_SUFFIX
 
 
+def _staging_key(file: str) -> str:
+    return f"{STAGING}/{staged_name(file)}"
+
+
 class Commit:
     """One commit under way: stage files, then finish."""
 
     def __init__(self, lake: Lake, lock: Lock) -> None:
         self.lake = lake
         self._lock = lock
-        lake.disk.make_folder(lake.curated)
-        lake.disk.make_folder(lake.staging)
 
     def stage(self, file: str, data: bytes) -> Written:
         """Write the next content of a curated file; safe to call from anywhere, for one file even at the same time.
@@ -49,75 +63,68 @@ class Commit:
             LockedError: the lock was lost, and what is staged may be another run's.
         """
         self._lock.assert_held()
-        path = self.lake.staging / staged_name(file)
-        temporary = temporary_path(path)
-        written = self.lake.disk.write(temporary, data)
-        self.lake.disk.rename(temporary, path)  # durable with the folder, which finish() syncs
-        return written
+        # its name is durable with the folder, which finish() syncs
+        return self.lake.storage.put(_staging_key(file), data, durability="content")
 
     def finish(self, following: Manifest, *, staged: Collection[str] = ()) -> None:
         """Make ``following`` the state of the curated layer: all of it, whatever happens from the commit point on.
 
         Args:
             following: the next manifest.
-            staged: files that this very commit staged, as ``following`` lists them: they need no second proof.
+            staged: files that this very commit staged, as ``following`` lists them: they need not be hashed again.
 
         Raises:
             LockedError: the lock was lost; nothing is committed.
         """
-        disk = self.lake.disk
+        storage = self.lake.storage
         gone = sorted(_current_files(self.lake).keys() - following.files.keys())
         following = msgspec.structs.replace(following, removed=tuple(gone))
-        disk.sync_folder(self.lake.staging)
-        disk.sync_folder(self.lake.root)  # an earlier run may have died right after it made curated/
+        storage.sync(STAGING)
+        storage.sync("")  # an earlier run may have died right after it made curated/
         self._lock.assert_held()
-        disk.publish(self.lake.pending, encode_manifest(following))
-        _carry_through(self.lake, following, proven=staged)
+        storage.put(PENDING, encode_manifest(following))
+        _carry_through(self.lake, following, verified=staged)
 
 
 def recover(lake: Lake) -> bool:
     """Bring the curated layer to a committed state; whether a pending commit was carried through.
 
-    A staged file that is missing or wrong is left to the caller, who finds that the file in its place does not fit the
+    A staged file that is missing or wrong is left to the caller, who finds that the curated file does not fit the
     manifest, and rebuilds it from raw. Temporary files of any kind are removed.
     """
     try:
         pending = read_manifest(lake, pending=True)
     except CorruptedError:
-        pending = None  # it appears whole or not at all, so somebody else changed it: the commit did not happen
-        lake.disk.remove_tree(lake.pending)
+        pending = None  # it appears complete or not at all, so somebody else changed it: the commit did not happen
+        lake.storage.remove_all(PENDING)
     if pending is not None:
         _carry_through(lake, pending)
-    for path in _leftovers(lake):
-        lake.disk.remove_tree(path)
+    for key in _list_remains(lake):
+        lake.storage.remove_all(key)
     return pending is not None
 
 
-def _carry_through(lake: Lake, pending: Manifest, proven: Collection[str] = ()) -> None:
+def _carry_through(lake: Lake, pending: Manifest, verified: Collection[str] = ()) -> None:
     """Steps 3 and 4; every step may be taken again after a crash."""
-    disk = lake.disk
+    storage = lake.storage
     current = _current_files(lake)
     staged = _staged_names(lake)
-    folders: set[Path] = set()
+    folders: set[str] = set()
     for file, entry in pending.files.items():
-        place = lake.curated / file
-        path = lake.staging / staged_name(file)
-        if path.name in staged and (file in proven or hash_file(path) == entry.sha256):
-            _make_way(lake, file)
-            disk.make_folder(place.parent)
-            disk.rename(path, place)
+        key = _staging_key(file)
+        if staged_name(file) in staged and (file in verified or storage.hash(key) == entry.sha256):
+            _clear_way(lake, file)
+            storage.move(key, curated_key(file))
         elif file in current and current[file].sha256 == entry.sha256:
             continue
-        # also where a run that died has renamed it: nobody knows whether it synced the folder
-        if place.parent.is_dir() and not place.parent.is_symlink():
-            folders.add(place.parent)
+        folders.add(_folder(file))  # also where a run that died has moved it: nobody knows whether it synced the folder
     for folder in sorted(folders):
-        disk.sync_folder(folder)
+        storage.sync(folder)
     _remove_gone(lake, pending)
-    _make_way(lake, lake.manifest.name)
-    disk.rename(lake.pending, lake.manifest)
-    disk.sync_folder(lake.curated)
-    disk.remove_tree(lake.staging)
+    _clear_way(lake, MANIFEST_FILE)
+    storage.move(PENDING, MANIFEST)
+    storage.sync(CURATED)
+    storage.remove_all(STAGING)
 
 
 def _current_files(lake: Lake) -> dict[str, FileEntry]:
@@ -129,47 +136,43 @@ def _current_files(lake: Lake) -> dict[str, FileEntry]:
 
 
 def _staged_names(lake: Lake) -> set[str]:
-    if lake.staging.is_symlink() or not lake.staging.is_dir():
+    folder = lake.storage.stat(STAGING)
+    if folder is None or not folder.is_folder:
         return set()
-    with os.scandir(lake.staging) as entries:
-        return {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+    return {entry.name for entry in lake.storage.entries(STAGING) if entry.kind == "file"}
 
 
-def _make_way(lake: Lake, file: str) -> None:
-    """Set aside what stands where a file is to go and that no rename replaces: a folder, or a link as its folder."""
-    place = lake.curated / file
-    if place.parent.is_symlink() or place.parent.is_file() or (place.is_dir() and not place.is_symlink()):
+def _folder(file: str) -> str:
+    return curated_key(file).rpartition("/")[0]
+
+
+def _clear_way(lake: Lake, file: str) -> None:
+    """Move away what is where a file is to go and that no rename replaces: a folder, or a link as its folder."""
+    above, found = lake.storage.stat(_folder(file)), lake.storage.stat(curated_key(file))
+    if (above is not None and not above.is_folder) or (found is not None and found.is_folder):
         move_to_damaged(lake, file, "it is in the way of a file", datetime.now(UTC))
 
 
 def _remove_gone(lake: Lake, pending: Manifest) -> None:
     """Remove the files that the commit leaves without orders."""
+    storage = lake.storage
     for file in pending.removed:
-        place = lake.curated / file
-        _make_way(lake, file)
-        if not place.parent.is_dir():
+        folder = _folder(file)
+        _clear_way(lake, file)
+        if storage.stat(folder) is None:
             continue
-        lake.disk.remove(place)
-        if partition_day(file) is not None and not any(place.parent.iterdir()):
-            lake.disk.remove_tree(place.parent)
-        else:
-            lake.disk.sync_folder(place.parent)
-    lake.disk.sync_folder(lake.curated)
+        storage.remove(curated_key(file))
+        if partition_day(file) is None or not storage.prune(folder):
+            storage.sync(folder)
+    storage.sync(CURATED)
 
 
-def _leftovers(lake: Lake) -> Iterator[Path]:
+def _list_remains(lake: Lake) -> Iterator[str]:
     """What an interrupted command left: staged files, and temporary files where others are published."""
-    if os.path.lexists(lake.staging):
-        yield lake.staging
-    yield from _find(lake.curated, lambda name: any(is_temporary_of(name, p) for p in (lake.pending, lake.manifest)))
-    for folder in (lake.references, lake.quarantine, lake.index, lake.runs):
-        yield from _find(folder, is_temporary)
-
-
-def _find(folder: Path, fits: Callable[[str], bool]) -> list[Path]:
-    """What a folder holds whose name fits; nothing where there is no folder."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(folder / entry.name for entry in entries if fits(entry.name))
-    except FileNotFoundError:
-        return []
+    if lake.storage.exists(STAGING):
+        yield STAGING
+    for entry in lake.storage.entries(CURATED):
+        if any(is_temporary_of(entry.name, lake.locate(key)) for key in (PENDING, MANIFEST)):
+            yield curated_key(entry.name)
+    for folder in (REFERENCES, QUARANTINE, INDEX, RUNS):
+        yield from (f"{folder}/{entry.name}" for entry in lake.storage.entries(folder) if is_temporary(entry.name))

@@ -22,7 +22,7 @@ from operator import or_
 import polars as pl
 
 from ordersetl.lake.integrity import find_problem
-from ordersetl.lake.layout import Lake
+from ordersetl.lake.layout import INDEX, Lake
 from ordersetl.lake.manifest import IndexEntry
 
 __all__ = [
@@ -77,7 +77,7 @@ def are_valid(lake: Lake, entries: Sequence[IndexEntry], *, verify: bool) -> boo
     """Whether every segment is there and usable: by size and time, or by hash with ``verify``."""
     return all(
         entry.hashing == _HASHING
-        and find_problem(lake.index / entry.name, entry, lake.index, trusted_time_ns=None if verify else entry.mtime_ns)
+        and find_problem(lake, f"{INDEX}/{entry.name}", entry, trusted_time_ns=None if verify else entry.mtime_ns)
         is None
         for entry in entries
     )
@@ -123,8 +123,7 @@ def add_segment(lake: Lake, entries: Sequence[IndexEntry], added: pl.DataFrame) 
     merged.write_ipc(buffer, compression="uncompressed")
     data = buffer.getvalue()
     name = f"{hashlib.sha256(data).hexdigest()[:32]}.arrow"
-    lake.disk.make_folder(lake.index)
-    written = lake.disk.publish(lake.index / name, data)
+    written = lake.storage.put(f"{INDEX}/{name}", data)
     segment = IndexEntry(name, written.sha256, written.bytes, merged.height, _HASHING, written.mtime_ns)
     return (*(entry for entry in kept if entry.name != name), segment)
 
@@ -132,10 +131,9 @@ def add_segment(lake: Lake, entries: Sequence[IndexEntry], added: pl.DataFrame) 
 def drop_unlisted(lake: Lake, entries: Sequence[IndexEntry]) -> None:
     """Remove segments that the committed manifest no longer lists."""
     listed = {entry.name for entry in entries}
-    if lake.index.is_dir():
-        for path in sorted(lake.index.iterdir()):
-            if path.name not in listed:
-                lake.disk.remove_tree(path)
+    for found in lake.storage.entries(INDEX):
+        if found.name not in listed:
+            lake.storage.remove_all(f"{INDEX}/{found.name}")
 
 
 def _find(segments: Sequence[pl.DataFrame], keys: pl.Series) -> list[pl.DataFrame]:
@@ -153,7 +151,7 @@ def _find(segments: Sequence[pl.DataFrame], keys: pl.Series) -> list[pl.DataFram
 
 def _read(lake: Lake, entry: IndexEntry) -> pl.DataFrame:
     # as bytes: a path would be a pattern
-    return pl.read_ipc((lake.index / entry.name).read_bytes())
+    return pl.read_ipc(lake.storage.read(f"{INDEX}/{entry.name}", entry.bytes))
 
 
 def _mix(values: pl.Series, factor: int) -> pl.Series:

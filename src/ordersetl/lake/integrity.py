@@ -1,32 +1,28 @@
-"""Hold files against what is recorded of them, and set aside what is not what it must be.
+"""Compare files with what is recorded of them, and move away what is not what it must be.
 
-:func:`find_problem` is the one judge of a file; ``load`` asks it by :func:`examine`, ``check`` by
+:func:`find_problem` alone says whether a file is as recorded; ``load`` asks it by :func:`examine`, ``check`` by
 :mod:`ordersetl.check.files`.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from ordersetl.lake.layout import Lake, partition_day
+from ordersetl.lake.layout import CURATED, DAMAGED, Lake, curated_key, partition_day
 from ordersetl.lake.manifest import FileEntry, Manifest
 from ordersetl.results import Damage
-from ordersetl.storage.local import describe_kind, hash_file
 
 __all__ = [
-    "Health",
+    "Examined",
     "Problem",
     "Recorded",
     "examine",
     "file_problem",
     "find_problem",
-    "kind_problem",
     "move_to_damaged",
 ]
 
@@ -45,104 +41,91 @@ class Recorded(Protocol):
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with a file; ``recorded`` and ``found`` where its size or its hash tells."""
+    """What is wrong with a file; ``recorded`` and ``found`` where it is its size or its hash."""
 
-    said: str
+    text: str
     recorded: str = ""
     found: str = ""
 
 
 @dataclass
-class Health:
-    """``sound`` are the entries of files that are as recorded, with today's times; ``problems`` are the others."""
+class Examined:
+    """``valid`` are the entries of files that are as recorded, with today's times; ``problems`` are the others."""
 
-    sound: dict[str, FileEntry] = field(default_factory=dict)
+    valid: dict[str, FileEntry] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
 
 
-def examine(lake: Lake, manifest: Manifest, *, verify: bool) -> Health:
+def examine(lake: Lake, manifest: Manifest, *, verify: bool) -> Examined:
     """Compare every curated file with its entry: partitions by size and time, or by hash with ``verify``.
 
-    A file whose time alone differs (a restored backup, a moved folder) is hashed, and is sound where the hash fits.
-    So are the dimensions always: each load builds on them, and reads them whole anyway.
+    A file whose time alone differs (a restored backup, a moved folder) is hashed, and is valid where the hash fits.
+    So are the dimensions always: each load builds on them, and reads all of them anyway.
     """
-    health = Health()
+    examined = Examined()
     for file, entry in manifest.files.items():
-        path = lake.curated / file
-        problem = file_problem(path, entry, verify=verify or partition_day(file) is None)
-        if problem:
-            health.problems[file] = problem
+        problem = file_problem(lake, file, entry, verify=verify or partition_day(file) is None)
+        found = None if problem else lake.storage.stat(curated_key(file))
+        if found is None:
+            examined.problems[file] = problem or "it is missing"
         else:
-            health.sound[file] = msgspec.structs.replace(entry, mtime_ns=path.stat().st_mtime_ns)
-    return health
+            examined.valid[file] = msgspec.structs.replace(entry, mtime_ns=found.mtime_ns)
+    return examined
 
 
-def file_problem(path: Path, entry: FileEntry, *, verify: bool) -> str:
+def file_problem(lake: Lake, file: str, entry: FileEntry, *, verify: bool) -> str:
     """What is wrong with a curated file, as a sentence; empty where it is as recorded."""
-    problem = find_problem(path, entry, path.parent, trusted_time_ns=None if verify else entry.mtime_ns)
+    problem = find_problem(lake, curated_key(file), entry, trusted_time_ns=None if verify else entry.mtime_ns)
     if problem is None:
         return ""
     if not problem.recorded:
-        return f"it {problem.said}"
+        return f"it {problem.text}"
     counts = f": {problem.found} instead of {problem.recorded} bytes" if problem.recorded.isdecimal() else ""
-    return f"its {problem.said}{counts}"  # two hashes would tell nobody anything
+    return f"its {problem.text}{counts}"  # nobody learns anything from two hashes
 
 
-def find_problem(path: Path, recorded: Recorded, root: Path, *, trusted_time_ns: int | None = None) -> Problem | None:
-    """Judge a file by kind, size and hash; None where it is as recorded.
+def find_problem(lake: Lake, key: str, recorded: Recorded, *, trusted_time_ns: int | None = None) -> Problem | None:
+    """Compare a file with its record by kind, size and hash; None where it is as recorded.
 
     Args:
-        path: the file, ``root`` or a folder below it.
+        lake: where it is.
+        key: its key; no folder on the way to it may be a link.
         recorded: what it must be.
-        root: from here on down, no folder may be a link.
         trusted_time_ns: a modification time that makes hashing needless.
     """
-    said = kind_problem(path, root)
-    if said is not None:
-        return Problem(said)
     try:
-        found = path.lstat()
-        if found.st_size != recorded.bytes:
-            return Problem("size differs", str(recorded.bytes), str(found.st_size))
-        digest = recorded.sha256 if found.st_mtime_ns == trusted_time_ns else hash_file(path)
+        found = lake.storage.stat(key)
+        if found is None:
+            return Problem("is missing")
+        if found.problem:
+            return Problem(found.problem)
+        if found.bytes != recorded.bytes:
+            return Problem("size differs", str(recorded.bytes), str(found.bytes))
+        digest = recorded.sha256 if found.mtime_ns == trusted_time_ns else lake.storage.hash(key)
     except OSError as error:
         return Problem(f"cannot be read: {error.strerror}")
     return None if digest == recorded.sha256 else Problem("content differs", recorded.sha256, digest)
 
 
-def kind_problem(path: Path, root: Path) -> str | None:
-    """What stands at ``path`` instead of a regular file, or which folder on the way from ``root`` is a link."""
-    folder = path.parent
-    while folder != root.parent:
-        if folder.is_symlink():
-            return f"lies in a link: {folder.name}"
-        folder = folder.parent
-    try:
-        mode = path.lstat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return "is missing"
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    return describe_kind(mode) or None
-
-
 def move_to_damaged(lake: Lake, file: str, problem: str, now: datetime) -> Damage:
-    """Move a damaged curated file (or the link or folder in its place) to ``curated/_damaged/``, to be looked at."""
-    path = lake.curated / file
-    taken = path.parent if path.parent.is_symlink() or path.parent.is_file() else path
-    if taken == lake.curated or not os.path.lexists(taken):
+    """Move a damaged curated file (or the link or file in place of its folder) to ``curated/_damaged/``."""
+    storage = lake.storage
+    folder = curated_key(file).rpartition("/")[0]
+    above = storage.stat(folder)
+    taken = folder if above is not None and not above.is_folder else curated_key(file)
+    if taken == CURATED or not storage.exists(taken):
         return Damage(file, problem)
-    folder = lake.damaged / now.strftime("%Y%m%dT%H%M%S.%fZ")
-    lake.disk.make_folder(folder)
-    kept = next(place for place in _places(folder, file.replace("/", "~")) if not os.path.lexists(place))
-    lake.disk.rename(taken, kept)
-    lake.disk.sync_folder(folder)  # first where it came to: a power failure must not take it from both
-    lake.disk.sync_folder(taken.parent)
-    if taken.parent != lake.curated and not any(taken.parent.iterdir()):
-        lake.disk.remove_tree(taken.parent)
-    return Damage(file, problem, kept.relative_to(lake.root).as_posix())
+    kept = next(key for key in _name_damaged(file, now) if not storage.exists(key))
+    storage.move(taken, kept)
+    storage.sync(kept.rpartition("/")[0])  # first where it came to: a power failure must not take it from both
+    left = taken.rpartition("/")[0]
+    storage.sync(left)
+    if left != CURATED:
+        storage.prune(left)
+    return Damage(file, problem, kept)
 
 
-def _places(folder: Path, name: str) -> Iterator[Path]:
-    yield folder / f"{name}.damaged"
-    yield from (folder / f"{name}.{number}.damaged" for number in count(2))
+def _name_damaged(file: str, now: datetime) -> Iterator[str]:
+    name = f"{DAMAGED}/{now.strftime('%Y%m%dT%H%M%S.%fZ')}/{file.replace('/', '~')}"
+    yield f"{name}.damaged"
+    yield from (f"{name}.{number}.damaged" for number in count(2))

@@ -3,21 +3,68 @@
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 from ordersetl.errors import StorageError
-from ordersetl.storage.local import Disk
+from ordersetl.storage.disk import Disk
+from ordersetl.storage.local import LocalStorage
 
 __all__ = [
+    "CURATED",
+    "DAMAGED",
     "FACT_FILE",
+    "INDEX",
+    "LOCK",
+    "MANIFEST",
+    "MANIFEST_FILE",
+    "PENDING",
+    "QUARANTINE",
+    "RAW",
+    "REFERENCES",
+    "RUNS",
+    "STAGED",
     "STAGED_SUFFIX",
+    "STAGING",
     "Lake",
     "batch_id_after",
+    "curated_key",
     "has_batch_form",
     "is_batch_id",
     "partition_day",
     "partition_file",
+    "quarantine_key",
+    "raw_key",
+    "reference_key",
+    "staged_key",
 ]
+
+RAW = "raw"
+"""One folder a batch, the log that all else is derived from."""
+REFERENCES = f"{RAW}/reference"
+"""Users and products files by content: ``<sha256>.csv``."""
+STAGED = "staged"
+"""Typed orders and lines, a folder a batch: a cache."""
+QUARANTINE = "quarantine"
+"""Rejected records, a file a batch."""
+CURATED = "curated"
+"""The star schema in CSV."""
+INDEX = "index"
+"""In which partition each order is: a cache."""
+RUNS = "runs"
+"""One report a run."""
+LOCK = ".lock"
+"""The file whose lock makes a writer the only one."""
+MANIFEST_FILE = "_manifest.json"
+"""The manifest, relative to ``curated/``."""
+MANIFEST = f"{CURATED}/{MANIFEST_FILE}"
+"""What the curated layer holds."""
+PENDING = f"{CURATED}/_pending.json"
+"""The next manifest, from the commit point until it is carried through."""
+STAGING = f"{CURATED}/_staging"
+"""New curated files before the commit point."""
+DAMAGED = f"{CURATED}/_damaged"
+"""Curated files that were not what the manifest says, moved out of the way."""
 
 FACT_FILE = "fact_order.csv"
 STAGED_SUFFIX = ".new"
@@ -25,82 +72,24 @@ STAGED_SUFFIX = ".new"
 _ID_FORMAT = "%Y%m%dT%H%M%S.%fZ"
 _ID_FORM = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z")
 _ID_YEARS = range(1970, 2200)
-"""Of a clock that may be wrong, but no more wrong than that: each later id sorts after the newest one."""
+"""Of a clock that may be wrong, but not more wrong than that: each later id sorts after the newest one."""
 
 
 @dataclass(frozen=True)
 class Lake:
-    """The output folder: paths by name, and the disk that writes them.
-
-    ``root`` may itself be a link; no folder below it may.
-    """
+    """The output folder, and the disk that writes it; what is in it is named by keys, and reached by ``storage``."""
 
     root: Path
     disk: Disk = field(default_factory=Disk)
 
-    @property
-    def raw(self) -> Path:
-        """One folder a batch, the log that all else is derived from."""
-        return self.root / "raw"
+    @cached_property
+    def storage(self) -> LocalStorage:
+        """The only way to what is in the output."""
+        return LocalStorage(self.root, self.disk)
 
-    @property
-    def references(self) -> Path:
-        """Users and products files by content: ``<sha256>.csv``."""
-        return self.raw / "reference"
-
-    @property
-    def staged(self) -> Path:
-        """Typed orders and lines, a folder a batch: a cache."""
-        return self.root / "staged"
-
-    @property
-    def quarantine(self) -> Path:
-        """Rejected records, a file a batch."""
-        return self.root / "quarantine"
-
-    @property
-    def curated(self) -> Path:
-        """The star schema in CSV."""
-        return self.root / "curated"
-
-    @property
-    def index(self) -> Path:
-        """In which partition each order is: a cache."""
-        return self.root / "index"
-
-    @property
-    def runs(self) -> Path:
-        """One report a run."""
-        return self.root / "runs"
-
-    @property
-    def lock(self) -> Path:
-        """The file whose lock makes a writer the only one."""
-        return self.root / ".lock"
-
-    @property
-    def manifest(self) -> Path:
-        """What the curated layer holds."""
-        return self.curated / "_manifest.json"
-
-    @property
-    def pending(self) -> Path:
-        """The next manifest, from the commit point until it is carried through."""
-        return self.curated / "_pending.json"
-
-    @property
-    def staging(self) -> Path:
-        """New curated files before the commit point."""
-        return self.curated / "_staging"
-
-    @property
-    def damaged(self) -> Path:
-        """Curated files that were not what the manifest says, set aside."""
-        return self.curated / "_damaged"
-
-    def quarantine_file(self, batch: str) -> Path:
-        """The rejected records of one batch."""
-        return self.quarantine / f"{batch}.ndjson"
+    def locate(self, key: str) -> Path:
+        """Where a key is, for messages."""
+        return self.storage.locate(key)
 
     def require_own_folders(self) -> None:
         """Refuse to work where a top folder is a link or a file.
@@ -108,16 +97,37 @@ class Lake:
         Raises:
             StorageError: naming the first such path.
         """
-        for path in (self.raw, self.references, self.staged, self.quarantine, self.curated, self.index, self.runs):
-            if path.is_symlink() or (path.exists() and not path.is_dir()):
-                raise StorageError(
-                    f"{path} must be a folder of its own, and is a {'link' if path.is_symlink() else 'file'}",
-                    hint="ordersetl never writes through a link: move it away, or choose another --output.",
-                )
+        for prefix in (RAW, REFERENCES, STAGED, QUARANTINE, CURATED, INDEX, RUNS):
+            self.storage.require_own_folder(prefix)
+
+
+def raw_key(batch: str, name: str) -> str:
+    """Key of a page or marker of a raw batch."""
+    return f"{RAW}/{batch}/{name}"
+
+
+def reference_key(sha256: str) -> str:
+    """Key of a users or products file."""
+    return f"{REFERENCES}/{sha256}.csv"
+
+
+def staged_key(batch: str, name: str) -> str:
+    """Key of a file of a staged batch."""
+    return f"{STAGED}/{batch}/{name}"
+
+
+def quarantine_key(batch: str) -> str:
+    """Key of the rejected records of one batch."""
+    return f"{QUARANTINE}/{batch}.ndjson"
+
+
+def curated_key(file: str) -> str:
+    """Key of a curated file, which the manifest names relative to ``curated/``."""
+    return f"{CURATED}/{file}"
 
 
 def has_batch_form(name: str) -> bool:
-    """Whether a name is made of digits as a batch's is, whatever time they tell."""
+    """Whether a name is made of digits as a batch's is, whatever the time."""
     return _ID_FORM.fullmatch(name) is not None
 
 
@@ -137,10 +147,10 @@ def batch_id_after(now: datetime, newest: str | None) -> str:
     Raises:
         StorageError: none can, or the clock shows a time that no batch can have.
     """
-    moment = now.astimezone(UTC)
-    if newest is not None and newest >= moment.strftime(_ID_FORMAT):
-        moment = datetime.fromisoformat(newest) + timedelta(microseconds=1)
-    batch = moment.strftime(_ID_FORMAT)
+    timestamp = now.astimezone(UTC)
+    if newest is not None and newest >= timestamp.strftime(_ID_FORMAT):
+        timestamp = datetime.fromisoformat(newest) + timedelta(microseconds=1)
+    batch = timestamp.strftime(_ID_FORMAT)
     if not is_batch_id(batch):
         raise StorageError(
             f"there is no name for a new batch: the clock says {now.isoformat()}, the newest batch is {newest}",

@@ -1,14 +1,21 @@
-"""Which batches there are in the raw log.
+"""Which batches there are in the raw log, and which partitions on disk.
 
 A listing looks at every batch there is, so a command makes a few of them, never one a batch.
 """
 
-import os
+from ordersetl.lake.layout import (
+    CURATED,
+    FACT_FILE,
+    RAW,
+    Lake,
+    curated_key,
+    has_batch_form,
+    is_batch_id,
+    partition_day,
+    raw_key,
+)
 
-from ordersetl.errors import StorageError
-from ordersetl.lake.layout import Lake, has_batch_form, is_batch_id
-
-__all__ = ["MARKER", "is_committed", "list_batches", "list_misnamed", "list_unfinished"]
+__all__ = ["MARKER", "is_committed", "list_batches", "list_misnamed", "list_partition_files", "list_unfinished"]
 
 MARKER = "batch.json"
 """The commit marker: a batch counts from its appearance."""
@@ -16,12 +23,12 @@ MARKER = "batch.json"
 
 def list_batches(lake: Lake) -> list[str]:
     """Ids of the committed batches, oldest first."""
-    return [batch for batch in _list_folders(lake) if os.path.lexists(lake.raw / batch / MARKER)]
+    return [batch for batch in _list_folders(lake) if _has_marker(lake, batch)]
 
 
 def list_unfinished(lake: Lake) -> list[str]:
     """Ids of the batches without a commit marker, oldest first."""
-    return [batch for batch in _list_folders(lake) if not os.path.lexists(lake.raw / batch / MARKER)]
+    return [batch for batch in _list_folders(lake) if not _has_marker(lake, batch)]
 
 
 def list_misnamed(lake: Lake) -> list[str]:
@@ -31,8 +38,18 @@ def list_misnamed(lake: Lake) -> list[str]:
 
 def is_committed(lake: Lake, batch: str) -> bool:
     """Whether a batch is one of list_batches, without listing them."""
-    folder = lake.raw / batch
-    return is_batch_id(batch) and not folder.is_symlink() and os.path.lexists(folder / MARKER)
+    folder = lake.storage.stat(f"{RAW}/{batch}")
+    return is_batch_id(batch) and folder is not None and folder.is_folder and _has_marker(lake, batch)
+
+
+def list_partition_files(lake: Lake) -> set[str]:
+    """Files that are named as partitions are, relative to ``curated/``, whether the manifest lists them or not."""
+    files = {f"{entry.name}/{FACT_FILE}" for entry in lake.storage.entries(CURATED)}
+    return {file for file in files if partition_day(file) is not None and lake.storage.exists(curated_key(file))}
+
+
+def _has_marker(lake: Lake, batch: str) -> bool:
+    return lake.storage.exists(raw_key(batch, MARKER))
 
 
 def _list_folders(lake: Lake) -> list[str]:
@@ -42,12 +59,4 @@ def _list_folders(lake: Lake) -> list[str]:
 
 def _list_names(lake: Lake) -> list[str]:
     """Folders whose names have a batch's form, sorted; links are not followed, and other names are not ours."""
-    try:
-        with os.scandir(lake.raw) as entries:
-            return sorted(e.name for e in entries if has_batch_form(e.name) and e.is_dir(follow_symlinks=False))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise StorageError(
-            f"cannot read {lake.raw}: {error.strerror}", hint="Give this user permission to read it."
-        ) from error
+    return [entry.name for entry in lake.storage.entries(RAW) if has_batch_form(entry.name) and entry.kind == "folder"]

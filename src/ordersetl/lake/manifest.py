@@ -7,9 +7,9 @@ import msgspec
 
 from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake.checksum import decode_record, encode_record
-from ordersetl.lake.layout import Lake, partition_day
+from ordersetl.lake.layout import MANIFEST, PENDING, Lake, partition_day
 from ordersetl.lake.records import check_manifest
-from ordersetl.storage.local import UnfitFileError, read_regular
+from ordersetl.storage.disk import UnfitFileError
 
 __all__ = [
     "MAX_MANIFEST_BYTES",
@@ -93,7 +93,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """Bytes of the manifest as they stand on disk."""
+    """Bytes of the manifest as they are on disk."""
     return encode_record(manifest)
 
 
@@ -104,9 +104,10 @@ def read_manifest(lake: Lake, *, pending: bool = False) -> Manifest | None:
         CorruptedError: it is not what was written, or not a regular file.
         StorageError: it cannot be read.
     """
-    path = lake.pending if pending else lake.manifest
+    key = PENDING if pending else MANIFEST
+    path = lake.locate(key)
     try:
-        manifest = decode_record(read_regular(path, MAX_MANIFEST_BYTES), Manifest)
+        manifest = decode_record(lake.storage.read(key, MAX_MANIFEST_BYTES), Manifest)
         check_manifest(manifest)
     except FileNotFoundError:
         return None

@@ -1,4 +1,4 @@
-"""What was rejected, as a line of the quarantine file: written as JSON that any reader takes, and read."""
+"""What was rejected, as a line of the quarantine file: written as standard JSON, and read."""
 
 import json
 import math
@@ -33,7 +33,7 @@ class Reject:
 
     def to_json(self, batch: str) -> bytes:
         """One line of the quarantine file."""
-        told = {
+        reject = {
             "batch": batch,
             "page": self.page,
             "index": self.index,
@@ -46,9 +46,11 @@ class Reject:
             "record": self.record,
         }
         try:
-            return _dump(told)
+            return _dump(reject)
         except RecursionError:
-            return _dump({**told, "record": None, "detail": f"{self.detail} (nested too deeply to be copied: see raw)"})
+            return _dump(
+                {**reject, "record": None, "detail": f"{self.detail} (nested too deeply to be copied: see raw)"}
+            )
 
 
 class RejectLine(msgspec.Struct, frozen=True):
@@ -77,18 +79,18 @@ def decode_reject(line: bytes) -> RejectLine | None:
 _line = msgspec.json.Decoder(RejectLine)
 
 
-def _dump(told: dict[str, Any]) -> bytes:
-    """JSON that any reader takes: numbers as doubles where these are exact, else as text; no NaN, valid UTF-8."""
+def _dump(reject: dict[str, Any]) -> bytes:
+    """Standard JSON: numbers as doubles where these are exact, else as text; no NaN, valid UTF-8."""
     try:
-        text = json.dumps(told, ensure_ascii=False, allow_nan=False, default=_plain_number)
+        text = json.dumps(reject, ensure_ascii=False, allow_nan=False, default=_to_number)
         return text.encode() + b"\n"
     except UnicodeEncodeError:  # a lone surrogate can only be written escaped
-        return json.dumps(told, allow_nan=False, default=_plain_number).encode() + b"\n"
+        return json.dumps(reject, allow_nan=False, default=_to_number).encode() + b"\n"
     except ValueError:  # NaN or Infinity
-        return _dump(_without_nan(told))
+        return _dump(_without_nan(reject))
 
 
-def _plain_number(value: Decimal) -> float | str:
+def _to_number(value: Decimal) -> float | str:
     double = float(value)
     return double if math.isfinite(double) and Decimal(repr(double)) == value else str(value)
 

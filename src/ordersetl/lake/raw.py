@@ -12,11 +12,10 @@ import msgspec
 
 from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake.checksum import decode_record, encode_record
-from ordersetl.lake.layout import Lake
+from ordersetl.lake.layout import RAW, REFERENCES, Lake, raw_key, reference_key
 from ordersetl.lake.listing import MARKER, list_batches, list_unfinished
-from ordersetl.lake.reading import read_or_damaged, read_proven
+from ordersetl.lake.reading import read_content, read_verified
 from ordersetl.lake.records import check_marker, check_request, page_name
-from ordersetl.storage.local import temporary_path
 
 __all__ = [
     "MARKER",
@@ -45,7 +44,7 @@ __all__ = [
 REQUEST = "_request.json"
 _MAX_RECORD_BYTES = 1 << 30
 _MAX_PAGE_BYTES = 1 << 32
-"""Of a page that no record tells the size of: as much as any setting lets a response have."""
+"""Of a page whose size no record has: as much as any setting lets a response have."""
 
 
 FORMAT = 2
@@ -83,7 +82,7 @@ class BatchRequest(msgspec.Struct, frozen=True):
     def enforced_since(self) -> datetime | None:
         """From when on records count: the user's own ``since``, None where the tool chose it.
 
-        A batch that does not say who chose it tells by the fraction: the tool continued from a clock's microseconds,
+        Where a batch does not say who chose it, the fraction does: the tool continued from a clock's microseconds,
         people name whole seconds.
         """
         if self.since is None or self.continues or (self.continues is None and self.since.microsecond):
@@ -149,24 +148,25 @@ def read_marker(lake: Lake, batch: str) -> BatchMarker:
 
 
 def read_marker_digest(lake: Lake, batch: str) -> tuple[BatchMarker, str]:
-    """As :func:`read_marker`, and the SHA-256 of its file, which stands for all of the batch."""
-    path = lake.raw / batch / MARKER
+    """As :func:`read_marker`, and the SHA-256 of its file, which identifies all of the batch."""
+    key = raw_key(batch, MARKER)
     try:
-        data = read_or_damaged(path, _MAX_RECORD_BYTES)
+        data = read_content(lake, key, _MAX_RECORD_BYTES)
         marker = decode_record(data, BatchMarker)
         check_marker(marker, batch)
     except CorruptedError as error:
         raise CorruptedError(
-            f"the raw batch {batch} is damaged: {path}: {error.message}",
-            hint=f"Move {path.parent} away and fetch its window again: ordersetl run --full, or --since and --until.",
+            f"the raw batch {batch} is damaged: {lake.locate(key)}: {error.message}",
+            hint=f"Move {lake.locate(key).parent} away and fetch its window again: ordersetl run --full, or --since "
+            "and --until.",
         ) from error
     return marker, hashlib.sha256(data).hexdigest()
 
 
 def read_request(lake: Lake, batch: str) -> BatchRequest | None:
-    """What an unfinished batch asked for; None where that was not yet, or not wholly, written."""
+    """What an unfinished batch asked for; None where that was not yet, or not completely, written."""
     try:
-        request = decode_record(read_or_damaged(lake.raw / batch / REQUEST, _MAX_RECORD_BYTES), BatchRequest)
+        request = decode_record(read_content(lake, raw_key(batch, REQUEST), _MAX_RECORD_BYTES), BatchRequest)
         check_request(request)
     except CorruptedError:
         return None
@@ -174,10 +174,8 @@ def read_request(lake: Lake, batch: str) -> BatchRequest | None:
 
 
 def write_request(lake: Lake, batch: str, request: BatchRequest) -> None:
-    """Begin a batch: make its folder and keep what is asked for."""
-    folder = lake.raw / batch
-    lake.disk.make_folder(folder)
-    lake.disk.publish(folder / REQUEST, encode_record(request))
+    """Begin a batch: keep what is asked for."""
+    lake.storage.put(raw_key(batch, REQUEST), encode_record(request))
 
 
 def write_page(
@@ -190,21 +188,19 @@ def write_page(
     newest: datetime | None = None,
     charset: str | None = None,
 ) -> PageEntry:
-    """Keep the ``number``-th page of an unfinished batch, from 1: at its name it is whole and synced.
+    """Keep the ``number``-th page of an unfinished batch, from 1: complete and synced where it has its name.
 
     The name itself is durable once the batch is committed.
     """
-    path = lake.raw / batch / page_name(number)
-    temporary = temporary_path(path)
-    written = lake.disk.write(temporary, body)
-    lake.disk.rename(temporary, path)
-    return PageEntry(path.name, written.sha256, written.bytes, records, newest, charset)
+    name = page_name(number)
+    written = lake.storage.put(raw_key(batch, name), body, durability="content")
+    return PageEntry(name, written.sha256, written.bytes, records, newest, charset)
 
 
 def read_unfinished_page(lake: Lake, batch: str, number: int) -> bytes | None:
     """Body of the ``number``-th page of an unfinished batch, from 1; None where there is no such file."""
     try:
-        return read_or_damaged(lake.raw / batch / page_name(number), _MAX_PAGE_BYTES)
+        return read_content(lake, raw_key(batch, page_name(number)), _MAX_PAGE_BYTES)
     except CorruptedError:
         return None
 
@@ -212,72 +208,73 @@ def read_unfinished_page(lake: Lake, batch: str, number: int) -> bytes | None:
 def prune_batch(lake: Lake, batch: str, *, pages: int) -> None:
     """Remove from an unfinished batch all but its request and its first ``pages`` pages."""
     kept = {REQUEST, *(page_name(number) for number in range(1, pages + 1))}
-    for path in sorted((lake.raw / batch).iterdir()):
-        if path.name not in kept:
-            lake.disk.remove_tree(path)
+    for entry in lake.storage.entries(f"{RAW}/{batch}"):
+        if entry.name not in kept:
+            lake.storage.remove_all(raw_key(batch, entry.name))
 
 
 def write_marker(lake: Lake, marker: BatchMarker) -> None:
     """Commit a batch: from now on it counts, and nothing in it changes any more."""
-    for folder in (lake.raw / marker.batch, lake.raw, lake.root):  # a run that died may have made them unsynced
-        lake.disk.sync_folder(folder)
-    lake.disk.publish(lake.raw / marker.batch / MARKER, encode_record(marker))
+    for prefix in (f"{RAW}/{marker.batch}", RAW, ""):  # a run that died may have made them unsynced
+        lake.storage.sync(prefix)
+    lake.storage.put(raw_key(marker.batch, MARKER), encode_record(marker))
 
 
 def read_page_body(lake: Lake, batch: str, page: PageEntry, *, since: datetime | None) -> bytes:
-    """Body of a page of a batch that began at ``since``, proven to be what was received.
+    """Body of a page of a batch that began at ``since``, verified to be what was received.
 
     Raises:
         CorruptedError: it is missing or differs; the message names the page and the hint says how to fetch it again.
     """
-    path = lake.raw / batch / page.name
+    key = raw_key(batch, page.name)
     try:
-        return read_proven(path, page)
+        return read_verified(lake, key, page)
     except CorruptedError as error:
         window = f"--since {since.isoformat()}" if since else "--full"
         raise CorruptedError(
-            f"the raw page {path} is damaged: {error.message}",
-            hint=f"Restore it from a backup, or move {path.parent} away and fetch it again: ordersetl run {window}",
+            f"the raw page {lake.locate(key)} is damaged: {error.message}",
+            hint=f"Restore it from a backup, or move {lake.locate(key).parent} away and fetch it again: ordersetl run "
+            f"{window}",
         ) from error
 
 
 def store_reference(lake: Lake, body: bytes, name: str) -> ReferenceEntry:
-    """Keep a users or products file, each content once; a damaged one is written anew.
+    """Keep a users or products file, each content once; a damaged one is written again.
 
     Raises:
-        StorageError: a folder stands in its place.
+        StorageError: a folder has its name.
     """
-    printable = os.fsencode(name).decode(errors="replace")  # a name on disk may be no text at all
+    printable = os.fsencode(name).decode(errors="replace")  # a name on disk may not be valid text
     entry = ReferenceEntry(hashlib.sha256(body).hexdigest(), len(body), printable)
-    path = lake.references / f"{entry.sha256}.csv"
-    lake.disk.make_folder(lake.references)
-    if path.is_dir() and not path.is_symlink():
-        raise StorageError(f"{path} must be a file, and is a folder", hint="Move it away and run again.")
+    key = reference_key(entry.sha256)
+    found = lake.storage.stat(key)
+    if found is not None and found.is_folder:
+        raise StorageError(f"{lake.locate(key)} must be a file, and is a folder", hint="Move it away and run again.")
     try:
-        read_proven(path, entry)
+        read_verified(lake, key, entry)
     except CorruptedError:
-        lake.disk.publish(path, body)
+        lake.storage.put(key, body)
     else:
-        lake.disk.sync_folder(lake.references)  # whoever put it there may have died before this
+        lake.storage.sync(REFERENCES)  # whoever put it there may have died before this
     return entry
 
 
 def read_reference(lake: Lake, entry: ReferenceEntry) -> bytes:
-    """Content of a kept reference file, proven to be what was given.
+    """Content of a kept reference file, verified to be what was given.
 
     Raises:
         CorruptedError: it is missing or differs.
     """
-    path = lake.references / f"{entry.sha256}.csv"
+    key = reference_key(entry.sha256)
     try:
-        return read_proven(path, entry)
+        return read_verified(lake, key, entry)
     except CorruptedError as error:
         raise CorruptedError(
-            f"the reference file {path} ({entry.name}) is damaged: {error.message}",
+            f"the reference file {lake.locate(key)} ({entry.name}) is damaged: {error.message}",
             hint="Restore it from a backup, or put the original file there under this name.",
         ) from error
 
 
 def drop_batch(lake: Lake, batch: str) -> None:
     """Remove a batch that was never committed."""
-    lake.disk.remove_tree(lake.raw / batch)
+    lake.storage.remove_all(f"{RAW}/{batch}")

@@ -1,10 +1,10 @@
-"""What the records on disk may say: checked where each is decoded, before anything is done by it.
+"""What the records on disk may hold: checked where each is decoded, before anything is done by it.
 
 A record's digest protects from accidents, not from people: anybody can compute one, and batches are copied between
 machines. So the names in a record are input. Each must be one that this program writes, and no path can be made of
 them that leads out of the output; each value must be one that later steps can work with.
 
-A record that says anything else is damaged, like one whose digest does not fit.
+A record with anything else is damaged, like one whose digest does not match.
 """
 
 import re
@@ -29,7 +29,7 @@ _SHA256 = re.compile("[0-9a-f]{64}").fullmatch
 _KIND = re.compile("[a-z_]{1,40}").fullmatch
 _DIMENSION = re.compile(r"dim_[a-z_]{1,40}\.csv").fullmatch
 _SEGMENT = re.compile(r"[0-9a-f]{16,64}\.[a-z]{1,10}").fullmatch
-_PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,10})?").fullmatch
+_DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,10})?").fullmatch
 """No exponent, which makes gigabytes of a few characters, and no more digits than a sum of money can have."""
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _LONGEST_AGO = datetime(1860, 1, 1, tzinfo=UTC)
@@ -47,7 +47,7 @@ def check_request(request: "BatchRequest") -> None:
     """Check what an extraction asked for.
 
     Raises:
-        CorruptedError: it says what no request says.
+        CorruptedError: it holds a value that no request has.
     """
     _check_values(request)
     _check_references(request.references)
@@ -57,7 +57,7 @@ def check_marker(marker: "BatchMarker", batch: str) -> None:
     """Check the marker in the folder of a batch.
 
     Raises:
-        CorruptedError: it says what no marker of that batch says.
+        CorruptedError: it holds a value that no marker of that batch has.
     """
     _require(marker.batch == batch, "the batch", marker.batch)
     _require(is_batch_id(batch), "the batch", batch)
@@ -76,7 +76,7 @@ def check_stage(marker: "StageMarker", batch: str) -> None:
     """Check the marker of a staged batch.
 
     Raises:
-        CorruptedError: it says what no marker of that batch says.
+        CorruptedError: it holds a value that no marker of that batch has.
     """
     _require(marker.batch == batch, "the batch", marker.batch)
     _check_values(marker)
@@ -93,7 +93,7 @@ def check_manifest(manifest: "Manifest") -> None:
     """Check a manifest, the current or the pending one.
 
     Raises:
-        CorruptedError: it says what no manifest says.
+        CorruptedError: it holds a value that no manifest has.
     """
     for batch in (*manifest.batches, *manifest.quarantine):
         _require(is_batch_id(batch), "the batch", batch)
@@ -120,7 +120,7 @@ def _check_file(file: str, entry: "FileEntry") -> None:
     counts = (entry.bytes, entry.rows, entry.orders)
     _require(min(counts) >= 0 and max(counts) <= _MAX_COUNT, "a size or count of", file)
     for amount in entry.sums.values():
-        _require(_PLAIN_DECIMAL(amount), "the sum", amount)
+        _require(_DECIMAL(amount), "the sum", amount)
 
 
 def _check_references(references: Mapping[str, "ReferenceEntry"]) -> None:

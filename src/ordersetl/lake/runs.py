@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from ordersetl.errors import OrdersetlError
-from ordersetl.lake.layout import Lake
+from ordersetl.lake.layout import RUNS, Lake
 from ordersetl.results import to_plain
 from ordersetl.version import __version__
 
@@ -20,8 +20,9 @@ class RunReport:
     def __init__(self, lake: Lake, started_at: datetime) -> None:
         self.started_at = started_at
         self.run_id = f"{self.started_at.strftime('%Y%m%dT%H%M%S.%fZ')}-{os.getpid()}"
-        self.path = lake.runs / f"{self.run_id}.json"
-        self._disk = lake.disk
+        self._key = f"{RUNS}/{self.run_id}.json"
+        self.path = lake.locate(self._key)
+        self._storage = lake.storage
         self._stages: dict[str, object] = {}
 
     def add(self, stage: str, result: object) -> None:
@@ -36,8 +37,7 @@ class RunReport:
         """
         head = {"run_id": self.run_id, "status": status, "version": __version__, "started_at": self.started_at}
         report = {**head, **self._stages, **({"error": error} if error else {})}
-        self._disk.make_folder(self.path.parent)
-        self._disk.publish(self.path, json.dumps(to_plain(report), indent=1).encode() + b"\n")
+        self._storage.put(self._key, json.dumps(to_plain(report), indent=1).encode() + b"\n")
 
 
 @contextlib.contextmanager

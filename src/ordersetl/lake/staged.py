@@ -13,11 +13,10 @@ from ordersetl.errors import CorruptedError
 from ordersetl.lake.checksum import decode_record, encode_record
 from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.integrity import find_problem
-from ordersetl.lake.layout import Lake
+from ordersetl.lake.layout import Lake, quarantine_key, staged_key
 from ordersetl.lake.manifest import Manifest, QuarantineEntry
 from ordersetl.lake.raw import ReferenceEntry
 from ordersetl.lake.records import check_stage
-from ordersetl.storage.local import read_regular
 
 __all__ = [
     "PartEntry",
@@ -89,11 +88,11 @@ class StageMarker(msgspec.Struct, frozen=True):
 
     def orders_paths(self, lake: Lake) -> list[Path]:
         """Files of typed orders, in the order of their pages."""
-        return [lake.staged / self.batch / part.orders.name for part in self.parts]
+        return [lake.storage.open_columns(staged_key(self.batch, part.orders.name)) for part in self.parts]
 
     def lines_paths(self, lake: Lake) -> list[Path]:
         """Files of typed lines, in the order of their pages."""
-        return [lake.staged / self.batch / part.lines.name for part in self.parts]
+        return [lake.storage.open_columns(staged_key(self.batch, part.lines.name)) for part in self.parts]
 
 
 def find_stage(lake: Lake, batch: str, *, rules: int, source_digest: str | None) -> StageMarker | None:
@@ -112,7 +111,7 @@ def find_stage(lake: Lake, batch: str, *, rules: int, source_digest: str | None)
 
 def write_stage(lake: Lake, marker: StageMarker) -> None:
     """Make a staged batch count."""
-    lake.disk.publish(lake.staged / marker.batch / MARKER, encode_record(marker), sync=False)
+    lake.storage.put(staged_key(marker.batch, MARKER), encode_record(marker), durability="none")
 
 
 def has_rejects(lake: Lake, marker: StageMarker) -> bool:
@@ -125,7 +124,7 @@ def has_quarantine(lake: Lake, marker: StageMarker) -> bool:
     if not marker.quarantine_bytes:
         return True
     recorded = QuarantineEntry(marker.quarantine_sha256, marker.quarantine_bytes, 0, 0)
-    return find_problem(lake.quarantine_file(marker.batch), recorded, lake.quarantine) is None
+    return find_problem(lake, quarantine_key(marker.batch), recorded) is None
 
 
 def find_damaged_quarantine(lake: Lake, manifest: Manifest, *, verify: bool) -> dict[str, str]:
@@ -133,15 +132,15 @@ def find_damaged_quarantine(lake: Lake, manifest: Manifest, *, verify: bool) -> 
     problems = {}
     for batch, entry in manifest.quarantine.items():
         trusted = None if verify else entry.mtime_ns
-        problem = find_problem(lake.quarantine_file(batch), entry, lake.quarantine, trusted_time_ns=trusted)
+        problem = find_problem(lake, quarantine_key(batch), entry, trusted_time_ns=trusted)
         if problem is not None:
-            problems[batch] = problem.said
+            problems[batch] = problem.text
     return problems
 
 
 def _read_marker(lake: Lake, batch: str) -> StageMarker | None:
     try:
-        marker = decode_record(read_regular(lake.staged / batch / MARKER, _MAX_BYTES), StageMarker)
+        marker = decode_record(lake.storage.read(staged_key(batch, MARKER), _MAX_BYTES), StageMarker)
         check_stage(marker, batch)
     except (OSError, CorruptedError):
         return None
@@ -149,5 +148,4 @@ def _read_marker(lake: Lake, batch: str) -> StageMarker | None:
 
 
 def _are_valid(lake: Lake, marker: StageMarker, files: list[StagedFile]) -> bool:
-    folder = lake.staged / marker.batch
-    return all(find_problem(folder / file.name, file, lake.staged) is None for file in files)
+    return all(find_problem(lake, staged_key(marker.batch, file.name), file) is None for file in files)

@@ -13,7 +13,7 @@ import polars as pl
 
 from ordersetl.lake.commit import Commit
 from ordersetl.lake.integrity import file_problem
-from ordersetl.lake.layout import Lake, partition_file
+from ordersetl.lake.layout import Lake, curated_key, partition_file
 from ordersetl.lake.manifest import FileEntry
 from ordersetl.star.dimensions import Dimension
 from ordersetl.star.frames import to_csv
@@ -51,7 +51,7 @@ def read_dimension(lake: Lake, dimension: Dimension, entry: FileEntry) -> pl.Dat
 
 def _read_verified(lake: Lake, file: str, entry: FileEntry) -> io.BytesIO:
     try:
-        body = (lake.curated / file).read_bytes()
+        body = lake.storage.read(curated_key(file), entry.bytes)
     except OSError as error:
         raise CorruptedFileError(f"{file}: {error}") from error
     if hashlib.sha256(body).hexdigest() != entry.sha256:
@@ -72,10 +72,10 @@ def put_file(
         sums: of a partition, its revenue by currency.
     """
     data = to_csv(rows)
-    path = commit.lake.curated / file
-    if path.is_file() and path.stat().st_size == len(data):  # else the write itself gives the hash
+    found = commit.lake.storage.stat(curated_key(file))
+    if found is not None and found.bytes == len(data):  # else the write itself gives the hash
         entry = FileEntry(hashlib.sha256(data).hexdigest(), len(data), 0, rows.height, orders, dict(sums or {}))
-        if not file_problem(path, entry, verify=True):
-            return msgspec.structs.replace(entry, mtime_ns=path.stat().st_mtime_ns), False
+        if not file_problem(commit.lake, file, entry, verify=True):
+            return msgspec.structs.replace(entry, mtime_ns=found.mtime_ns), False
     written = commit.stage(file, data)
     return FileEntry(written.sha256, written.bytes, written.mtime_ns, rows.height, orders, dict(sums or {})), True

@@ -8,7 +8,8 @@ from ordersetl.executor import background, map_bounded
 from ordersetl.lake import index
 from ordersetl.lake.commit import Commit
 from ordersetl.lake.integrity import move_to_damaged
-from ordersetl.lake.layout import partition_day
+from ordersetl.lake.layout import quarantine_key
+from ordersetl.lake.listing import list_partition_files
 from ordersetl.lake.manifest import Manifest, QuarantineEntry
 from ordersetl.lake.staged import StageMarker
 from ordersetl.load.changes import sum_changes
@@ -158,7 +159,8 @@ def _next_quarantine(fold: _Fold) -> dict[str, QuarantineEntry]:
         entries.pop(batch, None)
         orders, lines = marker.counts.orders_rejected, marker.counts.rejected_lines
         if orders or lines:
-            time_ns = fold.context.lake.quarantine_file(batch).stat().st_mtime_ns
+            found = fold.context.lake.storage.stat(quarantine_key(batch))
+            time_ns = found.mtime_ns if found else 0
             entries[batch] = QuarantineEntry(
                 marker.quarantine_sha256, marker.quarantine_bytes, orders, lines, mtime_ns=time_ns
             )
@@ -167,9 +169,6 @@ def _next_quarantine(fold: _Fold) -> dict[str, QuarantineEntry]:
 
 def _move_orphans_to_damaged(fold: _Fold, following: Manifest) -> list[Damage]:
     """After a rebuild: move partitions away that no batch accounts for. The commit removes those of the manifest."""
-    lake = fold.context.lake
-    on_disk = {f"{path.parent.name}/{path.name}" for path in lake.curated.glob("dt=*/*")}
-    unknown = on_disk - following.files.keys() - fold.current.manifest.files.keys()
-    orphans = sorted(file for file in unknown if partition_day(file) is not None)
-    now = fold.context.now
-    return [move_to_damaged(lake, file, "no batch in raw accounts for it", now()) for file in orphans]
+    lake, now, why = fold.context.lake, fold.context.now, "no batch in raw accounts for it"
+    orphans = list_partition_files(lake) - following.files.keys() - fold.current.manifest.files.keys()
+    return [move_to_damaged(lake, file, why, now()) for file in sorted(orphans)]

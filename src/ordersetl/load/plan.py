@@ -11,7 +11,7 @@ import polars as pl
 from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake import index
 from ordersetl.lake.integrity import examine, move_to_damaged
-from ordersetl.lake.layout import Lake, partition_day
+from ordersetl.lake.layout import MANIFEST, MANIFEST_FILE, RAW, Lake, partition_day
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
 from ordersetl.lake.staged import StageMarker
 from ordersetl.results import Damage
@@ -110,14 +110,14 @@ def read_current_state(context: RunContext, committed: Collection[str], *, verif
         manifest = read_manifest(context.lake)
     except CorruptedError as error:
         manifest = None
-        damages.append(move_to_damaged(context.lake, context.lake.manifest.name, error.message, context.now()))
+        damages.append(move_to_damaged(context.lake, MANIFEST_FILE, error.message, context.now()))
     if manifest is None:
         return CurrentState(Manifest(), {}, rebuild=True, damages=damages)
     if rebuild or manifest.rules != RULES:
         return CurrentState(manifest, {}, rebuild=True, damages=damages)
-    health = examine(context.lake, manifest, verify=verify)
+    examined = examine(context.lake, manifest, verify=verify)
     damages.extend(
-        move_to_damaged(context.lake, file, problem, context.now()) for file, problem in health.problems.items()
+        move_to_damaged(context.lake, file, problem, context.now()) for file, problem in examined.problems.items()
     )
     is_needed = not set(committed) <= set(manifest.batches)
     if not index.are_valid(context.lake, manifest.index, verify=verify or is_needed):
@@ -127,7 +127,7 @@ def read_current_state(context: RunContext, committed: Collection[str], *, verif
     if lost_tombstones:
         manifest = msgspec.structs.replace(manifest, tombstones=())
         damages.append(Damage("index", "a segment of the orders that have left is missing or damaged"))
-    return CurrentState(manifest, health.sound, rebuild=False, damages=damages, lost_tombstones=lost_tombstones)
+    return CurrentState(manifest, examined.valid, rebuild=False, damages=damages, lost_tombstones=lost_tombstones)
 
 
 def plan_batches(context: RunContext, current: CurrentState, committed: Collection[str]) -> Plan:
@@ -140,8 +140,10 @@ def plan_batches(context: RunContext, current: CurrentState, committed: Collecti
     if current.rebuild:
         if gone := sorted(applied.difference(committed)):
             raise StorageError(
-                f"{len(gone)} batches that curated holds are no longer in {context.lake.raw}, the first is {gone[0]}",
-                hint=f"Restore them; or delete {context.lake.manifest} to fold what is there, and lose what they held.",
+                f"{len(gone)} batches that curated holds are no longer in {context.lake.locate(RAW)}, the first is "
+                f"{gone[0]}",
+                hint=f"Restore them; or delete {context.lake.locate(MANIFEST)} to fold what is there, and lose what "
+                "they held.",
             )
         applied = set()
     waiting = tuple(sorted(set(committed) - applied))

@@ -1,1 +1,1 @@
-"""How bytes are kept: durable steps on the local disk, and the lock."""
+"""How bytes are kept, and nothing of what they mean: named by keys, on the local disk, with a lock for one writer."""

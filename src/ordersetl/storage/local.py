@@ -1,277 +1,226 @@
-"""Every durable step the program takes, in one place.
+"""Bytes by key on the local disk: the only way to what is in an output.
 
-All writes go through :class:`Disk`; each step is one :class:`Step` handed to :meth:`Disk.perform`, so tests can count
-the steps, end the process before or after any of them, make one fail, or undo what was not yet synced.
+A key is a relative path with ``/`` (``raw/<batch>/page-00001.json``); its prefixes are folders here. What another kind
+of storage, such as an object store, has to do as well:
 
-The protocol of a whole-file write is the usual one (see *Files are hard*, D. Luu; the SQLite atomic commit page):
-write a temporary file beside the target, fsync it, rename it over the target, fsync the folder.
+========================  ==============================================================================================
+``open``, ``read``        content of what was put; a missing key is FileNotFoundError
+``stat``, ``exists``      whether there is something, its size, and a mark that changes with it (here the time)
+``entries``               names directly under a prefix
+``put``                   all of the content appears at once, or nothing; durable as asked
+``move``                  publish what was put under another key, which it replaces
+``remove``, ``remove_all``  one key, or all under a prefix
+``open_columns``          what Polars and DuckDB can scan without reading all of it
+``lock``                  one writer at a time
+``sync``, ``prune``       durable names, no empty folders: nothing to do where there are no folders
+========================  ==============================================================================================
+
+*Put if absent*, *replace if unchanged* and *remove if unchanged* have no caller here, where the lock and the rename
+keep writers apart; they come with the object store.
+
+Reads raise OSError as the system does: the caller knows what it means that a file is missing or cannot be read. Writes
+raise StorageError. No link within an output is followed, and only regular files are opened.
 """
 
-import contextlib
-import errno
-import hashlib
 import os
-import shutil
 import stat
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
 from typing import Literal
 
 from ordersetl.errors import StorageError
+from ordersetl.storage.disk import (
+    IS_FOLDER,
+    Disk,
+    Written,
+    describe_kind,
+    hash_file,
+    is_own_folder,
+    open_regular,
+    read_regular,
+    temporary_path,
+)
+from ordersetl.storage.lock import Lock, acquire_lock, was_locked
 
-__all__ = [
-    "Disk",
-    "Operation",
-    "Step",
-    "UnfitFileError",
-    "Written",
-    "describe_kind",
-    "hash_file",
-    "is_temporary",
-    "is_temporary_of",
-    "open_regular",
-    "read_regular",
-    "temporary_path",
-]
+__all__ = ["Durability", "Entry", "FileStat", "LocalStorage"]
 
-Operation = Literal["make_folder", "write", "sync_file", "rename", "sync_folder", "remove", "remove_tree"]
-
-_HINTS = {
-    errno.ENOSPC: "The disk is full. Free some room and run the same command again: nothing half-done was kept.",
-    errno.EDQUOT: "The quota is used up. Free some room and run the same command again: nothing half-done was kept.",
-    errno.EFBIG: "The file size limit (ulimit -f) was reached. Raise it and run the same command again.",
-    errno.EROFS: "The file system is read-only. Choose another folder with --output, or mount it writable.",
-    errno.EACCES: "Give this user permission to write there, or choose another folder with --output.",
-    errno.EPERM: "Give this user permission to write there, or choose another folder with --output.",
-}
+Durability = Literal["full", "content", "none"]
+"""What survives a power failure once a put returns: content and name; content, and the name from the next ``sync`` of
+its folder; or neither, for what can be derived again and whose hash will show it."""
 
 
-_READING = os.O_RDONLY
-for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NOFOLLOW", "O_NONBLOCK"):
-    _READING |= getattr(os, _flag, 0)
+@dataclass(frozen=True, slots=True)
+class FileStat:
+    """What is at a key; ``problem`` says why it is not a regular file of its own, and is empty where it is one."""
 
-
-class UnfitFileError(OSError):
-    """What stands at a path is not a regular file, or is larger than what is read there; ``strerror`` says which."""
-
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(errno.EINVAL, problem, str(path))
-
-
-@dataclass(frozen=True)
-class Step:
-    """One durable step: what is done, to which path, and for a rename from where."""
-
-    operation: Operation
-    path: Path
-    source: Path | None = None
-
-
-@dataclass(frozen=True)
-class Written:
-    """What a write left on disk: SHA-256 (hex), size in bytes, modification time in nanoseconds."""
-
-    sha256: str
+    problem: str
     bytes: int
     mtime_ns: int
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder, and no link to one."""
+        return self.problem == IS_FOLDER
 
-class Disk:
-    """Durable file operations; the only code that changes the output folder."""
 
-    def perform(self, step: Step, action: Callable[[], None]) -> None:
-        """Take one step. The seam for tests: a subclass may count, fail, or die here.
+@dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """A name directly under a prefix; links and special files are ``other``."""
+
+    name: str
+    kind: Literal["file", "folder", "other"]
+
+
+@dataclass(frozen=True)
+class LocalStorage:
+    """The files under ``root``, written by ``disk``. ``root`` may itself be a link; no folder below it may."""
+
+    root: Path
+    disk: Disk
+
+    def locate(self, key: str) -> Path:
+        """Where it is, for people to read."""
+        return self.root / key
+
+    def open(self, key: str) -> BufferedReader:
+        """Open a regular file to read it.
 
         Raises:
-            StorageError: the operating system refused; the message names the path and the reason.
+            UnfitFileError: it is something else.
+            OSError: it is missing or cannot be opened.
         """
+        return open_regular(self.root / key)
+
+    def read(self, key: str, max_bytes: int) -> bytes:
+        """Content of a regular file.
+
+        Raises:
+            UnfitFileError: it is something else, or larger than ``max_bytes``.
+            OSError: it is missing or cannot be read.
+        """
+        return read_regular(self.root / key, max_bytes)
+
+    def hash(self, key: str) -> str:
+        """SHA-256 (hex) of a regular file's content, read in pieces.
+
+        Raises:
+            OSError: it is not a regular file, or cannot be read.
+        """
+        return hash_file(self.root / key)
+
+    def stat(self, key: str) -> FileStat | None:
+        """What is at the key, links seen and not followed; None where there is nothing.
+
+        Raises:
+            OSError: it cannot be looked at.
+        """
+        problem = ""
+        folder = root = str(self.root)  # no pathlib: this is asked for each file of the layer
+        for name in key.split("/")[:-1]:
+            folder = f"{folder}/{name}"
+            if os.path.islink(folder):  # noqa: PTH114
+                problem = f"lies in a link: {name}"
         try:
-            action()
-        except OSError as error:
-            raise _refused(step, error) from error
+            found = os.lstat(f"{root}/{key}" if key else root)
+        except (FileNotFoundError, NotADirectoryError):
+            return FileStat(problem, 0, 0) if problem else None
+        return FileStat(problem or describe_kind(found.st_mode), found.st_size, found.st_mtime_ns)
 
-    def make_folder(self, path: Path, *, private: bool = False) -> None:
-        """Create a folder and its missing parents, each entry synced in its parent; nothing if it is there.
+    def exists(self, key: str) -> bool:
+        """Whether anything has the key, be it a link to nowhere; False where that cannot be seen."""
+        return os.path.lexists(self.root / key)
 
-        A ``private`` one, its parents excepted, is for its owner alone.
+    def entries(self, prefix: str) -> list[Entry]:
+        """Names directly under a prefix, sorted; none where there is no such folder.
 
         Raises:
-            StorageError: a file or a symbolic link stands where the folder must be.
+            StorageError: it cannot be read.
         """
-        if path.is_symlink() or (path.exists() and not path.is_dir()):
+        folder = self.root / prefix
+        try:
+            with os.scandir(folder) as found:
+                return sorted(Entry(entry.name, _kind(entry)) for entry in found)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
             raise StorageError(
-                f"{path} must be a folder of its own, and is a {'link' if path.is_symlink() else 'file'}",
-                hint="ordersetl never writes through a link: move it away, or choose another folder with --output.",
-            )
-        if path.is_dir():
-            return
-        self.make_folder(path.parent)
-        mode = 0o700 if private else 0o777
-        self.perform(Step("make_folder", path), lambda: path.mkdir(mode, exist_ok=True))
-        self.sync_folder(path.parent)
+                f"cannot read {folder}: {error.strerror}", hint="Give this user permission to read it."
+            ) from error
 
-    def write(self, path: Path, data: bytes | Iterable[bytes], *, sync: bool = True) -> Written:
-        """Write a new file at ``path`` (not atomic: give it a temporary name), synced unless told otherwise.
+    def open_columns(self, key: str) -> Path:
+        """What Polars and DuckDB scan a file of columns by; to be taken literally, not as a pattern."""
+        return self.root / key
 
-        What stands at ``path`` is removed first, never written to: it may be a link, or another name of a file.
-        """
-        chunks = [data] if isinstance(data, bytes) else data
-        digest = hashlib.sha256()
-        size = time_ns = 0
-
-        def create() -> None:
-            nonlocal size, time_ns
-            _clear(path)
-            try:
-                with path.open("xb") as file:
-                    for chunk in chunks:
-                        file.write(chunk)
-                        digest.update(chunk)
-                        size += len(chunk)
-                    file.flush()
-                    time_ns = os.fstat(file.fileno()).st_mtime_ns
-            except OSError:
-                with contextlib.suppress(OSError):  # give the room back; if even that fails, the next run does it
-                    path.unlink()
-                raise
-
-        self.perform(Step("write", path), create)
-        if sync:
-            self.perform(Step("sync_file", path), lambda: _sync(path, os.O_RDWR))
-        return Written(digest.hexdigest(), size, time_ns)
-
-    def publish(self, path: Path, data: bytes | Iterable[bytes], *, sync: bool = True) -> Written:
-        """Put a whole file at ``path`` in one step as its readers see it.
-
-        ``sync=False`` is for what can be derived again: a power failure may lose it, and its hash will tell. A folder
-        that stands there is removed; ask first where that may matter.
-        """
+    def put(self, key: str, data: bytes | Iterable[bytes], *, durability: Durability = "full") -> Written:
+        """Put a complete file at the key, in one step as its readers see it; a link or folder there is replaced."""
+        path = self.root / key
+        self.disk.make_folder(path.parent)
+        if durability != "content":
+            return self.disk.publish(path, data, sync=durability == "full")
         temporary = temporary_path(path)
-        written = self.write(temporary, data, sync=sync)
-        if path.is_dir() and not path.is_symlink():
-            self.remove_tree(path)
-        self.rename(temporary, path)
-        if sync:
-            self.sync_folder(path.parent)
+        written = self.disk.write(temporary, data)
+        self.disk.rename(temporary, path)
         return written
 
-    def rename(self, source: Path, path: Path) -> None:
-        """Move ``source`` over ``path``; atomic within one file system. A link there is replaced, not followed."""
+    def move(self, source: str, key: str) -> None:
+        """Move a file, link or folder over what has the key; both names are durable once their folders are synced."""
+        path = self.root / key
+        self.disk.make_folder(path.parent)
+        self.disk.rename(self.root / source, path)
 
-        def replace() -> None:
-            source.replace(path)
-
-        self.perform(Step("rename", path, source), replace)
-
-    def sync_folder(self, path: Path) -> None:
-        """Make the folder's entries durable. Windows has no such call: there the rename itself has to do."""
-        if os.name != "nt":
-            self.perform(Step("sync_folder", path), lambda: _sync(path, os.O_RDONLY))
-
-    def remove(self, path: Path) -> None:
+    def remove(self, key: str) -> None:
         """Remove a file or a link; nothing if it is gone."""
-        self.perform(Step("remove", path), lambda: path.unlink(missing_ok=True))
+        self.disk.remove(self.root / key)
 
-    def remove_tree(self, path: Path) -> None:
-        """Remove a folder with all it holds, or a link or file in its place; nothing if it is gone.
+    def remove_all(self, prefix: str) -> None:
+        """Remove a folder with all it holds, or a file or link in its place: not in one step, so what nobody reads."""
+        self.disk.remove_tree(self.root / prefix)
 
-        One step in name only: a death within it leaves some of it. So it is for what nobody reads any more.
+    def sync(self, prefix: str) -> None:
+        """Make the names directly under a prefix durable; nothing where it is no folder of its own."""
+        folder = self.root / prefix
+        if folder == self.root or _is_folder(folder):
+            self.disk.sync_folder(folder)
+
+    def prune(self, prefix: str) -> bool:
+        """Remove a folder that is empty; whether it was."""
+        folder = self.root / prefix
+        if not _is_folder(folder) or any(folder.iterdir()):
+            return False
+        self.disk.remove_tree(folder)
+        return True
+
+    def require_own_folder(self, prefix: str) -> None:
+        """Refuse to work where a folder is a link or a file; it may be missing.
+
+        Raises:
+            StorageError: it is one.
         """
-        self.perform(Step("remove_tree", path), lambda: _clear(path))
+        is_own_folder(self.root / prefix)
+
+    def lock(
+        self, key: str, *, wait_s: float, now: Callable[[], datetime], sleep: Callable[[float], None]
+    ) -> AbstractContextManager[Lock]:
+        """Hold the lock for the time of a block, as :func:`ordersetl.storage.lock.acquire_lock` does."""
+        return acquire_lock(self.root / key, disk=self.disk, wait_s=wait_s, now=now, sleep=sleep)
+
+    def was_locked(self, key: str) -> bool:
+        """Whether a command ever held the lock."""
+        return was_locked(self.root / key)
 
 
-def temporary_path(path: Path) -> Path:
-    """Where a file is written before it is renamed to ``path``: a hidden name that no glob for ``*.csv`` matches.
-
-    Each attempt has a name of its own: two of them, one perhaps given up for dead, never write into one file.
-    """
-    return path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
+def _kind(entry: "os.DirEntry[str]") -> Literal["file", "folder", "other"]:
+    if entry.is_file(follow_symlinks=False):
+        return "file"
+    return "folder" if entry.is_dir(follow_symlinks=False) else "other"
 
 
-def is_temporary(name: str) -> bool:
-    """Whether a name is one of :func:`temporary_path`."""
-    return name.startswith(".") and name.endswith(".tmp")
-
-
-def is_temporary_of(name: str, path: Path) -> bool:
-    """Whether a name is that of an attempt to write ``path``."""
-    return name.startswith(f".{path.name}.") and name.endswith(".tmp")
-
-
-def open_regular(path: Path) -> BufferedReader:
-    """Open a regular file to read it; a link is not followed, and a pipe or device is neither waited for nor read.
-
-    Raises:
-        UnfitFileError: it is something else.
-        OSError: it cannot be opened.
-    """
+def _is_folder(path: Path) -> bool:
     try:
-        file = open(path, "rb", opener=_open_unfollowed)  # noqa: SIM115 - it is handed on open
-    except OSError as error:
-        if error.errno in {errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR}:  # a link, a socket, a folder
-            raise UnfitFileError(path, describe_kind(path.lstat().st_mode) or "cannot be opened") from error
-        raise
-    if problem := describe_kind(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise UnfitFileError(path, problem)
-    return file
-
-
-def read_regular(path: Path, max_bytes: int) -> bytes:
-    """Content of a regular file, opened as :func:`open_regular` does.
-
-    Raises:
-        UnfitFileError: it is something else, or larger than ``max_bytes``.
-        OSError: it cannot be read.
-    """
-    with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > max_bytes:
-            raise UnfitFileError(path, f"is larger than {max_bytes} bytes")
-        return file.read(size)
-
-
-def describe_kind(mode: int) -> str:
-    """What a file's mode says that it is; empty for a regular file."""
-    if stat.S_ISREG(mode):
-        return ""
-    return "is a link" if stat.S_ISLNK(mode) else "is a folder" if stat.S_ISDIR(mode) else "is not a regular file"
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 (hex) of a regular file's content, read in pieces.
-
-    Raises:
-        OSError: it is not a regular file, or cannot be read.
-    """
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _open_unfollowed(path: str, _: int) -> int:
-    return os.open(path, _READING)
-
-
-def _clear(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _sync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _refused(step: Step, error: OSError) -> StorageError:
-    deed = step.operation.replace("_", " ")
-    return StorageError(
-        f"cannot {deed} {step.path}: {error.strerror or error}",
-        hint=_HINTS.get(error.errno or 0, "Look at the folder, then run the same command again."),
-    )
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False

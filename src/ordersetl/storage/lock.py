@@ -18,7 +18,7 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock, Timeout
 
 from ordersetl.errors import LockedError, StorageError
-from ordersetl.storage.local import Disk, Step, describe_kind, read_regular
+from ordersetl.storage.disk import Disk, Step, describe_kind, read_regular
 
 __all__ = ["Lock", "acquire_lock", "was_locked"]
 
@@ -121,7 +121,7 @@ def _acquire(path: Path, disk: Disk, lock: BaseFileLock, wait_s: float, sleep: C
 
 
 def _require_file(path: Path) -> None:
-    """Refuse a pipe or a device in place of the lock file, which would never end; links are refused by the lock.
+    """Refuse a pipe or a device as the lock file, which would never end; links are refused by the lock.
 
     Raises:
         StorageError: there is one.

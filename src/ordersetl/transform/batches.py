@@ -8,7 +8,7 @@ from typing import Self
 from ordersetl.errors import CorruptedError, InternalError, StorageError
 from ordersetl.lake import raw, staged
 from ordersetl.lake.counts import BatchCounts
-from ordersetl.lake.layout import Lake
+from ordersetl.lake.layout import MANIFEST, RAW, STAGED, Lake, quarantine_key, staged_key
 from ordersetl.lake.listing import is_committed, list_batches
 from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
@@ -151,10 +151,10 @@ def _repair_stage(
         return found
     if not is_committed(context.lake, batch):
         raise CorruptedError(
-            f"the batch {batch}, which curated holds, is gone from {context.lake.raw}"
-            f" and incomplete in {context.lake.staged}",
-            hint=f"Restore {context.lake.raw / batch} from a backup; or delete {context.lake.manifest} and run "
-            "ordersetl load to fold what is left, which loses what that batch alone held.",
+            f"the batch {batch}, which curated holds, is gone from {context.lake.locate(RAW)}"
+            f" and incomplete in {context.lake.locate(STAGED)}",
+            hint=f"Restore {context.lake.locate(RAW) / batch} from a backup; or delete {context.lake.locate(MANIFEST)} "
+            "and run ordersetl load to fold what is left, which loses what that batch alone held.",
         )
     return stage_batch(context, batch, ahead)
 
@@ -223,12 +223,11 @@ def _source_digest(lake: Lake, batch: str) -> str | None:
 
 def _publish_quarantine(context: RunContext, batch: str, parts: Sequence[PartEntry]) -> tuple[str, int]:
     """Write the quarantine file from the parts' rejects; its hash and size. Without rejects there is to be no file."""
-    disk, path = context.lake.disk, context.lake.quarantine_file(batch)
+    storage, key = context.lake.storage, quarantine_key(batch)
     if not any(part.rejects.rows for part in parts):
-        disk.remove_tree(path)
+        storage.remove_all(key)
         return hashlib.sha256().hexdigest(), 0
-    disk.make_folder(context.lake.quarantine)
-    written = disk.publish(path, _read_rejects(context.lake, batch, parts))
+    written = storage.put(key, _read_rejects(context.lake, batch, parts))
     return written.sha256, written.bytes
 
 
@@ -236,7 +235,7 @@ def _read_rejects(lake: Lake, batch: str, parts: Sequence[PartEntry]) -> Iterato
     """The rejects of all parts, in the order of the pages, a block in memory at a time."""
     for part in parts:
         if part.rejects.rows:
-            with (lake.staged / batch / part.rejects.name).open("rb") as file:
+            with lake.storage.open(staged_key(batch, part.rejects.name)) as file:
                 yield from iter(lambda: file.read(_BLOCK), b"")
 
 

@@ -10,7 +10,7 @@ from ordersetl.errors import CorruptedError, InvalidResponseError
 from ordersetl.executor import WorkQueue
 from ordersetl.lake import raw
 from ordersetl.lake.counts import BatchCounts
-from ordersetl.lake.layout import Lake
+from ordersetl.lake.layout import RAW, STAGED, Lake, staged_key
 from ordersetl.lake.raw import PageEntry
 from ordersetl.lake.staged import PartEntry, StagedFile
 from ordersetl.runtime import RunContext
@@ -73,9 +73,8 @@ class BatchStaging:
         self._gathered_bytes = self._gathered_records = 0
         self._chunks = 0
         self._queue = WorkQueue(context, stage_chunk)
-        self._folder = context.lake.staged / batch
-        context.lake.disk.remove_tree(self._folder)
-        context.lake.disk.make_folder(self._folder)
+        self._folder = f"{STAGED}/{batch}"
+        context.lake.storage.remove_all(self._folder)
 
     def add(self, entry: PageEntry, page: ReceivedPage | None = None) -> None:
         """Add the next page, which is on disk; a chunk that it completes is begun.
@@ -106,7 +105,7 @@ class BatchStaging:
     def abandon(self) -> None:
         """Wait for what is under way, and remove what was staged."""
         self._queue.close()
-        self._context.lake.disk.remove_tree(self._folder)
+        self._context.lake.storage.remove_all(self._folder)
 
     def _put_chunk(self) -> None:
         pages, self._gathered = self._gathered, []
@@ -143,15 +142,14 @@ def _read_page(chunk: Chunk, number: int, entry: PageEntry) -> Page:
     except InvalidResponseError as error:  # it was read so when it came
         raise CorruptedError(
             f"the marker of the raw batch {chunk.batch} is damaged: {entry.name}: {error.message}",
-            hint=f"Restore {chunk.lake.raw / chunk.batch} from a backup, or move it away and fetch its window again.",
+            hint=f"Restore {chunk.lake.locate(RAW) / chunk.batch} from a backup, or move it away and fetch its window "
+            "again.",
         ) from error
 
 
 def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
-    folder = chunk.lake.staged / chunk.batch
-
     def write(name: str, data: bytes | Iterable[bytes], rows: int) -> StagedFile:
-        written = chunk.lake.disk.publish(folder / name, data, sync=False)
+        written = chunk.lake.storage.put(staged_key(chunk.batch, name), data, durability="none")
         return StagedFile(name, written.sha256, written.bytes, rows)
 
     lines = merge_lines(found.orders, found.items).sort("dt", maintain_order=True)

@@ -1,0 +1,295 @@
+"""Every durable step the program takes, and how a file is opened.
+
+All writes go through :class:`Disk`; each step is one :class:`Step` handed to :meth:`Disk.perform`, so tests can count
+the steps, end the process before or after any of them, make one fail, or undo what was not yet synced.
+
+A complete file appears by the usual protocol (see *Files are hard*, D. Luu; the SQLite atomic commit page): write a
+temporary file beside the target, fsync it, rename it over the target, fsync the folder.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import Literal
+
+from ordersetl.errors import StorageError
+
+__all__ = [
+    "IS_FOLDER",
+    "Disk",
+    "Operation",
+    "Step",
+    "UnfitFileError",
+    "Written",
+    "describe_kind",
+    "hash_file",
+    "is_own_folder",
+    "is_temporary",
+    "is_temporary_of",
+    "open_regular",
+    "read_regular",
+    "temporary_path",
+]
+
+IS_FOLDER = "is a folder"
+"""What :func:`describe_kind` says of one."""
+
+Operation = Literal["make_folder", "write", "sync_file", "rename", "sync_folder", "remove", "remove_tree"]
+
+_HINTS = {
+    errno.ENOSPC: "The disk is full. Free some room and run the same command again: nothing half-done was kept.",
+    errno.EDQUOT: "The quota is used up. Free some room and run the same command again: nothing half-done was kept.",
+    errno.EFBIG: "The file size limit (ulimit -f) was reached. Raise it and run the same command again.",
+    errno.EROFS: "The file system is read-only. Choose another folder with --output, or mount it writable.",
+    errno.EACCES: "Give this user permission to write there, or choose another folder with --output.",
+    errno.EPERM: "Give this user permission to write there, or choose another folder with --output.",
+}
+
+
+_READING = os.O_RDONLY
+for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NOFOLLOW", "O_NONBLOCK"):
+    _READING |= getattr(os, _flag, 0)
+
+
+class UnfitFileError(OSError):
+    """What has a path is not a regular file, or is larger than what is read there; ``strerror`` says which."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(errno.EINVAL, problem, str(path))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One durable step: what is done, to which path, and for a rename from where."""
+
+    operation: Operation
+    path: Path
+    source: Path | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write left on disk: SHA-256 (hex), size in bytes, modification time in nanoseconds."""
+
+    sha256: str
+    bytes: int
+    mtime_ns: int
+
+
+class Disk:
+    """Durable file operations; the only code that changes the output folder."""
+
+    def perform(self, step: Step, action: Callable[[], None]) -> None:
+        """Take one step. The seam for tests: a subclass may count, fail, or die here.
+
+        Raises:
+            StorageError: the operating system refused; the message names the path and the reason.
+        """
+        try:
+            action()
+        except OSError as error:
+            raise _refused(step, error) from error
+
+    def make_folder(self, path: Path, *, private: bool = False) -> None:
+        """Create a folder and its missing parents, each entry synced in its parent; nothing if it is there.
+
+        A ``private`` one, its parents excepted, is for its owner alone.
+
+        Raises:
+            StorageError: a file or a symbolic link has its name.
+        """
+        if is_own_folder(path):
+            return
+        self.make_folder(path.parent)
+        mode = 0o700 if private else 0o777
+        self.perform(Step("make_folder", path), lambda: path.mkdir(mode, exist_ok=True))
+        self.sync_folder(path.parent)
+
+    def write(self, path: Path, data: bytes | Iterable[bytes], *, sync: bool = True) -> Written:
+        """Write a new file at ``path`` (not atomic: give it a temporary name), synced unless ``sync`` is false.
+
+        What has that path is removed first, never written to: it may be a link, or another name of a file.
+        """
+        chunks = [data] if isinstance(data, bytes) else data
+        digest = hashlib.sha256()
+        size = time_ns = 0
+
+        def create() -> None:
+            nonlocal size, time_ns
+            _clear(path)
+            try:
+                with path.open("xb") as file:
+                    for chunk in chunks:
+                        file.write(chunk)
+                        digest.update(chunk)
+                        size += len(chunk)
+                    file.flush()
+                    time_ns = os.fstat(file.fileno()).st_mtime_ns
+            except OSError:
+                with contextlib.suppress(OSError):  # give the room back; if even that fails, the next run does it
+                    path.unlink()
+                raise
+
+        self.perform(Step("write", path), create)
+        if sync:
+            self.perform(Step("sync_file", path), lambda: _sync(path, os.O_RDWR))
+        return Written(digest.hexdigest(), size, time_ns)
+
+    def publish(self, path: Path, data: bytes | Iterable[bytes], *, sync: bool = True) -> Written:
+        """Put a complete file at ``path`` in one step as its readers see it.
+
+        ``sync=False`` is for what can be derived again: a power failure may lose it, and its hash will show it. A
+        folder of that name is removed; ask first where that may matter.
+        """
+        temporary = temporary_path(path)
+        written = self.write(temporary, data, sync=sync)
+        if path.is_dir() and not path.is_symlink():
+            self.remove_tree(path)
+        self.rename(temporary, path)
+        if sync:
+            self.sync_folder(path.parent)
+        return written
+
+    def rename(self, source: Path, path: Path) -> None:
+        """Move ``source`` over ``path``; atomic within one file system. A link there is replaced, not followed."""
+
+        def replace() -> None:
+            source.replace(path)
+
+        self.perform(Step("rename", path, source), replace)
+
+    def sync_folder(self, path: Path) -> None:
+        """Make the folder's entries durable. Windows has no such call: there the rename itself has to do."""
+        if os.name != "nt":
+            self.perform(Step("sync_folder", path), lambda: _sync(path, os.O_RDONLY))
+
+    def remove(self, path: Path) -> None:
+        """Remove a file or a link; nothing if it is gone."""
+        self.perform(Step("remove", path), lambda: path.unlink(missing_ok=True))
+
+    def remove_tree(self, path: Path) -> None:
+        """Remove a folder with all it holds, or a link or file in its place; nothing if it is gone.
+
+        One step in name only: a death within it leaves some of it. So it is for what nobody reads any more.
+        """
+        self.perform(Step("remove_tree", path), lambda: _clear(path))
+
+
+def is_own_folder(path: Path) -> bool:
+    """Whether there is a folder, and no link to one; False where there is nothing.
+
+    Raises:
+        StorageError: something else has its name.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    if not stat.S_ISDIR(mode):
+        raise StorageError(
+            f"{path} must be a folder of its own, and is a {'link' if stat.S_ISLNK(mode) else 'file'}",
+            hint="ordersetl never writes through a link: move it away, or choose another folder with --output.",
+        )
+    return True
+
+
+def temporary_path(path: Path) -> Path:
+    """Where a file is written before it is renamed to ``path``: a hidden name that no glob for ``*.csv`` matches.
+
+    Each attempt has a name of its own: two of them, one perhaps given up for dead, never write into one file.
+    """
+    return path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a name is one of :func:`temporary_path`."""
+    return name.startswith(".") and name.endswith(".tmp")
+
+
+def is_temporary_of(name: str, path: Path) -> bool:
+    """Whether a name is that of an attempt to write ``path``."""
+    return name.startswith(f".{path.name}.") and name.endswith(".tmp")
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a regular file to read it; a link is not followed, and a pipe or device is neither waited for nor read.
+
+    Raises:
+        UnfitFileError: it is something else.
+        OSError: it cannot be opened.
+    """
+    try:
+        file = open(path, "rb", opener=_open_unfollowed)  # noqa: SIM115 - it is handed on open
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR}:  # a link, a socket, a folder
+            raise UnfitFileError(path, describe_kind(path.lstat().st_mode) or "cannot be opened") from error
+        raise
+    if problem := describe_kind(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise UnfitFileError(path, problem)
+    return file
+
+
+def read_regular(path: Path, max_bytes: int) -> bytes:
+    """Content of a regular file, opened as :func:`open_regular` does.
+
+    Raises:
+        UnfitFileError: it is something else, or larger than ``max_bytes``.
+        OSError: it cannot be read.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
+            raise UnfitFileError(path, f"is larger than {max_bytes} bytes")
+        return file.read(size)
+
+
+def describe_kind(mode: int) -> str:
+    """What a file's mode says that it is; empty for a regular file."""
+    if stat.S_ISREG(mode):
+        return ""
+    return "is a link" if stat.S_ISLNK(mode) else IS_FOLDER if stat.S_ISDIR(mode) else "is not a regular file"
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 (hex) of a regular file's content, read in pieces.
+
+    Raises:
+        OSError: it is not a regular file, or cannot be read.
+    """
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _open_unfollowed(path: str, _: int) -> int:
+    return os.open(path, _READING)
+
+
+def _clear(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refused(step: Step, error: OSError) -> StorageError:
+    deed = step.operation.replace("_", " ")
+    return StorageError(
+        f"cannot {deed} {step.path}: {error.strerror or error}",
+        hint=_HINTS.get(error.errno or 0, "Look at the folder, then run the same command again."),
+    )
