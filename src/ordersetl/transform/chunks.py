@@ -66,7 +66,7 @@ class BatchStaging:
     def __init__(self, context: RunContext, batch: str, window: Window) -> None:
         self.batch = batch
         self.pages: list[PageEntry] = []
-        self._job = context
+        self._context = context
         self._window = window
         self._gathered: list[PageEntry] = []
         self._received: list[Page | None] = []
@@ -81,7 +81,7 @@ class BatchStaging:
 
         Given the page itself, this waits where chunks are staged more slowly than they come in: memory is bounded.
         """
-        too_large = self._gathered_bytes + entry.bytes > self._job.settings.chunk_mb * _MIB
+        too_large = self._gathered_bytes + entry.bytes > self._context.settings.chunk_mb * _MIB
         if self._gathered and (too_large or self._gathered_records + entry.records > _MAX_RECORDS):
             self._put_chunk()
             if page is not None:
@@ -105,7 +105,7 @@ class BatchStaging:
     def abandon(self) -> None:
         """Wait for what is under way, and remove what was staged."""
         self._queue.close()
-        self._job.lake.storage.remove_all(self._folder)
+        self._context.lake.storage.remove_all(self._folder)
 
     def _put_chunk(self) -> None:
         pages, self._gathered = self._gathered, []
@@ -113,8 +113,8 @@ class BatchStaging:
         received, self._received = self._received, []
         self._chunks += 1
         first = len(self.pages) - len(pages) + 1
-        bulk = self._job.settings.bulk
-        self._queue.put(Chunk(self._job.lake, self.batch, self._window, self._chunks, first, pages, received, bulk))
+        bulk = self._context.settings.bulk
+        self._queue.put(Chunk(self._context.lake, self.batch, self._window, self._chunks, first, pages, received, bulk))
 
 
 def stage_chunk(chunk: Chunk) -> ChunkOutcome:
@@ -170,5 +170,5 @@ def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
 
 def _parquet(table: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
-    table.rechunk().write_parquet(buffer, compression="uncompressed", statistics=True, row_group_size=_ROW_GROUP)
+    table.rechunk().write_parquet(buffer, compression="uncompressed", statistics=False, row_group_size=_ROW_GROUP)
     return buffer.getvalue()
