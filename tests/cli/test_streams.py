@@ -26,7 +26,7 @@ def test_a_run_says_all_that_it_did_a_line_each(tmp_path: Path) -> None:
     assert title.startswith("Run 2")
     names = [line[: max(map(len, FACTS))].rstrip() for line in lines if not line.startswith("texts cut")]
     assert names == FACTS
-    assert "378 records in 4 pages" in ended.out
+    assert "387 records in 4 pages" in ended.out
     assert "invalid_amount 7" in ended.out
     assert "282 inserted, 0 updated (0 moved), 0 unchanged" in ended.out
     assert "31 written, 0 left alone, 0 removed" in ended.out

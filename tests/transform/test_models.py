@@ -11,8 +11,8 @@ from hypothesis import given, settings, strategies as st
 from strategies import leaving, odd_records, orders
 
 from ordersetl.star.values import HugeNumber
-from ordersetl.transform.charges import Charges
-from ordersetl.transform.fields import CHARGE_FIELDS, ITEM_FIELDS, ORDER_FIELDS
+from ordersetl.transform.charges import Charges, Refund, RefundItem
+from ordersetl.transform.fields import CHARGE_FIELDS, ITEM_FIELDS, ORDER_FIELDS, REFUND_FIELDS, REFUND_ITEM_FIELDS
 from ordersetl.transform.models import (
     LINE_REASONS,
     ORDER_REASONS,
@@ -58,7 +58,9 @@ def refuse_line(line: object) -> Failure:
 
 def test_the_models_and_the_bulk_path_read_the_same_fields() -> None:
     assert set(Order.__annotations__) == {*ORDER_FIELDS, "items", "metadata"}
-    assert set(Charges.__annotations__) == {*CHARGE_FIELDS, "user"}
+    assert set(Charges.__annotations__) == {*CHARGE_FIELDS, "refunds", "user"}
+    assert set(Refund.__annotations__) == {*REFUND_FIELDS, "items"}
+    assert set(RefundItem.__annotations__) == {*REFUND_ITEM_FIELDS}
     assert set(Line.__annotations__) == {*ITEM_FIELDS}
 
 

@@ -7,27 +7,39 @@ from functools import cache
 import duckdb
 import polars as pl
 
-__all__ = ["CHARGE_FIELDS", "ITEM_FIELDS", "METADATA_FIELDS", "ORDER_FIELDS", "read_fields"]
+__all__ = [
+    "CHARGE_FIELDS",
+    "ITEM_FIELDS",
+    "METADATA_FIELDS",
+    "ORDER_FIELDS",
+    "REFUND_FIELDS",
+    "REFUND_ITEM_FIELDS",
+    "read_fields",
+]
 
 _TRICKY = r"\\u(?:00[0-7]|[dD][89a-fA-F])"
 """An escaped ASCII character, with which keys could be spelled, or half a surrogate pair, which may lack the other."""
 
 ORDER_FIELDS = ("order_id", "user_id", "amount", "currency", "created_at", "updated_at", "status")
 METADATA_FIELDS = ("source", "promo")
-CHARGE_FIELDS = ("discount", "tax", "shipping", "refunds", "cancelled_at")
+CHARGE_FIELDS = ("discount", "tax", "shipping", "cancelled_at")
 ITEM_FIELDS = ("sku", "qty", "price", "discount", "tax", "name")
-"""The fields of a payload that the star schema knows, besides ``items``, ``metadata``, ``user`` and ``deleted``."""
+REFUND_FIELDS = ("refund_id", "created_at", "amount")
+REFUND_ITEM_FIELDS = ("sku", "qty", "amount")
+"""The fields of a payload that the star schema knows, besides the names of what holds them, and ``deleted``."""
 
 _SHAPE = json.dumps(
     {
         **dict.fromkeys((*ORDER_FIELDS, *CHARGE_FIELDS), "JSON"),
+        "refunds": [{**dict.fromkeys(REFUND_FIELDS, "JSON"), "items": [dict.fromkeys(REFUND_ITEM_FIELDS, "JSON")]}],
         "items": [dict.fromkeys(ITEM_FIELDS, "JSON")],
         "metadata": dict.fromkeys(METADATA_FIELDS, "JSON"),
         "user": dict.fromkeys(("email", "country", "name"), "JSON"),
     }
 )
 _QUERY = f"""
-SELECT {", ".join(f"o.{name}" for name in (*ORDER_FIELDS, *CHARGE_FIELDS))}, o.items,
+SELECT {", ".join(f"o.{name}" for name in (*ORDER_FIELDS, *CHARGE_FIELDS))}, o.items, o.refunds,
+       o.refunds IS NOT NULL AS has_refunds,
        o.user IS NOT NULL AS has_user, o.user.email AS email, o.user.country AS country, o.user.name AS user_name,
        CASE WHEN list_contains([x.price IS NULL FOR x IN o.items], true)
             THEN len(json_extract(record, '$.items[*].price')) ELSE len(o.items) END AS price_keys,
@@ -40,9 +52,9 @@ def read_fields(records: pl.Series) -> pl.DataFrame | None:
     """Fields of the records, one row each and in their order; null where a field is absent, null or of another shape.
 
     The columns are the names of the payload, ``source`` and ``promo`` those of ``metadata``, ``email``, ``country`` and
-    ``user_name`` those of ``user``, each value as JSON text;
-    numbers went through doubles, and of a repeated key the first counts. ``items`` are lists of such structs;
-    ``price_keys`` is how many of the items have a price, null included. A record with tricky escapes is all null.
+    ``user_name`` those of ``user``, each value as JSON text; numbers went through doubles, and of a repeated key the
+    first counts. ``items`` and ``refunds`` are lists of such structs, whose own items too; ``price_keys`` is how
+    many of the items have a price, null included. A record with tricky escapes is all null.
 
     Args:
         records: JSON texts, valid as far as msgspec can tell.
