@@ -1,8 +1,8 @@
-"""The data rules in plain Python: exact, slow, and written apart from the package, whose results are held to it.
+"""The data rules in plain Python: exact, slow, and written apart from the package, whose results are compared with it.
 
 Money and quantities are whole numbers of units of 0.0001 throughout; no float ever takes part.
-``read_json`` reads a payload as the rules see it, ``judge`` says what becomes of one record, ``judge_batch`` of one
-batch, and ``fold`` gives the bytes of every curated file after a sequence of batches.
+``read_json`` reads a payload as the rules see it, ``validate`` says what becomes of one record, ``validate_batch`` of
+one batch, and ``fold`` gives the bytes of every curated file after a sequence of batches.
 """
 
 import csv
@@ -26,15 +26,15 @@ __all__ = [
     "Order",
     "Reject",
     "Rejected",
-    "ResolvedVersions",
+    "ValidatedBatch",
     "fold",
-    "judge",
-    "judge_batch",
     "read_json",
     "rejects",
     "text_of",
     "time_of",
     "units_of",
+    "validate",
+    "validate_batch",
 ]
 
 UNITS = 10_000
@@ -102,7 +102,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Rejected:
-    """Why an order, or the line at position ``line`` of an order, was refused."""
+    """Why an order, or the line at position ``line`` of an order, was rejected."""
 
     reason: str
     scope: Scope = "order"
@@ -154,7 +154,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Reject:
-    """One refusal in a batch: ``index`` is the record's position in it, ``line`` the line's in the record."""
+    """One rejection in a batch: ``index`` is the record's position in it, ``line`` the line's in the record."""
 
     scope: Scope
     reason: str
@@ -163,8 +163,8 @@ class Reject:
 
 
 @dataclass(frozen=True)
-class ResolvedVersions:
-    """What became of a batch: accepted orders by position, refusals in order, and how many lay outside the window.
+class ValidatedBatch:
+    """What became of a batch: accepted orders by position, rejections in order, and how many lay outside the window.
 
     ``gone`` are the other accepted versions, by position; ``future`` counts the accepted ones that were capped.
     """
@@ -184,7 +184,7 @@ class ResolvedVersions:
         return {position: both[position] for position in sorted(both)}
 
 
-class RefusedError(Exception):
+class BrokenRuleError(Exception):
     """A record or a line breaks a rule, which the only argument names."""
 
 
@@ -289,8 +289,8 @@ def time_of(value: object) -> datetime | None:
         read = datetime.fromisoformat(value.strip())
     except ValueError:
         return None
-    moment = read if read.tzinfo else read.replace(tzinfo=UTC)
-    return moment.astimezone(UTC) if FIRST <= moment < END else None
+    timestamp = read if read.tzinfo else read.replace(tzinfo=UTC)
+    return timestamp.astimezone(UTC) if FIRST <= timestamp < END else None
 
 
 def is_long(text: str) -> bool:
@@ -312,26 +312,26 @@ def money_of(value: object) -> int | None:
 # One record
 
 
-def judge(record: object) -> Order | Gone | Rejected:
-    """What becomes of one record: the order, with the lines it lost, its leaving, or the first rule that it breaks."""
+def validate(record: object) -> Order | Gone | Rejected:
+    """What becomes of one record: the order with the lines it lost, its leaving, or the first rule that it breaks."""
     try:
         return _accept_order(record)
-    except RefusedError as refusal:
-        return Rejected(str(refusal))
+    except BrokenRuleError as problem:
+        return Rejected(str(problem))
 
 
 def _accept_order(record: object) -> Order | Gone:
     if not isinstance(record, dict):
-        raise RefusedError("not_an_object")
+        raise BrokenRuleError("not_an_object")
     order_id = _require_id(record, "order_id")
     if depth_of(record) > MAX_DEPTH:
-        raise RefusedError("too_deep")
+        raise BrokenRuleError("too_deep")
     deleted = record.get("deleted") is True
     created_at = updated_at = None
     if record.get("created_at") is not None:
         created_at = _require_time(record, "created_at")
     elif not deleted or record.get("updated_at") is None:
-        raise RefusedError("missing_created_at")
+        raise BrokenRuleError("missing_created_at")
     if record.get("updated_at") is not None:
         updated_at = _require_time(record, "updated_at")
     version = updated_at or created_at
@@ -341,15 +341,15 @@ def _accept_order(record: object) -> Order | Gone:
     assert created_at is not None
     user_id = text_of(record.get("user_id"))
     if user_id is not None and (is_long(user_id) or is_broken(record["user_id"])):
-        raise RefusedError("invalid_user_id")
+        raise BrokenRuleError("invalid_user_id")
     stated = _optional_money(record, "amount")
     lines, bad_lines = _split_lines(record.get("items"))
     skipped = sum(line.qty == 0 for line in lines)
     lines = tuple(line for line in lines if line.qty)
     if bad_lines and not lines:
-        raise RefusedError("no_valid_items")
+        raise BrokenRuleError("no_valid_items")
     if stated and not lines:
-        raise RefusedError("no_items")
+        raise BrokenRuleError("no_items")
     if not lines:
         return Gone(order_id, version, deleted=False, skipped=skipped)
     amount = _settle_amount(stated, lines)
@@ -375,111 +375,111 @@ def _accept_order(record: object) -> Order | Gone:
 def _require_id(record: Mapping[str, object], name: str) -> str:
     text = text_of(record.get(name))
     if text is None:
-        raise RefusedError(f"missing_{name}")
+        raise BrokenRuleError(f"missing_{name}")
     if is_long(text) or is_broken(record[name]):
-        raise RefusedError(f"invalid_{name}")
+        raise BrokenRuleError(f"invalid_{name}")
     return text
 
 
 def _require_time(record: Mapping[str, object], name: str) -> datetime:
-    moment = time_of(record[name])
-    if moment is None:
-        raise RefusedError(f"invalid_{name}")
-    return moment
+    timestamp = time_of(record[name])
+    if timestamp is None:
+        raise BrokenRuleError(f"invalid_{name}")
+    return timestamp
 
 
 def _optional_money(record: Mapping[str, object], name: str) -> int | None:
     value = record.get(name)
     units = money_of(value)
     if value is not None and units is None:
-        raise RefusedError(f"invalid_{name}")
+        raise BrokenRuleError(f"invalid_{name}")
     return units
 
 
 def _split_lines(items: object) -> tuple[tuple[Line, ...], tuple[Rejected, ...]]:
     if items is None:
-        raise RefusedError("no_items")
+        raise BrokenRuleError("no_items")
     if not isinstance(items, list):
-        raise RefusedError("invalid_items")
+        raise BrokenRuleError("invalid_items")
     good: list[Line] = []
     bad: list[Rejected] = []
     for index, item in enumerate(items):
         try:
             good.append(_accept_line(item))
-        except RefusedError as refusal:
-            bad.append(Rejected(str(refusal), "line", index))
+        except BrokenRuleError as problem:
+            bad.append(Rejected(str(problem), "line", index))
     return tuple(good), tuple(bad)
 
 
 def _accept_line(item: object) -> Line:
     if not isinstance(item, dict):
-        raise RefusedError("invalid_item")
+        raise BrokenRuleError("invalid_item")
     sku = _require_id(item, "sku")
     qty = units_of(item.get("qty"))
     if qty is None or not 0 <= qty < QTY_LIMIT:
-        raise RefusedError("invalid_qty")
+        raise BrokenRuleError("invalid_qty")
     line = Line(sku, qty, _optional_money(item, "price"))
     if line.amount is not None and line.amount >= LIMIT:
-        raise RefusedError("invalid_price")
+        raise BrokenRuleError("invalid_price")
     return line
 
 
 def _settle_amount(stated: int | None, lines: Iterable[Line]) -> int:
     if stated is None and any(line.price is None for line in lines):
-        raise RefusedError("missing_amount")
+        raise BrokenRuleError("missing_amount")
     total = sum(line.amount or 0 for line in lines)
     if total >= LIMIT:
-        raise RefusedError("invalid_amount")
+        raise BrokenRuleError("invalid_amount")
     if sum(line.qty for line in lines) >= LIMIT:
-        raise RefusedError("invalid_items")
+        raise BrokenRuleError("invalid_items")
     return total if stated is None else stated
 
 
 # One batch
 
 
-def judge_batch(batch: Batch) -> ResolvedVersions:
+def validate_batch(batch: Batch) -> ValidatedBatch:
     """What becomes of each record of a batch."""
     orders: dict[int, Order] = {}
     gone: dict[int, Gone] = {}
-    refused: list[Reject] = []
+    rejected: list[Reject] = []
     outside = future = 0
     for index, record in enumerate(batch.orders):
         if _is_outside(record, batch):
             outside += 1
             continue
-        verdict = judge(record)
+        found = validate(record)
         reasons: tuple[Rejected, ...] = ()
-        if isinstance(verdict, Rejected):
-            reasons = (verdict,)
+        if isinstance(found, Rejected):
+            reasons = (found,)
         else:
-            counts_as = _cap(verdict.updated_at, batch)
-            future += counts_as != verdict.updated_at
-            if isinstance(verdict, Order):
-                orders[index] = replace(verdict, updated_at=counts_as)
-                reasons = verdict.rejects
+            counts_as = _cap(found.updated_at, batch)
+            future += counts_as != found.updated_at
+            if isinstance(found, Order):
+                orders[index] = replace(found, updated_at=counts_as)
+                reasons = found.rejects
             else:
-                gone[index] = replace(verdict, updated_at=counts_as)
-        refused += [Reject(r.scope, r.reason, index, r.line) for r in reasons]
-    return ResolvedVersions(orders, gone, tuple(refused), outside, future)
+                gone[index] = replace(found, updated_at=counts_as)
+        rejected += [Reject(r.scope, r.reason, index, r.line) for r in reasons]
+    return ValidatedBatch(orders, gone, tuple(rejected), outside, future)
 
 
 def rejects(batch: Batch) -> list[Reject]:
-    """The refusals of a batch, by record and line."""
-    return list(judge_batch(batch).rejects)
+    """The rejections of a batch, by record and line."""
+    return list(validate_batch(batch).rejects)
 
 
 def _is_outside(record: object, batch: Batch) -> bool:
     if not isinstance(record, dict):
         return False
     stamp = record.get("updated_at")
-    moment = time_of(record.get("created_at") if stamp is None else stamp)
-    return moment is not None and not (batch.since or FIRST) <= _cap(moment, batch) < (batch.until or END)
+    timestamp = time_of(record.get("created_at") if stamp is None else stamp)
+    return timestamp is not None and not (batch.since or FIRST) <= _cap(timestamp, batch) < (batch.until or END)
 
 
-def _cap(moment: datetime, batch: Batch) -> datetime:
+def _cap(timestamp: datetime, batch: Batch) -> datetime:
     """The time as which a version's own counts: one of the future is no newer than the extraction."""
-    return batch.began_at if batch.began_at is not None and moment > batch.began_at + FUTURE else moment
+    return batch.began_at if batch.began_at is not None and timestamp > batch.began_at + FUTURE else timestamp
 
 
 # All batches
@@ -489,14 +489,14 @@ def fold(batches: Sequence[Batch]) -> dict[str, bytes]:
     """The bytes of every curated file, by path below ``curated/``; nothing where there is no batch."""
     if not batches:
         return {}
-    resolved = [judge_batch(batch) for batch in batches]
+    resolved = [validate_batch(batch) for batch in batches]
     versions = [
         (version.updated_at, number, position, version)
-        for number, verdict in enumerate(resolved)
-        for position, version in verdict.accepted.items()
+        for number, found in enumerate(resolved)
+        for position, version in found.accepted.items()
     ]
     winners = {version.order_id: version for *_, version in sorted(versions, key=lambda version: version[:3])}
-    orders = [order for verdict in resolved for order in verdict.orders.values()]
+    orders = [order for found in resolved for order in found.orders.values()]
     users = _fold_users([batch.users for batch in batches], {o.user_id for o in orders if o.user_id is not None})
     products = _fold_products([batch.products for batch in batches], {x.sku for o in orders for x in o.lines})
     partitions: dict[str, list[tuple[Cell, ...]]] = {}
@@ -515,8 +515,8 @@ def fold(batches: Sequence[Batch]) -> dict[str, bytes]:
 def _fold_users(files: Iterable[bytes | None], seen: Iterable[str]) -> dict[str, tuple[Cell, ...]]:
     rows: dict[str, tuple[Cell, ...]] = {key: (key, None, None, None, True) for key in seen}
     for key, cells in _reference_rows(files, "user_id"):
-        moment = time_of(cells.get("created_at"))
-        since = None if moment is None else moment.date()
+        timestamp = time_of(cells.get("created_at"))
+        since = None if timestamp is None else timestamp.date()
         rows[key] = (key, cut(cells.get("email")), cut(cells.get("country")), since, False)
     return rows
 

@@ -14,12 +14,12 @@ from reference_fold import (
     Reject,
     Rejected,
     fold,
-    judge,
-    judge_batch,
     read_json,
     rejects,
     time_of,
     units_of,
+    validate,
+    validate_batch,
 )
 from strategies import batches, cuts, encode, histories, odd_records, orders
 
@@ -57,9 +57,9 @@ def nested(levels: int) -> object:
 
 
 def accepted(record: object) -> Order:
-    verdict = judge(record)
-    assert isinstance(verdict, Order)
-    return verdict
+    found = validate(record)
+    assert isinstance(found, Order)
+    return found
 
 
 def fact_rows(*records: object, dt: str = "2025-08-20") -> list[list[str]]:
@@ -107,8 +107,8 @@ def fact_rows(*records: object, dt: str = "2025-08-20") -> list[list[str]]:
         (order(amount=None, items=[line(qty="999999999.9999", price=None)] * 100_001), "missing_amount"),
     ],
 )
-def test_order_is_refused_for_the_first_rule_it_breaks(record: object, reason: str) -> None:
-    assert judge(record) == Rejected(reason)
+def test_order_is_rejected_for_the_first_rule_it_breaks(record: object, reason: str) -> None:
+    assert validate(record) == Rejected(reason)
 
 
 @pytest.mark.parametrize(
@@ -160,8 +160,8 @@ def test_numbers_are_rounded_half_even_from_their_exact_value(value: object, uni
     ],
 )
 def test_times_are_read_as_utc(value: str, iso: str | None) -> None:
-    moment = time_of(value)
-    assert (moment and moment.isoformat()) == iso
+    timestamp = time_of(value)
+    assert (timestamp and timestamp.isoformat()) == iso
 
 
 def test_text_is_cleaned_and_cut() -> None:
@@ -193,7 +193,7 @@ def test_a_whole_number_is_an_id_in_any_form(value: object, text: str) -> None:
     ],
 )
 def test_an_order_leaves(record: object, gone: Gone) -> None:
-    assert judge(record) == gone
+    assert validate(record) == gone
     files = fold([Batch([order(status="old"), record])])
     assert [name for name in files if name.startswith("dt=")] == (
         [] if gone.order_id == "o-1" else ["dt=2025-08-20/fact_order.csv"]
@@ -219,10 +219,10 @@ def test_the_unit_price_is_the_exact_average() -> None:
     assert [row[4] for row in fact_rows(order(items=halves))] == ["0.0002", "0.0002"]
 
 
-def test_a_time_of_the_future_counts_as_the_moment_of_its_extraction() -> None:
+def test_a_time_of_the_future_counts_as_the_time_of_its_extraction() -> None:
     def versions(*times: str, until: datetime | None = None) -> tuple[list[str], int, int]:
         records = [order(order_id=f"o-{n}", updated_at=time, created_at="2062-01-01") for n, time in enumerate(times)]
-        found = judge_batch(Batch(records, until=until, began_at=CREATED))
+        found = validate_batch(Batch(records, until=until, began_at=CREATED))
         return [f"{o.updated_at:%d %H:%M:%S}" for o in found.orders.values()], found.future, found.outside_window
 
     edge = "2025-08-21T10:00:00Z"
@@ -308,8 +308,8 @@ def test_the_window_drops_what_lies_outside_before_any_other_rule() -> None:
         Reject("order", "not_an_object", 6, None),
         Reject("line", "invalid_qty", 7, 1),
     ]
-    assert judge_batch(batch).outside_window == 3
-    assert list(judge_batch(batch).orders) == [0, 7]
+    assert validate_batch(batch).outside_window == 3
+    assert list(validate_batch(batch).orders) == [0, 7]
 
 
 def test_nothing_comes_of_no_batch_and_headers_of_an_empty_one() -> None:
@@ -354,14 +354,16 @@ def test_how_a_history_is_cut_changes_nothing(data: st.DataObject) -> None:
 
 @BRIEFLY
 @given(orders())
-def test_good_orders_are_accepted_whole(record: dict[str, object]) -> None:
+def test_good_orders_keep_all_lines(record: dict[str, object]) -> None:
     assert not accepted(record).rejects
 
 
 @BRIEFLY
 @given(odd_records(), st.integers(0, 2**16))
 def test_every_way_to_write_a_record_means_the_same(record: object, variety: int) -> None:
-    assert judge(read_json(encode(record, variety).encode())) == judge(read_json(encode(record))) == judge(record)
+    assert (
+        validate(read_json(encode(record, variety).encode())) == validate(read_json(encode(record))) == validate(record)
+    )
 
 
 @BRIEFLY

@@ -15,7 +15,7 @@ from unittest.mock import patch
 import polars as pl
 from hypothesis import HealthCheck, given, settings, strategies as st
 from lakes import Raw, curated_bytes, expected_bytes, load, open_job, raw_batches, spoil, transform, write_batch
-from reference_fold import Batch, fold, judge_batch
+from reference_fold import Batch, fold, validate_batch
 from strategies import batches, encode
 
 from ordersetl.lake import index
@@ -159,7 +159,7 @@ def naive_changes(before: Mapping[str, bytes], history: Sequence[Batch], pending
     ranked = sorted(
         (order.updated_at, number, position, order.order_id)
         for number, batch in enumerate(history)
-        for position, order in judge_batch(batch).accepted.items()
+        for position, order in validate_batch(batch).accepted.items()
     )
     winners = {order_id: number for _, number, _, order_id in ranked}
     versions = sum(number >= first for _, number, _, _ in ranked)

@@ -51,7 +51,7 @@ def assert_reference_agrees(found: Validated, pages: list[Page], window: TimeWin
         answer = reference_fold.read_json(page.body)
         records = answer["orders"] if isinstance(answer, dict) else answer
         assert isinstance(records, list)
-        resolved = reference_fold.judge_batch(
+        resolved = reference_fold.validate_batch(
             reference_fold.Batch(records, None, None, window.since, window.until, window.began_at)
         )
         outside += resolved.outside_window
