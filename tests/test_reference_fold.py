@@ -1,5 +1,6 @@
 """Examples of every rule, so that the reference itself can be trusted."""
 
+import hmac
 import math
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,6 +14,7 @@ from reference_fold import (
     Order,
     Reject,
     Rejected,
+    Rules,
     fold,
     read_json,
     rejects,
@@ -45,8 +47,16 @@ def order(**fields: object) -> dict[str, object]:
     return {name: value for name, value in (plain | fields).items() if value is not ...}
 
 
-def line(sku: object = "A", qty: object = 1, price: object = 10) -> dict[str, object]:
-    return {"sku": sku, "qty": qty, "price": price}
+def line(sku: object = "A", qty: object = 1, price: object = 10, **more: object) -> dict[str, object]:
+    return {"sku": sku, "qty": qty, "price": price, **more}
+
+
+def refund(amount: object = 4, *items: object, refund_id: object = "r-1", **more: object) -> dict[str, object]:
+    return {"refund_id": refund_id, "created_at": "2025-08-25", "amount": amount, "items": [*items], **more}
+
+
+def returned(sku: object = "A", amount: object = 1, **more: object) -> dict[str, object]:
+    return {"sku": sku, "amount": amount, **more}
 
 
 def nested(levels: int) -> object:
@@ -105,6 +115,34 @@ def fact_rows(*records: object, dt: str = "2025-08-20") -> list[list[str]]:
         (order(items=[line(price=6 * 10**13), line(price=4 * 10**13)]), "invalid_amount"),
         (order(items=[line(qty="999999999.9999", price=None)] * 100_001), "invalid_items"),
         (order(amount=None, items=[line(qty="999999999.9999", price=None)] * 100_001), "missing_amount"),
+        *(
+            (order(**{name: value}), f"invalid_{name}")
+            for name in ("discount", "tax", "shipping")
+            for value in each("", "ten", True, -1, "NaN", 10**14, {}, "99999999999999.99995")
+        ),
+        *((order(items=[line(**{name: 5 * 10**13})] * 2), f"invalid_{name}") for name in ("discount", "tax")),
+        *((order(cancelled_at=value), "invalid_cancelled_at") for value in each("", "soon", False, 1755684190)),
+        *(
+            (order(refunds=value), "invalid_refund")
+            for value in each(
+                *({}, "", 0, [None], [[]], ["r-1"]),
+                *([refund(refund_id=bad)] for bad in each(None, "", True, 1.5, TOO_LONG, "r\ud800")),
+                *([refund(created_at=bad)] for bad in each(None, "", "soon", 5)),
+                *([refund(bad)] for bad in each(None, "", True, -1, 10**14)),
+                *([refund(items=bad)] for bad in each({}, "", 0, [None], [[]], ["A"])),
+                *([refund(4, returned(amount=bad))] for bad in each(None, "", True, -1, 10**14)),
+                *([refund(4, returned(qty=bad))] for bad in each("", True, -1, 10**9)),
+                *([refund(4, returned(sku=bad))] for bad in each(TOO_LONG, "\ud800")),
+                [refund(5 * 10**13), refund(5 * 10**13, refund_id="r-2")],
+                [refund(1, returned("A", 5 * 10**13), returned("B", 5 * 10**13))],
+            )
+        ),
+        (order(discount=-1, tax=-1, shipping=-1, refunds=5, cancelled_at=5), "invalid_discount"),
+        (order(tax=-1, shipping=-1, refunds=5, cancelled_at=5), "invalid_tax"),
+        (order(shipping=-1, refunds=5, cancelled_at=5), "invalid_shipping"),
+        (order(refunds=5, cancelled_at=5), "invalid_refund"),
+        (order(discount=-1, amount=None, items=[line(price=None)]), "missing_amount"),
+        (order(discount=-1, amount=0, items=[]), "invalid_discount"),
     ],
 )
 def test_order_is_rejected_for_the_first_rule_it_breaks(record: object, reason: str) -> None:
@@ -122,6 +160,13 @@ def test_order_is_rejected_for_the_first_rule_it_breaks(record: object, reason: 
         *((line(qty=value), "invalid_qty") for value in each(None, -1, "x", True, "-0.0001", 10**9, "999999999.99995")),
         *((line(price=value), "invalid_price") for value in each("", -1, 10**14, "1_0", "\uff11", False, [])),
         (line(qty=10, price=10**13), "invalid_price"),
+        *(
+            (line(**{name: value}), f"invalid_{name}")
+            for name in ("discount", "tax")
+            for value in each("", "x", True, -1, 10**14, [])
+        ),
+        (line(qty=10, price=10**13, discount=-1, tax=-1), "invalid_price"),
+        (line(qty=0, discount=-1, tax=-1), "invalid_discount"),
     ],
 )
 def test_bad_line_is_left_out_and_the_order_stays(item: object, reason: str) -> None:
@@ -312,6 +357,145 @@ def test_the_window_drops_what_lies_outside_before_any_other_rule() -> None:
     assert list(validate_batch(batch).orders) == [0, 7]
 
 
+def money_columns(record: object) -> dict[str, list[str]]:
+    """The shares of an order by SKU: discount, tax, shipping, refunded."""
+    return {row[1]: row[18:22] for row in fact_rows(record)}
+
+
+def test_what_the_payload_does_not_say_is_null_and_nothing_refunded_is_0() -> None:
+    assert money_columns(order()) == {"A": ["", "", "", "0.0000"]}
+    silent = order(discount=None, tax=None, shipping=None, refunds=None, cancelled_at=None, user=None)
+    assert fact_rows(silent) == fact_rows(order())
+
+
+def test_discount_tax_and_shipping_are_shared_by_line_amount() -> None:
+    shared = money_columns(order(discount=1, tax="0.0001", shipping=100, items=[line("B", 1, 2), line("A", 1, 1)]))
+    assert shared == {"A": ["0.3333", "0.0000", "33.3333", "0.0000"], "B": ["0.6667", "0.0001", "66.6667", "0.0000"]}
+    worthless = money_columns(order(discount=4, shipping=0, items=[line("A", 1, 0), line("B", 3, None)]))
+    assert {sku: cells[:3] for sku, cells in worthless.items()} == {
+        "A": ["1.0000", "", "0.0000"],
+        "B": ["3.0000", "", "0.0000"],
+    }
+
+
+def test_lines_with_values_of_their_own_say_how_the_orders_is_shared() -> None:
+    items = [line("A", tax=1), line("B", 1, 30, tax=2), line("A", tax=1), line("C")]
+    assert {sku: cells[1] for sku, cells in money_columns(order(items=items)).items()} == {
+        "A": "2.0000",
+        "B": "2.0000",
+        "C": "0.0000",
+    }
+    assert [cells[1] for cells in money_columns(order(tax=6, items=items)).values()] == ["3.0000", "3.0000", "0.0000"]
+    nothing = [line("A", discount=0), line("B", 1, 30, discount=0)]
+    assert [cells[0] for cells in money_columns(order(items=nothing)).values()] == ["0.0000", "0.0000"]
+    assert [cells[0] for cells in money_columns(order(discount=4, items=nothing)).values()] == ["1.0000", "3.0000"]
+
+
+def refund_file(*records: object, dt: str = "2025-08-20") -> list[list[str]]:
+    text = fold([Batch(records)])[f"fact_refund/dt={dt}/fact_refund.csv"].decode()
+    return [row.split(",") for row in text.splitlines()[1:]]
+
+
+def test_refunds_are_rows_by_refund_and_sku() -> None:
+    refunds = [
+        refund(5, returned("B", 3, qty=1), returned("A", 1), returned("B", "0.5", qty="0.5"), refund_id="r-2"),
+        refund(1, refund_id=10.0, created_at="2025-08-26T02:00+02:00"),
+        refund(2, returned(None, 2, qty=1), refund_id="10"),
+        refund(1, returned("A", 1), refund_id="r-3"),
+        refund(0, refund_id="r-4", items=None),
+        refund(1, returned("A", 3), refund_id="r-5"),
+    ]
+    time = "2025-08-25 00:00:00.000000"
+    assert refund_file(order(refunds=refunds)) == [
+        ["o-1", "10", "", "1.0000", "3.0000", "USD", "2025-08-26 00:00:00.000000"],
+        ["o-1", "r-2", "", "", "0.5000", "USD", time],
+        ["o-1", "r-2", "A", "", "1.0000", "USD", time],
+        ["o-1", "r-2", "B", "1.5000", "3.5000", "USD", time],
+        ["o-1", "r-3", "A", "", "1.0000", "USD", time],
+        ["o-1", "r-4", "", "", "0.0000", "USD", time],
+        ["o-1", "r-5", "", "", "-2.0000", "USD", time],
+        ["o-1", "r-5", "A", "", "3.0000", "USD", time],
+    ]
+
+
+def test_what_is_refunded_of_a_row_is_what_names_it_and_its_net_share_of_the_rest() -> None:
+    items = [line("A", 1, 10), line("B", 1, 30)]
+    refunds = [refund(5, returned("A", 1), returned("Z", 2)), refund(2, refund_id="r-2")]
+    cells = money_columns(order(amount=40, items=items, refunds=refunds))
+    assert {sku: money[3] for sku, money in cells.items()} == {"A": "2.5000", "B": "4.5000"}
+    free = money_columns(order(amount=0, items=items, refunds=[refund(4)]))
+    assert {sku: money[3] for sku, money in free.items()} == {"A": "1.0000", "B": "3.0000"}
+
+
+def test_refunds_go_with_their_order() -> None:
+    first, gone = order(refunds=[refund()]), order(deleted=True, updated_at="2025-08-26")
+    assert not any("refund" in name for name in fold([Batch([first, gone])]))
+    assert not any("refund" in name for name in fold([Batch([first, order(updated_at="2025-08-26")])]))
+    moved = {**first, "created_at": "2025-08-19", "updated_at": "2025-08-26"}
+    assert [name for name in fold([Batch([first, moved])]) if "refund" in name] == [
+        "fact_refund/dt=2025-08-19/fact_refund.csv"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "cancelled"),
+    [
+        ({}, False),
+        ({"status": "paid"}, False),
+        *(({"status": status}, True) for status in ("cancelled", " CANCELED", "Voided")),
+        ({"cancelled_at": "2025-08-21"}, True),
+    ],
+)
+def test_an_order_is_cancelled_by_its_time_or_status(fields: dict[str, object], cancelled: bool) -> None:  # noqa: FBT001
+    assert fact_rows(order(**fields))[0][22] == str(cancelled).lower()
+    assert Rules(cancelled_statuses=frozenset({"paid"})).is_cancelled(accepted(order(status="Paid")))
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        ("UTC", "2025-03-30"),
+        ("Pacific/Kiritimati", "2025-03-31"),
+        ("Etc/GMT+12", "2025-03-29"),
+        ("Asia/Tokyo", "2025-03-30"),
+    ],
+)
+def test_the_day_is_the_shops(zone: str, day: str) -> None:
+    files = fold([Batch([order(created_at="2025-03-30T11:30:00Z", refunds=[refund()])])], Rules(timezone=zone))
+    assert [name for name in files if "dt=" in name] == [
+        f"dt={day}/fact_order.csv",
+        f"fact_refund/dt={day}/fact_refund.csv",
+    ]
+
+
+def test_a_key_without_reference_takes_what_the_newest_version_says_each_attribute_on_its_own() -> None:
+    records = [
+        order(user={"email": " A@x.org ", "country": "MX"}, items=[line(name="Mug")], updated_at="2025-08-23"),
+        order(user={"email": "old@x.org", "country": "US"}, items=[line(name="Old")], updated_at="2025-08-21"),
+        order(user={"country": "CL"}, items=[line(name=" ")], updated_at="2025-08-24", order_id="o-2"),
+        order(user="x", items=[line(name=None)], updated_at="2025-08-25"),
+    ]
+    files = fold([Batch(records)])
+    assert files["dim_user.csv"].splitlines()[1:] == [b"u-1,A@x.org,CL,,true"]
+    assert files["dim_product.csv"].splitlines()[1:] == [b"A,Mug,,,true"]
+    assert [row[14:16] for row in fact_rows(records[0])] == [["MX", "Mug"]]
+    known = fold([Batch(records, b"user_id,email,country\nu-1,,\n", b"sku,name\nA,\n")])
+    assert known["dim_user.csv"].splitlines()[1:] == [b"u-1,,,,false"]
+    assert known["dim_product.csv"].splitlines()[1:] == [b"A,,,,false"]
+
+
+def test_emails_are_kept_hashed_or_dropped() -> None:
+    batch = Batch([order(user={"email": "A@x.org"})], b"user_id,email\nu-2,a@X.org \n")
+
+    def emails(rules: Rules) -> list[str]:
+        return [row.split(",")[1] for row in fold([batch], rules)["dim_user.csv"].decode().splitlines()[1:]]
+
+    assert emails(Rules()) == ["A@x.org", "a@X.org"]
+    assert emails(Rules(emails="drop")) == ["", ""]
+    first, second = emails(Rules(emails="hash", emails_key="key"))
+    assert first == second == hmac.new(b"key", b"a@x.org", "sha256").hexdigest()
+
+
 def test_nothing_comes_of_no_batch_and_headers_of_an_empty_one() -> None:
     assert fold([]) == {}
     assert fold([Batch([])]) == {
@@ -333,7 +517,7 @@ def test_reference_rows_are_folded_and_enrich_every_row() -> None:
     )
     fact = files["dt=2025-08-20/fact_order.csv"].decode()
     assert "o-1,A,,1.0000,10.0000,10.0000,10.0000,10.0000,USD,2025-08-20 10:00:00.000000" in fact
-    assert fact.endswith(',,,,MX,"Shoe, ""red""\nblue",,2.0000\n')
+    assert fact.endswith(',,,,MX,"Shoe, ""red""\nblue",,2.0000,,,,0.0000,false\n')
 
 
 def test_fields_are_quoted_only_where_csv_needs_it() -> None:
