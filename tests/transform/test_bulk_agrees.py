@@ -1,5 +1,6 @@
-"""Whichever path computed it, the verdict and the values are those of the models, and both are the reference's."""
+"""Whichever path computed it, the result and the values are those of the models, and both are the reference's."""
 
+from collections import Counter
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,21 +11,26 @@ import reference_fold
 from hypothesis import HealthCheck, given, settings, strategies as st
 from page_texts import NUMBERS, join_page, page_sequences
 from polars.testing import assert_frame_equal
-from strategies import BEGINNINGS, windows
+from strategies import BEGINNINGS, ZONES, windows
 
+from ordersetl.lake.fold_settings import DEFAULTS, FoldSettings
 from ordersetl.source.page import Page
+from ordersetl.star.lines import merge_refunds
 from ordersetl.transform.validate import TimeWindow, Validated, validate_pages
 
 NO_WINDOW = TimeWindow()
+COUNTS = ("outside_window", "future_updated_at", "deleted", "emptied", "cancelled", "refunded")
 
 
-def sorted_frames(found: Validated) -> tuple[pl.DataFrame, pl.DataFrame]:
-    return found.orders.sort("pos"), found.items.sort(found.items.columns)
+def sorted_frames(found: Validated) -> tuple[pl.DataFrame, ...]:
+    return found.orders.sort("pos"), found.items.sort(found.items.columns), found.refunds.sort(found.refunds.columns)
 
 
-def assert_both_paths_agree(pages: list[Page], window: TimeWindow = NO_WINDOW) -> Validated:
-    slow = validate_pages(pages, window, bulk=False)
-    fast = validate_pages(pages, window, bulk=True)
+def assert_both_paths_agree(
+    pages: list[Page], window: TimeWindow = NO_WINDOW, fold_settings: FoldSettings = DEFAULTS
+) -> Validated:
+    slow = validate_pages(pages, window, fold_settings, bulk=False)
+    fast = validate_pages(pages, window, fold_settings, bulk=True)
     for ours, theirs in zip(sorted_frames(fast), sorted_frames(slow), strict=True):
         assert_frame_equal(ours, theirs)
     assert [reject.to_json("b") for reject in fast.rejects] == [reject.to_json("b") for reject in slow.rejects]
@@ -36,48 +42,55 @@ def money(units: int | None) -> Decimal | None:
     return None if units is None else Decimal(units).scaleb(-4)
 
 
-def naive(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=None)
+def naive(time: datetime) -> datetime:
+    return time.replace(tzinfo=None)
 
 
-def assert_reference_agrees(found: Validated, pages: list[Page], window: TimeWindow) -> None:
-    """Hold what was found to the reference's judgement of the same pages."""
+def assert_reference_agrees(
+    found: Validated, pages: list[Page], window: TimeWindow, fold_settings: FoldSettings = DEFAULTS
+) -> None:
+    """Compare what was found with what the reference finds on the same pages."""
+    rules = reference_fold.Rules(fold_settings.timezone, frozenset(fold_settings.cancelled_statuses))
     orders: list[tuple[Any, ...]] = []
     items: list[tuple[Any, ...]] = []
+    refunds: list[tuple[Any, ...]] = []
     rejects: list[tuple[Any, ...]] = []
-    outside = future = 0
-    gone: list[reference_fold.Gone] = []
+    counts: Counter[str] = Counter()
     for page in pages:
         answer = reference_fold.read_json(page.body)
         records = answer["orders"] if isinstance(answer, dict) else answer
         assert isinstance(records, list)
-        resolved = reference_fold.validate_batch(
+        validated = reference_fold.validate_batch(
             reference_fold.Batch(records, None, None, window.since, window.until, window.began_at)
         )
-        outside += resolved.outside_window
-        future += resolved.future
-        gone += resolved.gone.values()
-        rejects += [(page.number, r.index, r.line, r.scope, r.reason) for r in resolved.rejects]
-        for index, order in resolved.accepted.items():
+        counts += Counter(outside_window=validated.outside_window, future_updated_at=validated.future)
+        rejects += [(page.number, r.index, r.line, r.scope, r.reason) for r in validated.rejects]
+        for index, order in validated.accepted.items():
             pos = (page.number << 32) + index
             if isinstance(order, reference_fold.Gone):
-                orders.append((pos, None, order.order_id, *[None] * 4, naive(order.updated_at), *[None] * 3))
+                counts["deleted" if order.deleted else "emptied"] += 1
+                orders.append((pos, None, order.order_id, *[None] * 4, naive(order.updated_at), *[None] * 9))
                 continue
-            created, updated = naive(order.created_at), naive(order.updated_at)
-            values = (order.order_id, order.user_id, money(order.amount), order.currency, created, updated)
-            orders.append((pos, created.date(), *values, order.status, order.source, order.promo))
-            items += [(pos, line.sku, money(line.qty), money(line.price)) for line in order.lines]
-    assert (found.counts.outside_window, found.counts.future_updated_at) == (outside, future)
-    assert (found.counts.deleted, found.counts.emptied) == (
-        sum(o.deleted for o in gone),
-        sum(not o.deleted for o in gone),
-    )
-    assert (
-        found.orders.sort("pos").select(pl.nth(range(len(orders[0]) if orders else 1))).rows() == orders or not orders
-    )
-    assert sorted(found.items.select("pos", "sku", "qty", "price").rows(), key=repr) == sorted(items, key=repr)
-    told = [(r.page, r.index, r.line, "order" if r.line is None else "line", r.reason) for r in found.rejects]
-    assert told == rejects
+            cancelled, day = rules.is_cancelled(order), rules.day_of(order.created_at)
+            rows = reference_fold.refund_rows(order)
+            counts += Counter(cancelled=cancelled, refunded=bool(rows))
+            values = (order.order_id, order.user_id, money(order.amount), order.currency)
+            times = (naive(order.created_at), naive(order.updated_at))
+            labels = (order.status, order.source, order.promo, cancelled, order.email, order.country)
+            charges = (money(order.discount), money(order.tax), money(order.shipping))
+            orders.append((pos, day, *values, *times, *labels, *charges))
+            items += [
+                (pos, x.sku, money(x.qty), money(x.price), money(x.discount), money(x.tax), x.name) for x in order.lines
+            ]
+            for row in rows:
+                key = (pos, day, order.order_id, row.refund_id, row.sku)
+                refunds.append((*key, money(row.qty), money(row.amount), order.currency, naive(row.refunded_at)))
+    assert {name: getattr(found.counts, name) for name in COUNTS} == {name: counts[name] for name in COUNTS}
+    assert found.orders.sort("pos").rows() == orders
+    assert sorted(found.items.rows(), key=repr) == sorted(items, key=repr)
+    assert sorted(merge_refunds(found.orders, found.refunds).rows(), key=repr) == sorted(refunds, key=repr)
+    reported = [(r.page, r.index, r.line, "order" if r.line is None else "line", r.reason) for r in found.rejects]
+    assert reported == rejects
 
 
 def is_strict(body: bytes) -> bool:
@@ -90,13 +103,24 @@ def is_strict(body: bytes) -> bool:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(pages=page_sequences(), window=windows(), began_at=st.sampled_from((None, *BEGINNINGS)))
+@given(
+    pages=page_sequences(),
+    window=windows(),
+    began_at=st.sampled_from((None, *BEGINNINGS)),
+    zone=st.sampled_from(ZONES),
+    statuses=st.sampled_from((("cancelled",), ("paid", "ŉ"), ())),
+)
 def test_both_paths_and_the_reference_agree_on_any_pages(
-    pages: list[Page], window: tuple[datetime | None, datetime | None], began_at: datetime | None
+    pages: list[Page],
+    window: tuple[datetime | None, datetime | None],
+    began_at: datetime | None,
+    zone: str,
+    statuses: tuple[str, ...],
 ) -> None:
-    found = assert_both_paths_agree(pages, TimeWindow(*window, began_at))
+    fold_settings = FoldSettings(zone, statuses)
+    found = assert_both_paths_agree(pages, TimeWindow(*window, began_at), fold_settings)
     if all(is_strict(page.body) for page in pages):
-        assert_reference_agrees(found, pages, TimeWindow(*window, began_at))
+        assert_reference_agrees(found, pages, TimeWindow(*window, began_at), fold_settings)
 
 
 LINE = '{"sku":"A","qty":2,"price":1.25}'
