@@ -268,11 +268,19 @@ def test_read_order_agrees_with_the_reference(record: object) -> None:
     for name in ("order_id", "user_id", "currency", "created_at", "updated_at", "status", "source", "promo"):
         assert getattr(read, name) == getattr(expected, name), name
     assert read.amount == Decimal(expected.amount).scaleb(-4)
-    prices = [None if line.price is None else Decimal(line.price).scaleb(-4) for line in expected.lines]
-    assert [line.get("price") for _, line in read.lines] == prices
-    assert [(line["sku"], line["qty"]) for _, line in read.lines] == [
-        (line.sku, Decimal(line.qty).scaleb(-4)) for line in expected.lines
+    assert [(line["sku"], line["qty"], line.get("name")) for _, line in read.lines] == [
+        (line.sku, Decimal(line.qty).scaleb(-4), line.name) for line in expected.lines
     ]
+    for name in ("price", "discount", "tax"):
+        values = [getattr(line, name) for line in expected.lines]
+        assert [line.get(name) for _, line in read.lines] == [v if v is None else Decimal(v).scaleb(-4) for v in values]
+    for name in ("discount", "tax", "shipping"):
+        value = getattr(expected, name)
+        assert read.charges.get(name) == (value if value is None else Decimal(value).scaleb(-4)), name
+    assert read.charges.get("cancelled_at") == expected.cancelled_at
+    assert len(read.charges.get("refunds") or []) == len(expected.refunds)
+    user = read.charges.get("user") or {}
+    assert (user.get("email"), user.get("country")) == (expected.email, expected.country)
     assert [(f.reason, f.line) for f in read.failures] == [(r.reason, r.line) for r in expected.rejects]
     assert all(f.reason in LINE_REASONS for f in read.failures)
 
