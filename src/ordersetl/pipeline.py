@@ -33,7 +33,7 @@ from ordersetl.runtime import RunContext, Runtime, count_cores
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
 from ordersetl.text import format_time
-from ordersetl.transform.batches import StagingAhead, ensure_stage, stage_batch, transform_batches
+from ordersetl.transform.batches import StagedBatches, StagingAhead, stage_batch, transform_batches
 from ordersetl.transform.reject_share import require_few_rejects
 
 __all__ = ["check", "extract", "load", "run", "transform"]
@@ -99,7 +99,8 @@ def load(
         runtime: what surrounds the command.
     """
     with _open_context(settings, runtime, wait_s, is_new=False) as (context, recovered):
-        return _load(context, recovered=recovered, verify=verify, rebuild=rebuild)
+        provider = partial(stage_batch, context) if rebuild else StagedBatches(context).ensure
+        return load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
 
 
 def check(settings: Settings, *, deep: bool = False) -> CheckResult:
@@ -146,10 +147,11 @@ def run(
         with StagingAhead(context) as ahead:
             extracted = _extract(context, origin, window, references, on_page=ahead.add)
             report.add("extract", extracted)
-            transformed = transform_batches(context, ahead=ahead)
+            stages = StagedBatches(context)
+            transformed = transform_batches(context, stages, ahead=ahead)
         report.add("transform", transformed)
         require_few_rejects(context.lake, transformed, settings)
-        loaded = _load(context, recovered=recovered, verify=verify)
+        loaded = load_batches(context, stages.ensure, recovered=recovered, verify=verify)
         report.add("load", loaded)
         days = {day for file in loaded.written if (day := partition_day(file)) is not None}
         checked = check_layer(context.lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
@@ -216,12 +218,6 @@ def _extract(
     with open_http(context.settings, transport) as http:
         client = OrdersClient(http, context.settings, sleep=context.runtime.sleep, now=context.runtime.now)
         return extract_orders(context, client, origin, window, references, on_page=on_page)
-
-
-def _load(context: RunContext, *, recovered: bool, verify: bool, rebuild: bool = False) -> LoadResult:
-    provider = partial(stage_batch if rebuild else ensure_stage, context)
-    result = load_batches(context, provider, verify=verify, rebuild=rebuild)
-    return dataclasses.replace(result, recovered=recovered)
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ from ordersetl.runtime import RunContext
 from ordersetl.source.client import ReceivedPage
 from ordersetl.source.page import read_head
 from ordersetl.transform import chunks
-from ordersetl.transform.batches import StagingAhead, ensure_stage, stage_batch, transform_batches
+from ordersetl.transform.batches import StagedBatches, StagingAhead, ensure_stage, stage_batch, transform_batches
 from ordersetl.transform.chunks import Chunk, ChunkOutcome, stage_chunk
 
 TRANSFORM = import_module("ordersetl.transform.batches")  # the package's own name of it is the function
@@ -211,6 +211,18 @@ def test_quarantine_comes_back_without_the_pages(context: RunContext) -> None:
     shutil.rmtree(context.lake.root / "raw" / FIRST)
     ensure_stage(context, FIRST)
     assert (context.lake.root / "quarantine" / f"{FIRST}.ndjson").read_bytes() == before
+
+
+def test_a_command_verifies_each_staged_batch_once(context: RunContext) -> None:
+    write_batch(context, [order()], batch_id=FIRST)
+    stages = StagedBatches(context)
+    transform_batches(context, stages)
+    marker = ensure_stage(context, FIRST)
+    shutil.rmtree(context.lake.root / "staged")
+    assert stages.ensure(FIRST) == marker
+    assert not (context.lake.root / "staged").exists()
+    assert StagedBatches(context).ensure(FIRST) == marker
+    assert (context.lake.root / "staged").exists()
 
 
 # What stops it

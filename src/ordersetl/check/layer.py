@@ -4,7 +4,6 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 
 import duckdb
 
@@ -249,13 +248,9 @@ def _add_totals(database: duckdb.DuckDBPyConnection, *, deep: bool, whole: bool)
 def _sum_totals(manifest: Manifest) -> LayerTotals:
     """What the manifest counts over all partitions."""
     entries = manifest.partitions.values()
-    revenue: dict[str, Decimal] = {}
-    for entry in entries:
-        for currency, amount in entry.sums.items():
-            revenue[currency] = revenue.get(currency, Decimal(0)) + Decimal(amount)
     return LayerTotals(
         partitions=len(entries),
         rows=sum(entry.rows for entry in entries),
         orders=sum(entry.orders for entry in entries),
-        revenue=dict(sorted(revenue.items())),
+        revenue=manifest.revenue,
     )

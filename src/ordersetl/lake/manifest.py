@@ -1,6 +1,7 @@
 """The manifest: what the curated layer holds, and which batches it is the fold of."""
 
 from datetime import date
+from decimal import Decimal
 
 import msgspec
 
@@ -80,6 +81,15 @@ class Manifest(msgspec.Struct, frozen=True):
         """The fact partitions by day."""
         days = ((partition_day(name), entry) for name, entry in self.files.items())
         return {day: entry for day, entry in days if day is not None}
+
+    @property
+    def revenue(self) -> dict[str, Decimal]:
+        """The additive revenue of all partitions by currency, sorted; "" for none."""
+        sums: dict[str, Decimal] = {}
+        for entry in self.partitions.values():
+            for currency, amount in entry.sums.items():
+                sums[currency] = sums.get(currency, Decimal(0)) + Decimal(amount)
+        return dict(sorted(sums.items()))
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

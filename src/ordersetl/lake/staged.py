@@ -1,7 +1,7 @@
 """The staged cache: typed orders and lines of one batch, and its quarantine, derived from raw alone.
 
-A batch's folder counts from the moment its ``stage.json`` is whole and fits: made by these rules, from this very
-batch, and every file with the hash it records. Anything else is made again.
+A batch's folder counts once its ``stage.json`` is valid and fits: made by these rules, from this very batch, and every
+file with the hash that it records. Anything else is staged again.
 """
 
 from datetime import date
@@ -23,7 +23,7 @@ __all__ = [
     "PartEntry",
     "StageMarker",
     "StagedFile",
-    "find_lost_quarantine",
+    "find_damaged_quarantine",
     "find_stage",
     "has_quarantine",
     "has_rejects",
@@ -60,7 +60,7 @@ class PartEntry(msgspec.Struct, frozen=True):
 
 
 class StageMarker(msgspec.Struct, frozen=True):
-    """What a batch holds under the rules that made it.
+    """What a batch holds under the rules by which it was staged.
 
     ``settings`` are those that it was made under. ``source_digest`` is the SHA-256 of the raw batch's marker,
     ``references`` are the files that came with it. So all that a load needs of a batch is here. The quarantine file is
@@ -104,9 +104,9 @@ class StageMarker(msgspec.Struct, frozen=True):
 def find_stage(
     lake: Lake, batch: str, *, rules: int, settings: FoldSettings, source_digest: str | None
 ) -> StageMarker | None:
-    """Marker of a staged batch that fits and whose orders and lines are proven whole; None where it must be made again.
+    """Marker of a staged batch that fits and whose files are verified by hash; None where it must be staged again.
 
-    ``source_digest`` None stands for a batch that raw no longer tells of: then what was staged of it is all there is.
+    ``source_digest`` is None where raw no longer has the batch: then what was staged of it is all there is.
     """
     marker = _read_marker(lake, batch)
     if marker is None or marker.rules != rules or marker.settings != settings.of_staging:
@@ -114,7 +114,7 @@ def find_stage(
     if source_digest not in {None, marker.source_digest}:
         return None
     files = [file for part in marker.parts for file in (part.orders, part.lines, part.refunds) if file is not None]
-    return marker if _are_whole(lake, marker, files) else None
+    return marker if _are_valid(lake, marker, files) else None
 
 
 def write_stage(lake: Lake, marker: StageMarker) -> None:
@@ -123,20 +123,20 @@ def write_stage(lake: Lake, marker: StageMarker) -> None:
 
 
 def has_rejects(lake: Lake, marker: StageMarker) -> bool:
-    """Whether the parts of a staged batch that the quarantine file is made of are proven whole."""
-    return _are_whole(lake, marker, [part.rejects for part in marker.parts])
+    """Whether the rejects of a staged batch, which its quarantine file is made of, are verified by hash."""
+    return _are_valid(lake, marker, [part.rejects for part in marker.parts])
 
 
 def has_quarantine(lake: Lake, marker: StageMarker) -> bool:
-    """Whether the quarantine file of a staged batch is proven whole."""
+    """Whether the quarantine file of a staged batch is verified by hash, or not needed."""
     if not marker.quarantine_bytes:
         return True
     recorded = QuarantineEntry(marker.quarantine_sha256, marker.quarantine_bytes, 0, 0)
     return find_problem(lake, quarantine_key(marker.batch), recorded) is None
 
 
-def find_lost_quarantine(lake: Lake, manifest: Manifest, *, verify: bool) -> dict[str, str]:
-    """What is wrong with the quarantine of applied batches: size and time tell, or the hash with ``verify``."""
+def find_damaged_quarantine(lake: Lake, manifest: Manifest, *, verify: bool) -> dict[str, str]:
+    """What is wrong with the quarantine of applied batches: by size and time, or by hash with ``verify``."""
     problems = {}
     for batch, entry in manifest.quarantine.items():
         trusted = None if verify else entry.mtime_ns
@@ -155,5 +155,5 @@ def _read_marker(lake: Lake, batch: str) -> StageMarker | None:
     return marker
 
 
-def _are_whole(lake: Lake, marker: StageMarker, files: list[StagedFile]) -> bool:
+def _are_valid(lake: Lake, marker: StageMarker, files: list[StagedFile]) -> bool:
     return all(find_problem(lake, staged_key(marker.batch, file.name), file) is None for file in files)

@@ -1,4 +1,4 @@
-"""The dimensions before and after a load, and which partitions are to be enriched anew for that."""
+"""The dimensions before and after a load, and which partitions are to be enriched again for that."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ class DimensionState:
 
 @dataclass(frozen=True)
 class FoldedDimensions:
-    """Both dimensions; the SHA-256 of the reference file of each kind that was applied last; what was odd in files."""
+    """Both dimensions; the SHA-256 of the reference file of each kind that was applied last; notes on odd cells."""
 
     states: Sequence[DimensionState]
     references: dict[str, str]
@@ -40,7 +40,7 @@ class FoldedDimensions:
 def fold_dimensions(
     lake: Lake, current: CurrentState, plan: Plan, markers: Mapping[str, StageMarker], parts: Sequence[Part]
 ) -> FoldedDimensions:
-    """Fold the pending batches over the dimensions as they stand, or as history has them where their file is lost.
+    """Fold the pending batches over the dimensions as they are, or as history has them where their file is lost.
 
     Raises:
         CorruptedError: a reference file is missing or damaged.
@@ -91,7 +91,7 @@ def _read_before(
     if current.rebuild:
         return nothing
     if dimension not in current.broken_dimensions:
-        return read_dimension(lake, dimension, current.sound[dimension.file])
+        return read_dimension(lake, dimension, current.valid[dimension.file])
     files, _ = _read_files(lake, dimension, _list_files(dimension, applied, None))
     return fold_dimension(dimension, nothing, files, _list_mentioned(dimension, [p for p in parts if p.applied]))
 
@@ -110,7 +110,7 @@ def _list_files(dimension: Dimension, markers: Sequence[StageMarker], last: str 
 def _read_files(
     lake: Lake, dimension: Dimension, entries: Sequence[ReferenceEntry]
 ) -> tuple[list[pl.DataFrame], Counter[str]]:
-    """Rows of each file, and notes on what was odd in them."""
+    """Rows of each file, and notes on odd cells in them."""
     files, notes = [], Counter[str]()
     for entry in entries:
         rows, found = read_reference(dimension, raw.read_reference(lake, entry), entry.name)

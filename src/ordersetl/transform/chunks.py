@@ -184,5 +184,5 @@ def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
 
 def _parquet(table: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
-    table.rechunk().write_parquet(buffer, compression="uncompressed", statistics=True, row_group_size=_ROW_GROUP)
+    table.rechunk().write_parquet(buffer, compression="uncompressed", statistics=False, row_group_size=_ROW_GROUP)
     return buffer.getvalue()
