@@ -20,6 +20,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 __all__ = [
+    "DEFAULT_RULES",
     "DIM_PRODUCT_COLUMNS",
     "DIM_USER_COLUMNS",
     "FACT_COLUMNS",
