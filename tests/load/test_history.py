@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import polars as pl
@@ -116,7 +117,7 @@ def job_in(variant: Variant, rules: Rules) -> Iterator[RunContext]:
         )
 
 
-def settings_of(rules: Rules) -> dict[str, object]:
+def settings_of(rules: Rules) -> dict[str, Any]:
     return {**asdict(rules), "cancelled_statuses": tuple(sorted(rules.cancelled_statuses))}
 
 
