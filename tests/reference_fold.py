@@ -521,11 +521,17 @@ def _accept_line(item: object) -> Line:
     qty = units_of(item.get("qty"))
     if qty is None or not 0 <= qty < QTY_LIMIT:
         raise BrokenRuleError("invalid_qty")
-    line = Line(sku, qty, _optional_money(item, "price"))
+    line = Line(
+        sku,
+        qty,
+        price=_optional_money(item, "price"),
+        discount=_optional_money(item, "discount"),
+        tax=_optional_money(item, "tax"),
+        name=cut(text_of(item.get("name"))),
+    )
     if line.amount is not None and line.amount >= LIMIT:
         raise BrokenRuleError("invalid_price")
-    discount, tax = _optional_money(item, "discount"), _optional_money(item, "tax")
-    return replace(line, discount=discount, tax=tax, name=cut(text_of(item.get("name"))))
+    return line
 
 
 def _settle_amount(stated: int | None, lines: Iterable[Line]) -> int:
@@ -690,10 +696,10 @@ def _fold_users(files: Iterable[bytes | None], ranked: Iterable[Order], rules: R
 
 
 def _fold_products(files: Iterable[bytes | None], ranked: Iterable[Order]) -> dict[str, tuple[Cell, ...]]:
-    """The products, as :func:`_fold_users` the users; of the lines of one order, the first with a name gives it."""
+    """The products, as :func:`_fold_users` the users; of the lines of one order, the last with a name gives it."""
     rows: dict[str, tuple[Cell, ...]] = {}
     for order in ranked:
-        for line in reversed(order.lines):
+        for line in order.lines:
             name = line.name or rows.get(line.sku, (None, None))[1]
             rows[line.sku] = (line.sku, name, None, None, True)
     for key, cells in _reference_rows(files, "sku"):
@@ -724,8 +730,8 @@ def _key_of(cell: str | None) -> str | None:
 def refund_rows(order: Order) -> list[RefundRow]:
     """The refunds of an order at their grain, sorted by refund and SKU, first what names none.
 
-    That is the refund's amount without its named items, negative where these say more, and left out where it is 0
-    and any item is named.
+    That is the refund's amount without its named items, negative where these say more, and left out where it is 0, no
+    quantity is without a name, and any item has one.
     """
     rows: list[RefundRow] = []
     for refund_id in sorted({refund.refund_id for refund in order.refunds}):
@@ -738,8 +744,9 @@ def refund_rows(order: Order) -> list[RefundRow]:
             for amount in (sum(i.amount for i in items if i.sku == sku),)
         ]
         rest = sum(refund.amount for refund in entries) - sum(row.amount for row in named)
-        if rest or not named:
-            rows.append(RefundRow(refund_id, None, _sum_known(i.qty for i in items if i.sku is None), rest, last))
+        qty = _sum_known(item.qty for item in items if item.sku is None)
+        if rest or qty is not None or not named:
+            rows.append(RefundRow(refund_id, None, qty, rest, last))
         rows += named
     return rows
 

@@ -165,7 +165,7 @@ def test_order_is_rejected_for_the_first_rule_it_breaks(record: object, reason: 
             for name in ("discount", "tax")
             for value in each("", "x", True, -1, 10**14, [])
         ),
-        (line(qty=10, price=10**13, discount=-1, tax=-1), "invalid_price"),
+        (line(qty=10, price=10**13, discount=-1, tax=-1), "invalid_discount"),
         (line(qty=0, discount=-1, tax=-1), "invalid_discount"),
     ],
 )
@@ -404,6 +404,7 @@ def test_refunds_are_rows_by_refund_and_sku() -> None:
         refund(1, returned("A", 1), refund_id="r-3"),
         refund(0, refund_id="r-4", items=None),
         refund(1, returned("A", 3), refund_id="r-5"),
+        refund(1, returned("A", 1), returned(None, 0, qty=2), refund_id="r-6"),
     ]
     time = "2025-08-25 00:00:00.000000"
     assert refund_file(order(refunds=refunds)) == [
@@ -415,6 +416,8 @@ def test_refunds_are_rows_by_refund_and_sku() -> None:
         ["o-1", "r-4", "", "", "0.0000", "USD", time],
         ["o-1", "r-5", "", "", "-2.0000", "USD", time],
         ["o-1", "r-5", "A", "", "3.0000", "USD", time],
+        ["o-1", "r-6", "", "2.0000", "0.0000", "USD", time],
+        ["o-1", "r-6", "A", "", "1.0000", "USD", time],
     ]
 
 
@@ -470,7 +473,11 @@ def test_the_day_is_the_shops(zone: str, day: str) -> None:
 
 def test_a_key_without_reference_takes_what_the_newest_version_says_each_attribute_on_its_own() -> None:
     records = [
-        order(user={"email": " A@x.org ", "country": "MX"}, items=[line(name="Mug")], updated_at="2025-08-23"),
+        order(
+            user={"email": " A@x.org ", "country": "MX"},
+            items=[line(name="Cup"), line(name="Mug"), line()],
+            updated_at="2025-08-23",
+        ),
         order(user={"email": "old@x.org", "country": "US"}, items=[line(name="Old")], updated_at="2025-08-21"),
         order(user={"country": "CL"}, items=[line(name=" ")], updated_at="2025-08-24", order_id="o-2"),
         order(user="x", items=[line(name=None)], updated_at="2025-08-25"),

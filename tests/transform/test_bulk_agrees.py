@@ -131,6 +131,14 @@ def order(more: str = '"amount":2.5', items: str = f"[{LINE}]") -> str:
     return f'{{{BASE},{more},"items":{items}}}'
 
 
+def refund(more: str = '"note":null') -> str:
+    return f'{{"refund_id":"r-1","created_at":"2025-08-25T10:00:00Z","amount":4,{more}}}'
+
+
+def refunded(*refunds: str) -> str:
+    return order(f'"amount":2.5,"refunds":[{",".join(refunds)}]')
+
+
 NASTY = {
     "value, then null": order('"amount":2.5,"amount":null'),
     "null, then value": order('"amount":null,"amount":7'),
@@ -206,6 +214,67 @@ NASTY = {
     "created in the future": f'{{"order_id":"o-2","created_at":"2062-01-01T00:00:00Z","amount":1,"items":[{LINE}]}}',
     "deleted in the future": '{"order_id":"o-2","updated_at":"2062-01-01T00:00:00Z","deleted":true}',
     "deep": order(f'"amount":1,"note":{"[" * 400}{"]" * 400}'),
+    "charges": order('"amount":1,"discount":0.5,"tax":"0.19","shipping":4,"cancelled_at":"2025-08-21","status":"x"'),
+    "charges are null": order('"amount":1,"discount":null,"tax":null,"shipping":null,"cancelled_at":null'),
+    "charges of lines": order(items='[{"sku":"A","qty":1,"price":2,"discount":1,"tax":0.38,"name":"Mug"}]'),
+    "charges of lines are null": order(items='[{"sku":"A","qty":1,"price":2,"discount":null,"tax":null,"name":null}]'),
+    "a bad discount before a bad tax": order('"amount":1,"tax":-1,"discount":-1'),
+    "a bad tax before bad refunds": order('"amount":1,"refunds":5,"tax":-1'),
+    "bad refunds before a bad time": order('"amount":1,"cancelled_at":5,"refunds":5'),
+    "a bad discount after a missing amount": order('"discount":-1', '[{"sku":"A","qty":1}]'),
+    "a bad discount after no lines": order('"amount":1,"discount":-1', "[]"),
+    "emptied with a bad discount": order('"amount":0,"discount":-1', "[]"),
+    "deleted with a bad discount": order('"deleted":true,"discount":-1', "[]"),
+    "a line with a bad discount": order(items=f'[{LINE},{{"sku":"B","qty":1,"price":1,"tax":-1,"discount":"x"}}]'),
+    "a line with a bad tax": order(items=f'[{LINE},{{"sku":"B","qty":0,"price":1,"tax":-1}}]'),
+    "a line with a bad discount and product": order(
+        items=f'[{LINE},{{"sku":"B","qty":10,"price":10000000000000,"discount":-1}}]'
+    ),
+    "discounts of lines beyond all": order(
+        items='[{"sku":"A","qty":1,"price":1,"discount":5e13},{"sku":"B","qty":1,"price":1,"discount":"5e13"}]'
+    ),
+    "taxes of lines beyond all, and the order's": order(
+        '"tax":1', '[{"sku":"A","qty":1,"price":1,"tax":5e13},{"sku":"B","qty":1,"price":1,"tax":5e13}]'
+    ),
+    "discounts of skipped lines beyond all": order(
+        items=f'[{LINE},{{"sku":"A","qty":0,"discount":5e13}},{{"sku":"A","qty":0,"discount":5e13}}]'
+    ),
+    "names of a product": order(
+        items='[{"sku":"A","qty":1,"price":1,"name":" "},{"sku":"A","qty":1,"price":1,"name":"b"},'
+        '{"sku":"A","qty":1,"price":1,"name":"a"}]'
+    ),
+    "a user": order('"amount":1,"user_id":"u","user":{"email":" A@x.org ","country":5.0}'),
+    "a user who is none": order('"amount":1,"user":"u"'),
+    "a user twice": order('"amount":1,"user":{"email":"a"},"user":{"country":"MX"}'),
+    "a user with half a pair": order('"amount":1,"user":{"email":"\\ud83e"}'),
+    "cancelled by status": order('"amount":1,"status":" CANCELLED "'),
+    "no refunds": order('"amount":1,"refunds":[]'),
+    "refunds of null": order('"amount":1,"refunds":null'),
+    "a refund": refunded(refund()),
+    "a refund by name": refunded(refund('"items":[{"sku":"A","qty":1,"amount":2.5},{"sku":"Z","amount":1}]')),
+    "a refund of less than its items": refunded(refund('"items":[{"sku":"A","amount":9}]')),
+    "a refund of just its items": refunded(refund('"items":[{"sku":"A","amount":4},{"qty":2,"amount":0}]')),
+    "a refund of nothing": refunded(refund('"amount":0')),
+    "a refund of nothing by name": refunded(refund('"amount":0,"items":[{"sku":"A","amount":0}]')),
+    "a refund of nothing without a name": refunded(refund('"amount":0,"items":[{"qty":2,"amount":0}]')),
+    "a refund in two": refunded(
+        refund('"items":[{"sku":"A","amount":1}]'), refund('"created_at":"2025-09-01T00:30:00+02:00"')
+    ),
+    "a refund in two forms of its id": refunded(
+        refund('"refund_id":5'), refund('"refund_id":"5","created_at":"2025-09-01"')
+    ),
+    "a refund by a broken name": refunded(refund('"items":[{"sku":"\\ud83e","amount":1}]')),
+    "a refund by what is no name": refunded(refund('"items":[{"sku":true,"amount":1},{"sku":1.5,"amount":1}]')),
+    "refunds beyond all": refunded(refund('"amount":5e13'), refund('"amount":5e13')),
+    "refunds beyond all by name": refunded(
+        refund('"items":[{"sku":"A","amount":5e13}]'), refund('"items":[{"sku":"B","amount":5e13}]')
+    ),
+    "a refund without time": refunded(refund('"created_at":null')),
+    "a refund without amount": refunded(refund('"amount":null')),
+    "a refund without id": refunded(refund('"refund_id":" "')),
+    "a refund with items twice": refunded(refund('"items":5,"items":[{"sku":"A","amount":1}]')),
+    "a refund of an emptied order": order(f'"amount":0,"refunds":[{refund()}]', "[]"),
+    "refunds hidden in a note": order(f'"amount":1,"note":{{"refunds":[{refund()}]}}'),
 }
 
 
@@ -227,6 +296,13 @@ def test_both_paths_agree_on_every_odd_number_in_every_place() -> None:
             order('"amount":1', f'[{{"sku":"A","qty":{number},"price":1}},{LINE}]'),
             order('"amount":1', f'[{{"sku":"A","qty":1,"price":{number}}},{LINE}]'),
             order('"user_id":5', f'[{{"sku":"A","qty":1,"price":{number}}}]'),
+            *(order(f'"amount":1,"{name}":{number}') for name in ("discount", "tax", "shipping")),
+            *(
+                order(items=f'[{LINE},{{"sku":"B","qty":1,"price":1,"{name}":{number}}}]')
+                for name in ("discount", "tax")
+            ),
+            refunded(refund(f'"amount":{number}')),
+            refunded(refund(f'"items":[{{"sku":"A","qty":{number},"amount":{number}}}]')),
         )
     ]
     strict = [text for text in records if "NaN" not in text and "Infinity" not in text]
