@@ -26,7 +26,7 @@ from ordersetl.check.tables import (
     read_sql,
 )
 from ordersetl.errors import CorruptedError, StorageError
-from ordersetl.lake.layout import CURATED, MANIFEST, Lake, partition_day, partition_file
+from ordersetl.lake.layout import CURATED, MANIFEST, Lake, file_day, partition_file, refund_day
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
 from ordersetl.resources import locate
 from ordersetl.results import CheckMetrics, CheckOutcome, CheckResult, LayerTotals, OpenQuarantine
@@ -133,7 +133,7 @@ def _read_manifest(lake: Lake) -> tuple[Manifest, str]:
         return Manifest(), f"{error.message}; `ordersetl load --rebuild` makes it anew from raw"
     if manifest is None:
         return Manifest(), f"there is no {lake.locate(MANIFEST)}: nothing was loaded yet, `ordersetl run` does it"
-    unknown = [name for name in manifest.files if name not in _DIMENSIONS and partition_day(name) is None]
+    unknown = [name for name in manifest.files if name not in _DIMENSIONS and file_day(name) is None]
     if unknown:
         return Manifest(), f"{lake.locate(MANIFEST)} lists what is no table's file: {', '.join(sorted(unknown)[:5])}"
     return manifest, ""
@@ -145,7 +145,7 @@ def _select_files(manifest: Manifest, days: Collection[date] | None) -> dict[str
     return {
         name: entry
         for name, entry in manifest.files.items()
-        if wanted is None or name in _DIMENSIONS or partition_day(name) in wanted
+        if wanted is None or name in _DIMENSIONS or file_day(name) in wanted
     }
 
 
@@ -192,7 +192,7 @@ def _query(
     _prepare_totals(database, lake, manifest, deep=deep, whole=whole)
     order_spread = read_sql("metrics/order_spread")
     spread = "*" if whole else f"* EXCLUDE ({', '.join(_METRIC_COLUMNS)})"
-    for group in group_files({name: files[name] for name in present if name not in _DIMENSIONS}):
+    for group in group_files({n: files[n] for n in present if n not in _DIMENSIONS and refund_day(n) is None}):
         unreadable |= (failed := read_files(database, FACT_ORDER, lake, group, labels=whole))
         create_manifest_tables(database, {name: files[name] for name in group if name not in failed})
         database.execute(f"CREATE OR REPLACE TABLE order_spread AS SELECT {spread} FROM ({order_spread})")

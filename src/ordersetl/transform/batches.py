@@ -8,6 +8,7 @@ from typing import Self
 from ordersetl.errors import CorruptedError, InternalError, StorageError
 from ordersetl.lake import raw, staged
 from ordersetl.lake.counts import BatchCounts
+from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.layout import MANIFEST, RAW, STAGED, Lake, quarantine_key, staged_key
 from ordersetl.lake.listing import is_committed, list_batches
 from ordersetl.lake.manifest import Manifest, read_manifest
@@ -110,10 +111,10 @@ def transform_batches(
     started = time.monotonic()
     stages = stages or StagedBatches(context)
     manifest = _manifest_or_none(context.lake)
-    waiting = _list_waiting(context.lake, manifest)
+    waiting = _list_waiting(context.lake, manifest, FoldSettings.of(context.settings))
     markers, staged_again = [], []
     for done, batch in enumerate(waiting):
-        marker = _find_stage(context.lake, batch)
+        marker = _find_stage(context, batch)
         if marker is None or not staged.has_quarantine(context.lake, marker):
             marker = _repair_stage(context, batch, marker, ahead)
             staged_again.append(batch)
@@ -136,7 +137,7 @@ def ensure_stage(context: RunContext, batch: str) -> StageMarker:
     Raises:
         CorruptedError: it cannot be staged from raw, and its staged files are incomplete or damaged.
     """
-    marker = _find_stage(context.lake, batch)
+    marker = _find_stage(context, batch)
     if marker is not None and staged.has_quarantine(context.lake, marker):
         return marker
     return _repair_stage(context, batch, marker)
@@ -176,6 +177,7 @@ def stage_batch(context: RunContext, batch: str, ahead: StagingAhead | None = No
         rules=RULES,
         source_digest=digest,
         references=source.references,
+        settings=FoldSettings.of(context.settings).of_staging,
         parts=tuple(outcome.part for outcome in outcomes),
         counts=sum((outcome.counts for outcome in outcomes), BatchCounts()),
         quarantine_sha256=quarantine_sha256,
@@ -203,14 +205,17 @@ def _window(request: BatchRequest) -> TimeWindow:
     return TimeWindow(request.enforced_since, request.until, request.began_at)
 
 
-def _list_waiting(lake: Lake, manifest: Manifest | None) -> list[str]:
+def _list_waiting(lake: Lake, manifest: Manifest | None, settings: FoldSettings) -> list[str]:
     """Committed batches that the curated layer is not yet the fold of, oldest first."""
-    applied = set(manifest.batches) if manifest and manifest.rules == RULES else set()
+    fits = manifest is not None and manifest.rules == RULES and manifest.settings == settings
+    applied = set(manifest.batches) if manifest is not None and fits else set()
     return [batch for batch in list_batches(lake) if batch not in applied]
 
 
-def _find_stage(lake: Lake, batch: str) -> StageMarker | None:
-    return staged.find_stage(lake, batch, rules=RULES, source_digest=_source_digest(lake, batch))
+def _find_stage(context: RunContext, batch: str) -> StageMarker | None:
+    digest = _source_digest(context.lake, batch)
+    settings = FoldSettings.of(context.settings)
+    return staged.find_stage(context.lake, batch, rules=RULES, settings=settings, source_digest=digest)
 
 
 def _source_digest(lake: Lake, batch: str) -> str | None:

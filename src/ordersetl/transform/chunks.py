@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
@@ -10,13 +11,15 @@ from ordersetl.errors import CorruptedError, InvalidResponseError
 from ordersetl.executor import WorkQueue
 from ordersetl.lake import raw
 from ordersetl.lake.counts import BatchCounts
+from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.layout import RAW, STAGED, Lake, staged_key
 from ordersetl.lake.raw import PageEntry
 from ordersetl.lake.staged import PartEntry, StagedFile
 from ordersetl.runtime import RunContext
 from ordersetl.source.client import ReceivedPage
 from ordersetl.source.page import Page, page_text
-from ordersetl.star.frames import merge_lines
+from ordersetl.star.frames import ORDER_SCHEMA
+from ordersetl.star.lines import merge_lines, merge_refunds
 from ordersetl.transform.validate import TimeWindow, Validated, validate_pages
 
 __all__ = ["BatchStaging", "Chunk", "ChunkOutcome", "stage_chunk"]
@@ -40,6 +43,7 @@ class Chunk:
     lake: Lake
     batch: str
     window: TimeWindow
+    settings: FoldSettings
     number: int
     first_page: int
     pages: Sequence[PageEntry]
@@ -68,6 +72,7 @@ class BatchStaging:
         self.pages: list[PageEntry] = []
         self._context = context
         self._window = window
+        self._settings = FoldSettings.of(context.settings)
         self._gathered: list[PageEntry] = []
         self._received: list[ReceivedPage | None] = []
         self._gathered_bytes = self._gathered_records = 0
@@ -114,7 +119,8 @@ class BatchStaging:
         self._chunks += 1
         first = len(self.pages) - len(pages) + 1
         bulk = self._context.settings.bulk
-        self._queue.put(Chunk(self._context.lake, self.batch, self._window, self._chunks, first, pages, received, bulk))
+        lake, settings = self._context.lake, self._settings
+        self._queue.put(Chunk(lake, self.batch, self._window, settings, self._chunks, first, pages, received, bulk))
 
 
 def stage_chunk(chunk: Chunk) -> ChunkOutcome:
@@ -124,7 +130,7 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
         CorruptedError: a page is missing or not what was received.
     """
     bulk = chunk.bulk and sum(page.bytes for page in chunk.pages) >= _MIN_BULK_BYTES
-    found = validate_pages(_read_pages(chunk), chunk.window, bulk=bulk)
+    found = validate_pages(_read_pages(chunk), chunk.window, chunk.settings, bulk=bulk)
     return ChunkOutcome(_write_part(chunk, found), len(chunk.pages), found.counts)
 
 
@@ -152,9 +158,11 @@ def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
         written = chunk.lake.storage.put(staged_key(chunk.batch, name), data, durability="none")
         return StagedFile(name, written.sha256, written.bytes, rows)
 
-    lines = merge_lines(found.orders, found.items).sort("dt", maintain_order=True)
-    orders = found.orders.sort("pos").sort("dt", maintain_order=True)  # in two steps: a third of the time
-    days = orders.drop_nulls("dt").group_by("dt", maintain_order=True).len()
+    refunds = merge_refunds(found.orders, found.refunds)
+    lines = merge_lines(found.orders, found.items, refunds).sort("dt", maintain_order=True)
+    orders = found.orders.select(*ORDER_SCHEMA)
+    orders = orders.sort("pos").sort("dt", maintain_order=True)  # in two steps: a third of the time
+    refunds = refunds.sort("dt", maintain_order=True)
     return PartEntry(
         orders=write(f"orders-{chunk.number:05d}.parquet", _parquet(orders), orders.height),
         lines=write(f"lines-{chunk.number:05d}.parquet", _parquet(lines), lines.height),
@@ -163,9 +171,19 @@ def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
             (reject.to_json(chunk.batch) for reject in found.rejects),
             found.counts.orders_rejected + found.counts.rejected_lines,
         ),
-        days=dict(days.iter_rows()),
+        refunds=write(f"refunds-{chunk.number:05d}.parquet", _parquet(refunds), refunds.height)
+        if refunds.height
+        else None,
+        days=_count_days(orders),
+        line_days=_count_days(lines),
+        refund_days=_count_days(refunds),
         gone=orders["dt"].null_count(),
     )
+
+
+def _count_days(rows: pl.DataFrame) -> dict[date, int]:
+    """How many rows each day has, of rows that are sorted by day."""
+    return dict(rows["dt"].drop_nulls().rle().struct.unnest().select("value", "len").iter_rows())
 
 
 def _parquet(table: pl.DataFrame) -> bytes:
