@@ -1,4 +1,4 @@
-"""Each check holds on a small healthy layer, and fails by a wound of its own, naming what is wrong."""
+"""Each check holds on a small healthy layer, and fails by a corruption of its own, naming what is wrong."""
 
 import csv
 import hashlib
@@ -24,7 +24,7 @@ from ordersetl.resources import locate
 from ordersetl.results import CheckOutcome, CheckResult, OpenOrder
 from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, FACT_ORDER
 
-CHECKS = sorted(path.stem for path in (locate("sql") / "checks").glob("*.sql"))
+CHECKS = {path.stem: path for path in (locate("sql") / "checks").glob("*/*.sql")}
 DAY = date(2025, 8, 20)
 NEXT_DAY = date(2025, 8, 21)
 FIRST, SECOND = partition_file(DAY), partition_file(NEXT_DAY)
@@ -196,7 +196,7 @@ def test_an_empty_layer_passes(layer: Layer, tmp_path: Path) -> None:
     assert result.metrics.currencies == ()
 
 
-def test_groups_of_partitions_give_the_same_verdict(
+def test_groups_of_partitions_give_the_same_result(
     layer: Layer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layer.files[SECOND].append(row("o-1", "C", "1.0000", "1.0000", day=NEXT_DAY))
@@ -217,10 +217,10 @@ def test_the_folder_may_have_any_name(layer: Layer, tmp_path: Path, name: str) -
 
 # The SQL checks
 
-Wound = Callable[[Layer], object]
+Corruption = Callable[[Layer], object]
 
-# Each wound is told by the manifest as it is, so that nothing but the rule itself is broken.
-WOUNDS: dict[str, Wound] = {
+# The manifest says what each corruption left, so that nothing but the rule itself is broken.
+CORRUPTIONS: dict[str, Corruption] = {
     "unique_key": lambda layer: layer.files[FIRST].append(
         row("o-2", "A", "0.0000", "10.0000", currency="USD", user_id="")
     ),
@@ -247,21 +247,21 @@ LIES: dict[str, tuple[str, dict[str, object]]] = {
     "file_revenue": (FIRST, {"sums": {"EUR": "15.0001", "USD": "10.0000"}}),
     "dimension_totals": ("dim_user.csv", {"rows": 3}),
 }
-# What a wound cannot help breaking as well.
+# What a corruption cannot help breaking as well.
 ALSO = {"one_currency_per_order": {"shares_sum_to_amount", "file_revenue"}}
 
 
 def test_every_check_says_why_and_has_a_failing_example() -> None:
-    assert sorted([*WOUNDS, *LIES]) == CHECKS
-    for name in CHECKS:
-        first = (locate("sql") / "checks" / f"{name}.sql").read_text().splitlines()[0]
+    assert sorted([*CORRUPTIONS, *LIES]) == sorted(CHECKS)
+    for name, path in CHECKS.items():
+        first = path.read_text().splitlines()[0]
         assert first.startswith("-- "), name
         assert len(first) > 30, name
 
 
-@pytest.mark.parametrize("name", sorted(WOUNDS))
+@pytest.mark.parametrize("name", sorted(CORRUPTIONS))
 def test_a_broken_rule_is_named_with_its_rows(layer: Layer, tmp_path: Path, name: str) -> None:
-    WOUNDS[name](layer)
+    CORRUPTIONS[name](layer)
     found = failures(check(layer.write(tmp_path / "output")))
     assert name in found
     assert set(found) - ALSO.get(name, set()) == {name}
@@ -341,7 +341,7 @@ def make_folder(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wound", "expected"),
+    ("corruption", "expected"),
     [
         (flip_bit, {"files_unchanged"}),
         (cut_after_row, {"files_unchanged", "file_totals", "file_revenue"}),
@@ -358,20 +358,20 @@ def make_folder(path: Path) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_damaged_file_is_named(lake: Lake, wound: Callable[[Path], object], expected: set[str]) -> None:
-    wound(lake.root / "curated" / FIRST)
+def test_a_damaged_file_is_named(lake: Lake, corruption: Callable[[Path], object], expected: set[str]) -> None:
+    corruption(lake.root / "curated" / FIRST)
     result = check(lake)
     found = failures(result)
     assert set(found) - {"stray_files"} == expected
     for name in expected & {"files_unchanged", "files_present", "readable", "file_totals"}:
         assert found[name].samples[0]["file"] == FIRST
-    # What is whole is still looked at.
+    # What is intact is still looked at.
     assert NEXT_DAY in {m.day for m in result.metrics.days}
 
 
-@pytest.mark.parametrize("wound", [cut_inside, change_type, drop_column])
-def test_a_malformed_file_fails_even_if_the_manifest_knows_it(lake: Lake, wound: Callable[[Path], object]) -> None:
-    wound(lake.root / "curated" / FIRST)
+@pytest.mark.parametrize("corruption", [cut_inside, change_type, drop_column])
+def test_a_malformed_file_fails_even_if_the_manifest_knows_it(lake: Lake, corruption: Callable[[Path], object]) -> None:
+    corruption(lake.root / "curated" / FIRST)
     record_file(lake, FIRST)
     found = failures(check(lake))
     assert set(found) == {"readable"}
@@ -442,7 +442,7 @@ def test_batches_that_curated_holds_must_be_in_raw(layer: Layer, tmp_path: Path)
     assert failures(check(lake, days=[DAY])) == {}
 
 
-def test_a_batch_of_an_impossible_time_is_told(lake: Lake) -> None:
+def test_a_batch_of_an_impossible_time_is_reported(lake: Lake) -> None:
     (lake.root / "raw" / "99991231T235959.999999Z").mkdir(parents=True)
     assert failures(check(lake))["raw_batches"].samples[0]["batch"] == "99991231T235959.999999Z"
 
@@ -457,13 +457,15 @@ def test_what_is_ordersetls_own_is_no_stray(lake: Lake) -> None:
     assert "interrupted" in failures(check(lake))["files_present"].detail
 
 
-@pytest.mark.parametrize("wound", [lambda path: path.unlink(), lambda path: path.write_bytes(b"{}\n"), make_folder])
+@pytest.mark.parametrize(
+    "corruption", [lambda path: path.unlink(), lambda path: path.write_bytes(b"{}\n"), make_folder]
+)
 def test_a_lost_or_changed_quarantine_file_is_found(
-    layer: Layer, tmp_path: Path, wound: Callable[[Path], object]
+    layer: Layer, tmp_path: Path, corruption: Callable[[Path], object]
 ) -> None:
     layer.rejected.append({"batch": BATCH, "scope": "order", "reason": "no_items", "order_id": "o-9"})
     lake = layer.write(tmp_path / "output")
-    wound(lake.root / "quarantine" / f"{BATCH}.ndjson")
+    corruption(lake.root / "quarantine" / f"{BATCH}.ndjson")
     found = failures(check(lake))
     assert set(found) == {"quarantine_files"}
     assert found["quarantine_files"].samples[0]["file"] == BATCH
@@ -478,7 +480,7 @@ def put_file_for_folder(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wound", "said"),
+    ("corruption", "detail"),
     [
         (lambda lake: (lake.root / "curated/_manifest.json").unlink(), "ordersetl run"),
         (lambda lake: shutil.rmtree(lake.root), "ordersetl run"),
@@ -501,12 +503,12 @@ def put_file_for_folder(lake: Lake) -> None:
 )
 @pytest.mark.parametrize("days", [None, [DAY]])
 def test_without_a_manifest_the_check_fails_and_helps(
-    lake: Lake, wound: Callable[[Lake], object], said: str, days: list[date] | None
+    lake: Lake, corruption: Callable[[Lake], object], detail: str, days: list[date] | None
 ) -> None:
-    wound(lake)
+    corruption(lake)
     result = check(lake, days=days)
     assert set(failures(result)) == {"manifest"}
-    assert said in result.outcomes[0].detail
+    assert detail in result.outcomes[0].detail
 
 
 # Within a run
@@ -575,7 +577,7 @@ def rejected(order_id: str | None, reason: str = "no_items", time: str | None = 
 def test_open_are_rejected_orders_without_a_later_good_version(layer: Layer, tmp_path: Path) -> None:
     layer.rejected += [
         rejected("o-1", time="2025-08-20T10:59:59Z"),  # curated has a later one
-        rejected("o-2", time="2025-08-20T11:00:00Z"),  # curated has one of that moment
+        rejected("o-2", time="2025-08-20T11:00:00Z"),  # curated has one of that time
         rejected("o-3", time="2025-08-21T11:00:00.000001Z"),  # later than what curated has
         rejected("o-3", "invalid_amount", time="2025-08-22T00:00:00Z"),  # and again
         rejected("o-4", time="2025-08-20T00:00:00Z"),  # curated has none

@@ -15,13 +15,13 @@ _UNIT = Decimal(1).scaleb(-MONEY_SCALE)
 
 
 def create_metric_tables(database: duckdb.DuckDBPyConnection) -> None:
-    """Create the tables that the groups add to; ``fact_order`` and ``order_spread`` are there, and empty."""
+    """Create the tables that the groups add to; ``fact_order`` and ``order_summary`` are there, and empty."""
     database.execute(f"CREATE TABLE country_total AS {read_sql('metrics/by_country')}")
     database.execute(f"CREATE TABLE product_total AS {read_sql('metrics/by_product')}")
 
 
 def add_metrics(database: duckdb.DuckDBPyConnection) -> None:
-    """Add the group in ``fact_order`` and ``order_spread``."""
+    """Add the group in ``fact_order`` and ``order_summary``."""
     database.execute(f"INSERT INTO country_total {read_sql('metrics/by_country')}")
     database.execute(f"INSERT INTO product_total {read_sql('metrics/by_product')}")
 

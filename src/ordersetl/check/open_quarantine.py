@@ -1,4 +1,4 @@
-"""The open quarantine: rejected orders that the curated layer holds in no version as new.
+"""The open quarantine: rejected orders of which the curated layer has no version as new.
 
 A rejected version is closed by a curated version of its order whose ``updated_at_order`` is the same or later, or by
 one with which the order left. Its own time is that which validation wrote beside it; where it could not be read, the
@@ -34,9 +34,9 @@ _TYPES = {
     "position": "BIGINT",
     "order_id": "VARCHAR",
     "reason": "VARCHAR",
-    "moment": "TIMESTAMP",
+    "version_at": "TIMESTAMP",
 }
-"""Columns of ``quarantined``: ``position`` is the line in the file, ``moment`` the version's time, naive UTC."""
+"""Columns of ``quarantined``: ``position`` is the line in the file, ``version_at`` the version's time, naive UTC."""
 
 
 def load_rejects(database: duckdb.DuckDBPyConnection, lake: Lake, batches: Iterable[str]) -> None:
@@ -44,7 +44,7 @@ def load_rejects(database: duckdb.DuckDBPyConnection, lake: Lake, batches: Itera
 
     The latter holds the order versions alone: close_rejects takes rows from it.
 
-    A file or a line that cannot be read is passed over: that the files are whole is another check's business.
+    A file or a line that cannot be read is passed over: that the files are complete is for another check to say.
     """
     query, parameters = select_rows(_TYPES, [])
     database.execute(f"CREATE TABLE quarantined AS {query}", parameters)
@@ -54,16 +54,16 @@ def load_rejects(database: duckdb.DuckDBPyConnection, lake: Lake, batches: Itera
             database.execute(f"INSERT INTO quarantined {query}", select_rows(_TYPES, chunk)[1])
     database.execute(
         """CREATE TABLE rejected_order AS
-        SELECT batch, position, order_id, reason, moment FROM quarantined WHERE scope = 'order'"""
+        SELECT batch, position, order_id, reason, version_at FROM quarantined WHERE scope = 'order'"""
     )
 
 
 def close_rejects(database: duckdb.DuckDBPyConnection) -> None:
-    """Drop the rejected versions that an order of ``order_spread`` closes."""
+    """Drop the rejected versions that an order of ``order_partition`` closes."""
     database.execute(
-        """DELETE FROM rejected_order USING order_spread
-        WHERE order_spread.order_id = rejected_order.order_id
-            AND order_spread.updated_at_order >= rejected_order.moment"""
+        """DELETE FROM rejected_order USING order_partition
+        WHERE order_partition.order_id = rejected_order.order_id
+            AND order_partition.updated_at_order >= rejected_order.version_at"""
     )
 
 
@@ -77,7 +77,7 @@ def close_gone(database: duckdb.DuckDBPyConnection, lake: Lake, tombstones: Sequ
     query, parameters = select_rows({"order_id": "VARCHAR", "gone_at": "TIMESTAMP"}, gone.rows())
     database.execute(
         f"""DELETE FROM rejected_order USING ({query}) AS gone_order
-        WHERE gone_order.order_id = rejected_order.order_id AND gone_order.gone_at >= rejected_order.moment""",
+        WHERE gone_order.order_id = rejected_order.order_id AND gone_order.gone_at >= rejected_order.version_at""",
         parameters,
     )
 
@@ -106,12 +106,12 @@ def _read_rejected(lake: Lake, batch: str) -> Iterator[tuple[object, ...]]:
             rejected = decode_reject(line)
             if rejected is not None:
                 where = (batch, rejected.page, rejected.index, rejected.scope, position)
-                yield *where, rejected.order_id or None, rejected.reason, _moment_of(rejected)
+                yield *where, rejected.order_id or None, rejected.reason, _version_time(rejected)
 
 
-def _moment_of(rejected: RejectLine) -> datetime:
-    moment = rejected.time
-    if moment is None:
+def _version_time(rejected: RejectLine) -> datetime:
+    time = rejected.time
+    if time is None:
         with suppress(ValueError):
-            moment = datetime.fromisoformat(rejected.batch)
-    return _NEVER if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
+            time = datetime.fromisoformat(rejected.batch)
+    return _NEVER if time is None else time.astimezone(UTC).replace(tzinfo=None)

@@ -1,4 +1,4 @@
-"""DuckDB over the curated files: strictly typed, nothing sniffed, no glob, a bounded group of them at a time."""
+"""DuckDB over the curated files: strict types, no sniffing, no glob, a bounded group of them at a time."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 GROUP_BYTES = 64 * 1024 * 1024
-"""CSV that is loaded at a time. An order lies in one partition, so most checks need no more."""
+"""CSV of a group that is loaded at a time. An order lies in one partition, so most checks need no more."""
 
 _MEMORY_MB_A_THREAD = 100
 _MIN_MEMORY_MB = 400
@@ -88,24 +88,32 @@ def _select_csv(table: Table, paths: Sequence[Path], *, labels: bool) -> tuple[s
 
 
 def read_files(
-    database: duckdb.DuckDBPyConnection, table: Table, lake: Lake, names: Sequence[str], *, labels: bool = True
+    database: duckdb.DuckDBPyConnection,
+    table: Table,
+    lake: Lake,
+    names: Sequence[str],
+    *,
+    temporary: bool = False,
+    labels: bool = True,
 ) -> dict[str, str]:
     """Load the files as the database's table of that name; return what could not be read, by name, with the reason.
 
     The table holds the readable files. Each is parsed once, unless one of them fails. Without ``labels`` the table
-    lacks the columns that only metrics show: they are taken apart with the others, but not kept.
+    lacks the columns that only metrics show: they are taken apart with the others, but not kept. A ``temporary`` one
+    belongs to this connection alone.
     """
+    target = f"{'TEMP ' if temporary else ''}TABLE {table.name}"
     unreadable = {name: problem for name in names if (problem := _find_misfit(lake, name, table))}
     good = [name for name in names if name not in unreadable]
     try:
-        _create_table(database, table, lake, good, labels=labels)
+        _create_table(database, target, table, lake, good, labels=labels)
     except duckdb.Error:
         for name in good:
             try:
-                _create_table(database, table, lake, [name], labels=labels)
+                _create_table(database, target, table, lake, [name], labels=labels)
             except duckdb.Error as error:
                 unreadable[name] = _first_line(error)
-        _create_table(database, table, lake, [name for name in good if name not in unreadable], labels=labels)
+        _create_table(database, target, table, lake, [name for name in good if name not in unreadable], labels=labels)
     return unreadable
 
 
@@ -116,12 +124,12 @@ def create_manifest_tables(database: duckdb.DuckDBPyConnection, files: Mapping[s
         {"file": "VARCHAR", "dt": "DATE", "rows": "BIGINT", "orders": "BIGINT"},
         [(name, days[name], entry.rows, entry.orders) for name, entry in files.items()],
     )
-    database.execute(f"CREATE OR REPLACE TABLE manifest_files AS {query}", parameters)
+    database.execute(f"CREATE OR REPLACE TEMP TABLE manifest_files AS {query}", parameters)
     query, parameters = select_rows(
         {"dt": "DATE", "currency": "VARCHAR", "revenue": "DECIMAL(38,4)"},
         [(days[name], *item) for name, entry in files.items() for item in entry.sums.items()],
     )
-    database.execute(f"CREATE OR REPLACE TABLE manifest_sums AS {query}", parameters)
+    database.execute(f"CREATE OR REPLACE TEMP TABLE manifest_sums AS {query}", parameters)
 
 
 def select_rows(types: Mapping[str, str], rows: Sequence[Sequence[object]]) -> tuple[str, dict[str, list[object]]]:
@@ -154,16 +162,16 @@ def read_sql(name: str) -> str:
 
 
 def _create_table(
-    database: duckdb.DuckDBPyConnection, table: Table, lake: Lake, names: Iterable[str], *, labels: bool
+    database: duckdb.DuckDBPyConnection, target: str, table: Table, lake: Lake, names: Iterable[str], *, labels: bool
 ) -> None:
     paths = [lake.storage.open_columns(curated_key(name)) for name in names]
     if paths:
         query, parameters = _select_csv(table, paths, labels=labels)
-        database.execute(f"CREATE OR REPLACE TABLE {table.name} AS {query}", parameters)
+        database.execute(f"CREATE OR REPLACE {target} AS {query}", parameters)
     else:
         day = "dt DATE, " if table is FACT_ORDER else ""
         columns = ", ".join(f"{name} {kind}" for name, kind in table.duckdb_columns.items())
-        database.execute(f"CREATE OR REPLACE TABLE {table.name} ({day}{columns})")
+        database.execute(f"CREATE OR REPLACE {target} ({day}{columns})")
 
 
 def _find_misfit(lake: Lake, name: str, table: Table) -> str | None:
@@ -180,8 +188,8 @@ def _find_misfit(lake: Lake, name: str, table: Table) -> str | None:
 
 
 def _take_literally(path: Path) -> str:
-    whole = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in whole)
+    absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
+    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in absolute)
 
 
 def _first_line(error: Exception) -> str:

@@ -4,10 +4,19 @@ import json
 import json.decoder
 import re
 from collections.abc import Callable, Iterator
-from itertools import accumulate
-from typing import Any
+from itertools import accumulate, islice
+from typing import Any, TypeVar
 
-__all__ = ["MAX_DEPTH", "DeepRecord", "count_records", "is_shallow", "read_deep_page", "read_deep_record"]
+__all__ = [
+    "MAX_DEPTH",
+    "DeepRecord",
+    "count_records",
+    "is_shallow",
+    "read_deep_page",
+    "read_deep_record",
+    "walk_elements",
+    "walk_members",
+]
 
 MAX_DEPTH = 2000
 """Levels of nesting up to which a record is read, the record itself being the first."""
@@ -23,6 +32,9 @@ _COUNTING = json.JSONDecoder(strict=False, parse_int=str, parse_float=str)
 
 Parse = Callable[[str], Any]
 """Parses a text of at most MAX_DEPTH levels."""
+_Value = TypeVar("_Value")
+Read = Callable[[str, int], tuple[_Value, int]]
+"""Reads the value that begins at a position: what it makes of it, and where it ends."""
 
 
 class DeepRecord(dict[str, Any]):
@@ -60,7 +72,7 @@ def read_deep_record(text: str, parse: Parse) -> Any:  # noqa: ANN401 - any JSON
         ValueError: it is not JSON.
     """
     start = _skip_blank(text, 0)
-    end, depth = _skip_value(text, start)
+    depth, end = _skip_value(text, start)
     _require_end(text, end)
     return _read_value(text, start, end, depth, parse)
 
@@ -72,47 +84,63 @@ def count_records(text: str, most: int) -> int:
     """
     try:
         at = _skip_blank(text, 0)
-        if text[at] == "[":
-            return _count_elements(text, at, most)
-        at = _skip_blank(text, at + 1)
-        while text[at] != "}":
-            name, at = _scan_string(text, at + 1, False)
-            at = _skip_blank(text, _skip_blank(text, at) + 1)
-            if name == "orders" and text[at] == "[":
-                return _count_elements(text, at, most)
-            at = _skip_blank(text, _COUNTING.raw_decode(text, at)[1])
-            at = _skip_blank(text, at + 1) if text[at] == "," else at
+        if text[at] != "[":
+            at = _find_orders(text, at)
+        return sum(1 for _ in islice(walk_elements(text, at, _COUNTING.raw_decode), most + 1))
     except (ValueError, IndexError, RecursionError):
-        pass
-    return 0
+        return 0
 
 
-def _count_elements(text: str, at: int, most: int) -> int:
-    found = 0
+def walk_members(text: str, at: int, read: Read[_Value]) -> Iterator[tuple[str, int, int, _Value]]:
+    """Name, begin, end and what ``read`` makes of each member of the valid object at ``at``."""
     at = _skip_blank(text, at + 1)
-    while text[at] != "]" and found <= most:
+    while text[at] != "}":
+        name, at = _scan_string(text, at + 1, False)
+        at = _skip_blank(text, _skip_blank(text, at) + 1)
+        value, end = read(text, at)
+        yield name, at, end, value
+        at = _skip_blank(text, end)
+        at = _skip_blank(text, at + 1) if text[at] == "," else at
+
+
+def walk_elements(text: str, at: int, read: Read[_Value]) -> Iterator[tuple[int, int, _Value]]:
+    """Begin, end and what ``read`` makes of each element of the valid array at ``at``."""
+    at = _skip_blank(text, at + 1)
+    while text[at] != "]":
+        value, end = read(text, at)
+        yield at, end, value
+        at = _skip_blank(text, end)
+        at = _skip_blank(text, at + 1) if text[at] == "," else at
+
+
+def _find_orders(text: str, at: int) -> int:
+    """Where the first list of orders in the object at ``at`` begins, which is not built."""
+    at = _skip_blank(text, at + 1)
+    while True:
+        name, at = _scan_string(text, at + 1, False)
+        at = _skip_blank(text, _skip_blank(text, at) + 1)
+        if name == "orders" and text[at] == "[":
+            return at
         at = _skip_blank(text, _COUNTING.raw_decode(text, at)[1])
         at = _skip_blank(text, at + 1) if text[at] == "," else at
-        found += 1
-    return found
 
 
 def _whole(text: str, start: int, read: Callable[[], Any]) -> Any:  # noqa: ANN401 - any JSON value
-    end, _ = _skip_value(text, start)
+    _, end = _skip_value(text, start)
     _require_end(text, end)
     return read()
 
 
 def _read_envelope(text: str, start: int, parse: Parse) -> dict[str, Any]:
     envelope = {}
-    for name, at, end, depth in _members(text, start):
+    for name, at, end, depth in walk_members(text, start, _skip_value):
         is_list = name == "orders" and text[at] == "["
         envelope[name] = _read_records(text, at, parse) if is_list else _read_value(text, at, end, depth, parse)
     return envelope
 
 
 def _read_records(text: str, start: int, parse: Parse) -> list[Any]:
-    return [_read_value(text, at, end, depth, parse) for at, end, depth in _elements(text, start)]
+    return [_read_value(text, at, end, depth, parse) for at, end, depth in walk_elements(text, start, _skip_value)]
 
 
 def _read_value(text: str, at: int, end: int, depth: int, parse: Parse) -> Any:  # noqa: ANN401 - any JSON value
@@ -121,37 +149,15 @@ def _read_value(text: str, at: int, end: int, depth: int, parse: Parse) -> Any: 
     deep = DeepRecord()
     deep.is_object = text[at] == "{"
     if deep.is_object:
-        for name, begin, stop, levels in _members(text, at):
+        for name, begin, stop, levels in walk_members(text, at, _skip_value):
             deep.pop(name, None)  # the last of a repeated name counts
             if levels < MAX_DEPTH:
                 deep[name] = parse(text[begin:stop])
     return deep
 
 
-def _members(text: str, at: int) -> Iterator[tuple[str, int, int, int]]:
-    """Name, begin, end and depth of each member of the valid object at ``at``."""
-    at = _skip_blank(text, at + 1)
-    while text[at] != "}":
-        name, at = _scan_string(text, at + 1, False)
-        at = _skip_blank(text, _skip_blank(text, at) + 1)
-        end, depth = _skip_value(text, at)
-        yield name, at, end, depth
-        at = _skip_blank(text, end)
-        at = _skip_blank(text, at + 1) if text[at] == "," else at
-
-
-def _elements(text: str, at: int) -> Iterator[tuple[int, int, int]]:
-    """Begin, end and depth of each element of the valid array at ``at``."""
-    at = _skip_blank(text, at + 1)
-    while text[at] != "]":
-        end, depth = _skip_value(text, at)
-        yield at, end, depth
-        at = _skip_blank(text, end)
-        at = _skip_blank(text, at + 1) if text[at] == "," else at
-
-
 def _skip_value(text: str, at: int) -> tuple[int, int]:
-    """Where the value at ``at`` ends, and its levels of nesting: 0 of a scalar.
+    """Levels of nesting of the value at ``at``, 0 of a scalar, and where it ends.
 
     Raises:
         ValueError: it is not JSON.
@@ -171,7 +177,7 @@ def _skip_value(text: str, at: int) -> tuple[int, int]:
             at = _skip_scalar(text, at)
         at = _close(text, at, opened)
         if not opened:
-            return at, depth
+            return depth, at
 
 
 def _close(text: str, at: int, opened: list[str]) -> int:

@@ -1,5 +1,5 @@
 -- One row per line of the records in raw_record, with the first rule that it breaks.
-CREATE OR REPLACE TEMP TABLE judged_line AS
+CREATE OR REPLACE TEMP TABLE validated_line AS
 SELECT
     batch,
     page,
@@ -17,7 +17,7 @@ SELECT
         WHEN amount >= 1e14 THEN 'invalid_price'
     END AS reason,
     has_repeated_key(item) OR is_large_id(given_sku) OR is_long_number(given_qty) OR is_long_number(given_price)
-        AS is_opaque
+        AS is_unparseable
 FROM (
     SELECT
         *,

@@ -1,4 +1,4 @@
--- The scalar rules of the design in SQL, written apart from the payload models so that each can tell the other wrong.
+-- The scalar rules of the design in SQL, written apart from the payload models so that a mistake would have to be made twice.
 
 -- Text without Unicode's white space at its ends.
 CREATE OR REPLACE TEMP MACRO stripped(txt) AS
@@ -17,7 +17,7 @@ CREATE OR REPLACE TEMP MACRO text_of(member) AS CASE
         THEN regexp_replace(member ->> '$', '\.0$', '')
 END;
 
--- Whether an id is a number whose digits a double does not tell for certain.
+-- Whether an id is a number whose digits a double does not hold for certain.
 CREATE OR REPLACE TEMP MACRO is_large_id(member) AS coalesce(
     json_type(member) = 'DOUBLE'
     AND NOT regexp_full_match(member ->> '$', '-?[0-9]+')
@@ -37,7 +37,7 @@ CREATE OR REPLACE TEMP MACRO number_text(member) AS CASE
     WHEN json_type(member) IN ('VARCHAR', 'BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE') THEN stripped(member ->> '$')
 END;
 
--- A number rounded half-even to four digits; null where it is none; 10^20 where it passes what 38 digits hold.
+-- A number rounded half-even to four digits; null where it is not one; 10^20 where it passes what 38 digits hold.
 CREATE OR REPLACE TEMP MACRO number_of(member) AS CASE
     WHEN is_numeric(number_text(member))
         THEN coalesce(round_even(try_cast(number_text(member) AS DECIMAL(38, 12)), 4), 1e20::DECIMAL(38, 4))
@@ -51,7 +51,7 @@ CREATE OR REPLACE TEMP MACRO is_common_time(txt) AS regexp_full_match(
     txt, '[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?'
 );
 
--- Minutes of an offset at the end of text; null without one. An offset of a day or more is none.
+-- Minutes of an offset at the end of text; null without one. An offset of a day or more is not one.
 CREATE OR REPLACE TEMP MACRO offset_minutes(txt) AS
     60 * try_cast(nullif(regexp_extract(txt, '[+-]([0-9]{2}):?[0-9]{2}$', 1), '') AS INTEGER)
     + try_cast(nullif(regexp_extract(txt, '[+-][0-9]{2}:?([0-9]{2})$', 1), '') AS INTEGER);
@@ -60,7 +60,7 @@ CREATE OR REPLACE TEMP MACRO offset_minutes(txt) AS
 CREATE OR REPLACE TEMP MACRO time_of(member) AS CASE
     WHEN json_type(member) = 'VARCHAR' AND is_common_time(stripped(member ->> '$'))
         AND (length(stripped(member ->> '$')) = 10 OR coalesce(offset_minutes(stripped(member ->> '$')) < 1440, true)) THEN (
-        SELECT CASE WHEN moment >= TIMESTAMP '1970-01-01' AND moment < TIMESTAMP '2200-01-01' THEN moment END
+        SELECT CASE WHEN utc >= TIMESTAMP '1970-01-01' AND utc < TIMESTAMP '2200-01-01' THEN utc END
         FROM (
             SELECT make_timestamp(epoch_us(try_cast(
                 stripped(member ->> '$')
@@ -69,7 +69,7 @@ CREATE OR REPLACE TEMP MACRO time_of(member) AS CASE
                     WHEN regexp_matches(stripped(member ->> '$'), '(Z|[+-][0-9]{2}:?[0-9]{2})$') THEN ''
                     ELSE 'Z'
                 END AS TIMESTAMPTZ
-            ))) AS moment
+            ))) AS utc
         )
     )
 END;

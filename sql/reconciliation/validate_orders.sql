@@ -1,12 +1,12 @@
 -- One row per record of raw_record: outside its window, accepted (no reason; perhaps its order leaves), or the first rule
 -- that it breaks.
-INSERT INTO judged_order
+INSERT INTO validated_order
 SELECT
     batch,
     page,
     idx,
     CASE WHEN is_repeating OR order_id IS NULL THEN given_id ELSE order_id END AS order_id,
-    coalesce(json_type(record) = 'OBJECT' AND (moment < since OR moment >= until), false) AS is_outside,
+    coalesce(json_type(record) = 'OBJECT' AND (version_at < since OR version_at >= until), false) AS is_outside,
     CASE
         WHEN json_type(record) <> 'OBJECT' THEN 'not_an_object'
         WHEN order_id IS NULL THEN 'missing_order_id'
@@ -27,29 +27,29 @@ SELECT
         WHEN qty >= 1e14 THEN 'invalid_items'
     END AS reason,
     is_deleted OR coalesce(valid_lines, 0) = 0 AS is_gone,
-    moment,
+    version_at,
     CAST(created_at AS DATE) AS dt,
     coalesce(stated, line_amount) AS amount,
     upper(text_of(given_currency)) AS currency,
     lines,
-    given_opaque
+    given_unparseable
     OR is_repeating
-    OR coalesce(lines_opaque, false)
+    OR coalesce(lines_unparseable, false)
     OR is_large_id(given_order_id)
     OR is_large_id(given_user_id)
     OR is_long_number(given_amount)
     OR is_rare_time(given_created_at)
-    OR is_rare_time(given_updated_at) AS is_opaque
+    OR is_rare_time(given_updated_at) AS is_unparseable
 FROM (
     SELECT
         *,
-        is_opaque AS given_opaque,
+        is_unparseable AS given_unparseable,
         has_repeated_key(record) AS is_repeating,
         text_of(given_order_id) AS order_id,
         time_of(given_created_at) AS created_at,
         time_of(given_updated_at) AS updated_at,
-        -- A version of the future counts as of the moment when its extraction began.
-        CASE WHEN stated_moment > began_at + INTERVAL 1 DAY THEN began_at ELSE stated_moment END AS moment,
+        -- A version of the future counts as of the time when its extraction began.
+        CASE WHEN given_version_at > began_at + INTERVAL 1 DAY THEN began_at ELSE given_version_at END AS version_at,
         number_of(given_amount) AS stated
     FROM (
         SELECT
@@ -62,7 +62,7 @@ FROM (
             members[6] AS given_currency,
             members[7] AS given_items,
             coalesce(json_type(members[8]) = 'BOOLEAN' AND (members[8] ->> '$') = 'true', false) AS is_deleted,
-            CASE WHEN is_absent(members[3]) THEN time_of(members[2]) ELSE time_of(members[3]) END AS stated_moment
+            CASE WHEN is_absent(members[3]) THEN time_of(members[2]) ELSE time_of(members[3]) END AS given_version_at
         FROM (
             -- One call, so that a record is parsed once.
             SELECT
@@ -89,7 +89,7 @@ LEFT JOIN (
         coalesce(sum(amount) FILTER (WHERE reason IS NULL), 0) AS line_amount,
         sum(qty) FILTER (WHERE reason IS NULL) AS qty,
         count(DISTINCT sku) FILTER (WHERE reason IS NULL AND qty > 0) AS lines,
-        bool_or(is_opaque) AS lines_opaque
-    FROM judged_line
+        bool_or(is_unparseable) AS lines_unparseable
+    FROM validated_line
     GROUP BY batch, page, idx
 ) AS line_totals USING (batch, page, idx);

@@ -2,15 +2,13 @@
 SELECT
     manifest_files.file,
     manifest_files.rows AS rows_in_manifest,
-    coalesce(held.lines, 0) AS rows_in_file,
+    coalesce(found.lines, 0) AS rows_in_file,
     manifest_files.orders AS orders_in_manifest,
-    coalesce(held.orders, 0) AS orders_in_file
+    coalesce(found.orders, 0) AS orders_in_file
 FROM manifest_files
 LEFT JOIN (
     SELECT dt, sum(lines) AS lines, count(*) AS orders
-    FROM order_spread
+    FROM order_summary
     GROUP BY dt
-) AS held ON held.dt = manifest_files.dt
-WHERE
-    manifest_files.dt IS NOT NULL
-    AND (manifest_files.rows <> coalesce(held.lines, 0) OR manifest_files.orders <> coalesce(held.orders, 0));
+) AS found ON found.dt = manifest_files.dt
+WHERE manifest_files.rows <> coalesce(found.lines, 0) OR manifest_files.orders <> coalesce(found.orders, 0);

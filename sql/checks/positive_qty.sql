@@ -1,4 +1,0 @@
--- A line without a quantity is no line: averages per unit would divide by nothing.
-SELECT dt, order_id, sku, qty
-FROM fact_order
-WHERE qty = 0;

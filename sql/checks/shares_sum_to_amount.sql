@@ -1,4 +1,0 @@
--- net_amount is the additive revenue: per order the shares must sum to order_amount to the last digit.
-SELECT dt, order_id, net_amount AS sum_of_shares, highest_amount AS order_amount
-FROM order_spread
-WHERE net_amount IS DISTINCT FROM highest_amount;

@@ -1,0 +1,44 @@
+"""The SQL checks: each selects offending rows, and the folder it is in says when it runs and over what."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Literal
+
+import duckdb
+
+from ordersetl.check.tables import fetch_samples
+from ordersetl.resources import locate
+from ordersetl.results import CheckOutcome
+
+__all__ = ["Scope", "merge_outcomes", "run_checks"]
+
+Scope = Literal["dimension", "partition", "layer"]
+"""Once over the dimensions; over each group of partitions; once over ``order_partition``, where every order lies."""
+
+
+def run_checks(database: duckdb.DuckDBPyConnection, scope: Scope, *, max_samples: int) -> Iterator[CheckOutcome]:
+    """Run the checks of one scope over the tables as they are now."""
+    for path in sorted((locate("sql") / "checks" / scope).glob("*.sql")):
+        sql = path.read_text("utf-8")
+        offending, samples = fetch_samples(database, sql, most=max_samples)
+        why = sql.partition("\n")[0].removeprefix("--").strip()
+        yield CheckOutcome(path.stem, not offending, why, offending, tuple(samples))
+
+
+def merge_outcomes(outcomes: Iterable[CheckOutcome], *, max_samples: int) -> list[CheckOutcome]:
+    """One outcome a check, out of one for each group of partitions: the first, then the others by name."""
+    merged: dict[str, CheckOutcome] = {}
+    for outcome in outcomes:
+        before = merged.get(outcome.name)
+        merged[outcome.name] = outcome if before is None else _add(before, outcome, max_samples)
+    first, *others = merged.values()
+    return [first, *sorted(others, key=lambda outcome: outcome.name)]
+
+
+def _add(before: CheckOutcome, outcome: CheckOutcome, max_samples: int) -> CheckOutcome:
+    return replace(
+        before,
+        ok=before.ok and outcome.ok,
+        offending=before.offending + outcome.offending,
+        samples=(*before.samples, *outcome.samples)[:max_samples],
+    )
