@@ -21,12 +21,13 @@ from ordersetl.errors import ConfigError, CorruptedError
 from ordersetl.extract.batches import Origin, PageWatcher, ReferenceFile, Window, extract_orders
 from ordersetl.extract.origin import SAMPLE, choose_origin, read_references, require_one_kind
 from ordersetl.lake.commit import recover
-from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, RAW, Lake, partition_day
+from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, RAW, Lake, file_day
 from ordersetl.lake.listing import list_batches, list_misnamed
 from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, read_manifest
 from ordersetl.lake.place import find_lake, make_lake
 from ordersetl.lake.runs import keep_report
 from ordersetl.load.batches import load_batches
+from ordersetl.load.plan import require_timezone
 from ordersetl.report.failures import check_failure
 from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
 from ordersetl.runtime import RunContext, Runtime, count_cores
@@ -78,6 +79,7 @@ def extract(
 def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RUNTIME) -> TransformResult:
     """Stage the batches that wait to be loaded, and quarantine what they hold that is no order."""
     with _open_context(settings, runtime, wait_s, is_new=False) as (context, _):
+        require_timezone(context)
         return transform_batches(context)
 
 
@@ -144,6 +146,7 @@ def run(
         _open_context(settings, runtime, wait_s) as (context, recovered),
         keep_report(context.lake, context.now()) as report,
     ):
+        require_timezone(context)
         with StagingAhead(context) as ahead:
             extracted = _extract(context, origin, window, references, on_page=ahead.add)
             report.add("extract", extracted)
@@ -153,7 +156,7 @@ def run(
         require_few_rejects(context.lake, transformed, settings)
         loaded = load_batches(context, stages.ensure, recovered=recovered, verify=verify)
         report.add("load", loaded)
-        days = {day for file in loaded.written if (day := partition_day(file)) is not None}
+        days = {day for file in loaded.written if (day := file_day(file)) is not None}
         checked = check_layer(context.lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
         report.add("check", checked)
         seconds = {

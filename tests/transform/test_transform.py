@@ -384,8 +384,11 @@ def _staged(
         since, until = window
         write_batch(context, [Raw(text) for text in texts], pages_of=pages_of, since=since, until=until, batch_id=FIRST)
         marker = stage_batch(context, FIRST)
-        paths = (marker.orders_paths(context.lake), marker.lines_paths(context.lake))
-        tables = [pl.concat([pl.read_parquet(path) for path in each]).sort(pl.all()) for each in paths]
+        files = ([part.orders for part in marker.parts], [part.lines for part in marker.parts])
+        tables = [
+            pl.concat([pl.read_parquet(marker.locate(context.lake, file)) for file in each]).sort(pl.all())
+            for each in files
+        ]
         return tables, quarantined(context, FIRST)
 
 
