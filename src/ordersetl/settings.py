@@ -4,6 +4,7 @@ import json
 import os
 import re
 import tomllib
+import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,15 +13,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import httpx
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ordersetl.errors import ConfigError
 
-__all__ = ["CONFIG_FILE", "Settings", "load_settings"]
+__all__ = ["CANCELLED_STATUSES", "CONFIG_FILE", "Settings", "load_settings"]
 
+CANCELLED_STATUSES = ("canceled", "cancelled", "voided")
+"""Statuses of cancelled orders, in lower case, unless others are set."""
 CONFIG_FILE = "ordersetl.toml"
 _PREFIX = "ORDERSETL_"
 _FREE_PREFIX = "ORDERSETL_VAR_"
@@ -76,6 +79,14 @@ class Settings(BaseSettings):
     resume_within: Span = Field(timedelta(hours=1), description="oldest interrupted extraction that is taken up again")
     max_reject_ratio: float = Field(0.5, ge=0, le=1, description="rejected share of distinct orders that stops a run")
     min_rejects: int = Field(10, ge=1, description="rejected orders that it takes to stop a run, whatever their share")
+    timezone: str = Field("UTC", description="IANA time zone whose days the partitions are, e.g. Europe/Berlin")
+    cancelled_statuses: tuple[str, ...] = Field(
+        CANCELLED_STATUSES, description="statuses of cancelled orders, in any case; comma-separated"
+    )
+    emails: Literal["keep", "hash", "drop"] = Field("keep", description="what dim_user shows of emails")
+    emails_key: SecretStr | None = Field(
+        None, validate_default=True, description="key of the HMAC of emails; environment or file only"
+    )
     bulk: bool = Field(True, description="validate in bulk where that provably gives the models' verdict")
     chunk_mb: int = Field(12, ge=1, le=1024, description="raw JSON that one worker holds at a time, in MiB")
     workers: int | None = Field(None, ge=1, le=256, description="parallel workers; one a core if unset")
@@ -107,6 +118,34 @@ class Settings(BaseSettings):
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise ValueError("must be printable ASCII without blanks, as a header can carry it")
         return SecretStr(token) if token else None
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        known = zoneinfo.available_timezones() - {"Factory", "localtime"}  # no zones of IANA
+        if value not in known:
+            near = get_close_matches(value, known, 1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"must be the IANA name of a time zone, such as Europe/Berlin{meant}")
+        return value
+
+    @field_validator("cancelled_statuses", mode="before")
+    @classmethod
+    def _lower_statuses(cls, value: object) -> object:
+        """Lower case, sorted, each once."""
+        statuses = value.split(",") if isinstance(value, str) else value
+        if not isinstance(statuses, list | tuple) or not all(isinstance(status, str) for status in statuses):
+            raise ValueError("must be a list of statuses")
+        return tuple(sorted({status.strip().lower() for status in statuses} - {""}))
+
+    @field_validator("emails_key")
+    @classmethod
+    def _key_for_hashes(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """None for an empty one; white space around it is dropped, as of a token."""
+        key = value.get_secret_value().strip() if value is not None else ""
+        if not key and info.data.get("emails") == "hash":
+            raise ValueError("must be set where emails is hash: put it in ORDERSETL_EMAILS_KEY")
+        return SecretStr(key) if key else None
 
     @field_validator("output", "users", "products")
     @classmethod

@@ -13,6 +13,7 @@ from lakes import curated_bytes, open_job, order, run, write_batch
 from ordersetl.errors import CorruptedError
 from ordersetl.lake import raw
 from ordersetl.lake.commit import recover
+from ordersetl.lake.fold_settings import DEFAULTS
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import read_manifest
 from ordersetl.lake.staged import find_stage
@@ -167,7 +168,7 @@ def test_a_request_that_says_what_none_says_is_none(context: RunContext, change:
 def test_a_stage_that_says_what_none_says_is_made_again(context: RunContext, change: Change) -> None:
     before = curated_bytes(context.lake)
     edit(paths(context.lake)["stage"], change)
-    assert find_stage(context.lake, BATCH, rules=RULES, source_digest=None) is None
+    assert find_stage(context.lake, BATCH, rules=RULES, settings=DEFAULTS, source_digest=None) is None
     shutil.rmtree(context.lake.root / "curated")
     run(context)
     assert curated_bytes(context.lake) == before
@@ -203,7 +204,7 @@ def test_broken_or_deep_json_under_a_right_digest_is_damage(context: RunContext,
     elif kind == "request":
         assert raw.read_request(context.lake, BATCH) is None
     elif kind == "stage":
-        assert find_stage(context.lake, BATCH, rules=RULES, source_digest=None) is None
+        assert find_stage(context.lake, BATCH, rules=RULES, settings=DEFAULTS, source_digest=None) is None
     else:
         before = curated_bytes(context.lake)
         run(context)

@@ -10,6 +10,7 @@ import pytest
 from lakes import open_job, order, run, spoil, transform, write_batch
 
 from ordersetl.lake.counts import BatchCounts
+from ordersetl.lake.fold_settings import DEFAULTS
 from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.lake.staged import (
     StageMarker,
@@ -37,7 +38,7 @@ def context(tmp_path: Path) -> Iterator[RunContext]:
 @pytest.fixture
 def marker(context: RunContext) -> StageMarker:
     transform(context)
-    found = find_stage(context.lake, BATCH, rules=RULES, source_digest=None)
+    found = find_stage(context.lake, BATCH, rules=RULES, settings=DEFAULTS, source_digest=None)
     assert found is not None
     return found
 
@@ -51,14 +52,17 @@ def test_a_marker_has_all_that_a_load_needs(context: RunContext, marker: StageMa
 
 def test_other_rules_or_another_source_do_not_count(context: RunContext, marker: StageMarker) -> None:
     lake, digest = context.lake, marker.source_digest
-    assert find_stage(lake, BATCH, rules=RULES, source_digest=digest) == marker
-    assert find_stage(lake, BATCH, rules=RULES + 1, source_digest=digest) is None
-    assert find_stage(lake, BATCH, rules=RULES, source_digest="0" * 64) is None
+    assert find_stage(lake, BATCH, rules=RULES, settings=DEFAULTS, source_digest=digest) == marker
+    assert find_stage(lake, BATCH, rules=RULES + 1, settings=DEFAULTS, source_digest=digest) is None
+    assert find_stage(lake, BATCH, rules=RULES, settings=DEFAULTS, source_digest="0" * 64) is None
 
 
 def test_a_folder_under_another_name_does_not_count(context: RunContext, marker: StageMarker) -> None:
     shutil.copytree(context.lake.root / "staged" / BATCH, context.lake.root / "staged" / "20250902T000000.000000Z")
-    assert find_stage(context.lake, "20250902T000000.000000Z", rules=marker.rules, source_digest=None) is None
+    assert (
+        find_stage(context.lake, "20250902T000000.000000Z", rules=marker.rules, settings=DEFAULTS, source_digest=None)
+        is None
+    )
 
 
 @pytest.mark.parametrize("name", ["stage.json", "orders-00001.parquet", "lines-00001.parquet"])
@@ -76,14 +80,14 @@ def test_damage_makes_it_not_count(
     context: RunContext, marker: StageMarker, name: str, harm: Callable[[Path], object]
 ) -> None:
     harm(context.lake.root / "staged" / marker.batch / name)
-    assert find_stage(context.lake, BATCH, rules=RULES, source_digest=None) is None
+    assert find_stage(context.lake, BATCH, rules=RULES, settings=DEFAULTS, source_digest=None) is None
 
 
 def test_a_linked_folder_does_not_count(context: RunContext, marker: StageMarker, tmp_path: Path) -> None:
     folder = context.lake.root / "staged" / marker.batch
     folder.rename(tmp_path / "elsewhere")
     folder.symlink_to(tmp_path / "elsewhere")
-    assert find_stage(context.lake, BATCH, rules=RULES, source_digest=None) is None
+    assert find_stage(context.lake, BATCH, rules=RULES, settings=DEFAULTS, source_digest=None) is None
 
 
 def test_rejects_and_quarantine_are_verified_apart(context: RunContext, marker: StageMarker) -> None:
@@ -92,7 +96,7 @@ def test_rejects_and_quarantine_are_verified_apart(context: RunContext, marker: 
     assert has_quarantine(lake, marker)
     spoil(lake.root / "staged" / BATCH / "rejects-00001.ndjson")
     spoil(lake.root / "quarantine" / f"{BATCH}.ndjson")
-    assert find_stage(lake, BATCH, rules=RULES, source_digest=None) == marker
+    assert find_stage(lake, BATCH, rules=RULES, settings=DEFAULTS, source_digest=None) == marker
     assert not has_rejects(lake, marker)
     assert not has_quarantine(lake, marker)
 
@@ -105,7 +109,7 @@ def test_without_rejects_there_is_no_quarantine_to_miss(context: RunContext, mar
 def test_a_marker_is_written_again(context: RunContext, marker: StageMarker) -> None:
     changed = msgspec.structs.replace(marker, counts=BatchCounts(texts_cut=7))
     write_stage(context.lake, changed)
-    assert find_stage(context.lake, BATCH, rules=RULES, source_digest=None) == changed
+    assert find_stage(context.lake, BATCH, rules=RULES, settings=DEFAULTS, source_digest=None) == changed
 
 
 def test_quarantine_is_trusted_by_size_and_time_or_by_hash_if_asked(context: RunContext) -> None:

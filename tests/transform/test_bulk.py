@@ -42,7 +42,7 @@ PLAIN = {
     "nothing optional": BARE,
     "all optional null": {**BARE, **dict.fromkeys(("user_id", "currency", "updated_at", "status", "metadata"))},
     "unknown keys": changed(note="x", tags=["a", {"b": None}], customer={"name": "é", "vip": True}),
-    "unknown keys in lines": changed(items=[{"sku": "A", "qty": 1, "price": 1, "title": "Shoe", "tax": {"rate": 0.2}}]),
+    "unknown keys in lines": changed(items=[{"sku": "A", "qty": 1, "price": 1, "title": "Shoe", "vat": {"rate": 0.2}}]),
     "null prices": changed(
         items=[{"sku": "A", "qty": 1, "price": None}, {"sku": "B", "qty": 1, "price": 2}, {"sku": "C", "qty": 3}]
     ),

@@ -12,7 +12,8 @@ class BatchCounts(msgspec.Struct, frozen=True):
 
     ``rejected`` and ``lines_rejected`` are by reason. ``deleted`` and ``emptied`` count those of the accepted versions
     with which an order leaves, ``future_updated_at`` those whose time lay too far in the future, ``lines_skipped`` the
-    lines of quantity 0, ``texts_cut`` the texts that were cut to 255 bytes.
+    lines of quantity 0, ``texts_cut`` the texts that were cut to 255 bytes; ``cancelled`` and ``refunded`` those of the
+    accepted versions whose order was cancelled, or has refunds.
     """
 
     received: int = 0
@@ -27,6 +28,8 @@ class BatchCounts(msgspec.Struct, frozen=True):
     emptied: int = 0
     future_updated_at: int = 0
     texts_cut: int = 0
+    cancelled: int = 0
+    refunded: int = 0
 
     def __add__(self, other: "BatchCounts") -> "BatchCounts":
         return BatchCounts(**{name: _add(getattr(self, name), getattr(other, name)) for name in self.__struct_fields__})

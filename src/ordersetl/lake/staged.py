@@ -12,6 +12,7 @@ import msgspec
 from ordersetl.errors import CorruptedError
 from ordersetl.lake.checksum import decode_record, encode_record
 from ordersetl.lake.counts import BatchCounts
+from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.integrity import find_problem
 from ordersetl.lake.layout import Lake, quarantine_key, staged_key
 from ordersetl.lake.manifest import Manifest, QuarantineEntry
@@ -45,12 +46,15 @@ class StagedFile(msgspec.Struct, frozen=True):
 class PartEntry(msgspec.Struct, frozen=True):
     """What one chunk of pages became: orders (a row a version), lines (a row a version and SKU), rejects.
 
+    ``refunds`` has a row a version, refund and SKU; None where none of its orders has a refund.
+
     ``days``: how many of the orders each day has; ``gone`` are those that have none, for their order leaves with them.
     """
 
     orders: StagedFile
     lines: StagedFile
     rejects: StagedFile
+    refunds: StagedFile | None
     days: dict[date, int]
     gone: int = 0
 
@@ -58,14 +62,16 @@ class PartEntry(msgspec.Struct, frozen=True):
 class StageMarker(msgspec.Struct, frozen=True):
     """What a batch holds under the rules that made it.
 
-    ``source_digest`` is the SHA-256 of the raw batch's marker, ``references`` are the files that came with it. So all
-    that a load needs of a batch is here. The quarantine file is the rejects of all parts; without any there is none.
+    ``settings`` are those that it was made under. ``source_digest`` is the SHA-256 of the raw batch's marker,
+    ``references`` are the files that came with it. So all that a load needs of a batch is here. The quarantine file is
+    the rejects of all parts; without any there is none.
     """
 
     batch: str
     rules: int
     source_digest: str
     references: dict[str, ReferenceEntry]
+    settings: FoldSettings
     parts: tuple[PartEntry, ...]
     counts: BatchCounts
     quarantine_sha256: str
@@ -95,17 +101,19 @@ class StageMarker(msgspec.Struct, frozen=True):
         return [lake.storage.open_columns(staged_key(self.batch, part.lines.name)) for part in self.parts]
 
 
-def find_stage(lake: Lake, batch: str, *, rules: int, source_digest: str | None) -> StageMarker | None:
+def find_stage(
+    lake: Lake, batch: str, *, rules: int, settings: FoldSettings, source_digest: str | None
+) -> StageMarker | None:
     """Marker of a staged batch that fits and whose orders and lines are proven whole; None where it must be made again.
 
     ``source_digest`` None stands for a batch that raw no longer tells of: then what was staged of it is all there is.
     """
     marker = _read_marker(lake, batch)
-    if marker is None or marker.rules != rules:
+    if marker is None or marker.rules != rules or marker.settings != settings.of_staging:
         return None
     if source_digest not in {None, marker.source_digest}:
         return None
-    files = [file for part in marker.parts for file in (part.orders, part.lines)]
+    files = [file for part in marker.parts for file in (part.orders, part.lines, part.refunds) if file is not None]
     return marker if _are_whole(lake, marker, files) else None
 
 

@@ -5,11 +5,22 @@ from typing import Literal
 
 import polars as pl
 
-__all__ = ["DIM_PRODUCT", "DIM_USER", "FACT_ORDER", "MONEY_SCALE", "RULES", "TABLES", "Column", "SqlType", "Table"]
+__all__ = [
+    "DIM_PRODUCT",
+    "DIM_USER",
+    "FACT_ORDER",
+    "FACT_REFUND",
+    "MONEY_SCALE",
+    "RULES",
+    "TABLES",
+    "Column",
+    "SqlType",
+    "Table",
+]
 
 SqlType = Literal["VARCHAR", "DECIMAL(18,4)", "TIMESTAMP", "DATE", "BOOLEAN"]
 
-RULES = 2
+RULES = 3
 """Version of the data rules: raised when the result for some payload changes, so that all is folded again."""
 
 MONEY_SCALE = 4
@@ -78,10 +89,33 @@ FACT_ORDER = Table(
         Column("product_name", "VARCHAR"),
         Column("product_category", "VARCHAR"),
         Column("list_price", "DECIMAL(18,4)"),
+        Column("discount_amount", "DECIMAL(18,4)"),
+        Column("tax_amount", "DECIMAL(18,4)"),
+        Column("shipping_amount", "DECIMAL(18,4)"),
+        Column("refunded_amount", "DECIMAL(18,4)", nullable=False),
+        Column("cancelled", "BOOLEAN", nullable=False),
     ),
     ("order_id", "sku"),
 )
-"""One row per (order_id, sku) of each order's winning version, partitioned by the UTC date of ``created_at_order``."""
+"""One row per (order_id, sku) of each order's winning version, partitioned by the date of ``created_at_order`` in the
+output's time zone."""
+
+FACT_REFUND = Table(
+    "fact_refund",
+    (
+        Column("order_id", "VARCHAR", nullable=False),
+        Column("refund_id", "VARCHAR", nullable=False),
+        Column("sku", "VARCHAR"),
+        Column("qty", "DECIMAL(18,4)"),
+        Column("refund_amount", "DECIMAL(18,4)", nullable=False),
+        Column("currency", "VARCHAR"),
+        Column("refunded_at", "TIMESTAMP", nullable=False),
+    ),
+    ("order_id", "refund_id", "sku"),
+)
+"""One row per (order_id, refund_id, sku) of each order's winning version, in the partition of its order.
+
+``sku`` is null for what a refund does not name; nulls come first."""
 
 DIM_USER = Table(
     "dim_user",
@@ -109,4 +143,4 @@ DIM_PRODUCT = Table(
 )
 """One row per product that a reference file or an accepted order ever named; ``inferred`` where only orders did."""
 
-TABLES = (FACT_ORDER, DIM_USER, DIM_PRODUCT)
+TABLES = (FACT_ORDER, FACT_REFUND, DIM_USER, DIM_PRODUCT)

@@ -8,6 +8,7 @@ from typing import Self
 from ordersetl.errors import CorruptedError, InternalError, StorageError
 from ordersetl.lake import raw, staged
 from ordersetl.lake.counts import BatchCounts
+from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.layout import MANIFEST, RAW, STAGED, Lake, quarantine_key, staged_key
 from ordersetl.lake.listing import is_committed, list_batches
 from ordersetl.lake.manifest import Manifest, read_manifest
@@ -35,7 +36,7 @@ class StagingAhead:
     """
 
     def __init__(self, context: RunContext) -> None:
-        self._job = context
+        self._context = context
         self._staging: BatchStaging | None = None
 
     def __enter__(self) -> Self:
@@ -48,7 +49,7 @@ class StagingAhead:
         """Take in the next page of a batch; where another batch was under way, that one came to nothing."""
         if self._staging is None or self._staging.batch != batch:
             self._drop()
-            self._staging = BatchStaging(self._job, batch, _window(request))
+            self._staging = BatchStaging(self._context, batch, _window(request))
         self._staging.add(entry, page)
 
     def take(self, source: BatchMarker) -> BatchStaging | None:
@@ -85,7 +86,7 @@ def transform_batches(
     waiting = _list_waiting(context.lake, manifest)
     markers, anew = [], []
     for done, batch in enumerate(waiting):
-        marker = _find_stage(context.lake, batch)
+        marker = _find_stage(context, batch)
         if marker is None or not staged.has_quarantine(context.lake, marker):
             marker = _mend_stage(context, batch, marker, ahead)
             anew.append(batch)
@@ -107,7 +108,7 @@ def ensure_stage(context: RunContext, batch: str) -> StageMarker:
     Raises:
         CorruptedError: it cannot be staged from raw, and its staged files are not whole either.
     """
-    marker = _find_stage(context.lake, batch)
+    marker = _find_stage(context, batch)
     if marker is not None and staged.has_quarantine(context.lake, marker):
         return marker
     return _mend_stage(context, batch, marker)
@@ -147,6 +148,7 @@ def stage_batch(context: RunContext, batch: str, ahead: StagingAhead | None = No
         rules=RULES,
         source_digest=digest,
         references=source.references,
+        settings=FoldSettings.of(context.settings).of_staging,
         parts=tuple(outcome.part for outcome in outcomes),
         counts=sum((outcome.counts for outcome in outcomes), BatchCounts()),
         quarantine_sha256=quarantine_sha256,
@@ -180,8 +182,10 @@ def _list_waiting(lake: Lake, manifest: Manifest | None) -> list[str]:
     return [batch for batch in list_batches(lake) if batch not in applied]
 
 
-def _find_stage(lake: Lake, batch: str) -> StageMarker | None:
-    return staged.find_stage(lake, batch, rules=RULES, source_digest=_source_digest(lake, batch))
+def _find_stage(context: RunContext, batch: str) -> StageMarker | None:
+    digest = _source_digest(context.lake, batch)
+    settings = FoldSettings.of(context.settings)
+    return staged.find_stage(context.lake, batch, rules=RULES, settings=settings, source_digest=digest)
 
 
 def _source_digest(lake: Lake, batch: str) -> str | None:

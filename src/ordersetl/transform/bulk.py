@@ -17,9 +17,10 @@ from operator import and_
 import polars as pl
 
 from ordersetl.source.page import Page, split_records
-from ordersetl.star.frames import ITEM_SCHEMA, ORDER_SCHEMA
+from ordersetl.star.frames import ITEM_SCHEMA
 from ordersetl.star.values import QTY_LIMIT, TEXT_BYTES
 from ordersetl.transform.bulk_certainty import is_certain
+from ordersetl.transform.columns import CHARGED_SCHEMA
 from ordersetl.transform.fields import read_fields
 
 __all__ = ["NOTHING_READ", "PAGE_BITS", "BulkOrders", "FallbackRecord", "read_bulk"]
@@ -42,6 +43,10 @@ _TIME = (
     r'(?:\.[0-9]{1,6})?(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])?"$'
 )
 _IDS = {"order_id", "user_id", "sku"}
+_EXTRAS = {"discount": "discounts", "tax": "taxes", "name": "names"}
+"""Optional fields of items, and the column that counts an order's items that have one."""
+_CHARGES = ("discount", "tax", "shipping")
+_LABELS = ("status", "source", "promo", "email", "country")
 _LARGE = 9e13
 """Amounts from here on are left to the models: a float cannot tell them from 10^14."""
 
@@ -56,7 +61,7 @@ class FallbackRecord:
 
 @dataclass(frozen=True)
 class BulkOrders:
-    """Orders that fit (ORDER_SCHEMA), their items (ITEM_SCHEMA), and the fallback records, of ``pages``.
+    """Orders that fit (CHARGED_SCHEMA, no day yet), their items (ITEM_SCHEMA), and the fallback records, of ``pages``.
 
     Every record of these pages is in ``orders`` or in ``fallback``, once; nothing of any other page is.
     """
@@ -67,7 +72,7 @@ class BulkOrders:
     pages: frozenset[int]
 
 
-NOTHING_READ = BulkOrders(pl.DataFrame(schema=ORDER_SCHEMA), pl.DataFrame(schema=ITEM_SCHEMA), (), frozenset())
+NOTHING_READ = BulkOrders(pl.DataFrame(schema=CHARGED_SCHEMA), pl.DataFrame(schema=ITEM_SCHEMA), (), frozenset())
 
 
 def read_bulk(pages: Sequence[Page]) -> BulkOrders:
@@ -106,13 +111,17 @@ def _sort_out(records: pl.DataFrame, pages: frozenset[int]) -> BulkOrders:
         items=pl.len(),
         unpriced=pl.col("price").null_count(),
         total=pl.col("amount").sum(),
+        **_summarize_extras(typed_items),
     )
     joined = records.drop("items").join(per_order, on="pos", how="left", maintain_order="left")
     created = _read_times(joined["created_at"])
     changed = joined["updated_at"].ne_missing(joined["created_at"]).arg_true()  # most orders never are
     updated = created.clone().scatter(changed, _read_times(joined["updated_at"].gather(changed)))
     typed = joined.with_columns(
-        *_order_columns(floats), created_at_order=created, updated_at_order=updated
+        *_order_columns(floats),
+        created_at_order=created,
+        updated_at_order=updated,
+        cancelled_time=_read_times(joined["cancelled_at"]),
     ).with_columns(fits=_order_fits())
     fitting = typed.filter("fits")
     certain = is_certain(fitting, typed_items)
@@ -123,8 +132,16 @@ def _sort_out(records: pl.DataFrame, pages: frozenset[int]) -> BulkOrders:
     return BulkOrders(orders, kept, [FallbackRecord(pos, text) for pos, text in fallback.iter_rows()], pages)
 
 
+def _summarize_extras(items: pl.DataFrame) -> dict[str, pl.Expr]:
+    """Aggregates of an order's optional item fields: how many have each, and the largest sum; most shops send none."""
+    given = [name for name in _EXTRAS if items[name].null_count() < items.height]
+    counts = {count: pl.col(name).count() if name in given else pl.lit(0, pl.UInt32) for name, count in _EXTRAS.items()}
+    sums = [pl.col(name).cast(pl.Float64).sum() for name in given if name != "name"]
+    return {**counts, "extras": pl.max_horizontal(*sums) if sums else pl.lit(0.0)}
+
+
 def _orders_of(fitting: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
-    """ORDER_SCHEMA of the records that fit; an absent amount is the sum of the lines."""
+    """CHARGED_SCHEMA of the records that fit, without their day; an absent amount is the sum of the lines."""
     without = fitting.filter(pl.col("order_amount").is_null()).select("pos")
     if without.height:
         sums = (
@@ -136,19 +153,24 @@ def _orders_of(fitting: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
             order_amount=pl.coalesce("order_amount", "summed")
         )
     return fitting.with_columns(
-        dt=pl.col("created_at_order").dt.date(),
+        dt=pl.lit(None, pl.Date()),
         updated_at_order=pl.coalesce("updated_at_order", "created_at_order"),
-    ).select(*ORDER_SCHEMA)
+        cancelled=pl.col("cancelled_at").is_not_null(),
+        user_email=pl.col("email"),
+        user_country=pl.col("country"),
+    ).select(*CHARGED_SCHEMA)
 
 
 def _item_columns(floats: Collection[str]) -> list[pl.Expr]:
     return [
         *_id("sku", floats),
         _decimal("qty").alias("qty"),
-        _decimal("price").alias("price"),
+        *(_decimal(name).alias(name) for name in ("price", "discount", "tax")),
+        _text("name").alias("name"),
         _fits_id("sku").alias("sku_fits"),
         pl.col("qty").str.contains(_NUMBER).fill_null(value=False).alias("qty_fits"),
         _is_absent_or("price", _NUMBER).alias("price_fits"),
+        (_is_absent_or("discount", _NUMBER) & _is_absent_or("tax", _NUMBER) & _fits_text("name")).alias("rest_fits"),
     ]
 
 
@@ -158,7 +180,8 @@ def _item_fits() -> pl.Expr:
         pl.col("qty_fits") & (pl.col("qty") > 0) & (pl.col("qty") < int(QTY_LIMIT)),
         pl.col("price_fits"),
         pl.col("amount").fill_null(0.0) < _LARGE,
-        pl.col("price").fill_null(0) < int(_LARGE),
+        *(pl.col(name).fill_null(0) < int(_LARGE) for name in ("price", "discount", "tax")),
+        pl.col("rest_fits"),
     )
 
 
@@ -172,9 +195,13 @@ def _order_columns(floats: Collection[str]) -> list[pl.Expr]:
         _is_absent_or("amount", _NUMBER).alias("amount_fits"),
         pl.col("created_at").str.contains(_TIME).alias("created_at_fits"),
         _is_absent_or("updated_at", _TIME).alias("updated_at_fits"),
-        *(_text(name).alias(name) for name in ("status", "source", "promo")),
+        *(_decimal(name).alias(f"order_{name}") for name in _CHARGES),
+        _all(*(_is_absent_or(name, _NUMBER) for name in _CHARGES)).alias("charges_fit"),
+        (pl.col("refunds").is_null() | (pl.col("refunds") == "[]")).alias("has_no_refunds"),
+        _is_absent_or("cancelled_at", _TIME).alias("cancelled_at_fits"),
+        *(_text(name).alias(name) for name in _LABELS),
         _text("currency").str.to_uppercase().alias("currency"),
-        (_fits_text("status") & _fits_text("source") & _fits_text("promo")).alias("labels_fit"),
+        _all(*map(_fits_text, _LABELS)).alias("labels_fit"),
         # upper case may add bytes or letters outside ASCII
         (_fits_text("currency") & pl.col("currency").str.contains(r"^[ -~]*$").fill_null(value=True)).alias(
             "currency_fits"
@@ -195,6 +222,11 @@ def _order_fits() -> pl.Expr:
         pl.col("order_amount").is_not_null() | (pl.col("unpriced") == 0),
         pl.col("total") < _LARGE,
         pl.col("items") * int(QTY_LIMIT) < _LARGE,
+        pl.col("extras") < _LARGE,
+        pl.col("charges_fit"),
+        *(pl.col(f"order_{name}").fill_null(0) < int(_LARGE) for name in _CHARGES),
+        pl.col("has_no_refunds"),
+        pl.col("cancelled_at").is_null() | (pl.col("cancelled_at_fits") & pl.col("cancelled_time").is_not_null()),
         pl.col("labels_fit"),
         pl.col("currency_fits"),
     )

@@ -7,6 +7,12 @@ from ordersetl.source.page import MAX_DEPTH
 __all__ = ["is_certain"]
 
 _KEYS = ("order_id", "user_id", "amount", "currency", "created_at", "updated_at", "status", "source", "promo")
+_RARE_ONCE = ("shipping", "refunds", "cancelled_at", "email", "country")
+_RARE_KEYS = (*_RARE_ONCE, "discount", "tax", "user_name")
+_ITEM_VALUES = ("discounts", "taxes", "names")
+_PER_ITEM = {"sku": "items", "qty": "items", "price": "price_keys"}
+_OPTIONAL = (("discount", "discount", "discounts"), ("tax", "tax", "taxes"), ("name", "user_name", "names"))
+"""Keys that an order and its items may have, and where the values that were read of either are."""
 _WHOLE_ID = r'"(?:order_id|user_id|sku)": ?[0-9]{1,15}\.0[,}\s]'
 """An id that was written as a whole number with ``.0``, as a double without a fraction is."""
 _NOT_DELETED = r'"deleted": ?(?:false|null)\s*[,}]'
@@ -32,33 +38,49 @@ def _has_each_key_once(fitting: pl.DataFrame, deleted: pl.Series) -> pl.Series:
     r"""Whether every key of a record that fits is accounted for by one value that was read, so that none is repeated.
 
     The text has no escaped ASCII: a key ends with ``":``, which little else holds (blanks in between are another
-    rule's). A value that was read accounts for one key; a known key without a value accounts for one more where the
-    text holds it with null. Where that leaves keys over, they may be unknown ones: then each known key is counted by
-    itself.
+    rule's). A value that was read accounts for one key. Where that leaves keys over, a usual key without a value
+    accounts for one more where the text holds it with null. Where keys are still left over, they may be unknown ones:
+    then each known key is counted by itself.
     """
-    record = pl.col("record")
-    known = fitting.select(
-        "record",
-        *(_is_present(fitting["record"], name, fitting[name].is_not_null()) for name in _KEYS),
-        _is_present(fitting["record"], "metadata", fitting["has_metadata"]),
+    values = fitting.select(
+        *(pl.col(name).is_not_null().cast(pl.UInt32) for name in (*_KEYS, *_RARE_KEYS)),
         *_count_deleted(fitting["record"], deleted),
-        items=pl.lit(1, pl.UInt32),
-        sku=pl.col("items"),
-        qty=pl.col("items"),
-        price=pl.col("price_keys").cast(pl.UInt32),
+        pl.col("has_metadata", "has_user", "price_keys", *_ITEM_VALUES).cast(pl.UInt32),
+        items=pl.col("items").cast(pl.UInt32) * 2 + 1,
     )
-    present = known.columns[1:]
-    accounted = known.select(
-        (record.str.count_matches('":', literal=True) == pl.sum_horizontal(present)).fill_null(value=False)
-    ).to_series()
+    found = values.select(pl.sum_horizontal(pl.all())).to_series()
+    keys = fitting["record"].str.count_matches('":', literal=True)
+    accounted = (keys == found).fill_null(value=False)
     left_over = (~accounted).arg_true()
     if left_over.is_empty():
         return accounted
-    known_keys = (name for name in present if name != "deleted")
-    counted = pl.all_horizontal(
-        record.str.count_matches(f'"{name}":', literal=True) == pl.col(name) for name in known_keys
-    ).fill_null(value=False)
-    return accounted.scatter(left_over, known[left_over].select(counted).to_series())
+    rest = fitting[left_over]
+    nulls = rest.select(_is_null(rest["record"], name, rest[name].is_null()) for name in _KEYS)
+    accounted = accounted.scatter(
+        left_over,
+        keys.gather(left_over) == found.gather(left_over) + nulls.select(pl.sum_horizontal(pl.all())).to_series(),
+    )
+    left_over = (~accounted).arg_true()
+    if left_over.is_empty():
+        return accounted
+    return accounted.scatter(left_over, fitting[left_over].select(_counts_each_key()).to_series())
+
+
+def _counts_each_key() -> pl.Expr:
+    """Whether no known key is repeated, as far as counting each in the text can tell."""
+
+    def count(name: str, value: str = "") -> pl.Expr:
+        return pl.col("record").str.count_matches(f'"{name}":{value}', literal=not value)
+
+    once = [count(name) <= 1 for name in (*_KEYS, *_RARE_ONCE, "items", "metadata", "user")]
+    per_item = [count(name) == pl.col(column) for name, column in _PER_ITEM.items()]
+    optional = []
+    for name, of_order, of_items in _OPTIONAL:
+        read = pl.col(of_order).is_not_null().cast(pl.UInt32) + pl.col(of_items)
+        nulls = count(name, r"\s*null")
+        without = (read == 0) & ((nulls == 0) | (nulls == count(name)))  # absent or null, wherever we would read it
+        optional.append((count(name) == read) | without)
+    return pl.all_horizontal(*once, *per_item, *optional).fill_null(value=False)
 
 
 def _count_deleted(records: pl.Series, having: pl.Series) -> list[pl.Series]:
@@ -111,11 +133,12 @@ def _is_flat(fitting: pl.DataFrame) -> pl.Series:
     return flat.scatter(long, fitting["record"].gather(long).str.count_matches(r"[\[{]") <= MAX_DEPTH)
 
 
-def _is_present(records: pl.Series, name: str, has_value: pl.Series) -> pl.Series:
-    """How often, 1 or 0, a key is in each record, with null too."""
-    without = (~has_value).arg_true()
-    if without.is_empty():
-        return has_value.cast(pl.UInt32).alias(name)
+def _is_null(records: pl.Series, name: str, without: pl.Series) -> pl.Series:
+    """Whether a key is in each record with null, 1 or 0; looked for only where it has no value."""
+    none = pl.repeat(0, n=len(records), dtype=pl.UInt32, eager=True).alias(name)
+    rows = without.arg_true()
+    if rows.is_empty():
+        return none
     blank = " " if '": ' in records[0] else ""  # a guess: where it is wrong, keys are left over
-    with_null = records.gather(without).str.contains(f'"{name}":{blank}null', literal=True)
-    return has_value.cast(pl.UInt32).scatter(without, with_null.cast(pl.UInt32)).alias(name)
+    with_null = records.gather(rows).str.contains(f'"{name}":{blank}null', literal=True)
+    return none.scatter(rows, with_null.cast(pl.UInt32))

@@ -10,13 +10,15 @@ from ordersetl.errors import CorruptedError, InvalidResponseError
 from ordersetl.executor import WorkQueue
 from ordersetl.lake import raw
 from ordersetl.lake.counts import BatchCounts
+from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.layout import RAW, STAGED, Lake, staged_key
 from ordersetl.lake.raw import PageEntry
 from ordersetl.lake.staged import PartEntry, StagedFile
 from ordersetl.runtime import RunContext
 from ordersetl.source.client import ReceivedPage
 from ordersetl.source.page import Page, page_text
-from ordersetl.star.frames import merge_lines
+from ordersetl.star.frames import ORDER_SCHEMA
+from ordersetl.star.lines import merge_lines, merge_refunds
 from ordersetl.transform.validate import TimeWindow, Validated, validate_pages
 
 __all__ = ["BatchStaging", "Chunk", "ChunkOutcome", "stage_chunk"]
@@ -40,6 +42,7 @@ class Chunk:
     lake: Lake
     batch: str
     window: TimeWindow
+    settings: FoldSettings
     number: int
     first_page: int
     pages: Sequence[PageEntry]
@@ -66,8 +69,9 @@ class BatchStaging:
     def __init__(self, context: RunContext, batch: str, window: TimeWindow) -> None:
         self.batch = batch
         self.pages: list[PageEntry] = []
-        self._job = context
+        self._context = context
         self._window = window
+        self._settings = FoldSettings.of(context.settings)
         self._gathered: list[PageEntry] = []
         self._received: list[ReceivedPage | None] = []
         self._gathered_bytes = self._gathered_records = 0
@@ -81,7 +85,7 @@ class BatchStaging:
 
         Given the page itself, this waits where chunks are staged more slowly than they come in: memory is bounded.
         """
-        too_large = self._gathered_bytes + entry.bytes > self._job.settings.chunk_mb * _MIB
+        too_large = self._gathered_bytes + entry.bytes > self._context.settings.chunk_mb * _MIB
         if self._gathered and (too_large or self._gathered_records + entry.records > _MAX_RECORDS):
             self._put_chunk()
             if page is not None:
@@ -105,7 +109,7 @@ class BatchStaging:
     def abandon(self) -> None:
         """Wait for what is under way, and remove what was staged."""
         self._queue.close()
-        self._job.lake.storage.remove_all(self._folder)
+        self._context.lake.storage.remove_all(self._folder)
 
     def _put_chunk(self) -> None:
         pages, self._gathered = self._gathered, []
@@ -113,8 +117,12 @@ class BatchStaging:
         received, self._received = self._received, []
         self._chunks += 1
         first = len(self.pages) - len(pages) + 1
-        bulk = self._job.settings.bulk
-        self._queue.put(Chunk(self._job.lake, self.batch, self._window, self._chunks, first, pages, received, bulk))
+        bulk = self._context.settings.bulk
+        self._queue.put(
+            Chunk(
+                self._context.lake, self.batch, self._window, self._settings, self._chunks, first, pages, received, bulk
+            )
+        )
 
 
 def stage_chunk(chunk: Chunk) -> ChunkOutcome:
@@ -124,7 +132,7 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
         CorruptedError: a page is missing or not what was received.
     """
     bulk = chunk.bulk and sum(page.bytes for page in chunk.pages) >= _MIN_BULK_BYTES
-    found = validate_pages(_read_pages(chunk), chunk.window, bulk=bulk)
+    found = validate_pages(_read_pages(chunk), chunk.window, chunk.settings, bulk=bulk)
     return ChunkOutcome(_write_part(chunk, found), len(chunk.pages), found.counts)
 
 
@@ -152,8 +160,11 @@ def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
         written = chunk.lake.storage.put(staged_key(chunk.batch, name), data, durability="none")
         return StagedFile(name, written.sha256, written.bytes, rows)
 
-    lines = merge_lines(found.orders, found.items).sort("dt", maintain_order=True)
-    orders = found.orders.sort("pos").sort("dt", maintain_order=True)  # in two steps: a third of the time
+    refunds = merge_refunds(found.orders, found.refunds)
+    lines = merge_lines(found.orders, found.items, refunds).sort("dt", maintain_order=True)
+    orders = found.orders.select(*ORDER_SCHEMA)
+    orders = orders.sort("pos").sort("dt", maintain_order=True)  # in two steps: a third of the time
+    refunds = refunds.sort("dt", maintain_order=True)
     days = orders.drop_nulls("dt").group_by("dt", maintain_order=True).len()
     return PartEntry(
         orders=write(f"orders-{chunk.number:05d}.parquet", _parquet(orders), orders.height),
@@ -163,6 +174,9 @@ def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
             (reject.to_json(chunk.batch) for reject in found.rejects),
             found.counts.orders_rejected + found.counts.rejected_lines,
         ),
+        refunds=None
+        if refunds.is_empty()
+        else write(f"refunds-{chunk.number:05d}.parquet", _parquet(refunds), refunds.height),
         days=dict(days.iter_rows()),
         gone=orders["dt"].null_count(),
     )

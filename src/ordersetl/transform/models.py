@@ -11,9 +11,11 @@ from decimal import Decimal
 from typing import Annotated, NotRequired
 
 from pydantic import AfterValidator, PlainValidator, TypeAdapter, ValidationError, ValidationInfo
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from ordersetl.star.values import AMOUNT_LIMIT, read_short_text, read_time
+from ordersetl.star.values import AMOUNT_LIMIT, read_time
+from ordersetl.transform.charges import CHARGE_REASONS, Charges, Label, read_charges, read_label
 from ordersetl.transform.order_lines import (
     LINE_REASONS,
     Failure,
@@ -53,6 +55,7 @@ ORDER_REASONS = (
     "invalid_items",
     "no_valid_items",
     "missing_amount",
+    *CHARGE_REASONS,
 )
 
 
@@ -70,19 +73,9 @@ def _read_updated_at(value: object) -> datetime | None:
     return None if value is None else time
 
 
-def _read_label(value: object, info: ValidationInfo, *, upper: bool = False) -> str | None:
-    text, cut = read_short_text(value, upper=upper)
-    if cut:
-        info.context["texts_cut"] += 1  # type: ignore[index] # read_order always gives a context
-    return text
-
-
-Label = Annotated[str | None, PlainValidator(_read_label)]
-
-
 def _read_metadata(value: object, info: ValidationInfo) -> dict[str, str | None]:
     given = value if isinstance(value, dict) else {}
-    return {name: _read_label(given.get(name), info) for name in ("source", "promo")}
+    return {name: read_label(given.get(name), info) for name in ("source", "promo")}
 
 
 class _Version(TypedDict):
@@ -115,7 +108,7 @@ class Order(_Version):
     ]
     amount: NotRequired[Annotated[Decimal | None, PlainValidator(lambda v: read_amount(v, "invalid_amount"))]]
     items: Annotated[Items, PlainValidator(read_items)]
-    currency: NotRequired[Annotated[str | None, PlainValidator(lambda v, i: _read_label(v, i, upper=True))]]
+    currency: NotRequired[Annotated[str | None, PlainValidator(lambda v, i: read_label(v, i, upper=True))]]
     status: NotRequired[Label]
     metadata: NotRequired[Annotated[dict[str, str | None], PlainValidator(_read_metadata)]]
 
@@ -158,6 +151,7 @@ class ReadOrder:
     status: str | None
     source: str | None
     promo: str | None
+    charges: Charges
     lines: Sequence[tuple[int, Line]]
     lines_skipped: int
     failures: LineFailures
@@ -181,9 +175,12 @@ def read_order(record: object) -> ReadOrder | GoneOrder | Failure:
         if isinstance(record, dict) and record.get("deleted") is True:
             return _read_deletion(record)
         order = _ORDER.validate_python(record, context=context)
+        items, metadata = order["items"], order.get("metadata", {})
+        charges = read_charges(record, [line for _, line in items.lines], context)
     except ValidationError as error:
         return broken_rule(error.errors(include_url=False, include_input=False)[0])
-    items, metadata = order["items"], order.get("metadata", {})
+    except PydanticCustomError as error:
+        return Failure(error.type, error.message())
     updated_at = order.get("updated_at") or order["created_at"]
     if not items.lines:
         return GoneOrder(order["order_id"], updated_at, deleted=False, lines_skipped=items.skipped)
@@ -197,10 +194,11 @@ def read_order(record: object) -> ReadOrder | GoneOrder | Failure:
         status=order.get("status"),
         source=metadata.get("source"),
         promo=metadata.get("promo"),
+        charges=charges,
         lines=items.lines,
         lines_skipped=items.skipped,
         failures=items.failures,
-        texts_cut=context["texts_cut"],
+        texts_cut=context["texts_cut"] + items.texts_cut,
     )
 
 

@@ -22,6 +22,7 @@ from ordersetl.star.values import (
     UNIT,
     has_surrogate,
     read_decimal,
+    read_short_text,
     read_text,
 )
 
@@ -37,9 +38,18 @@ __all__ = [
     "read_amount",
     "read_id",
     "read_items",
+    "read_qty",
 ]
 
-LINE_REASONS = ("invalid_item", "missing_sku", "invalid_sku", "invalid_qty", "invalid_price")
+LINE_REASONS = (
+    "invalid_item",
+    "missing_sku",
+    "invalid_sku",
+    "invalid_qty",
+    "invalid_price",
+    "invalid_discount",
+    "invalid_tax",
+)
 
 
 def fail(reason: str, detail: str) -> PydanticCustomError:
@@ -80,10 +90,15 @@ def read_amount(value: object, reason: str) -> Decimal | None:
     return amount
 
 
-def _read_qty(value: object) -> Decimal:
+def read_qty(value: object, reason: str) -> Decimal:
+    """Quantity from 0 to below 10^9 at four digits.
+
+    Raises:
+        PydanticCustomError: with ``reason``.
+    """
     qty = read_decimal(value)
     if qty is None or not 0 <= qty < QTY_LIMIT:
-        raise fail("invalid_qty", "is not a finite number from 0 to below 10^9")
+        raise fail(reason, "is not a finite number from 0 to below 10^9")
     return qty
 
 
@@ -104,8 +119,11 @@ class Line(TypedDict):
     """One item of an order."""
 
     sku: Annotated[str, PlainValidator(lambda v: read_id(v, missing="missing_sku", invalid="invalid_sku"))]
-    qty: Annotated[Decimal, PlainValidator(_read_qty)]
+    qty: Annotated[Decimal, PlainValidator(lambda v: read_qty(v, "invalid_qty"))]
     price: NotRequired[Annotated[Decimal | None, PlainValidator(lambda v: read_amount(v, "invalid_price"))]]
+    discount: NotRequired[Annotated[Decimal | None, PlainValidator(lambda v: read_amount(v, "invalid_discount"))]]
+    tax: NotRequired[Annotated[Decimal | None, PlainValidator(lambda v: read_amount(v, "invalid_tax"))]]
+    name: NotRequired[Annotated[str | None, PlainValidator(lambda v: read_short_text(v)[0])]]
 
 
 _LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, AfterValidator(_check_product)])
@@ -159,11 +177,15 @@ class LineFailures(Sequence[Failure]):
 
 @dataclass
 class Items:
-    """``lines`` are the valid ones of a quantity above 0, ``skipped`` counts those of quantity 0."""
+    """``lines`` are the valid ones of a quantity above 0, ``skipped`` counts those of quantity 0.
+
+    ``texts_cut`` counts the names of valid lines that were too long.
+    """
 
     failures: LineFailures
     lines: list[tuple[int, Line]] = field(default_factory=list)
     skipped: int = 0
+    texts_cut: int = 0
 
 
 def read_items(value: object) -> Items:
@@ -183,6 +205,7 @@ def read_items(value: object) -> Items:
             items.failures.add(index, line.reason)
         elif line["qty"]:
             items.lines.append((index, line))
+            items.texts_cut += read_short_text(item.get("name"))[1]
         else:
             items.skipped += 1
     if items.failures and not items.lines:
@@ -207,10 +230,16 @@ _MISSING = {
 }
 
 
+_REFUND_DETAILS = {"missing": "is absent", "dict_type": "is not a JSON object", "list_type": "is not a list"}
+
+
 def broken_rule(error: ErrorDetails, *, line: int | None = None) -> Failure:
     """The failure that an error of pydantic stands for."""
-    path = ".".join(map(str, error["loc"]))
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"]).removeprefix(".")
     prefix = "" if line is None else f"items[{line}]."
+    if error["loc"] and error["loc"][0] == "refunds":
+        detail = _REFUND_DETAILS.get(error["type"], error["msg"])
+        return Failure("invalid_refund", f"{path} {detail}")
     if error["type"] == "missing":
         return Failure(_MISSING[path], f"{prefix}{path} is absent", line)
     if error["type"] == "dict_type":

@@ -13,11 +13,13 @@ from typing import Any
 import polars as pl
 
 from ordersetl.lake.counts import BatchCounts
+from ordersetl.lake.fold_settings import DEFAULTS, FoldSettings
 from ordersetl.lake.quarantine import Reject
 from ordersetl.source.page import MAX_DEPTH, DeepRecord, Page, parse_json, read_records
-from ordersetl.star.frames import ITEM_SCHEMA, ORDER_SCHEMA
+from ordersetl.star.frames import ORDER_SCHEMA
 from ordersetl.star.values import read_short_text, read_time
 from ordersetl.transform.bulk import NOTHING_READ, PAGE_BITS, read_bulk
+from ordersetl.transform.columns import Columns
 from ordersetl.transform.models import Failure, GoneOrder, ReadOrder, read_order
 from ordersetl.transform.order_lines import LineFailures
 
@@ -79,12 +81,14 @@ class _RejectedLines:
 class Validated:
     """What a chunk of pages holds.
 
-    ``orders`` has ORDER_SCHEMA (each ``pos`` once), ``items`` ITEM_SCHEMA; ``found_bad`` is in the order of the pages.
-    A version with which its order leaves has no ``dt``, nothing but its id and time, and no items.
+    ``orders`` has CHARGED_SCHEMA (each ``pos`` once), ``items`` ITEM_SCHEMA, ``refunds`` REFUND_ITEM_SCHEMA;
+    ``found_bad`` is in the order of the pages. A version with which its order leaves has no ``dt``, nothing but its id
+    and time, and no items.
     """
 
     orders: pl.DataFrame
     items: pl.DataFrame
+    refunds: pl.DataFrame
     found_bad: list[Reject | _RejectedLines]
     counts: BatchCounts
 
@@ -98,48 +102,15 @@ class Validated:
                 yield from bad
 
 
-@dataclass
-class _Columns:
-    """Accepted orders and items of the models' path, column by column."""
-
-    orders: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in ORDER_SCHEMA})
-    items: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in ITEM_SCHEMA})
-
-    def add(self, pos: int, order: ReadOrder, time: datetime) -> None:
-        created = order.created_at.replace(tzinfo=None)
-        self._add_order(
-            pos=pos,
-            dt=created.date(),
-            order_id=order.order_id,
-            user_id=order.user_id,
-            order_amount=order.amount,
-            currency=order.currency,
-            created_at_order=created,
-            updated_at_order=time.replace(tzinfo=None),
-            status=order.status,
-            source=order.source,
-            promo=order.promo,
-        )
-        for _, line in order.lines:
-            for column, value in zip(
-                self.items.values(), (pos, line["sku"], line["qty"], line.get("price")), strict=True
-            ):
-                column.append(value)
-
-    def add_gone(self, pos: int, order: GoneOrder, time: datetime) -> None:
-        self._add_order(pos=pos, order_id=order.order_id, updated_at_order=time.replace(tzinfo=None))
-
-    def _add_order(self, **values: Any) -> None:  # noqa: ANN401 - any column's value
-        for name, column in self.orders.items():
-            column.append(values.get(name))
-
-
-def validate_pages(pages: Sequence[Page], window: TimeWindow, *, bulk: bool = True) -> Validated:
+def validate_pages(
+    pages: Sequence[Page], window: TimeWindow, settings: FoldSettings = DEFAULTS, *, bulk: bool = True
+) -> Validated:
     """Validate every record of the pages.
 
     Args:
         pages: pages of one batch.
         window: readable orders outside it are dropped and counted, whatever else they are.
+        settings: say in which zone an order's day is, and which statuses are those of cancelled ones.
         bulk: take the bulk path where it applies; the result is the same without it.
 
     Raises:
@@ -149,21 +120,31 @@ def validate_pages(pages: Sequence[Page], window: TimeWindow, *, bulk: bool = Tr
     unread = chain.from_iterable(_page_records(page) for page in pages if page.number not in fast.pages)
     rest = _validate_records(chain(unread, ((d.pos, _parse_record(d.text)) for d in fast.fallback)), window)
     fast_orders, fast_items, outside, future = _apply_window(fast.orders, fast.items, window)
-    orders = pl.concat([fast_orders, pl.DataFrame(rest.columns.orders, schema=ORDER_SCHEMA)])
-    items = pl.concat([fast_items, pl.DataFrame(rest.columns.items, schema=ITEM_SCHEMA)])
+    orders = _apply_settings(pl.concat([fast_orders, rest.columns.orders]), settings)
+    items = pl.concat([fast_items, rest.columns.items])
     return Validated(
         orders=orders,
         items=items,
+        refunds=rest.columns.refunds,
         found_bad=sorted(rest.found_bad, key=lambda bad: (bad.page, bad.index)),
         counts=_count(rest, orders, items, bulk=fast.orders.height, outside=outside, future=future),
     )
+
+
+def _apply_settings(orders: pl.DataFrame, settings: FoldSettings) -> pl.DataFrame:
+    """The orders with their day in the shop's zone, and with whether they are cancelled."""
+    time = pl.col("created_at_order")
+    if settings.timezone != "UTC":
+        time = time.dt.replace_time_zone("UTC").dt.convert_time_zone(settings.timezone)
+    by_status = pl.col("status").str.to_lowercase().is_in(settings.cancelled_statuses).fill_null(value=False)
+    return orders.with_columns(dt=time.dt.date(), cancelled=pl.col("cancelled") | by_status)
 
 
 @dataclass
 class _Outcome:
     """What became of the records that went through the models."""
 
-    columns: _Columns = field(default_factory=_Columns)
+    columns: Columns = field(default_factory=Columns)
     found_bad: list[Reject | _RejectedLines] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -202,6 +183,8 @@ def _count(
         emptied=counts["emptied"],
         future_updated_at=future + counts["future"],
         texts_cut=counts["texts_cut"],
+        cancelled=int(orders["cancelled"].sum()),
+        refunded=rest.columns.refunds["pos"].n_unique(),
     )
 
 

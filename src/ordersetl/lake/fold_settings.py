@@ -1,0 +1,41 @@
+"""The settings that the curated layer's content depends on: recorded with what was made under them."""
+
+import hashlib
+
+import msgspec
+
+from ordersetl.settings import CANCELLED_STATUSES, Settings
+
+__all__ = ["DEFAULTS", "FoldSettings"]
+
+_FINGERPRINT_DIGITS = 8
+
+
+class FoldSettings(msgspec.Struct, frozen=True):
+    """What the same raw batches are folded by: where any of it changes, all is folded again.
+
+    ``timezone`` is the IANA name of the zone whose days the partitions are; ``cancelled_statuses`` are in lower case
+    and sorted; ``emails`` is ``keep``, ``drop`` or ``hash:`` and the first digits of the key's SHA-256.
+    """
+
+    timezone: str = "UTC"
+    cancelled_statuses: tuple[str, ...] = CANCELLED_STATUSES
+    emails: str = "keep"
+
+    @classmethod
+    def of(cls, settings: Settings) -> "FoldSettings":
+        """Those of a command."""
+        emails: str = settings.emails
+        if settings.emails == "hash" and settings.emails_key is not None:
+            key = settings.emails_key.get_secret_value().encode()
+            emails = f"hash:{hashlib.sha256(key).hexdigest()[:_FINGERPRINT_DIGITS]}"
+        return cls(settings.timezone, settings.cancelled_statuses, emails)
+
+    @property
+    def of_staging(self) -> "FoldSettings":
+        """Those of them that staged files depend on: what dim_user shows of emails is not one."""
+        return msgspec.structs.replace(self, emails="keep")
+
+
+DEFAULTS = FoldSettings()
+"""What counts where nothing is set."""
