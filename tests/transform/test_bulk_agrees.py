@@ -119,9 +119,9 @@ def test_both_paths_and_the_reference_agree_on_any_pages(
     statuses: tuple[str, ...],
 ) -> None:
     fold_settings = FoldSettings(zone, statuses)
-    found = assert_both_paths_agree(pages, Window(*window, began_at), fold_settings)
+    found = assert_both_paths_agree(pages, Window(*window, began_at=began_at), fold_settings)
     if all(is_strict(page.body) for page in pages):
-        assert_reference_agrees(found, pages, Window(*window, began_at), fold_settings)
+        assert_reference_agrees(found, pages, Window(*window, began_at=began_at), fold_settings)
 
 
 LINE = '{"sku":"A","qty":2,"price":1.25}'
