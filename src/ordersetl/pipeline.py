@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 from ordersetl.check.layer import check as check_layer
 from ordersetl.errors import ConfigError, CorruptedError
 from ordersetl.lake.commit import recover
-from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, RAW, Lake, partition_day
+from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, RAW, Lake, file_day
 from ordersetl.lake.listing import list_batches, list_misnamed
 from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, read_manifest
 from ordersetl.lake.place import find_lake, make_lake
 from ordersetl.lake.runs import keep_report
 from ordersetl.load.batches import load_batches
+from ordersetl.load.plan import require_timezone
 from ordersetl.report.failures import check_failure
 from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
 from ordersetl.runtime import RunContext, Runtime, count_cores
@@ -76,6 +77,7 @@ def extract(
 def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RUNTIME) -> TransformResult:
     """Stage the batches that wait to be loaded, and quarantine what is not a valid order."""
     with _open_context(settings, runtime, wait_s, is_new=False) as (context, _):
+        require_timezone(context)
         return transform_batches(context)
 
 
@@ -140,6 +142,7 @@ def run(
         _open_context(settings, runtime, wait_s) as (context, recovered),
         keep_report(context.lake, context.now()) as report,
     ):
+        require_timezone(context)
         with StagingAhead(context) as ahead:
             extracted = _extract(context, request, on_page=ahead.add)
             report.add("extract", extracted)
@@ -149,7 +152,7 @@ def run(
         require_few_rejects(context.lake, transformed, settings)
         loaded = load_batches(context, stages.ensure, recovered=recovered, verify=verify)
         report.add("load", loaded)
-        days = {day for file in loaded.written if (day := partition_day(file)) is not None}
+        days = {day for file in loaded.written if (day := file_day(file)) is not None}
         checked = check_layer(context.lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
         report.add("check", checked)
         seconds = {

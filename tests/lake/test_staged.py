@@ -47,7 +47,8 @@ def test_a_marker_has_all_that_a_load_needs(context: RunContext, marker: StageMa
     counts = marker.counts
     assert (counts.received, counts.accepted, counts.rejected, marker.rows) == (3, 2, {"invalid_amount": 1}, 2)
     assert [entry.name for entry in marker.references.values()] == ["users.csv"]
-    assert all(path.is_file() for path in (*marker.orders_paths(context.lake), *marker.lines_paths(context.lake)))
+    files = [file for part in marker.parts for file in (part.orders, part.lines)]
+    assert all(marker.locate(context.lake, file).is_file() for file in files)
 
 
 def test_other_rules_or_another_source_do_not_count(context: RunContext, marker: StageMarker) -> None:

@@ -113,7 +113,7 @@ def test_with_orders_that_share_a_hash(
 def test_lines_that_are_not_those_of_the_orders_stop_the_load(tmp_path: Path, lost: str) -> None:
     def stage(batch: str) -> StageMarker:
         marker = ensure_stage(context, batch)
-        (path,) = marker.lines_paths(context.lake)
+        path = marker.locate(context.lake, marker.parts[0].lines)
         lines = pl.read_parquet(path)
         (lines[1:] if lost == "first" else lines[:-1]).write_parquet(path)
         return marker

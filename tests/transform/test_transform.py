@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from lakes import Raw, item, open_job, order, run, spoil, transform, write_batch
 from polars.testing import assert_frame_equal
-from reference_fold import Batch, judge_batch, read_json
+from reference_fold import Batch, read_json, validate_batch
 from strategies import encode, histories, record_texts, windows
 
 from ordersetl.errors import CorruptedError, InternalError, StorageError
@@ -383,8 +383,11 @@ def _staged(
         since, until = window
         write_batch(context, [Raw(text) for text in texts], pages_of=pages_of, since=since, until=until, batch_id=FIRST)
         marker = stage_batch(context, FIRST)
-        paths = (marker.orders_paths(context.lake), marker.lines_paths(context.lake))
-        tables = [pl.concat([pl.read_parquet(path) for path in each]).sort(pl.all()) for each in paths]
+        files = ([part.orders for part in marker.parts], [part.lines for part in marker.parts])
+        tables = [
+            pl.concat([pl.read_parquet(marker.locate(context.lake, file)) for file in each]).sort(pl.all())
+            for each in files
+        ]
         return tables, quarantined(context, FIRST)
 
 
@@ -410,7 +413,7 @@ def test_rejects_are_those_of_the_reference(
     given_records = [read_json(text) for text in texts]
     with tempfile.TemporaryDirectory() as root, open_job(Path(root)) as context:
         batch = write_batch(context, texts, since=window[0], until=window[1], pages_of=100)
-        expected = judge_batch(
+        expected = validate_batch(
             Batch(given_records, None, None, *window, raw.read_marker(context.lake, batch).request.began_at)
         )
         result = transform(context)

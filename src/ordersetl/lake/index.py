@@ -36,6 +36,7 @@ __all__ = [
     "look_up_tombstones",
     "order_key",
     "read_segments",
+    "write_segment",
 ]
 
 INDEX_SCHEMA: dict[str, pl.DataType] = {"key": pl.UInt64(), "dt": pl.Date()}
@@ -118,14 +119,18 @@ def add_segment(lake: Lake, entries: Sequence[IndexEntry], added: pl.DataFrame) 
         merged = pl.concat([_read(lake, kept.pop()), merged])
     ordered = merged.sort(merged.columns)  # equal rows become neighbours: a hash table would be ten times as large
     is_new = reduce(or_, (pl.col(name).ne_missing(pl.col(name).shift()) for name in merged.columns))
-    merged = ordered.filter(is_new).rechunk()
+    segment = write_segment(lake, ordered.filter(is_new))
+    return (*(entry for entry in kept if entry.name != segment.name), segment)
+
+
+def write_segment(lake: Lake, rows: pl.DataFrame) -> IndexEntry:
+    """Write rows as one file, named by its content."""
     buffer = io.BytesIO()
-    merged.write_ipc(buffer, compression="uncompressed")
+    rows.rechunk().write_ipc(buffer, compression="uncompressed")
     data = buffer.getvalue()
     name = f"{hashlib.sha256(data).hexdigest()[:32]}.arrow"
     written = lake.storage.put(f"{INDEX}/{name}", data)
-    segment = IndexEntry(name, written.sha256, written.bytes, merged.height, _HASHING, written.mtime_ns)
-    return (*(entry for entry in kept if entry.name != name), segment)
+    return IndexEntry(name, written.sha256, written.bytes, rows.height, _HASHING, written.mtime_ns)
 
 
 def drop_unlisted(lake: Lake, entries: Sequence[IndexEntry]) -> None:

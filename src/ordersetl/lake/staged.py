@@ -44,11 +44,11 @@ class StagedFile(msgspec.Struct, frozen=True):
 
 
 class PartEntry(msgspec.Struct, frozen=True):
-    """What one chunk of pages became: orders (a row a version), lines (a row a version and SKU), rejects.
+    """What one chunk of pages became: orders (a row a version), lines (a row a version and SKU), rejects, refunds.
 
-    ``refunds`` has a row a version, refund and SKU; None where none of its orders has a refund.
-
-    ``days``: how many of the orders each day has; ``gone`` are those that have none, for their order leaves with them.
+    ``refunds`` has a row a version, refund and SKU; None where none of its orders has a refund. These files are sorted
+    by day: ``days``, ``line_days`` and ``refund_days`` say how many rows each day has in them, in that order. ``gone``
+    orders have no day, for their order leaves with them; they come first.
     """
 
     orders: StagedFile
@@ -56,6 +56,8 @@ class PartEntry(msgspec.Struct, frozen=True):
     rejects: StagedFile
     refunds: StagedFile | None
     days: dict[date, int]
+    line_days: dict[date, int]
+    refund_days: dict[date, int]
     gone: int = 0
 
 
@@ -92,13 +94,9 @@ class StageMarker(msgspec.Struct, frozen=True):
         """Rows at the grain (order version, SKU)."""
         return sum(part.lines.rows for part in self.parts)
 
-    def orders_paths(self, lake: Lake) -> list[Path]:
-        """Files of typed orders, in the order of their pages."""
-        return [lake.storage.open_columns(staged_key(self.batch, part.orders.name)) for part in self.parts]
-
-    def lines_paths(self, lake: Lake) -> list[Path]:
-        """Files of typed lines, in the order of their pages."""
-        return [lake.storage.open_columns(staged_key(self.batch, part.lines.name)) for part in self.parts]
+    def locate(self, lake: Lake, file: StagedFile) -> Path:
+        """Where a file of one of the parts is."""
+        return lake.storage.open_columns(staged_key(self.batch, file.name))
 
 
 def find_stage(

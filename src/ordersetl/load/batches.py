@@ -3,7 +3,7 @@
 import time
 
 from ordersetl.lake import raw
-from ordersetl.lake.layout import partition_day
+from ordersetl.lake.layout import file_day, partition_day
 from ordersetl.lake.manifest import Manifest
 from ordersetl.lake.staged import find_damaged_quarantine
 from ordersetl.load.files import CorruptedFileError
@@ -53,14 +53,15 @@ def load_batches(
             current = read_current_state(context, committed, verify=True, rebuild=rebuild)
             damages += current.damages
     manifest, partitions = folded.manifest, folded.manifest.partitions
-    written = sorted(file for file in folded.written if partition_day(file) is not None)
+    written = sorted(file for file in folded.written if file_day(file) is not None)
+    days_written = {file_day(file) for file in written}
     return LoadResult(
         batches=plan.waiting,
         late=plan.late,
         orders=folded.orders,
-        partitions_written=len(written),
-        partitions_unchanged=len(partitions) - len(written),
-        partitions_removed=len(folded.removed),
+        partitions_written=len(days_written),
+        partitions_unchanged=len(partitions) - len(days_written),
+        partitions_removed=sum(partition_day(file) is not None for file in folded.removed),
         written=tuple(written),
         dimensions_written=tuple(sorted(set(folded.written).difference(written))),
         users=_count_rows(manifest, USERS.file),

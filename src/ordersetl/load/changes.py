@@ -8,9 +8,10 @@ import polars as pl
 from ordersetl.errors import InternalError
 from ordersetl.load.files import OWN_COLUMNS
 from ordersetl.load.plan import Part
+from ordersetl.load.rows import FactRows
 from ordersetl.load.versions import VERSION_SCHEMA, Incoming, ResolvedVersions
 from ordersetl.results import OrderChanges
-from ordersetl.star.schema import FACT_ORDER
+from ordersetl.star.schema import FACT_ORDER, FACT_REFUND, Table
 
 __all__ = ["add_changes", "compare_with_curated", "sum_changes"]
 
@@ -24,7 +25,7 @@ def add_changes(one: OrderChanges, other: OrderChanges) -> OrderChanges:
 
 
 def compare_with_curated(
-    taken: pl.DataFrame, fresh: pl.DataFrame, current: pl.DataFrame, resolved: ResolvedVersions
+    taken: pl.DataFrame, fresh: FactRows, curated: FactRows, resolved: ResolvedVersions
 ) -> OrderChanges:
     """Which of the pending versions that some days take are inserted, updated and unchanged.
 
@@ -33,13 +34,13 @@ def compare_with_curated(
     Args:
         taken: the versions, with the time of the curated ones that they replace, ``curated_at``.
         fresh: the rows of all versions that the days take.
-        current: the curated rows of the days.
+        curated: the curated rows of the days.
         resolved: the rows that move out of other days, and the versions known to have been in rebuilt ones.
     """
-    if current.is_empty() and resolved.moved_out.is_empty() and resolved.known.is_empty():
+    if curated.orders.is_empty() and resolved.moved_out.is_empty() and resolved.known.is_empty():
         return OrderChanges(inserted=taken.height)
     replaced = taken.filter(pl.col("curated_at").is_not_null()).select(_PARTITIONED)
-    changed, rows_dropped = _compare_rows(fresh, current, replaced)
+    changed, rows_dropped = _compare_rows(fresh, curated, replaced)
     moved_in = resolved.moved_out.join(
         taken.select(_PARTITIONED), left_on=["to", "order_id"], right_on=_PARTITIONED, how="semi"
     )
@@ -51,18 +52,28 @@ def compare_with_curated(
         updated=moved + changed + known.height - again,
         unchanged=replaced.height - changed + again,
         moved=moved + known.filter(pl.col("dt") != pl.col("was")).height,
-        lines_removed=rows_dropped + moved_in.join(fresh, on=list(FACT_ORDER.key), how="anti").height,
+        lines_removed=rows_dropped + moved_in.join(fresh.orders, on=list(FACT_ORDER.key), how="anti").height,
     )
 
 
-def _compare_rows(fresh: pl.DataFrame, current: pl.DataFrame, replaced: pl.DataFrame) -> tuple[int, int]:
-    """How many of the replaced orders differ from their curated rows, and how many of those rows they drop."""
-    before = current.join(replaced, on=_PARTITIONED, how="semi").select(OWN_COLUMNS)
-    after = fresh.join(replaced, on=_PARTITIONED, how="semi").select(OWN_COLUMNS)
-    both = after.join(before, on=list(FACT_ORDER.key), how="full", suffix="_before")
-    differs = pl.any_horizontal(pl.col(c).ne_missing(pl.col(f"{c}_before")) for c in OWN_COLUMNS)
+def _compare_rows(fresh: FactRows, curated: FactRows, replaced: pl.DataFrame) -> tuple[int, int]:
+    """How many of the replaced orders differ from their curated rows, and how many rows of fact_order they drop."""
+    changed, dropped = _find_changed(fresh.orders, curated.orders, replaced, FACT_ORDER, OWN_COLUMNS)
+    if curated.refunds.height or fresh.refunds.height:
+        refunds, _ = _find_changed(fresh.refunds, curated.refunds, replaced, FACT_REFUND, FACT_REFUND.names)
+        changed = pl.concat([changed, refunds])
+    return changed.n_unique(), dropped
+
+
+def _find_changed(
+    fresh: pl.DataFrame, curated: pl.DataFrame, replaced: pl.DataFrame, table: Table, columns: list[str]
+) -> tuple[pl.Series, int]:
+    """Ids of the replaced orders whose rows differ, and how many curated rows have no successor."""
+    before, after = (rows.join(replaced, on=_PARTITIONED, how="semi").select(columns) for rows in (curated, fresh))
+    both = after.join(before, on=list(table.key), how="full", suffix="_before", nulls_equal=True)
+    differs = pl.any_horizontal(pl.col(c).ne_missing(pl.col(f"{c}_before")) for c in columns)
     changed = both.filter(differs).select(pl.coalesce("order_id", "order_id_before")).to_series()
-    return changed.n_unique(), both["order_id"].null_count()
+    return changed, both["order_id"].null_count()
 
 
 def sum_changes(

@@ -13,13 +13,13 @@ import polars as pl
 
 from ordersetl.lake.commit import Commit
 from ordersetl.lake.integrity import file_problem
-from ordersetl.lake.layout import Lake, curated_key, partition_file
+from ordersetl.lake.layout import Lake, curated_key, partition_file, refund_file
 from ordersetl.lake.manifest import FileEntry
 from ordersetl.star.dimensions import Dimension
 from ordersetl.star.frames import to_csv
-from ordersetl.star.schema import FACT_ORDER
+from ordersetl.star.schema import FACT_ORDER, FACT_REFUND
 
-__all__ = ["OWN_COLUMNS", "CorruptedFileError", "put_file", "read_dimension", "read_partition"]
+__all__ = ["OWN_COLUMNS", "CorruptedFileError", "put_file", "read_dimension", "read_partition", "read_refunds"]
 
 _ENRICHED = {"user_country", "product_name", "product_category", "list_price"}
 OWN_COLUMNS = [name for name in FACT_ORDER.names if name not in _ENRICHED]
@@ -38,6 +38,15 @@ def read_partition(lake: Lake, day: date, entry: FileEntry, columns: Sequence[st
     """
     body = _read_verified(lake, partition_file(day), entry)
     return pl.read_csv(body, schema=FACT_ORDER.schema, columns=list(columns) or None)
+
+
+def read_refunds(lake: Lake, day: date, entry: FileEntry) -> pl.DataFrame:
+    """FACT_REFUND rows of a day's orders.
+
+    Raises:
+        CorruptedFileError: they are not what the manifest says.
+    """
+    return pl.read_csv(_read_verified(lake, refund_file(day), entry), schema=FACT_REFUND.schema)
 
 
 def read_dimension(lake: Lake, dimension: Dimension, entry: FileEntry) -> pl.DataFrame:
@@ -68,8 +77,8 @@ def put_file(
         commit: the commit under way.
         file: path relative to ``curated/``.
         rows: the table's rows in their order.
-        orders: of a partition, how many orders it holds.
-        sums: of a partition, its revenue by currency.
+        orders: of a fact, how many orders it has rows of.
+        sums: of a fact, its additive amounts by currency.
     """
     data = to_csv(rows)
     found = commit.lake.storage.stat(curated_key(file))

@@ -7,6 +7,7 @@ from datetime import date
 from ordersetl.executor import background, map_bounded
 from ordersetl.lake import index
 from ordersetl.lake.commit import Commit
+from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.integrity import move_to_damaged
 from ordersetl.lake.layout import quarantine_key
 from ordersetl.lake.listing import list_partition_files
@@ -68,11 +69,11 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
     """
     if not plan.batches or (not plan.waiting and current.is_as_recorded):
         return Folded(current.manifest)
-    repairs = current.broken_days or current.broken_dimensions or current.lost_tombstones
+    repairs = current.broken_days or current.broken_dimensions or current.lost_tombstones or current.lost_mentions
     markers = {batch: provider(batch) for batch in (plan.batches if repairs else plan.pending)}
     parts = list_parts(context.lake, markers, plan)
     fold = _Fold(context, current, plan, markers, parts, Commit(context.lake, context.lock))
-    with background(context, fold_dimensions, context.lake, current, plan, markers, parts) as folding:
+    with background(context, fold_dimensions, context, current, plan, markers, parts) as folding:
         lookup = find_lookup(context.lake, current, parts)
         incoming = lookup.scan(context.lake, parts)
         resolved = resolve_versions(context.lake, parts, incoming, current.partitions, current.broken_days)
@@ -84,7 +85,7 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
     following = _next_manifest(fold, total, dimensions, adding.result())
     orphans = _move_orphans_to_damaged(fold, following) if current.rebuild else ()
     fold.commit.finish(following, staged=frozenset(total.written))
-    index.drop_unlisted(context.lake, following.index + following.tombstones)
+    index.drop_unlisted(context.lake, following.index + following.tombstones + following.mentions)
     return Folded(following, changes, total.written, total.removed, dimensions.notes, orphans)
 
 
@@ -102,7 +103,7 @@ def _fold_days(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimens
 
 def _group(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions) -> list[DayGroup]:
     """The days that change in groups, each with all that it takes to fold it."""
-    current, partitions = fold.current, fold.current.partitions
+    current, partitions, refunds = fold.current, fold.current.partitions, fold.current.refunds
     days = _find_days(fold, resolved, dimensions)
     rebuilt = frozenset(days) if current.rebuild else current.broken_days
     users, products = (state.after for state in dimensions.states)
@@ -111,7 +112,8 @@ def _group(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions
             commit=fold.commit,
             days=run,
             rebuilt=rebuilt.intersection(run),
-            valid={day: partitions[day] for day in run if day in partitions},
+            partitions={day: partitions[day] for day in run if day in partitions},
+            refunds={day: refunds[day] for day in run if day in refunds},
             parts=tuple(fold.parts),
             resolved=resolved,
             users=users,
@@ -144,12 +146,14 @@ def _next_manifest(fold: _Fold, total: GroupOutcome, dimensions: FoldedDimension
     return Manifest(
         tool=f"ordersetl {__version__}",
         rules=RULES,
+        settings=FoldSettings.of(fold.context.settings),
         batches=fold.plan.batches,
         references=dimensions.references,
         files=dict(sorted((kept | total.files).items())),
         quarantine=_next_quarantine(fold),
         index=lookup.index,
         tombstones=lookup.tombstones,
+        mentions=dimensions.mentions,
     )
 
 

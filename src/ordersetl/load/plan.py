@@ -1,17 +1,18 @@
 """What a load builds on, and which batches it folds over that."""
 
+import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import msgspec
-import polars as pl
 
-from ordersetl.errors import CorruptedError, StorageError
+from ordersetl.errors import ConfigError, CorruptedError, StorageError
 from ordersetl.lake import index
+from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.integrity import examine, move_to_damaged
-from ordersetl.lake.layout import MANIFEST, MANIFEST_FILE, RAW, Lake, partition_day
+from ordersetl.lake.layout import CURATED, MANIFEST, MANIFEST_FILE, RAW, Lake, file_day, partition_day, refund_day
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
 from ordersetl.lake.staged import StageMarker
 from ordersetl.results import Damage
@@ -19,15 +20,16 @@ from ordersetl.runtime import RunContext
 from ordersetl.star.dimensions import DIMENSIONS, Dimension
 from ordersetl.star.schema import RULES
 
-__all__ = ["CurrentState", "Part", "Plan", "list_parts", "plan_batches", "read_current_state"]
+__all__ = ["CurrentState", "Part", "Plan", "list_parts", "plan_batches", "read_current_state", "require_timezone"]
 
 
 @dataclass
 class CurrentState:
     """What the next state builds on: the manifest, its valid files, and what was found damaged.
 
-    ``rebuild``: no curated file is trusted, and all batches are folded again. ``lost_tombstones``: which orders have
-    left must come from history.
+    A day's files are valid only together. ``rebuild``: no curated file is trusted, and all batches are folded again.
+    ``lost_tombstones``: which orders have left must come from history; ``lost_mentions``: what they say of users and
+    products must.
     """
 
     manifest: Manifest
@@ -35,11 +37,18 @@ class CurrentState:
     rebuild: bool
     damages: list[Damage]
     lost_tombstones: bool = False
+    lost_mentions: bool = False
 
     @property
     def partitions(self) -> dict[date, FileEntry]:
-        """Valid partitions by day."""
+        """Valid files of fact_order by day."""
         days = ((partition_day(file), entry) for file, entry in self.valid.items())
+        return {day: entry for day, entry in days if day is not None}
+
+    @property
+    def refunds(self) -> dict[date, FileEntry]:
+        """Valid files of fact_refund by day."""
+        days = ((refund_day(file), entry) for file, entry in self.valid.items())
         return {day: entry for day, entry in days if day is not None}
 
     @property
@@ -81,16 +90,19 @@ class Plan:
 class Part:
     """A staged part. ``number`` orders all parts of all batches.
 
-    ``days`` and ``line_days``: how many order versions and lines each day has in it; both files are sorted by day, the
-    ``gone`` versions first, which have none. ``pending`` parts are merged into the partitions as they are; what
-    ``applied`` ones hold is in these already.
+    ``days``, ``line_days`` and ``refund_days``: how many order versions, lines and refunds each day has in it; the
+    files are sorted by day, the ``gone`` versions first, which have none. ``pending`` parts are merged into the
+    partitions as they are; what ``applied`` ones hold is in these already.
     """
 
     number: int
+    batch: str
     orders: Path
     lines: Path
+    refunds: Path | None
     days: Mapping[date, int]
     line_days: Mapping[date, int]
+    refund_days: Mapping[date, int]
     gone: int
     pending: bool
     applied: bool
@@ -113,12 +125,17 @@ def read_current_state(context: RunContext, committed: Collection[str], *, verif
         damages.append(move_to_damaged(context.lake, MANIFEST_FILE, error.message, context.now()))
     if manifest is None:
         return CurrentState(Manifest(), {}, rebuild=True, damages=damages)
-    if rebuild or manifest.rules != RULES:
+    wanted = FoldSettings.of(context.settings)
+    if not rebuild:
+        _require_timezone(context.lake, manifest, wanted)
+    if rebuild or manifest.rules != RULES or manifest.settings != wanted:
         return CurrentState(manifest, {}, rebuild=True, damages=damages)
     examined = examine(context.lake, manifest, verify=verify)
     damages.extend(
         move_to_damaged(context.lake, file, problem, context.now()) for file, problem in examined.problems.items()
     )
+    broken = {file_day(file) for file in examined.problems}
+    valid = {file: entry for file, entry in examined.valid.items() if file_day(file) not in broken - {None}}
     is_needed = not set(committed) <= set(manifest.batches)
     if not index.are_valid(context.lake, manifest.index, verify=verify or is_needed):
         manifest = msgspec.structs.replace(manifest, index=())
@@ -127,7 +144,39 @@ def read_current_state(context: RunContext, committed: Collection[str], *, verif
     if lost_tombstones:
         manifest = msgspec.structs.replace(manifest, tombstones=())
         damages.append(Damage("index", "a segment of the orders that have left is missing or damaged"))
-    return CurrentState(manifest, examined.valid, rebuild=False, damages=damages, lost_tombstones=lost_tombstones)
+    lost_mentions = not index.are_valid(context.lake, manifest.mentions, verify=verify or is_needed)
+    if lost_mentions:
+        damages.append(Damage("index", "the mentions of users and products are missing or damaged"))
+    return CurrentState(
+        manifest,
+        valid,
+        rebuild=False,
+        damages=damages,
+        lost_tombstones=lost_tombstones,
+        lost_mentions=lost_mentions,
+    )
+
+
+def require_timezone(context: RunContext) -> None:
+    """Refuse to work under another time zone than that of the partitions; a damaged manifest is for load to find.
+
+    Raises:
+        ConfigError: it is another one.
+    """
+    with contextlib.suppress(CorruptedError):
+        manifest = read_manifest(context.lake)
+        if manifest is not None:
+            _require_timezone(context.lake, manifest, FoldSettings.of(context.settings))
+
+
+def _require_timezone(lake: Lake, manifest: Manifest, wanted: FoldSettings) -> None:
+    if manifest.settings.timezone != wanted.timezone:
+        raise ConfigError(
+            f"the days of {lake.locate(CURATED)} are those of the time zone {manifest.settings.timezone}, and the "
+            f"setting timezone is {wanted.timezone}",
+            hint=f"Set timezone to {manifest.settings.timezone}; or fold all orders again by the other one: "
+            "ordersetl load --rebuild",
+        )
 
 
 def plan_batches(context: RunContext, current: CurrentState, committed: Collection[str]) -> Plan:
@@ -157,23 +206,20 @@ def list_parts(lake: Lake, markers: Mapping[str, StageMarker], plan: Plan) -> li
     parts: list[Part] = []
     pending, waiting = set(plan.pending), set(plan.waiting)
     for batch, marker in sorted(markers.items()):
-        for entry, orders, lines in zip(marker.parts, marker.orders_paths(lake), marker.lines_paths(lake), strict=True):
+        for entry in marker.parts:
             if entry.orders.rows:
                 part = Part(
                     number=len(parts),
-                    orders=orders,
-                    lines=lines,
+                    batch=batch,
+                    orders=marker.locate(lake, entry.orders),
+                    lines=marker.locate(lake, entry.lines),
+                    refunds=marker.locate(lake, entry.refunds) if entry.refunds else None,
                     days=entry.days,
-                    line_days=_count_lines(lines),
+                    line_days=entry.line_days,
+                    refund_days=entry.refund_days,
                     gone=entry.gone,
                     pending=batch in pending,
                     applied=batch not in waiting,
                 )
                 parts.append(part)
     return parts
-
-
-def _count_lines(lines: Path) -> dict[date, int]:
-    """How many lines each day has in a staged file."""
-    runs = pl.read_parquet(lines, columns=["dt"], glob=False)["dt"].rle().struct.unnest()
-    return dict(runs.select("value", "len").iter_rows())

@@ -111,7 +111,7 @@ def transform_batches(
     started = time.monotonic()
     stages = stages or StagedBatches(context)
     manifest = _manifest_or_none(context.lake)
-    waiting = _list_waiting(context.lake, manifest)
+    waiting = _list_waiting(context.lake, manifest, FoldSettings.of(context.settings))
     markers, staged_again = [], []
     for done, batch in enumerate(waiting):
         marker = _find_stage(context, batch)
@@ -205,9 +205,10 @@ def _window(request: BatchRequest) -> Window:
     return Window(request.enforced_since, request.until, began_at=request.began_at)
 
 
-def _list_waiting(lake: Lake, manifest: Manifest | None) -> list[str]:
+def _list_waiting(lake: Lake, manifest: Manifest | None, settings: FoldSettings) -> list[str]:
     """Committed batches that the curated layer is not yet the fold of, oldest first."""
-    applied = set(manifest.batches) if manifest and manifest.rules == RULES else set()
+    fits = manifest is not None and manifest.rules == RULES and manifest.settings == settings
+    applied = set(manifest.batches) if manifest is not None and fits else set()
     return [batch for batch in list_batches(lake) if batch not in applied]
 
 
