@@ -16,7 +16,18 @@ from ordersetl.source.server import serve
 
 FACTS = [
     *("batch", "source", "window", "fetched", "batches", "received", "rejected orders", "lines", "rejected lines"),
-    *("orders", "lines removed", "partitions", "dimensions", "curated", "revenue", "check", "seconds", "report"),
+    *(
+        "leaving",
+        "orders",
+        "lines removed",
+        "partitions",
+        "dimensions",
+        "curated",
+        "revenue",
+        "check",
+        "seconds",
+        "report",
+    ),
 ]
 
 
