@@ -23,7 +23,7 @@ from strategies import ZONES, batches, encode
 
 from ordersetl.errors import ConfigError
 from ordersetl.lake import index
-from ordersetl.lake.layout import Lake, partition_day
+from ordersetl.lake.layout import Lake, partition_day, refund_day
 from ordersetl.results import LoadResult, OrderChanges, TransformResult
 from ordersetl.runtime import RunContext
 from ordersetl.star.dimensions import PRODUCTS, USERS, Dimension
@@ -162,15 +162,26 @@ def damage(lake: Lake, what: str, nth: int) -> None:
         spoil(path)
 
 
-def curated_orders(files: Mapping[str, bytes]) -> dict[str, tuple[str, dict[str, tuple[str, ...]]]]:
-    """Each order of the curated files: its partition, and its rows by SKU without what reference data adds."""
-    found: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {}
+CuratedOrder = tuple[str, dict[str, tuple[str, ...]], list[dict[str, str]]]
+
+
+def curated_orders(files: Mapping[str, bytes]) -> dict[str, CuratedOrder]:
+    """Each order of the curated files: partition, rows by SKU without what reference data adds, refunds."""
+    found: dict[str, CuratedOrder] = {}
     for file, body in files.items():
         if partition_day(file) is not None:
-            for row in csv.DictReader(io.StringIO(body.decode(), newline="")):
+            for row in read_rows(body):
                 bare = tuple(value for name, value in row.items() if name not in ENRICHMENT)
-                found.setdefault(row["order_id"], (file, {}))[1][row["sku"]] = bare
+                found.setdefault(row["order_id"], (file, {}, []))[1][row["sku"]] = bare
+    for file, body in files.items():
+        if refund_day(file) is not None:
+            for row in read_rows(body):
+                found[row["order_id"]][2].append(row)
     return found
+
+
+def read_rows(body: bytes) -> Iterator[dict[str, str]]:
+    return csv.DictReader(io.StringIO(body.decode(), newline=""))
 
 
 def naive_changes(
@@ -215,7 +226,7 @@ def check_balance(transformed: TransformResult, loaded: LoadResult, lake: Lake) 
     assert o.versions == o.inserted + o.updated + o.unchanged + o.superseded + o.removed + o.absent
     found = curated_orders(curated_bytes(lake))
     assert loaded.orders_total == len(found)
-    assert loaded.rows == sum(len(rows) for _, rows in found.values())
+    assert loaded.rows == sum(len(rows) for _, rows, _ in found.values())
 
 
 def times(lake: Lake) -> dict[Path, int]:
