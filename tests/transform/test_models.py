@@ -8,10 +8,23 @@ from typing import Any
 import pytest
 import reference_fold
 from hypothesis import given, settings, strategies as st
+from order_cases import CASES
 from strategies import leaving, odd_records, orders
 
+from ordersetl.source.page import parse_json
 from ordersetl.star.values import HugeNumber
-from ordersetl.transform.models import LINE_REASONS, ORDER_REASONS, Failure, GoneOrder, ReadOrder, read_order
+from ordersetl.transform.charges import Charges, Refund, RefundItem
+from ordersetl.transform.fields import CHARGE_FIELDS, ITEM_FIELDS, ORDER_FIELDS, REFUND_FIELDS, REFUND_ITEM_FIELDS
+from ordersetl.transform.models import (
+    LINE_REASONS,
+    ORDER_REASONS,
+    Failure,
+    GoneOrder,
+    Line,
+    Order,
+    ReadOrder,
+    read_order,
+)
 
 LINE = {"sku": "A", "qty": 2, "price": Decimal("1.25")}
 ORDER: dict[str, Any] = {"order_id": "o-1", "created_at": "2025-08-20T10:00:00Z", "amount": 5, "items": [LINE]}
@@ -45,95 +58,70 @@ def refuse_line(line: object) -> Failure:
     return failure
 
 
+def test_the_models_and_the_bulk_path_read_the_same_fields() -> None:
+    assert set(Order.__annotations__) == {*ORDER_FIELDS, "items", "metadata"}
+    assert set(Charges.__annotations__) == {*CHARGE_FIELDS, "refunds", "user"}
+    assert set(Refund.__annotations__) == {*REFUND_FIELDS, "items"}
+    assert set(RefundItem.__annotations__) == {*REFUND_ITEM_FIELDS}
+    assert set(Line.__annotations__) == {*ITEM_FIELDS}
+
+
+@pytest.mark.parametrize(("text", "reason"), CASES.values(), ids=CASES)
+def test_every_case_is_accepted_or_has_its_reason(text: str, reason: str | None) -> None:
+    read = read_order(parse_json(text))
+    assert (read.reason if isinstance(read, Failure) else None) == reason
+
+
 @pytest.mark.parametrize(
-    ("fields", "reason", "detail"),
+    ("fields", "detail"),
     [
-        ({"order_id": ABSENT}, "missing_order_id", "order_id is absent"),
-        ({"order_id": None}, "missing_order_id", "order_id is absent or empty"),
-        ({"order_id": " \0 "}, "missing_order_id", "order_id is absent or empty"),
-        ({"order_id": True}, "missing_order_id", "order_id is not a string or a whole number"),
-        ({"order_id": Decimal("1.5")}, "missing_order_id", "order_id is not a string or a whole number"),
-        ({"order_id": ["o-1"]}, "missing_order_id", "order_id is not a string or a whole number"),
-        ({"order_id": math.nan}, "missing_order_id", "order_id is not a string or a whole number"),
-        ({"order_id": "o\ud83e"}, "invalid_order_id", "order_id is broken Unicode: it holds half a surrogate pair"),
-        ({"user_id": "\ude00"}, "invalid_user_id", "user_id is broken Unicode: it holds half a surrogate pair"),
-        ({"order_id": Decimal("1e255")}, "invalid_order_id", "order_id has more than 255 bytes"),
-        ({"order_id": Decimal("1e999999999")}, "invalid_order_id", "order_id has more than 255 bytes"),
-        ({"order_id": HugeNumber("1e9999999999999999999")}, "invalid_order_id", "order_id has more than 255 bytes"),
-        ({"order_id": "é" * 128}, "invalid_order_id", "order_id has more than 255 bytes"),
-        ({"created_at": ABSENT}, "missing_created_at", "created_at is absent"),
-        ({"created_at": None}, "missing_created_at", "created_at is null"),
-        ({"created_at": ""}, "invalid_created_at", "created_at is not an ISO 8601 time from 1970 to 2199"),
-        ({"created_at": 1755684000}, "invalid_created_at", "created_at is not an ISO 8601 time from 1970 to 2199"),
-        ({"updated_at": "soon"}, "invalid_updated_at", "updated_at is not an ISO 8601 time from 1970 to 2199"),
-        ({"updated_at": False}, "invalid_updated_at", "updated_at is not an ISO 8601 time from 1970 to 2199"),
-        ({"user_id": "u" * 256}, "invalid_user_id", "user_id has more than 255 bytes"),
-        ({"amount": "12,50"}, "invalid_amount", "amount is not a finite number below 10^14"),
-        ({"amount": float("nan")}, "invalid_amount", "amount is not a finite number below 10^14"),
-        ({"amount": True}, "invalid_amount", "amount is not a finite number below 10^14"),
-        ({"amount": ""}, "invalid_amount", "amount is not a finite number below 10^14"),
-        ({"amount": -1}, "invalid_amount", "amount is not between 0 and 10^14"),
-        ({"amount": 10**14}, "invalid_amount", "amount is not between 0 and 10^14"),
-        ({"items": ABSENT}, "no_items", "items is absent"),
-        ({"items": None}, "no_items", "items is null"),
-        ({"items": []}, "no_items", "items hold no line of a quantity above 0, and the amount is above 0"),
-        (
-            {"items": [{"sku": "A", "qty": 0}]},
-            "no_items",
-            "items hold no line of a quantity above 0, and the amount is above 0",
-        ),
+        ({"order_id": ABSENT}, "order_id is absent"),
+        ({"order_id": None}, "order_id is absent or empty"),
+        ({"order_id": math.nan}, "order_id is not a string or a whole number"),
+        ({"order_id": "o\ud83e"}, "order_id is broken Unicode: it holds half a surrogate pair"),
+        ({"order_id": Decimal("1e999999999")}, "order_id has more than 255 bytes"),
+        ({"order_id": HugeNumber("1e9999999999999999999")}, "order_id has more than 255 bytes"),
+        ({"created_at": None}, "created_at is null"),
+        ({"created_at": ""}, "created_at is not an ISO 8601 time from 1970 to 2199"),
+        ({"updated_at": "soon"}, "updated_at is not an ISO 8601 time from 1970 to 2199"),
+        ({"user_id": "u" * 256}, "user_id has more than 255 bytes"),
+        ({"amount": float("nan")}, "amount is not a finite number below 10^14"),
+        ({"amount": -1}, "amount is not between 0 and 10^14"),
+        ({"items": None}, "items is null"),
+        ({"items": []}, "items hold no line of a quantity above 0, and the amount is above 0"),
         (
             {"amount": None, "items": [{"sku": "A", "qty": 0}, 5]},
-            "no_valid_items",
             "items holds 2 lines, none valid and of a quantity above 0; the first: items[1] is not a JSON object",
         ),
-        ({"items": {"sku": "A"}}, "invalid_items", "items is not a list"),
-        ({"items": ""}, "invalid_items", "items is not a list"),
-        ({"items": [{}, 5]}, "no_valid_items", "items holds 2 lines, none valid; the first: items[0].sku is absent"),
-        (
-            {"amount": None, "items": [{"sku": "A", "qty": 1}]},
-            "missing_amount",
-            "amount is absent while a line has no price",
-        ),
-        (
-            {"items": [{"sku": "A", "qty": 1, "price": 6 * 10**13}] * 2},
-            "invalid_amount",
-            "the lines' amounts sum to 10^14 or more",
-        ),
+        ({"items": ""}, "items is not a list"),
+        ({"items": [{}, 5]}, "items holds 2 lines, none valid; the first: items[0].sku is absent"),
+        ({"amount": None, "items": [{"sku": "A", "qty": 1}]}, "amount is absent while a line has no price"),
+        ({"items": [{"sku": "A", "qty": 1, "price": 6 * 10**13}] * 2}, "the lines' amounts sum to 10^14 or more"),
     ],
 )
-def test_an_order_is_refused_with_the_reason_and_the_field(fields: dict[str, Any], reason: str, detail: str) -> None:
-    assert refuse(changed(ORDER, **fields)) == Failure(reason, detail)
-
-
-@pytest.mark.parametrize("record", [None, 5, "order", [], [ORDER], True])
-def test_what_is_no_object_is_no_order(record: object) -> None:
-    assert refuse(record) == Failure("not_an_object", "the record is not a JSON object")
+def test_a_rejected_order_names_the_field_and_what_is_wrong(fields: dict[str, Any], detail: str) -> None:
+    assert refuse(changed(ORDER, **fields)).detail == detail
 
 
 @pytest.mark.parametrize(
     ("line", "reason", "detail"),
     [
-        (5, "invalid_item", "items[1] is not a JSON object"),
         ([LINE], "invalid_item", "items[1] is not a JSON object"),
         (changed(LINE, sku=ABSENT), "missing_sku", "items[1].sku is absent"),
-        (changed(LINE, sku="\t"), "missing_sku", "items[1].sku is absent or empty"),
         (changed(LINE, sku={}), "missing_sku", "items[1].sku is not a string or a whole number"),
         (changed(LINE, sku="x" * 256), "invalid_sku", "items[1].sku has more than 255 bytes"),
-        (changed(LINE, qty=ABSENT), "invalid_qty", "items[1].qty is absent"),
-        (changed(LINE, qty=None), "invalid_qty", "items[1].qty is not a finite number from 0 to below 10^9"),
-        (changed(LINE, qty=-1), "invalid_qty", "items[1].qty is not a finite number from 0 to below 10^9"),
         (changed(LINE, sku="A\ud83e"), "invalid_sku", "items[1].sku is broken Unicode: it holds half a surrogate pair"),
         (changed(LINE, qty=0, sku=None), "missing_sku", "items[1].sku is absent or empty"),
-        (changed(LINE, qty=0, price=-1), "invalid_price", "items[1].price is not between 0 and 10^14"),
+        (changed(LINE, qty=ABSENT), "invalid_qty", "items[1].qty is absent"),
         (changed(LINE, qty=10**9), "invalid_qty", "items[1].qty is not a finite number from 0 to below 10^9"),
-        (changed(LINE, qty=True), "invalid_qty", "items[1].qty is not a finite number from 0 to below 10^9"),
-        (changed(LINE, price=-1), "invalid_price", "items[1].price is not between 0 and 10^14"),
+        (changed(LINE, qty=0, price=-1), "invalid_price", "items[1].price is not between 0 and 10^14"),
         (changed(LINE, price="free"), "invalid_price", "items[1].price is not a finite number below 10^14"),
         (changed(LINE, qty=2, price=5 * 10**13), "invalid_price", "items[1].price times the quantity is 10^14 or more"),
+        (changed(LINE, discount=-1), "invalid_discount", "items[1].discount is not between 0 and 10^14"),
+        (changed(LINE, tax="x"), "invalid_tax", "items[1].tax is not a finite number below 10^14"),
     ],
 )
-def test_a_line_is_refused_alone_with_its_place(line: object, reason: str, detail: str) -> None:
+def test_a_rejected_line_names_its_position_and_what_is_wrong(line: object, reason: str, detail: str) -> None:
     assert refuse_line(line) == Failure(reason, detail, 1)
 
 
@@ -175,11 +163,6 @@ def test_a_deleted_order_needs_an_id_and_a_readable_time(times: dict[str, Any], 
     assert refuse({"deleted": True, **times}).reason == "missing_order_id"
 
 
-@pytest.mark.parametrize("deleted", [False, None, "true", 1, "1", [True]])
-def test_only_true_deletes(deleted: object) -> None:
-    assert accept(changed(ORDER, deleted=deleted)).order_id == "o-1"
-
-
 @pytest.mark.parametrize("amount", [ABSENT, None, 0, "0.0", Decimal("0.00001"), Decimal("-0.00001")])
 @pytest.mark.parametrize(
     "items", [[], [changed(LINE, qty=0)], [changed(LINE, qty="0"), changed(LINE, price=ABSENT, qty=0)]]
@@ -187,10 +170,6 @@ def test_only_true_deletes(deleted: object) -> None:
 def test_an_order_without_lines_and_amount_leaves(amount: object, items: list[object]) -> None:
     read = read_order(changed(ORDER, amount=amount, items=items))
     assert read == GoneOrder("o-1", datetime(2025, 8, 20, 10, tzinfo=UTC), deleted=False, lines_skipped=len(items))
-
-
-def test_an_emptied_order_must_be_right_all_the_same() -> None:
-    assert refuse(changed(ORDER, amount=0, items=[], user_id="u" * 256)).reason == "invalid_user_id"
 
 
 def test_a_line_of_quantity_0_is_skipped_and_counted() -> None:

@@ -23,8 +23,7 @@ from ordersetl.errors import CorruptedError, InternalError, StorageError
 from ordersetl.lake import raw
 from ordersetl.lake.counts import BatchCounts
 from ordersetl.runtime import RunContext
-from ordersetl.source.client import ReceivedPage
-from ordersetl.source.page import read_head
+from ordersetl.source.page import Page
 from ordersetl.transform import chunks
 from ordersetl.transform.batches import StagedBatches, StagingAhead, ensure_stage, stage_batch, transform_batches
 from ordersetl.transform.chunks import Chunk, ChunkOutcome, stage_chunk
@@ -320,8 +319,8 @@ def test_pages_at_hand_are_not_read_from_disk(context: RunContext) -> None:
     source = raw.read_marker(context.lake, FIRST)
     bodies = [(context.lake.root / "raw" / FIRST / entry.name).read_bytes() for entry in source.pages]
     with StagingAhead(context) as ahead:
-        for entry, body in zip(source.pages, bodies, strict=True):
-            ahead.add(FIRST, source.request, entry, ReceivedPage(body, read_head(body)))
+        for number, (entry, body) in enumerate(zip(source.pages, bodies, strict=True), 1):
+            ahead.add(FIRST, source.request, entry, Page(number, body))
         with patch.object(raw, "read_page_body", side_effect=AssertionError):
             marker = stage_batch(context, FIRST, ahead)
     files = _files(context.lake.root / "staged" / FIRST)
