@@ -10,7 +10,7 @@ import duckdb
 from ordersetl.check.files import inspect_batches, inspect_files, inspect_orphans, inspect_quarantine
 from ordersetl.check.queries import DIMENSIONS, QueryResult, TableQuery
 from ordersetl.errors import CorruptedError, StorageError
-from ordersetl.lake.layout import CURATED, MANIFEST, Lake, partition_day, partition_file
+from ordersetl.lake.layout import CURATED, MANIFEST, Lake, file_day, partition_file
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
 from ordersetl.results import CheckMetrics, CheckOutcome, CheckResult, LayerTotals
 
@@ -76,7 +76,7 @@ def _read_manifest(lake: Lake) -> tuple[Manifest, str]:
         return Manifest(), f"{error.message}; `ordersetl load --rebuild` makes it again from raw"
     if manifest is None:
         return Manifest(), f"there is no {lake.locate(MANIFEST)}: nothing was loaded yet, `ordersetl run` does it"
-    unknown = [name for name in manifest.files if name not in DIMENSIONS and partition_day(name) is None]
+    unknown = [name for name in manifest.files if name not in DIMENSIONS and file_day(name) is None]
     if unknown:
         return (
             Manifest(),
@@ -91,7 +91,7 @@ def _select_files(manifest: Manifest, days: Collection[date] | None) -> dict[str
     return {
         name: entry
         for name, entry in manifest.files.items()
-        if wanted is None or name in DIMENSIONS or partition_day(name) in wanted
+        if wanted is None or name in DIMENSIONS or file_day(name) in wanted
     }
 
 
@@ -120,13 +120,14 @@ def _query(query: TableQuery) -> QueryResult:
 def _sum_totals(manifest: Manifest) -> LayerTotals:
     """What the manifest counts over all partitions."""
     entries = manifest.partitions.values()
-    revenue: dict[str, Decimal] = {}
-    for entry in entries:
+    refunded: dict[str, Decimal] = {}
+    for entry in manifest.refunds.values():
         for currency, amount in entry.sums.items():
-            revenue[currency] = revenue.get(currency, Decimal(0)) + Decimal(amount)
+            refunded[currency] = refunded.get(currency, Decimal(0)) + Decimal(amount)
     return LayerTotals(
         partitions=len(entries),
         rows=sum(entry.rows for entry in entries),
         orders=sum(entry.orders for entry in entries),
-        revenue=dict(sorted(revenue.items())),
+        revenue=manifest.revenue,
+        refunded=dict(sorted(refunded.items())),
     )
