@@ -21,19 +21,20 @@ from ordersetl.errors import ConfigError, CorruptedError
 from ordersetl.extract.batches import Origin, PageWatcher, ReferenceFile, Window, extract_orders
 from ordersetl.extract.origin import SAMPLE, choose_origin, read_references, require_one_kind
 from ordersetl.lake.commit import recover
-from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, RAW, Lake, partition_day
+from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, RAW, Lake, file_day
 from ordersetl.lake.listing import list_batches, list_misnamed
 from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, read_manifest
 from ordersetl.lake.place import find_lake, make_lake
 from ordersetl.lake.runs import keep_report
 from ordersetl.load.batches import load_batches
+from ordersetl.load.plan import require_timezone
 from ordersetl.report.failures import check_failure
 from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
 from ordersetl.runtime import RunContext, Runtime, count_cores
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
 from ordersetl.text import format_time
-from ordersetl.transform.batches import StagingAhead, ensure_stage, stage_batch, transform_batches
+from ordersetl.transform.batches import StagedBatches, StagingAhead, stage_batch, transform_batches
 from ordersetl.transform.reject_share import require_few_rejects
 
 __all__ = ["check", "extract", "load", "run", "transform"]
@@ -78,6 +79,7 @@ def extract(
 def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RUNTIME) -> TransformResult:
     """Stage the batches that wait to be loaded, and quarantine what they hold that is no order."""
     with _open_context(settings, runtime, wait_s, is_new=False) as (context, _):
+        require_timezone(context)
         return transform_batches(context)
 
 
@@ -99,7 +101,8 @@ def load(
         runtime: what surrounds the command.
     """
     with _open_context(settings, runtime, wait_s, is_new=False) as (context, recovered):
-        return _load(context, recovered=recovered, verify=verify, rebuild=rebuild)
+        provider = partial(stage_batch, context) if rebuild else StagedBatches(context).ensure
+        return load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
 
 
 def check(settings: Settings, *, deep: bool = False) -> CheckResult:
@@ -143,15 +146,17 @@ def run(
         _open_context(settings, runtime, wait_s) as (context, recovered),
         keep_report(context.lake, context.now()) as report,
     ):
+        require_timezone(context)
         with StagingAhead(context) as ahead:
             extracted = _extract(context, origin, window, references, on_page=ahead.add)
             report.add("extract", extracted)
-            transformed = transform_batches(context, ahead=ahead)
+            stages = StagedBatches(context)
+            transformed = transform_batches(context, stages, ahead=ahead)
         report.add("transform", transformed)
         require_few_rejects(context.lake, transformed, settings)
-        loaded = _load(context, recovered=recovered, verify=verify)
+        loaded = load_batches(context, stages.ensure, recovered=recovered, verify=verify)
         report.add("load", loaded)
-        days = {day for file in loaded.written if (day := partition_day(file)) is not None}
+        days = {day for file in loaded.written if (day := file_day(file)) is not None}
         checked = check_layer(context.lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
         report.add("check", checked)
         seconds = {
@@ -216,12 +221,6 @@ def _extract(
     with open_http(context.settings, transport) as http:
         client = OrdersClient(http, context.settings, sleep=context.runtime.sleep, now=context.runtime.now)
         return extract_orders(context, client, origin, window, references, on_page=on_page)
-
-
-def _load(context: RunContext, *, recovered: bool, verify: bool, rebuild: bool = False) -> LoadResult:
-    provider = partial(stage_batch if rebuild else ensure_stage, context)
-    result = load_batches(context, provider, verify=verify, rebuild=rebuild)
-    return dataclasses.replace(result, recovered=recovered)
 
 
 @contextlib.contextmanager

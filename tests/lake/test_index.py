@@ -1,4 +1,4 @@
-"""The order index: a superset of where orders are, in few segments, and never trusted when it is incomplete."""
+"""The order index: a superset of where orders are, in few segments, and never trusted when it is damaged."""
 
 import os
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 from lakes import LaxDisk, spoil
 
 from ordersetl.lake import index
-from ordersetl.lake.index import INDEX_SCHEMA, add_segment, drop_unlisted, is_whole, look_up
+from ordersetl.lake.index import INDEX_SCHEMA, add_segment, are_valid, drop_unlisted, look_up, read_segments
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import IndexEntry
 
@@ -41,7 +41,7 @@ def frame(pairs: Pairs) -> pl.DataFrame:
 
 
 def find(lake: Lake, entries: Sequence[IndexEntry], keys: Sequence[int]) -> Pairs:
-    return set(look_up(lake, entries, pl.Series("key", keys, dtype=pl.UInt64)).iter_rows())
+    return set(look_up(read_segments(lake, entries), pl.Series("key", keys, dtype=pl.UInt64)).iter_rows())
 
 
 @settings(max_examples=60, derandomize=True)
@@ -56,7 +56,7 @@ def test_finds_exactly_what_was_added(
         drop_unlisted(lake, entries)
     listed = set().union(*added)
     assert find(lake, entries, keys) == {pair for pair in listed if pair[0] in keys}
-    assert is_whole(lake, entries, verify=True)
+    assert are_valid(lake, entries, verify=True)
     assert sorted(path.name for path in lake.root.rglob("*.arrow")) == sorted(entry.name for entry in entries)
     sizes = [entry.rows for entry in entries]
     assert all(size > 2 * sum(sizes[at + 1 :]) or not sizes[at + 1 :] for at, size in enumerate(sizes))
@@ -78,10 +78,10 @@ def test_few_segments_stand_for_many_batches(lake: Lake) -> None:
 def test_what_the_current_manifest_lists_stays_until_the_next_is_committed(lake: Lake) -> None:
     first = add_segment(lake, (), frame({(1, DAY)}))
     second = add_segment(lake, first, frame({(2, DAY)}))
-    assert is_whole(lake, first, verify=True)
+    assert are_valid(lake, first, verify=True)
     drop_unlisted(lake, second)
-    assert not is_whole(lake, first, verify=False)
-    assert is_whole(lake, second, verify=True)
+    assert not are_valid(lake, first, verify=False)
+    assert are_valid(lake, second, verify=True)
 
 
 def test_damage_is_found(lake: Lake) -> None:
@@ -89,28 +89,28 @@ def test_damage_is_found(lake: Lake) -> None:
     path = lake.root / "index" / entries[0].name
     body = path.read_bytes()
     spoil(path)
-    assert is_whole(lake, entries, verify=False)
-    assert not is_whole(lake, entries, verify=True)
+    assert are_valid(lake, entries, verify=False)
+    assert not are_valid(lake, entries, verify=True)
     os.utime(path)
-    assert not is_whole(lake, entries, verify=False)
+    assert not are_valid(lake, entries, verify=False)
     path.write_bytes(body)
-    assert is_whole(lake, entries, verify=False)
+    assert are_valid(lake, entries, verify=False)
     path.write_bytes(body[:-1])
-    assert not is_whole(lake, entries, verify=False)
+    assert not are_valid(lake, entries, verify=False)
     path.unlink()
-    assert not is_whole(lake, entries, verify=False)
+    assert not are_valid(lake, entries, verify=False)
     path.symlink_to("/dev/null")
-    assert not is_whole(lake, entries, verify=False)
+    assert not are_valid(lake, entries, verify=False)
 
 
-def test_other_hashing_is_not_whole(lake: Lake) -> None:
+def test_other_hashing_is_not_valid(lake: Lake) -> None:
     entries = add_segment(lake, (), frame({(1, DAY)}))
     other = [msgspec.structs.replace(entry, hashing="polars 0.1") for entry in entries]
-    assert not is_whole(lake, other, verify=False)
+    assert not are_valid(lake, other, verify=False)
 
 
 def test_the_hash_of_an_order_is_pinned() -> None:
-    """With another Polars this may differ: then ``hashing`` does too, and indexes are made again."""
+    """With another Polars this may differ: then ``hashing`` does too, and indexes are rebuilt."""
     ids = pl.DataFrame({"order_id": ["o-1", "o-2", "o-1"]})
     first, second, again = ids.select(key=index.order_key())["key"]
     assert first == again != second

@@ -14,7 +14,7 @@ from ordersetl.lake.fold_settings import DEFAULTS
 from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.lake.staged import (
     StageMarker,
-    find_lost_quarantine,
+    find_damaged_quarantine,
     find_stage,
     has_quarantine,
     has_rejects,
@@ -47,7 +47,8 @@ def test_a_marker_has_all_that_a_load_needs(context: RunContext, marker: StageMa
     counts = marker.counts
     assert (counts.received, counts.accepted, counts.rejected, marker.rows) == (3, 2, {"invalid_amount": 1}, 2)
     assert [entry.name for entry in marker.references.values()] == ["users.csv"]
-    assert all(path.is_file() for path in (*marker.orders_paths(context.lake), *marker.lines_paths(context.lake)))
+    files = [file for part in marker.parts for file in (part.orders, part.lines)]
+    assert all(marker.locate(context.lake, file).is_file() for file in files)
 
 
 def test_other_rules_or_another_source_do_not_count(context: RunContext, marker: StageMarker) -> None:
@@ -118,18 +119,18 @@ def test_quarantine_is_trusted_by_size_and_time_or_by_hash_if_asked(context: Run
     assert manifest is not None
     path = context.lake.root / "quarantine" / f"{BATCH}.ndjson"
 
-    def missing(*, verify: bool = False) -> list[str]:
+    def damaged(*, verify: bool = False) -> list[str]:
         assert manifest is not None
-        return [*find_lost_quarantine(context.lake, manifest, verify=verify)]
+        return [*find_damaged_quarantine(context.lake, manifest, verify=verify)]
 
-    assert missing() == []
+    assert damaged() == []
     os.utime(path, (1, 1))
-    assert missing() == []
+    assert damaged() == []
     body = path.read_bytes()
     path.write_bytes(body.replace(b"bad", b"dab"))
-    assert missing() == [BATCH]
+    assert damaged() == [BATCH]
     path.write_bytes(body)
-    assert missing(verify=True) == []
+    assert damaged(verify=True) == []
     path.unlink()
-    assert missing() == [BATCH]
-    assert find_lost_quarantine(context.lake, Manifest(), verify=True) == {}
+    assert damaged() == [BATCH]
+    assert find_damaged_quarantine(context.lake, Manifest(), verify=True) == {}

@@ -1,4 +1,4 @@
-"""The dimensions: reference files in batch order, inferred members, and partitions enriched anew where that shows."""
+"""The dimensions: reference files in batch order, inferred members, and partitions enriched again where that shows."""
 
 import csv
 import io

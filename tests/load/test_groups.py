@@ -17,9 +17,20 @@ FIRST = date(2025, 8, 1)
 def group(counts: Sequence[int], *, orders: int, workers: int) -> list[list[int]]:
     """The counts of the days of each group."""
     days = {FIRST + timedelta(n): count for n, count in enumerate(counts)}
-    # half of a day's orders come in, the others stand
+    # half of a day's orders come in, the others are curated
+    coming = {day: count - count // 2 for day, count in days.items()}
     part = Part(
-        1, Path("o"), Path("l"), {day: count - count // 2 for day, count in days.items()}, pending=True, applied=False
+        1,
+        "b",
+        orders=Path("o"),
+        lines=Path("l"),
+        refunds=None,
+        days=coming,
+        line_days=coming,
+        refund_days={},
+        gone=0,
+        pending=True,
+        applied=False,
     )
     current = {day: FileEntry("", 0, 0, 0, count // 2, {}) for day, count in days.items()}
     runs = list(group_days(days, [part], current, orders=orders, workers=workers))

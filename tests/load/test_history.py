@@ -1,4 +1,4 @@
-"""However a history of orders reaches the lake, curated is the plain-Python fold of it, byte for byte."""
+"""However a history of orders reaches raw, curated is the plain-Python fold of it, byte for byte."""
 
 import contextlib
 import csv
@@ -25,7 +25,7 @@ from ordersetl.runtime import RunContext
 from ordersetl.star.dimensions import PRODUCTS, USERS, Dimension
 from ordersetl.transform import chunks
 
-LOAD = import_module("ordersetl.load.batches")
+LOAD = import_module("ordersetl.load.fold")
 TRANSFORM = import_module("ordersetl.transform.batches")  # the package's own name of it is the function
 
 THOROUGHLY = settings(
@@ -61,7 +61,7 @@ def deliveries(draw: st.DrawFn, *, odd: bool = True) -> list[tuple[str, Batch]]:
 
 
 @dataclass(frozen=True)
-class Manner:
+class Variant:
     """How the work is done, which must not show."""
 
     chunk_bytes: int = 1 << 20
@@ -72,8 +72,8 @@ class Manner:
     pages_of: int = 2
 
 
-MANNERS = st.builds(
-    Manner,
+VARIANTS = st.builds(
+    Variant,
     chunk_bytes=st.sampled_from((1, 400, 1 << 20)),
     group_orders=st.sampled_from((1, 2, 60_000)),
     workers=st.sampled_from((1, 1, 2)),
@@ -84,28 +84,28 @@ MANNERS = st.builds(
 
 
 @contextlib.contextmanager
-def job_in(manner: Manner) -> Iterator[RunContext]:
-    """A job on a new output that works in this manner."""
+def job_in(variant: Variant) -> Iterator[RunContext]:
+    """A job on a new output that works in this variant."""
     hashing = index.order_key
 
     def coarse() -> pl.Expr:
-        return hashing() % (1 << manner.hash_bits) if manner.hash_bits < 64 else hashing()
+        return hashing() % (1 << variant.hash_bits) if variant.hash_bits < 64 else hashing()
 
     with (
         tempfile.TemporaryDirectory() as root,
         contextlib.ExitStack() as stack,
-        patch.object(chunks, "_MIB", manner.chunk_bytes),
-        patch.object(LOAD, "_GROUP_ORDERS", manner.group_orders),
+        patch.object(chunks, "_MIB", variant.chunk_bytes),
+        patch.object(LOAD, "_GROUP_ORDERS", variant.group_orders),
         patch.object(index, "order_key", coarse),
     ):
-        threads = stack.enter_context(ThreadPoolExecutor(manner.workers)) if manner.workers > 1 else None
+        threads = stack.enter_context(ThreadPoolExecutor(variant.workers)) if variant.workers > 1 else None
         output = Path(root) / "output"
         yield stack.enter_context(
-            open_job(output, executor=threads, workers=manner.workers, chunk_mb=1, bulk=manner.bulk)
+            open_job(output, executor=threads, workers=variant.workers, chunk_mb=1, bulk=variant.bulk)
         )
 
 
-def deliver(context: RunContext, delivery: tuple[str, Batch], manner: Manner) -> None:
+def deliver(context: RunContext, delivery: tuple[str, Batch], variant: Variant) -> None:
     batch_id, batch = delivery
     write_batch(
         context,
@@ -115,7 +115,7 @@ def deliver(context: RunContext, delivery: tuple[str, Batch], manner: Manner) ->
         products=batch.products,
         since=batch.since,
         until=batch.until,
-        pages_of=manner.pages_of,
+        pages_of=variant.pages_of,
     )
 
 
@@ -142,15 +142,15 @@ def damage(lake: Lake, what: str, nth: int) -> None:
         spoil(path)
 
 
-def held_orders(files: Mapping[str, bytes]) -> dict[str, tuple[str, dict[str, tuple[str, ...]]]]:
+def curated_orders(files: Mapping[str, bytes]) -> dict[str, tuple[str, dict[str, tuple[str, ...]]]]:
     """Each order of the curated files: its partition, and its rows by SKU without what reference data adds."""
-    held: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {}
+    found: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {}
     for file, body in files.items():
         if partition_day(file) is not None:
             for row in csv.DictReader(io.StringIO(body.decode(), newline="")):
                 bare = tuple(value for name, value in row.items() if name not in ENRICHMENT)
-                held.setdefault(row["order_id"], (file, {}))[1][row["sku"]] = bare
-    return held
+                found.setdefault(row["order_id"], (file, {}))[1][row["sku"]] = bare
+    return found
 
 
 def naive_changes(before: Mapping[str, bytes], history: Sequence[Batch], pending: Sequence[Batch]) -> OrderChanges:
@@ -163,7 +163,7 @@ def naive_changes(before: Mapping[str, bytes], history: Sequence[Batch], pending
     )
     winners = {order_id: number for _, number, _, order_id in ranked}
     versions = sum(number >= first for _, number, _, _ in ranked)
-    was, now = held_orders(before), held_orders(fold(history))
+    was, now = curated_orders(before), curated_orders(fold(history))
     winning = [order_id for order_id, number in winners.items() if number >= first]
     taken = [order_id for order_id in winning if order_id in now]
     gone = [order_id for order_id in winning if order_id not in now]
@@ -184,16 +184,16 @@ def naive_changes(before: Mapping[str, bytes], history: Sequence[Batch], pending
 
 
 def check_balance(transformed: TransformResult, loaded: LoadResult, lake: Lake) -> None:
-    """Nothing is lost on the way, and what is counted is there."""
+    """Row counts reconcile with what is in the files."""
     t, o = transformed, loaded.orders
     assert t.received == t.accepted + t.rejected + t.outside_window
     assert t.rejected == sum(t.rejected_by_reason.values())
     assert t.lines_received == t.lines_accepted + t.lines_rejected + t.lines_skipped
     assert t.lines_accepted >= t.rows
     assert o.versions == o.inserted + o.updated + o.unchanged + o.superseded + o.removed + o.absent
-    held = held_orders(curated_bytes(lake))
-    assert loaded.orders_total == len(held)
-    assert loaded.rows == sum(len(rows) for _, rows in held.values())
+    found = curated_orders(curated_bytes(lake))
+    assert loaded.orders_total == len(found)
+    assert loaded.rows == sum(len(rows) for _, rows in found.values())
 
 
 def times(lake: Lake) -> dict[Path, int]:
@@ -204,13 +204,13 @@ def times(lake: Lake) -> dict[Path, int]:
 @given(st.data())
 def test_curated_is_the_fold_of_what_arrived_however_it_did(data: st.DataObject) -> None:
     waiting = data.draw(st.permutations(data.draw(deliveries(), "batches")), "arrivals")
-    manner = data.draw(MANNERS, "manner")
-    with job_in(manner) as context:
+    variant = data.draw(VARIANTS, "variant")
+    with job_in(variant) as context:
         while waiting:
             count = data.draw(st.integers(1, len(waiting)), "arriving")
             before, known = curated_bytes(context.lake), raw_batches(context.lake)
             for delivery in waiting[:count]:
-                deliver(context, delivery, manner)
+                deliver(context, delivery, variant)
             waiting = waiting[count:]
             harmed = data.draw(st.lists(st.sampled_from(DAMAGES), max_size=2), "damages")
             for what in harmed:
@@ -228,5 +228,5 @@ def test_curated_is_the_fold_of_what_arrived_however_it_did(data: st.DataObject)
                 history = raw_batches(context.lake)
                 new = sorted(history.keys() - known.keys())
                 pending = [batch for batch_id, batch in history.items() if rebuild or not known or batch_id >= new[0]]
-                held = {} if rebuild else before
-                assert loaded.orders == naive_changes(held, list(history.values()), pending)
+                found = {} if rebuild else before
+                assert loaded.orders == naive_changes(found, list(history.values()), pending)

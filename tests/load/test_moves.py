@@ -1,4 +1,4 @@
-"""Which version of an order stands, and where: examples of a few lines, told as a user would see them."""
+"""Which version of an order wins, and in which partition: examples of a few lines, as a user would see them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_a_newer_version_replaces_the_whole_order(context: RunContext) -> None:
     assert [(row["sku"], row["status"]) for row in rows(context.lake, 20)] == [("B", "paid"), ("C", "paid")]
 
 
-def test_an_older_version_than_what_stands_changes_nothing(context: RunContext) -> None:
+def test_an_older_version_than_the_curated_one_changes_nothing(context: RunContext) -> None:
     deliver(context, order(status="new", updated_at="2025-08-22"))
     before = curated_bytes(context.lake)
     assert deliver(context, order(status="old", updated_at="2025-08-21")) == OrderChanges(versions=1, superseded=1)
@@ -144,7 +144,7 @@ def test_a_late_batch_is_folded_in_its_place(context: RunContext) -> None:
     write_batch(context, late, batch_id="20250902T000000.000000Z")
     result = run(context)
     assert result.batches == result.late == ("20250902T000000.000000Z",)
-    # the third batch is applied again: its version stands as it stood
+    # the third batch is applied again: its version is curated as before
     assert result.orders == OrderChanges(versions=3, inserted=1, unchanged=1, superseded=1)
     assert [row["status"] for row in rows(context.lake, 20)] == ["third", ""]
 

@@ -12,7 +12,7 @@ from order_frames import items_of, orders_of
 from polars.testing import assert_frame_equal
 from strategies import ODD_TEXTS, odd_text
 
-from ordersetl.star.frames import REFUND_SCHEMA, enrich, revenue_by_currency, to_csv
+from ordersetl.star.frames import REFUND_SCHEMA, enrich, sum_by_currency, to_csv
 from ordersetl.star.lines import merge_lines
 from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, FACT_ORDER
 from ordersetl.star.values import read_short_text
@@ -61,10 +61,10 @@ def test_revenue_is_the_sum_of_shares_by_day_and_currency() -> None:
     other = rows.with_columns(
         currency=pl.lit(None, pl.String), net_amount=pl.lit(Decimal("99999999999999.9999"), pl.Decimal(18, 4))
     )
-    assert revenue_by_currency(pl.concat([rows, other])) == {
+    assert sum_by_currency(pl.concat([rows, other]), "net_amount") == {
         rows["dt"][0]: {"": "199999999999999.9998", "USD": "3.0000"}
     }
-    assert revenue_by_currency(rows.clear()) == {}
+    assert sum_by_currency(rows.clear(), "net_amount") == {}
 
 
 # CSV

@@ -26,7 +26,7 @@ from ordersetl.runtime import RunContext
 from ordersetl.source.client import ReceivedPage
 from ordersetl.source.page import read_head
 from ordersetl.transform import chunks
-from ordersetl.transform.batches import StagingAhead, ensure_stage, stage_batch, transform_batches
+from ordersetl.transform.batches import StagedBatches, StagingAhead, ensure_stage, stage_batch, transform_batches
 from ordersetl.transform.chunks import Chunk, ChunkOutcome, stage_chunk
 
 TRANSFORM = import_module("ordersetl.transform.batches")  # the package's own name of it is the function
@@ -213,6 +213,18 @@ def test_quarantine_comes_back_without_the_pages(context: RunContext) -> None:
     assert (context.lake.root / "quarantine" / f"{FIRST}.ndjson").read_bytes() == before
 
 
+def test_a_command_verifies_each_staged_batch_once(context: RunContext) -> None:
+    write_batch(context, [order()], batch_id=FIRST)
+    stages = StagedBatches(context)
+    transform_batches(context, stages)
+    marker = ensure_stage(context, FIRST)
+    shutil.rmtree(context.lake.root / "staged")
+    assert stages.ensure(FIRST) == marker
+    assert not (context.lake.root / "staged").exists()
+    assert StagedBatches(context).ensure(FIRST) == marker
+    assert (context.lake.root / "staged").exists()
+
+
 # What stops it
 
 
@@ -372,8 +384,11 @@ def _staged(
         since, until = window
         write_batch(context, [Raw(text) for text in texts], pages_of=pages_of, since=since, until=until, batch_id=FIRST)
         marker = stage_batch(context, FIRST)
-        paths = (marker.orders_paths(context.lake), marker.lines_paths(context.lake))
-        tables = [pl.concat([pl.read_parquet(path) for path in each]).sort(pl.all()) for each in paths]
+        files = ([part.orders for part in marker.parts], [part.lines for part in marker.parts])
+        tables = [
+            pl.concat([pl.read_parquet(marker.locate(context.lake, file)) for file in each]).sort(pl.all())
+            for each in files
+        ]
         return tables, quarantined(context, FIRST)
 
 

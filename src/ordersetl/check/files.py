@@ -5,7 +5,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from ordersetl.lake.integrity import Recorded, find_problem
-from ordersetl.lake.layout import CURATED, DAMAGED, FACT_FILE, MANIFEST, PENDING, Lake, curated_key, quarantine_key
+from ordersetl.lake.layout import (
+    CURATED,
+    DAMAGED,
+    FACT_FILE,
+    MANIFEST,
+    PENDING,
+    REFUND_FILE,
+    REFUNDS,
+    Lake,
+    curated_key,
+    quarantine_key,
+)
 from ordersetl.lake.listing import list_batches, list_misnamed
 from ordersetl.lake.manifest import FileEntry
 from ordersetl.results import CheckOutcome
@@ -71,8 +82,8 @@ def inspect_orphans(
     orphans = [{"file": name} for name in _find_orphans(lake, set(files), folders)]
     why = "Queries over a glob read every file that fits: one that nobody recorded is counted as well."
     hint = (
-        f"`ordersetl load --rebuild` moves a dt=.../{FACT_FILE} that no batch accounts for to {lake.locate(DAMAGED)}; "
-        "anything else is not ordersetl's: move it out of curated/ by hand."
+        f"`ordersetl load --rebuild` moves a dt=.../{FACT_FILE} or {REFUND_FILE} that no batch accounts for to "
+        f"{lake.locate(DAMAGED)}; anything else is not ordersetl's: move it out of curated/ by hand."
     )
     return _outcome("stray_files", why, orphans, hint, max_samples)
 
@@ -116,23 +127,38 @@ def _find_problem(lake: Lake, key: str, recorded: Recorded, time_ns: int | None)
 
 
 def _find_orphans(lake: Lake, known: set[str], folders: Iterable[str] | None) -> Iterator[str]:
-    known_folders = {name.partition("/")[0] for name in known if "/" in name}
     within = None if folders is None else set(folders)
-    for entry in lake.storage.entries(CURATED):
-        is_folder, is_day = entry.kind == "folder", entry.name.startswith("dt=")
-        if entry.name in known or (is_folder and is_day and within is not None and entry.name not in within):
+    yield from _find_table_orphans(lake, "", known, within)
+    if _has_folder(lake, REFUNDS):
+        yield from _find_table_orphans(lake, f"{REFUNDS}/", known, within)
+
+
+def _find_table_orphans(lake: Lake, prefix: str, known: set[str], within: set[str] | None) -> Iterator[str]:
+    """Data that nothing lists where a table's partitions are: under ``prefix``, which is empty for fact_order."""
+    known_folders = {name.removeprefix(prefix).partition("/")[0] for name in known if name.startswith(prefix)}
+    for entry in lake.storage.entries(f"{CURATED}/{prefix}".rstrip("/")):
+        name, is_folder, is_day = f"{prefix}{entry.name}", entry.kind == "folder", entry.name.startswith("dt=")
+        if name in known or (is_folder and is_day and within is not None and entry.name not in within):
             continue
-        key = curated_key(entry.name)
+        if is_folder and name == REFUNDS:
+            continue
+        key = curated_key(name)
         if not is_folder:
             if is_day or _is_csv(entry.name):
-                yield entry.name
-        elif entry.name in known_folders:
-            yield from (f"{entry.name}/{name}" for name in _find_data(lake, key) if f"{entry.name}/{name}" not in known)
+                yield name
+        elif is_day and entry.name in known_folders:
+            yield from (f"{name}/{found}" for found in _find_data(lake, key) if f"{name}/{found}" not in known)
         elif is_day:
             if any(_find_data(lake, key)) or not lake.storage.entries(key):
-                yield f"{entry.name}/"
+                yield f"{name}/"
         elif _is_open(entry) and _holds_data(lake, key):
-            yield f"{entry.name}/"
+            yield f"{name}/"
+
+
+def _has_folder(lake: Lake, file: str) -> bool:
+    """Whether there is a folder of its own below ``curated/``."""
+    found = lake.storage.stat(curated_key(file))
+    return found is not None and found.is_folder
 
 
 def _find_data(lake: Lake, folder: str) -> Iterator[str]:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Collection, Mapping
 from datetime import date
-from decimal import Decimal
 
 import duckdb
 

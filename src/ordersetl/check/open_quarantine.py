@@ -14,7 +14,7 @@ import duckdb
 import polars as pl
 
 from ordersetl.check.tables import select_rows
-from ordersetl.lake.index import hash_ids, is_whole, look_up_tombstones
+from ordersetl.lake.index import are_valid, hash_ids, look_up_tombstones, read_segments
 from ordersetl.lake.layout import Lake, quarantine_key
 from ordersetl.lake.manifest import IndexEntry
 from ordersetl.lake.quarantine import RejectLine, decode_reject
@@ -69,13 +69,12 @@ def close_rejects(database: duckdb.DuckDBPyConnection) -> None:
 
 def close_gone(database: duckdb.DuckDBPyConnection, lake: Lake, tombstones: Sequence[IndexEntry]) -> None:
     """Drop the rejected versions of orders that have left since; which ones did is in no partition."""
-    if not is_whole(lake, tombstones, verify=True):
+    if not are_valid(lake, tombstones, verify=True):
         return  # what was rejected stays listed until the next load has made them again
     ids = [row[0] for row in database.execute("SELECT DISTINCT order_id FROM rejected_order").fetchall()]
     keys = hash_ids(pl.Series(ids, dtype=pl.String)).drop_nulls()
-    query, parameters = select_rows(
-        {"order_id": "VARCHAR", "gone_at": "TIMESTAMP"}, look_up_tombstones(lake, tombstones, keys).rows()
-    )
+    gone = look_up_tombstones(read_segments(lake, tombstones), keys)
+    query, parameters = select_rows({"order_id": "VARCHAR", "gone_at": "TIMESTAMP"}, gone.rows())
     database.execute(
         f"""DELETE FROM rejected_order USING ({query}) AS gone_order
         WHERE gone_order.order_id = rejected_order.order_id AND gone_order.gone_at >= rejected_order.version_at""",

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from ordersetl.errors import CorruptedError
-from ordersetl.lake.integrity import move_to_damaged
+from ordersetl.lake.integrity import find_obstacle, move_to_damaged, prune_folders
 from ordersetl.lake.layout import (
     CURATED,
     INDEX,
@@ -29,7 +29,6 @@ from ordersetl.lake.layout import (
     STAGING,
     Lake,
     curated_key,
-    partition_day,
 )
 from ordersetl.lake.manifest import FileEntry, Manifest, encode_manifest, read_manifest
 from ordersetl.storage.disk import Written, is_temporary, is_temporary_of
@@ -148,23 +147,22 @@ def _folder(file: str) -> str:
 
 def _clear_way(lake: Lake, file: str) -> None:
     """Move away what is where a file is to go and that no rename replaces: a folder, or a link as its folder."""
-    above, found = lake.storage.stat(_folder(file)), lake.storage.stat(curated_key(file))
-    if (above is not None and not above.is_folder) or (found is not None and found.is_folder):
+    found = lake.storage.stat(curated_key(file))
+    if find_obstacle(lake, file) is not None or (found is not None and found.is_folder):
         move_to_damaged(lake, file, "it is in the way of a file", datetime.now(UTC))
 
 
 def _remove_gone(lake: Lake, pending: Manifest) -> None:
     """Remove the files that the commit leaves without orders."""
     storage = lake.storage
+    left = {CURATED}
     for file in pending.removed:
-        folder = _folder(file)
         _clear_way(lake, file)
-        if storage.stat(folder) is None:
-            continue
-        storage.remove(curated_key(file))
-        if partition_day(file) is None or not storage.prune(folder):
-            storage.sync(folder)
-    storage.sync(CURATED)
+        if storage.stat(_folder(file)) is not None:
+            storage.remove(curated_key(file))
+        left.add(prune_folders(lake, curated_key(file)))
+    for folder in sorted(left):
+        storage.sync(folder)
 
 
 def _list_remains(lake: Lake) -> Iterator[str]:

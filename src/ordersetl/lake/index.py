@@ -1,4 +1,4 @@
-"""What spares a load the scan of all history: in which partitions an order may be, and which orders have left.
+"""What saves a load the scan of all history: in which partitions an order may be, and which orders have left.
 
 Two tables, each in segments sorted by a hash of the order id and searched by bisection:
 
@@ -6,8 +6,8 @@ Two tables, each in segments sorted by a hash of the order id and searched by bi
   name a day that an order has left, or that another order with the same hash is in, which costs one more partition to
   read; it never leaves out the day where the order is. It is derived from the partitions.
 * the *tombstones*, (key, order id, time): every accepted version that made its order leave. An older version that turns
-  up later must not bring the order back, and no partition tells. One that a later version has overruled does no harm:
-  what stands is at least as new. They are derived from the staged batches.
+  up later must not bring the order back, and no partition tells. One that a later version superseded does no harm: the
+  curated rows are at least as new. They are derived from the staged batches.
 
 So a crash between writing a segment and committing it does no harm, and either is rebuilt when it is lost or damaged.
 Segments are merged in tiers, as in a log-structured merge tree (O'Neil et al., 1996): writes cost a logarithmic factor.
@@ -29,12 +29,14 @@ __all__ = [
     "INDEX_SCHEMA",
     "TOMBSTONE_SCHEMA",
     "add_segment",
+    "are_valid",
     "drop_unlisted",
     "hash_ids",
-    "is_whole",
     "look_up",
     "look_up_tombstones",
     "order_key",
+    "read_segments",
+    "write_segment",
 ]
 
 INDEX_SCHEMA: dict[str, pl.DataType] = {"key": pl.UInt64(), "dt": pl.Date()}
@@ -72,7 +74,7 @@ def hash_ids(ids: pl.Series) -> pl.Series:
     return _mix(mixed, _LAST_FACTOR)
 
 
-def is_whole(lake: Lake, entries: Sequence[IndexEntry], *, verify: bool) -> bool:
+def are_valid(lake: Lake, entries: Sequence[IndexEntry], *, verify: bool) -> bool:
     """Whether every segment is there and usable: by size and time, or by hash with ``verify``."""
     return all(
         entry.hashing == _HASHING
@@ -82,22 +84,27 @@ def is_whole(lake: Lake, entries: Sequence[IndexEntry], *, verify: bool) -> bool
     )
 
 
-def look_up(lake: Lake, entries: Sequence[IndexEntry], keys: pl.Series) -> pl.DataFrame:
+def read_segments(lake: Lake, entries: Sequence[IndexEntry]) -> list[pl.DataFrame]:
+    """The segments' rows, to look up as many keys in as there are: each file is read once."""
+    return [_read(lake, entry) for entry in entries]
+
+
+def look_up(segments: Sequence[pl.DataFrame], keys: pl.Series) -> pl.DataFrame:
     """Days under which the keys are listed: INDEX_SCHEMA, one row per key and day, in no order."""
-    return pl.concat([pl.DataFrame(schema=INDEX_SCHEMA), *_find(lake, entries, keys)]).unique()
+    return pl.concat([pl.DataFrame(schema=INDEX_SCHEMA), *_find(segments, keys)]).unique()
 
 
-def look_up_tombstones(lake: Lake, entries: Sequence[IndexEntry], keys: pl.Series) -> pl.DataFrame:
+def look_up_tombstones(segments: Sequence[pl.DataFrame], keys: pl.Series) -> pl.DataFrame:
     """Orders under the keys that have left, one row an order: ``order_id``, and ``gone_at``, the newest such time."""
-    found = pl.concat([pl.DataFrame(schema=TOMBSTONE_SCHEMA), *_find(lake, entries, keys)])
+    found = pl.concat([pl.DataFrame(schema=TOMBSTONE_SCHEMA), *_find(segments, keys)])
     return found.group_by("order_id").agg(gone_at=pl.col("updated_at_order").max())
 
 
 def add_segment(lake: Lake, entries: Sequence[IndexEntry], added: pl.DataFrame) -> tuple[IndexEntry, ...]:
     """Write a segment with the added rows, merging smaller ones into it; the segments that now make up the table.
 
-    Each segment that stays is more than twice as large as all that came after it together. Nothing on disk that the
-    current manifest lists is changed: :func:`drop_unlisted` tidies up once the new list is committed.
+    Each segment that is kept is more than twice as large as all that came after it together. Nothing on disk that the
+    current manifest lists is changed: :func:`drop_unlisted` removes the rest once the new list is committed.
 
     Args:
         lake: where the segments are.
@@ -110,16 +117,20 @@ def add_segment(lake: Lake, entries: Sequence[IndexEntry], added: pl.DataFrame) 
     merged = added
     while kept and kept[-1].rows <= 2 * merged.height:
         merged = pl.concat([_read(lake, kept.pop()), merged])
-    ordered = merged.sort(merged.columns)  # twins are neighbours; a hash table of all rows would be ten times as large
+    ordered = merged.sort(merged.columns)  # equal rows become neighbours: a hash table would be ten times as large
     is_new = reduce(or_, (pl.col(name).ne_missing(pl.col(name).shift()) for name in merged.columns))
-    merged = ordered.filter(is_new).rechunk()
+    segment = write_segment(lake, ordered.filter(is_new))
+    return (*(entry for entry in kept if entry.name != segment.name), segment)
+
+
+def write_segment(lake: Lake, rows: pl.DataFrame) -> IndexEntry:
+    """Write rows as one file, named by its content."""
     buffer = io.BytesIO()
-    merged.write_ipc(buffer, compression="uncompressed")
+    rows.rechunk().write_ipc(buffer, compression="uncompressed")
     data = buffer.getvalue()
     name = f"{hashlib.sha256(data).hexdigest()[:32]}.arrow"
     written = lake.storage.put(f"{INDEX}/{name}", data)
-    segment = IndexEntry(name, written.sha256, written.bytes, merged.height, _HASHING, written.mtime_ns)
-    return (*(entry for entry in kept if entry.name != name), segment)
+    return IndexEntry(name, written.sha256, written.bytes, rows.height, _HASHING, written.mtime_ns)
 
 
 def drop_unlisted(lake: Lake, entries: Sequence[IndexEntry]) -> None:
@@ -130,12 +141,11 @@ def drop_unlisted(lake: Lake, entries: Sequence[IndexEntry]) -> None:
             lake.storage.remove_all(f"{INDEX}/{found.name}")
 
 
-def _find(lake: Lake, entries: Sequence[IndexEntry], keys: pl.Series) -> list[pl.DataFrame]:
+def _find(segments: Sequence[pl.DataFrame], keys: pl.Series) -> list[pl.DataFrame]:
     """Rows of each segment that have one of the keys."""
-    wanted = keys.unique().sort() if entries else keys
+    wanted = keys.unique().sort() if segments else keys
     found = []
-    for entry in entries:
-        segment = _read(lake, entry)
+    for segment in segments:
         begin = segment["key"].search_sorted(wanted, side="left")
         end = segment["key"].search_sorted(wanted, side="right")
         runs = pl.DataFrame({"begin": begin, "end": end}).filter(pl.col("end") > pl.col("begin"))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from ordersetl.lake.layout import CURATED, DAMAGED, Lake, curated_key, partition_day
+from ordersetl.lake.layout import CURATED, DAMAGED, Lake, curated_key, file_day
 from ordersetl.lake.manifest import FileEntry, Manifest
 from ordersetl.results import Damage
 
@@ -22,8 +22,10 @@ __all__ = [
     "Recorded",
     "examine",
     "file_problem",
+    "find_obstacle",
     "find_problem",
     "move_to_damaged",
+    "prune_folders",
 ]
 
 
@@ -64,7 +66,7 @@ def examine(lake: Lake, manifest: Manifest, *, verify: bool) -> Examined:
     """
     examined = Examined()
     for file, entry in manifest.files.items():
-        problem = file_problem(lake, file, entry, verify=verify or partition_day(file) is None)
+        problem = file_problem(lake, file, entry, verify=verify or file_day(file) is None)
         found = None if problem else lake.storage.stat(curated_key(file))
         if found is None:
             examined.problems[file] = problem or "it is missing"
@@ -110,19 +112,38 @@ def find_problem(lake: Lake, key: str, recorded: Recorded, *, trusted_time_ns: i
 def move_to_damaged(lake: Lake, file: str, problem: str, now: datetime) -> Damage:
     """Move a damaged curated file (or the link or file in place of its folder) to ``curated/_damaged/``."""
     storage = lake.storage
-    folder = curated_key(file).rpartition("/")[0]
-    above = storage.stat(folder)
-    taken = folder if above is not None and not above.is_folder else curated_key(file)
-    if taken == CURATED or not storage.exists(taken):
+    taken = find_obstacle(lake, file) or curated_key(file)
+    if not storage.exists(taken):
         return Damage(file, problem)
     kept = next(key for key in _name_damaged(file, now) if not storage.exists(key))
     storage.move(taken, kept)
     storage.sync(kept.rpartition("/")[0])  # first where it came to: a power failure must not take it from both
-    left = taken.rpartition("/")[0]
-    storage.sync(left)
-    if left != CURATED:
-        storage.prune(left)
+    storage.sync(taken.rpartition("/")[0])
+    prune_folders(lake, taken)
     return Damage(file, problem, kept)
+
+
+def find_obstacle(lake: Lake, file: str) -> str | None:
+    """Key of the link or file that is in place of a folder on the way to a curated file; None where there is none."""
+    for folder in _list_folders(curated_key(file)):
+        found = lake.storage.stat(folder)
+        if found is not None and not found.is_folder:
+            return folder
+    return None
+
+
+def prune_folders(lake: Lake, key: str) -> str:
+    """Remove the folders of a file that is gone, as far as they are empty; the key of the first one that is left."""
+    for folder in reversed(_list_folders(key)):
+        if lake.storage.exists(folder) and not lake.storage.prune(folder):
+            return folder
+    return CURATED
+
+
+def _list_folders(key: str) -> list[str]:
+    """The folders below ``curated`` that lead to a key, from the top."""
+    names = key.split("/")
+    return ["/".join(names[:depth]) for depth in range(2, len(names))]
 
 
 def _name_damaged(file: str, now: datetime) -> Iterator[str]:

@@ -22,6 +22,8 @@ __all__ = [
     "QUARANTINE",
     "RAW",
     "REFERENCES",
+    "REFUNDS",
+    "REFUND_FILE",
     "RUNS",
     "STAGED",
     "STAGED_SUFFIX",
@@ -29,6 +31,7 @@ __all__ = [
     "Lake",
     "batch_id_after",
     "curated_key",
+    "file_day",
     "has_batch_form",
     "is_batch_id",
     "partition_day",
@@ -36,6 +39,8 @@ __all__ = [
     "quarantine_key",
     "raw_key",
     "reference_key",
+    "refund_day",
+    "refund_file",
     "staged_key",
 ]
 
@@ -67,6 +72,9 @@ DAMAGED = f"{CURATED}/_damaged"
 """Curated files that were not what the manifest says, moved out of the way."""
 
 FACT_FILE = "fact_order.csv"
+REFUNDS = "fact_refund"
+"""The folder of refunds, relative to ``curated/``: a folder a day that has some, the day of their order."""
+REFUND_FILE = "fact_refund.csv"
 STAGED_SUFFIX = ".new"
 """How names in ``curated/_staging/`` end: never in ``.csv``, which globs would match."""
 _ID_FORMAT = "%Y%m%dT%H%M%S.%fZ"
@@ -166,8 +174,28 @@ def partition_file(day: date) -> str:
 
 def partition_day(file: str) -> date | None:
     """Return the day of a partition's relative path, as partition_file writes it; None for any other path."""
+    day = _read_day(file[3:13])
+    return day if day is not None and partition_file(day) == file else None
+
+
+def refund_file(day: date) -> str:
+    """Path of the refunds of a day's orders, likewise: ``fact_refund/dt=YYYY-MM-DD/fact_refund.csv``."""
+    return f"{REFUNDS}/dt={day.isoformat()}/{REFUND_FILE}"
+
+
+def refund_day(file: str) -> date | None:
+    """Return the day of such a path, as refund_file writes it; None for any other path."""
+    day = _read_day(file[len(REFUNDS) + 4 : len(REFUNDS) + 14])
+    return day if day is not None and refund_file(day) == file else None
+
+
+def file_day(file: str) -> date | None:
+    """Return the day of a file that a day has, be it of orders or of refunds; None for any other path."""
+    return partition_day(file) or refund_day(file)
+
+
+def _read_day(text: str) -> date | None:
     try:
-        day = date.fromisoformat(file[3:13])
+        return date.fromisoformat(text)
     except ValueError:
         return None
-    return day if partition_file(day) == file else None

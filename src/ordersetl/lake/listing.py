@@ -7,11 +7,13 @@ from ordersetl.lake.layout import (
     CURATED,
     FACT_FILE,
     RAW,
+    REFUND_FILE,
+    REFUNDS,
     Lake,
     curated_key,
+    file_day,
     has_batch_form,
     is_batch_id,
-    partition_day,
     raw_key,
 )
 
@@ -45,7 +47,8 @@ def is_committed(lake: Lake, batch: str) -> bool:
 def list_partition_files(lake: Lake) -> set[str]:
     """Files that are named as partitions are, relative to ``curated/``, whether the manifest lists them or not."""
     files = {f"{entry.name}/{FACT_FILE}" for entry in lake.storage.entries(CURATED)}
-    return {file for file in files if partition_day(file) is not None and lake.storage.exists(curated_key(file))}
+    files |= {f"{REFUNDS}/{entry.name}/{REFUND_FILE}" for entry in lake.storage.entries(curated_key(REFUNDS))}
+    return {file for file in files if file_day(file) is not None and lake.storage.exists(curated_key(file))}
 
 
 def _has_marker(lake: Lake, batch: str) -> bool:

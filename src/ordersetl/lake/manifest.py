@@ -1,12 +1,14 @@
 """The manifest: what the curated layer holds, and which batches it is the fold of."""
 
 from datetime import date
+from decimal import Decimal
 
 import msgspec
 
 from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake.checksum import decode_record, encode_record
-from ordersetl.lake.layout import MANIFEST, PENDING, Lake, partition_day
+from ordersetl.lake.fold_settings import DEFAULTS, FoldSettings
+from ordersetl.lake.layout import MANIFEST, PENDING, Lake, partition_day, refund_day
 from ordersetl.lake.records import check_manifest
 from ordersetl.storage.disk import UnfitFileError
 
@@ -26,7 +28,11 @@ MAX_MANIFEST_BYTES = 1 << 30
 
 
 class FileEntry(msgspec.Struct, frozen=True):
-    """One curated CSV. ``sums`` are the additive revenue (``net_amount``) by currency, as decimal text; "" for none."""
+    """One curated CSV. ``orders`` are those that it has rows of.
+
+    ``sums`` are by currency, as decimal text, "" for none: of fact_order the additive revenue (``net_amount``), of
+    fact_refund the refunds (``refund_amount``).
+    """
 
     sha256: str
     bytes: int
@@ -47,7 +53,7 @@ class QuarantineEntry(msgspec.Struct, frozen=True):
 
 
 class IndexEntry(msgspec.Struct, frozen=True):
-    """One segment of the order index, or of the tombstones."""
+    """One segment of the order index or of the tombstones, or the mentions."""
 
     name: str
     sha256: str
@@ -60,26 +66,44 @@ class IndexEntry(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True):
     """The state of the curated layer; files are named relative to ``curated/``.
 
-    ``references`` holds the SHA-256 of the users and products files that were applied last. ``removed`` are the files
-    of the manifest before that are no more, so that the commit can be carried through from this one alone.
+    ``settings`` are those that it was made under. ``references`` holds the SHA-256 of the users and products files that
+    were applied last. ``removed`` are the files of the manifest before that are no more, so that the commit can be
+    carried through from this one alone. ``index``, ``tombstones`` and ``mentions`` are files in ``index/``.
     """
 
     format: int = 1
     tool: str = ""
     rules: int = 0
+    settings: FoldSettings = DEFAULTS
     batches: tuple[str, ...] = ()
     references: dict[str, str] = {}
     files: dict[str, FileEntry] = {}
     quarantine: dict[str, QuarantineEntry] = {}
     index: tuple[IndexEntry, ...] = ()
     tombstones: tuple[IndexEntry, ...] = ()
+    mentions: tuple[IndexEntry, ...] = ()
     removed: tuple[str, ...] = ()
 
     @property
     def partitions(self) -> dict[date, FileEntry]:
-        """The fact partitions by day."""
+        """The files of fact_order by day."""
         days = ((partition_day(name), entry) for name, entry in self.files.items())
         return {day: entry for day, entry in days if day is not None}
+
+    @property
+    def refunds(self) -> dict[date, FileEntry]:
+        """The files of fact_refund by day; days without refunds have none."""
+        days = ((refund_day(name), entry) for name, entry in self.files.items())
+        return {day: entry for day, entry in days if day is not None}
+
+    @property
+    def revenue(self) -> dict[str, Decimal]:
+        """The additive revenue of all partitions by currency, sorted; "" for none."""
+        sums: dict[str, Decimal] = {}
+        for entry in self.partitions.values():
+            for currency, amount in entry.sums.items():
+                sums[currency] = sums.get(currency, Decimal(0)) + Decimal(amount)
+        return dict(sorted(sums.items()))
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

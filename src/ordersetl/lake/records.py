@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ordersetl.errors import CorruptedError
-from ordersetl.lake.layout import is_batch_id, partition_day
+from ordersetl.lake.layout import file_day, is_batch_id
 from ordersetl.text import look_up_charset
 
 if TYPE_CHECKING:
+    from ordersetl.lake.fold_settings import FoldSettings
     from ordersetl.lake.manifest import FileEntry, Manifest
     from ordersetl.lake.raw import BatchMarker, BatchRequest, ReferenceEntry
     from ordersetl.lake.staged import StageMarker
@@ -28,6 +29,8 @@ __all__ = ["check_manifest", "check_marker", "check_request", "check_stage", "pa
 _SHA256 = re.compile("[0-9a-f]{64}").fullmatch
 _KIND = re.compile("[a-z_]{1,40}").fullmatch
 _DIMENSION = re.compile(r"dim_[a-z_]{1,40}\.csv").fullmatch
+_ZONE = re.compile(r"[A-Za-z0-9_+-]{1,40}(/[A-Za-z0-9_+-]{1,40}){0,3}").fullmatch
+_EMAILS = re.compile("keep|drop|hash:[0-9a-f]{8}").fullmatch
 _SEGMENT = re.compile(r"[0-9a-f]{16,64}\.[a-z]{1,10}").fullmatch
 _DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,10})?").fullmatch
 """No exponent, which makes gigabytes of a few characters, and no more digits than a sum of money can have."""
@@ -81,6 +84,7 @@ def check_stage(marker: "StageMarker", batch: str) -> None:
     _require(marker.batch == batch, "the batch", marker.batch)
     _check_values(marker)
     _check_references(marker.references)
+    _check_settings(marker.settings)
     for number, part in enumerate(marker.parts, 1):
         for role in part.__struct_fields__:
             name = getattr(getattr(part, role), "name", None)
@@ -104,14 +108,15 @@ def check_manifest(manifest: "Manifest") -> None:
         _require(_SHA256(sha256), "the SHA-256", sha256)
     for file, entry in manifest.files.items():
         _check_file(file, entry)
-    for name in ("quarantine", "index", "tombstones"):
+    _check_settings(manifest.settings)
+    for name in ("quarantine", "index", "tombstones", "mentions"):
         _check_values(getattr(manifest, name, ()))
-    for segment in (*manifest.index, *manifest.tombstones):
+    for segment in (*manifest.index, *manifest.tombstones, *manifest.mentions):
         _require(_SEGMENT(segment.name), "the segment", segment.name)
 
 
 def _is_curated_file(file: str) -> bool:
-    return partition_day(file) is not None or _DIMENSION(file) is not None
+    return file_day(file) is not None or _DIMENSION(file) is not None
 
 
 def _check_file(file: str, entry: "FileEntry") -> None:
@@ -121,6 +126,12 @@ def _check_file(file: str, entry: "FileEntry") -> None:
     _require(min(counts) >= 0 and max(counts) <= _MAX_COUNT, "a size or count of", file)
     for amount in entry.sums.values():
         _require(_DECIMAL(amount), "the sum", amount)
+
+
+def _check_settings(settings: "FoldSettings") -> None:
+    """Check what SQL and file names are made of."""
+    _require(_ZONE(settings.timezone), "the time zone", settings.timezone)
+    _require(_EMAILS(settings.emails), "the setting of emails", settings.emails)
 
 
 def _check_references(references: Mapping[str, "ReferenceEntry"]) -> None:

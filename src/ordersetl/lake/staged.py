@@ -1,7 +1,7 @@
 """The staged cache: typed orders and lines of one batch, and its quarantine, derived from raw alone.
 
-A batch's folder counts from the moment its ``stage.json`` is whole and fits: made by these rules, from this very
-batch, and every file with the hash it records. Anything else is made again.
+A batch's folder counts once its ``stage.json`` is valid and fits: made by these rules, from this very batch, and every
+file with the hash that it records. Anything else is staged again.
 """
 
 from datetime import date
@@ -23,7 +23,7 @@ __all__ = [
     "PartEntry",
     "StageMarker",
     "StagedFile",
-    "find_lost_quarantine",
+    "find_damaged_quarantine",
     "find_stage",
     "has_quarantine",
     "has_rejects",
@@ -44,11 +44,11 @@ class StagedFile(msgspec.Struct, frozen=True):
 
 
 class PartEntry(msgspec.Struct, frozen=True):
-    """What one chunk of pages became: orders (a row a version), lines (a row a version and SKU), rejects.
+    """What one chunk of pages became: orders (a row a version), lines (a row a version and SKU), rejects, refunds.
 
-    ``refunds`` has a row a version, refund and SKU; None where none of its orders has a refund.
-
-    ``days``: how many of the orders each day has; ``gone`` are those that have none, for their order leaves with them.
+    ``refunds`` has a row a version, refund and SKU; None where none of its orders has a refund. These files are sorted
+    by day: ``days``, ``line_days`` and ``refund_days`` say how many rows each day has in them, in that order. ``gone``
+    orders have no day, for their order leaves with them; they come first.
     """
 
     orders: StagedFile
@@ -56,11 +56,13 @@ class PartEntry(msgspec.Struct, frozen=True):
     rejects: StagedFile
     refunds: StagedFile | None
     days: dict[date, int]
+    line_days: dict[date, int]
+    refund_days: dict[date, int]
     gone: int = 0
 
 
 class StageMarker(msgspec.Struct, frozen=True):
-    """What a batch holds under the rules that made it.
+    """What a batch holds under the rules by which it was staged.
 
     ``settings`` are those that it was made under. ``source_digest`` is the SHA-256 of the raw batch's marker,
     ``references`` are the files that came with it. So all that a load needs of a batch is here. The quarantine file is
@@ -92,21 +94,17 @@ class StageMarker(msgspec.Struct, frozen=True):
         """Rows at the grain (order version, SKU)."""
         return sum(part.lines.rows for part in self.parts)
 
-    def orders_paths(self, lake: Lake) -> list[Path]:
-        """Files of typed orders, in the order of their pages."""
-        return [lake.storage.open_columns(staged_key(self.batch, part.orders.name)) for part in self.parts]
-
-    def lines_paths(self, lake: Lake) -> list[Path]:
-        """Files of typed lines, in the order of their pages."""
-        return [lake.storage.open_columns(staged_key(self.batch, part.lines.name)) for part in self.parts]
+    def locate(self, lake: Lake, file: StagedFile) -> Path:
+        """Where a file of one of the parts is."""
+        return lake.storage.open_columns(staged_key(self.batch, file.name))
 
 
 def find_stage(
     lake: Lake, batch: str, *, rules: int, settings: FoldSettings, source_digest: str | None
 ) -> StageMarker | None:
-    """Marker of a staged batch that fits and whose orders and lines are proven whole; None where it must be made again.
+    """Marker of a staged batch that fits and whose files are verified by hash; None where it must be staged again.
 
-    ``source_digest`` None stands for a batch that raw no longer tells of: then what was staged of it is all there is.
+    ``source_digest`` is None where raw no longer has the batch: then what was staged of it is all there is.
     """
     marker = _read_marker(lake, batch)
     if marker is None or marker.rules != rules or marker.settings != settings.of_staging:
@@ -114,7 +112,7 @@ def find_stage(
     if source_digest not in {None, marker.source_digest}:
         return None
     files = [file for part in marker.parts for file in (part.orders, part.lines, part.refunds) if file is not None]
-    return marker if _are_whole(lake, marker, files) else None
+    return marker if _are_valid(lake, marker, files) else None
 
 
 def write_stage(lake: Lake, marker: StageMarker) -> None:
@@ -123,20 +121,20 @@ def write_stage(lake: Lake, marker: StageMarker) -> None:
 
 
 def has_rejects(lake: Lake, marker: StageMarker) -> bool:
-    """Whether the parts of a staged batch that the quarantine file is made of are proven whole."""
-    return _are_whole(lake, marker, [part.rejects for part in marker.parts])
+    """Whether the rejects of a staged batch, which its quarantine file is made of, are verified by hash."""
+    return _are_valid(lake, marker, [part.rejects for part in marker.parts])
 
 
 def has_quarantine(lake: Lake, marker: StageMarker) -> bool:
-    """Whether the quarantine file of a staged batch is proven whole."""
+    """Whether the quarantine file of a staged batch is verified by hash, or not needed."""
     if not marker.quarantine_bytes:
         return True
     recorded = QuarantineEntry(marker.quarantine_sha256, marker.quarantine_bytes, 0, 0)
     return find_problem(lake, quarantine_key(marker.batch), recorded) is None
 
 
-def find_lost_quarantine(lake: Lake, manifest: Manifest, *, verify: bool) -> dict[str, str]:
-    """What is wrong with the quarantine of applied batches: size and time tell, or the hash with ``verify``."""
+def find_damaged_quarantine(lake: Lake, manifest: Manifest, *, verify: bool) -> dict[str, str]:
+    """What is wrong with the quarantine of applied batches: by size and time, or by hash with ``verify``."""
     problems = {}
     for batch, entry in manifest.quarantine.items():
         trusted = None if verify else entry.mtime_ns
@@ -155,5 +153,5 @@ def _read_marker(lake: Lake, batch: str) -> StageMarker | None:
     return marker
 
 
-def _are_whole(lake: Lake, marker: StageMarker, files: list[StagedFile]) -> bool:
+def _are_valid(lake: Lake, marker: StageMarker, files: list[StagedFile]) -> bool:
     return all(find_problem(lake, staged_key(marker.batch, file.name), file) is None for file in files)

@@ -1,4 +1,4 @@
-"""The dimensions before and after a load, and which partitions are to be enriched anew for that."""
+"""The dimensions before and after a load, and which partitions are to be enriched again for that."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,12 +9,22 @@ import polars as pl
 
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
-from ordersetl.lake.manifest import FileEntry
+from ordersetl.lake.manifest import FileEntry, IndexEntry
 from ordersetl.lake.raw import ReferenceEntry
 from ordersetl.lake.staged import StageMarker
+from ordersetl.load.emails import show_emails
 from ordersetl.load.files import read_dimension, read_partition
+from ordersetl.load.mentions import (
+    fill_inferred,
+    merge_mentions,
+    read_mentions,
+    scan_mentions,
+    select_inferred,
+    write_mentions,
+)
 from ordersetl.load.plan import CurrentState, Part, Plan
-from ordersetl.star.dimensions import DIMENSIONS, Dimension, changed_keys, fold_dimension, read_reference
+from ordersetl.runtime import RunContext
+from ordersetl.star.dimensions import DIMENSIONS, USERS, Dimension, changed_keys, fold_dimension, read_reference
 
 __all__ = ["DimensionState", "FoldedDimensions", "find_affected_days", "fold_dimensions"]
 
@@ -30,39 +40,49 @@ class DimensionState:
 
 @dataclass(frozen=True)
 class FoldedDimensions:
-    """Both dimensions; the SHA-256 of the reference file of each kind that was applied last; what was odd in files."""
+    """Both dimensions, the snapshot of mentions, and what became of the reference files.
+
+    ``references``: the SHA-256 of the file of each kind that was applied last; ``notes`` on odd cells in those applied.
+    """
 
     states: Sequence[DimensionState]
+    mentions: tuple[IndexEntry, ...]
     references: dict[str, str]
     notes: dict[str, int]
 
 
 def fold_dimensions(
-    lake: Lake, current: CurrentState, plan: Plan, markers: Mapping[str, StageMarker], parts: Sequence[Part]
+    context: RunContext, current: CurrentState, plan: Plan, markers: Mapping[str, StageMarker], parts: Sequence[Part]
 ) -> FoldedDimensions:
-    """Fold the pending batches over the dimensions as they stand, or as history has them where their file is lost.
+    """Fold the pending batches over the dimensions as they are, or as history has them where their file is lost.
 
     Raises:
         CorruptedError: a reference file is missing or damaged.
         CorruptedFileError: a dimension's file is not what the manifest says.
     """
-    states, notes = [], Counter[str]()
+    lake, settings = context.lake, context.settings
+    states, kept, notes = [], [], Counter[str]()
     references = {} if current.rebuild else dict(current.manifest.references)
     pending = [part for part in parts if part.pending]
+    known = _read_known_mentions(context, current, parts)
     waiting = set(plan.waiting)
     applied = [marker for batch, marker in sorted(markers.items()) if batch not in waiting]
     for dimension in DIMENSIONS:
-        before = _read_before(lake, dimension, current, applied, parts)
+        before = _read_before(context, dimension, current, applied, parts, known=known)
         # the file that was applied last changes nothing if it comes again, unless a late one came between
         last = None if plan.late else references.get(dimension.kind)
         given = _list_files(dimension, [markers[batch] for batch in plan.pending], last)
-        files, found = _read_files(lake, dimension, given)
+        files, found = _read_files(context, dimension, given)
         notes.update(found)
         if given:
             references[dimension.kind] = given[-1].sha256
-        after = fold_dimension(dimension, before, files, _list_mentioned(dimension, pending))
+        keys, mentioned = scan_mentions(dimension, pending, settings)
+        mentions = merge_mentions([known, mentioned])
+        after = fill_inferred(dimension, fold_dimension(dimension, before, files, keys), mentions)
         states.append(DimensionState(dimension, before, after))
-    return FoldedDimensions(states, references, dict(notes))
+        kept.append(select_inferred(dimension, after, mentions))
+    entries = () if current.rebuild or current.lost_mentions else current.manifest.mentions
+    return FoldedDimensions(states, write_mentions(lake, entries, known, merge_mentions(kept)), references, dict(notes))
 
 
 def find_affected_days(
@@ -83,17 +103,34 @@ def find_affected_days(
             yield day
 
 
+def _read_known_mentions(context: RunContext, current: CurrentState, parts: Sequence[Part]) -> pl.DataFrame:
+    """The snapshot, or what the applied parts mention where it is lost."""
+    if current.rebuild:
+        return merge_mentions([])
+    if not current.lost_mentions:
+        return read_mentions(context.lake, current.manifest.mentions)
+    applied = [part for part in parts if part.applied]
+    return merge_mentions(scan_mentions(dimension, applied, context.settings)[1] for dimension in DIMENSIONS)
+
+
 def _read_before(
-    lake: Lake, dimension: Dimension, current: CurrentState, applied: Sequence[StageMarker], parts: Sequence[Part]
+    context: RunContext,
+    dimension: Dimension,
+    current: CurrentState,
+    applied: Sequence[StageMarker],
+    parts: Sequence[Part],
+    *,
+    known: pl.DataFrame,
 ) -> pl.DataFrame:
     """The dimension that partitions were enriched with: its file, or the fold of what was applied if that is lost."""
     nothing = pl.DataFrame(schema=dimension.table.schema)
     if current.rebuild:
         return nothing
     if dimension not in current.broken_dimensions:
-        return read_dimension(lake, dimension, current.sound[dimension.file])
-    files, _ = _read_files(lake, dimension, _list_files(dimension, applied, None))
-    return fold_dimension(dimension, nothing, files, _list_mentioned(dimension, [p for p in parts if p.applied]))
+        return read_dimension(context.lake, dimension, current.valid[dimension.file])
+    files, _ = _read_files(context, dimension, _list_files(dimension, applied, None))
+    keys, _ = scan_mentions(dimension, [part for part in parts if part.applied], context.settings)
+    return fill_inferred(dimension, fold_dimension(dimension, nothing, files, keys), known)
 
 
 def _list_files(dimension: Dimension, markers: Sequence[StageMarker], last: str | None) -> list[ReferenceEntry]:
@@ -108,22 +145,14 @@ def _list_files(dimension: Dimension, markers: Sequence[StageMarker], last: str 
 
 
 def _read_files(
-    lake: Lake, dimension: Dimension, entries: Sequence[ReferenceEntry]
+    context: RunContext, dimension: Dimension, entries: Sequence[ReferenceEntry]
 ) -> tuple[list[pl.DataFrame], Counter[str]]:
-    """Rows of each file, and notes on what was odd in them."""
+    """Rows of each file, their emails as the settings show them, and notes on odd cells in them."""
     files, notes = [], Counter[str]()
     for entry in entries:
-        rows, found = read_reference(dimension, raw.read_reference(lake, entry), entry.name)
+        rows, found = read_reference(dimension, raw.read_reference(context.lake, entry), entry.name)
+        if dimension is USERS:
+            rows = rows.with_columns(show_emails(rows["email"], context.settings))
         files.append(rows)
         notes.update(found)
     return files, notes
-
-
-def _list_mentioned(dimension: Dimension, parts: Sequence[Part]) -> pl.Series:
-    """Keys that accepted orders name, superseded versions too."""
-    key = dimension.key
-    found = [pl.Series(key, [], dtype=pl.String)]
-    for part in parts:
-        path = part.lines if key == "sku" else part.orders
-        found.append(pl.read_parquet(path, columns=[key], glob=False)[key].unique())
-    return pl.concat(found).unique()

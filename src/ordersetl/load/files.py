@@ -1,6 +1,6 @@
-"""Curated files, read as they stand and staged where they change.
+"""Curated files: read, and staged for the commit where they change.
 
-What is read is proven by its hash: size and time, by which a load examines the layer, do not tell everything.
+A file that is read is verified by its hash: size and time, by which a load examines the layer, do not tell everything.
 """
 
 import hashlib
@@ -13,17 +13,21 @@ import polars as pl
 
 from ordersetl.lake.commit import Commit
 from ordersetl.lake.integrity import file_problem
-from ordersetl.lake.layout import Lake, curated_key, partition_file
+from ordersetl.lake.layout import Lake, curated_key, partition_file, refund_file
 from ordersetl.lake.manifest import FileEntry
 from ordersetl.star.dimensions import Dimension
 from ordersetl.star.frames import to_csv
-from ordersetl.star.schema import FACT_ORDER
+from ordersetl.star.schema import FACT_ORDER, FACT_REFUND
 
-__all__ = ["CorruptedFileError", "put_file", "read_dimension", "read_partition"]
+__all__ = ["OWN_COLUMNS", "CorruptedFileError", "put_file", "read_dimension", "read_partition", "read_refunds"]
+
+_ENRICHED = {"user_country", "product_name", "product_category", "list_price"}
+OWN_COLUMNS = [name for name in FACT_ORDER.names if name not in _ENRICHED]
+"""Columns of fact_order that the order itself says; the others come from the dimensions."""
 
 
 class CorruptedFileError(Exception):
-    """A curated file that seemed sound is not what the manifest says; load rebuilds it and goes on."""
+    """A curated file that seemed valid is not what the manifest says; load rebuilds it and goes on."""
 
 
 def read_partition(lake: Lake, day: date, entry: FileEntry, columns: Sequence[str] = ()) -> pl.DataFrame:
@@ -32,8 +36,17 @@ def read_partition(lake: Lake, day: date, entry: FileEntry, columns: Sequence[st
     Raises:
         CorruptedFileError: it is not what the manifest says.
     """
-    body = _read_proven(lake, partition_file(day), entry)
+    body = _read_verified(lake, partition_file(day), entry)
     return pl.read_csv(body, schema=FACT_ORDER.schema, columns=list(columns) or None)
+
+
+def read_refunds(lake: Lake, day: date, entry: FileEntry) -> pl.DataFrame:
+    """FACT_REFUND rows of a day's orders.
+
+    Raises:
+        CorruptedFileError: they are not what the manifest says.
+    """
+    return pl.read_csv(_read_verified(lake, refund_file(day), entry), schema=FACT_REFUND.schema)
 
 
 def read_dimension(lake: Lake, dimension: Dimension, entry: FileEntry) -> pl.DataFrame:
@@ -42,10 +55,10 @@ def read_dimension(lake: Lake, dimension: Dimension, entry: FileEntry) -> pl.Dat
     Raises:
         CorruptedFileError: it is not what the manifest says.
     """
-    return pl.read_csv(_read_proven(lake, dimension.file, entry), schema=dimension.table.schema)
+    return pl.read_csv(_read_verified(lake, dimension.file, entry), schema=dimension.table.schema)
 
 
-def _read_proven(lake: Lake, file: str, entry: FileEntry) -> io.BytesIO:
+def _read_verified(lake: Lake, file: str, entry: FileEntry) -> io.BytesIO:
     try:
         body = lake.storage.read(curated_key(file), entry.bytes)
     except OSError as error:
@@ -58,14 +71,14 @@ def _read_proven(lake: Lake, file: str, entry: FileEntry) -> io.BytesIO:
 def put_file(
     commit: Commit, file: str, rows: pl.DataFrame, *, orders: int = 0, sums: Mapping[str, str] | None = None
 ) -> tuple[FileEntry, bool]:
-    """Stage a curated file unless it stands already as it must be; its entry, and whether it was staged.
+    """Stage a curated file unless it is already as it must be; its entry, and whether it was staged.
 
     Args:
         commit: the commit under way.
         file: path relative to ``curated/``.
         rows: the table's rows in their order.
-        orders: of a partition, how many orders it holds.
-        sums: of a partition, its revenue by currency.
+        orders: of a fact, how many orders it has rows of.
+        sums: of a fact, its additive amounts by currency.
     """
     data = to_csv(rows)
     found = commit.lake.storage.stat(curated_key(file))

@@ -1,5 +1,6 @@
 """What a load builds on, and which batches it folds over that."""
 
+import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -7,10 +8,11 @@ from pathlib import Path
 
 import msgspec
 
-from ordersetl.errors import CorruptedError, StorageError
+from ordersetl.errors import ConfigError, CorruptedError, StorageError
 from ordersetl.lake import index
+from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.integrity import examine, move_to_damaged
-from ordersetl.lake.layout import MANIFEST, MANIFEST_FILE, RAW, Lake, partition_day
+from ordersetl.lake.layout import CURATED, MANIFEST, MANIFEST_FILE, RAW, Lake, file_day, partition_day, refund_day
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
 from ordersetl.lake.staged import StageMarker
 from ordersetl.results import Damage
@@ -18,43 +20,51 @@ from ordersetl.runtime import RunContext
 from ordersetl.star.dimensions import DIMENSIONS, Dimension
 from ordersetl.star.schema import RULES
 
-__all__ = ["CurrentState", "Part", "Plan", "list_parts", "plan_batches", "read_current_state"]
+__all__ = ["CurrentState", "Part", "Plan", "list_parts", "plan_batches", "read_current_state", "require_timezone"]
 
 
 @dataclass
 class CurrentState:
-    """What the next state builds on: the manifest, its sound files, and what was found damaged.
+    """What the next state builds on: the manifest, its valid files, and what was found damaged.
 
-    ``rebuild``: no curated file is trusted, and all batches are folded anew. ``lost_tombstones``: which orders have
-    left must come from history.
+    A day's files are valid only together. ``rebuild``: no curated file is trusted, and all batches are folded again.
+    ``lost_tombstones``: which orders have left must come from history; ``lost_mentions``: what they say of users and
+    products must.
     """
 
     manifest: Manifest
-    sound: dict[str, FileEntry]
+    valid: dict[str, FileEntry]
     rebuild: bool
     damages: list[Damage]
     lost_tombstones: bool = False
+    lost_mentions: bool = False
 
     @property
     def partitions(self) -> dict[date, FileEntry]:
-        """Sound partitions by day."""
-        days = ((partition_day(file), entry) for file, entry in self.sound.items())
+        """Valid files of fact_order by day."""
+        days = ((partition_day(file), entry) for file, entry in self.valid.items())
+        return {day: entry for day, entry in days if day is not None}
+
+    @property
+    def refunds(self) -> dict[date, FileEntry]:
+        """Valid files of fact_refund by day."""
+        days = ((refund_day(file), entry) for file, entry in self.valid.items())
         return {day: entry for day, entry in days if day is not None}
 
     @property
     def broken_days(self) -> frozenset[date]:
-        """Days that the manifest lists and that have no sound partition."""
+        """Days that the manifest lists and that have no valid partition."""
         return frozenset() if self.rebuild else frozenset(self.manifest.partitions.keys() - self.partitions.keys())
 
     @property
     def broken_dimensions(self) -> list[Dimension]:
         """Dimensions whose file must come from history."""
-        return [] if self.rebuild else [d for d in DIMENSIONS if d.file not in self.sound]
+        return [] if self.rebuild else [d for d in DIMENSIONS if d.file not in self.valid]
 
     @property
     def is_as_recorded(self) -> bool:
         """Whether nothing at all differs from the manifest on disk, not even a file's time."""
-        return not self.rebuild and not self.damages and self.sound == self.manifest.files
+        return not self.rebuild and not self.damages and self.valid == self.manifest.files
 
 
 @dataclass(frozen=True)
@@ -78,25 +88,32 @@ class Plan:
 
 @dataclass(frozen=True)
 class Part:
-    """A staged part. ``number`` orders all parts of all batches; ``days``: how many order versions each day has in it.
+    """A staged part. ``number`` orders all parts of all batches.
 
-    ``pending`` ones are laid over the partitions as they stand; what ``applied`` ones hold is in these already.
+    ``days``, ``line_days`` and ``refund_days``: how many order versions, lines and refunds each day has in it; the
+    files are sorted by day, the ``gone`` versions first, which have none. ``pending`` parts are merged into the
+    partitions as they are; what ``applied`` ones hold is in these already.
     """
 
     number: int
+    batch: str
     orders: Path
     lines: Path
+    refunds: Path | None
     days: Mapping[date, int]
+    line_days: Mapping[date, int]
+    refund_days: Mapping[date, int]
+    gone: int
     pending: bool
     applied: bool
 
 
-def read_current_state(context: RunContext, there: Collection[str], *, verify: bool, rebuild: bool) -> CurrentState:
-    """Read the manifest, hold the files against it, and set aside what is damaged.
+def read_current_state(context: RunContext, committed: Collection[str], *, verify: bool, rebuild: bool) -> CurrentState:
+    """Read the manifest, compare the files with it, and move damaged ones to ``curated/_damaged/``.
 
     Args:
-        context: the work's surroundings.
-        there: batches in raw. Where some of them wait, the index will be used, and so is proven by hash.
+        context: the run context.
+        committed: batches in raw. Where some of them wait, the index will be used, and so is verified by hash.
         verify: hash every file, instead of trusting size and time.
         rebuild: trust no file.
     """
@@ -108,24 +125,61 @@ def read_current_state(context: RunContext, there: Collection[str], *, verify: b
         damages.append(move_to_damaged(context.lake, MANIFEST_FILE, error.message, context.now()))
     if manifest is None:
         return CurrentState(Manifest(), {}, rebuild=True, damages=damages)
-    if rebuild or manifest.rules != RULES:
+    wanted = FoldSettings.of(context.settings)
+    if not rebuild:
+        _require_timezone(context.lake, manifest, wanted)
+    if rebuild or manifest.rules != RULES or manifest.settings != wanted:
         return CurrentState(manifest, {}, rebuild=True, damages=damages)
     examined = examine(context.lake, manifest, verify=verify)
     damages.extend(
         move_to_damaged(context.lake, file, problem, context.now()) for file, problem in examined.problems.items()
     )
-    is_needed = not set(there) <= set(manifest.batches)
-    if not index.is_whole(context.lake, manifest.index, verify=verify or is_needed):
+    broken = {file_day(file) for file in examined.problems}
+    valid = {file: entry for file, entry in examined.valid.items() if file_day(file) not in broken - {None}}
+    is_needed = not set(committed) <= set(manifest.batches)
+    if not index.are_valid(context.lake, manifest.index, verify=verify or is_needed):
         manifest = msgspec.structs.replace(manifest, index=())
         damages.append(Damage("index", "a segment is missing or damaged"))
-    lost_tombstones = not index.is_whole(context.lake, manifest.tombstones, verify=verify or is_needed)
+    lost_tombstones = not index.are_valid(context.lake, manifest.tombstones, verify=verify or is_needed)
     if lost_tombstones:
         manifest = msgspec.structs.replace(manifest, tombstones=())
         damages.append(Damage("index", "a segment of the orders that have left is missing or damaged"))
-    return CurrentState(manifest, examined.valid, rebuild=False, damages=damages, lost_tombstones=lost_tombstones)
+    lost_mentions = not index.are_valid(context.lake, manifest.mentions, verify=verify or is_needed)
+    if lost_mentions:
+        damages.append(Damage("index", "the mentions of users and products are missing or damaged"))
+    return CurrentState(
+        manifest,
+        valid,
+        rebuild=False,
+        damages=damages,
+        lost_tombstones=lost_tombstones,
+        lost_mentions=lost_mentions,
+    )
 
 
-def plan_batches(context: RunContext, current: CurrentState, there: Collection[str]) -> Plan:
+def require_timezone(context: RunContext) -> None:
+    """Refuse to work under another time zone than that of the partitions; a damaged manifest is for load to find.
+
+    Raises:
+        ConfigError: it is another one.
+    """
+    with contextlib.suppress(CorruptedError):
+        manifest = read_manifest(context.lake)
+        if manifest is not None:
+            _require_timezone(context.lake, manifest, FoldSettings.of(context.settings))
+
+
+def _require_timezone(lake: Lake, manifest: Manifest, wanted: FoldSettings) -> None:
+    if manifest.settings.timezone != wanted.timezone:
+        raise ConfigError(
+            f"the days of {lake.locate(CURATED)} are those of the time zone {manifest.settings.timezone}, and the "
+            f"setting timezone is {wanted.timezone}",
+            hint=f"Set timezone to {manifest.settings.timezone}; or fold all orders again by the other one: "
+            "ordersetl load --rebuild",
+        )
+
+
+def plan_batches(context: RunContext, current: CurrentState, committed: Collection[str]) -> Plan:
     """Which batches are folded, and in what role.
 
     Raises:
@@ -133,7 +187,7 @@ def plan_batches(context: RunContext, current: CurrentState, there: Collection[s
     """
     applied = set(current.manifest.batches)
     if current.rebuild:
-        if gone := sorted(applied.difference(there)):
+        if gone := sorted(applied.difference(committed)):
             raise StorageError(
                 f"{len(gone)} batches that curated holds are no longer in {context.lake.locate(RAW)}, the first is "
                 f"{gone[0]}",
@@ -141,8 +195,8 @@ def plan_batches(context: RunContext, current: CurrentState, there: Collection[s
                 "they held.",
             )
         applied = set()
-    waiting = tuple(sorted(set(there) - applied))
-    pending = tuple(sorted(b for b in applied.union(there) if waiting and b >= waiting[0]))
+    waiting = tuple(sorted(set(committed) - applied))
+    pending = tuple(sorted(b for b in applied.union(committed) if waiting and b >= waiting[0]))
     late = tuple(b for b in waiting if applied and b < max(applied))
     return Plan(waiting, late, pending, tuple(sorted(applied - set(pending))))
 
@@ -150,11 +204,22 @@ def plan_batches(context: RunContext, current: CurrentState, there: Collection[s
 def list_parts(lake: Lake, markers: Mapping[str, StageMarker], plan: Plan) -> list[Part]:
     """Staged parts of the batches, numbered in their order; parts without orders are left out."""
     parts: list[Part] = []
-    laid_over, waiting = set(plan.pending), set(plan.waiting)
-    for batch in sorted(markers):
-        pending, applied = batch in laid_over, batch not in waiting
-        marker = markers[batch]
-        for entry, orders, lines in zip(marker.parts, marker.orders_paths(lake), marker.lines_paths(lake), strict=True):
+    pending, waiting = set(plan.pending), set(plan.waiting)
+    for batch, marker in sorted(markers.items()):
+        for entry in marker.parts:
             if entry.orders.rows:
-                parts.append(Part(len(parts), orders, lines, entry.days, pending, applied))
+                part = Part(
+                    number=len(parts),
+                    batch=batch,
+                    orders=marker.locate(lake, entry.orders),
+                    lines=marker.locate(lake, entry.lines),
+                    refunds=marker.locate(lake, entry.refunds) if entry.refunds else None,
+                    days=entry.days,
+                    line_days=entry.line_days,
+                    refund_days=entry.refund_days,
+                    gone=entry.gone,
+                    pending=batch in pending,
+                    applied=batch not in waiting,
+                )
+                parts.append(part)
     return parts

@@ -26,7 +26,7 @@ __all__ = [
     "REFUND_SCHEMA",
     "enrich",
     "format_times",
-    "revenue_by_currency",
+    "sum_by_currency",
     "to_csv",
 ]
 
@@ -125,13 +125,13 @@ def enrich(rows: pl.DataFrame, users: pl.DataFrame, products: pl.DataFrame) -> p
     )
 
 
-def revenue_by_currency(rows: pl.DataFrame) -> dict[date, dict[str, str]]:
-    """Additive revenue (``net_amount``) by day and currency as decimal text, sorted; "" where there is none."""
+def sum_by_currency(rows: pl.DataFrame, amount: str) -> dict[date, dict[str, str]]:
+    """Sums of a column of amounts by day (``dt``) and currency as decimal text, sorted; "" where there is none."""
     by = ["dt", pl.col("currency").fill_null("")]
-    sums = rows.group_by(by).agg(pl.col("net_amount").sum().cast(pl.Decimal(38, 4))).sort("dt", "currency")
+    sums = rows.group_by(by).agg(pl.col(amount).sum().cast(pl.Decimal(38, 4))).sort("dt", "currency")
     found: dict[date, dict[str, str]] = {}
-    for day, currency, amount in sums.iter_rows():
-        found.setdefault(day, {})[currency] = f"{amount:.4f}"
+    for day, currency, total in sums.iter_rows():
+        found.setdefault(day, {})[currency] = f"{total:.4f}"
     return found
 
 

@@ -22,7 +22,7 @@ from ordersetl.text import many
 from ordersetl.transform.chunks import BatchStaging, ChunkOutcome
 from ordersetl.transform.validate import TimeWindow
 
-__all__ = ["StagingAhead", "ensure_stage", "stage_batch", "transform_batches"]
+__all__ = ["StagedBatches", "StagingAhead", "ensure_stage", "stage_batch", "transform_batches"]
 
 _BLOCK = 1 << 20
 """Bytes that are copied at a time."""
@@ -32,7 +32,7 @@ class StagingAhead:
     """Stages the batch that is being extracted, as its pages come in. A context manager: what is not taken is dropped.
 
     Args:
-        context: the work's surroundings.
+        context: the run context.
     """
 
     def __init__(self, context: RunContext) -> None:
@@ -53,7 +53,7 @@ class StagingAhead:
         self._staging.add(entry, page)
 
     def take(self, source: BatchMarker) -> BatchStaging | None:
-        """What was begun of a batch that is now committed; None where it was not this one, page by page."""
+        """The staging of a batch that is now committed; None where another one was begun, or not page by page."""
         if self._staging is None or (self._staging.batch, tuple(self._staging.pages)) != (source.batch, source.pages):
             return None
         taken, self._staging = self._staging, None
@@ -65,15 +65,42 @@ class StagingAhead:
             self._staging = None
 
 
-def transform_batches(
-    context: RunContext, *, ahead: StagingAhead | None = None, verify: bool = False
-) -> TransformResult:
-    """Stage every batch that waits to be loaded, and write quarantine files that are missing or damaged anew.
-
-    A batch whose staged files are whole, and made by these rules, is left alone.
+class StagedBatches:
+    """The staged batches of one command: each is verified or made once, and then known to be as its marker says.
 
     Args:
-        context: the work's surroundings.
+        context: the run context.
+    """
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._markers: dict[str, StageMarker] = {}
+
+    def add(self, marker: StageMarker) -> None:
+        """Take in a batch that was just verified or staged, its quarantine file too."""
+        self._markers[marker.batch] = marker
+
+    def ensure(self, batch: str) -> StageMarker:
+        """Marker of a staged batch, as :func:`ensure_stage` returns it."""
+        if batch not in self._markers:
+            self.add(ensure_stage(self._context, batch))
+        return self._markers[batch]
+
+
+def transform_batches(
+    context: RunContext,
+    stages: StagedBatches | None = None,
+    *,
+    ahead: StagingAhead | None = None,
+    verify: bool = False,
+) -> TransformResult:
+    """Stage every batch that waits to be loaded, and write quarantine files that are missing or damaged again.
+
+    A batch whose staged files are complete and valid, and made by these rules, is left alone.
+
+    Args:
+        context: the run context.
+        stages: learns which batches are staged; None for nobody.
         ahead: what was begun while the newest batch was extracted.
         verify: hash the quarantine files of batches that were loaded, instead of trusting their size.
 
@@ -82,42 +109,44 @@ def transform_batches(
         StorageError: the disk refused.
     """
     started = time.monotonic()
+    stages = stages or StagedBatches(context)
     manifest = _manifest_or_none(context.lake)
-    waiting = _list_waiting(context.lake, manifest)
-    markers, anew = [], []
+    waiting = _list_waiting(context.lake, manifest, FoldSettings.of(context.settings))
+    markers, staged_again = [], []
     for done, batch in enumerate(waiting):
         marker = _find_stage(context, batch)
         if marker is None or not staged.has_quarantine(context.lake, marker):
-            marker = _mend_stage(context, batch, marker, ahead)
-            anew.append(batch)
+            marker = _repair_stage(context, batch, marker, ahead)
+            staged_again.append(batch)
         markers.append(marker)
+        stages.add(marker)
         context.progress("transform batches", done + 1, len(waiting))
     seen = set(waiting)
-    for batch in staged.find_lost_quarantine(context.lake, manifest or Manifest(), verify=verify):
+    for batch in staged.find_damaged_quarantine(context.lake, manifest or Manifest(), verify=verify):
         if batch not in seen:
-            ensure_stage(context, batch)
-            anew.append(batch)
-    return _summary(markers, tuple(anew), time.monotonic() - started)
+            stages.ensure(batch)
+            staged_again.append(batch)
+    return _summary(markers, tuple(staged_again), time.monotonic() - started)
 
 
 def ensure_stage(context: RunContext, batch: str) -> StageMarker:
-    """Marker of a staged batch, whole, its quarantine too: as it stands, or staged anew.
+    """Marker of a staged batch, complete and valid, its quarantine too: as it is, or staged again.
 
     A batch that is gone from raw, or whose marker there is damaged, is as good as its staged files.
 
     Raises:
-        CorruptedError: it cannot be staged from raw, and its staged files are not whole either.
+        CorruptedError: it cannot be staged from raw, and its staged files are incomplete or damaged.
     """
     marker = _find_stage(context, batch)
     if marker is not None and staged.has_quarantine(context.lake, marker):
         return marker
-    return _mend_stage(context, batch, marker)
+    return _repair_stage(context, batch, marker)
 
 
-def _mend_stage(
+def _repair_stage(
     context: RunContext, batch: str, found: StageMarker | None, ahead: StagingAhead | None = None
 ) -> StageMarker:
-    """Marker of a batch that was not wholly staged: ``found`` lacks its quarantine alone, or there is none."""
+    """Marker of an incompletely staged batch: ``found`` lacks its quarantine alone, or is None."""
     if found is not None and staged.has_rejects(context.lake, found):
         _publish_quarantine(context, batch, found.parts)
         return found
@@ -132,7 +161,7 @@ def _mend_stage(
 
 
 def stage_batch(context: RunContext, batch: str, ahead: StagingAhead | None = None) -> StageMarker:
-    """Stage one batch from its raw pages, chunk by chunk, or go on with what was staged ahead.
+    """Stage one batch from its raw pages, chunk by chunk, or finish what was staged ahead.
 
     The bytes are those of the pages alone: the same on any number of workers.
 
@@ -176,9 +205,10 @@ def _window(request: BatchRequest) -> TimeWindow:
     return TimeWindow(request.enforced_since, request.until, request.began_at)
 
 
-def _list_waiting(lake: Lake, manifest: Manifest | None) -> list[str]:
+def _list_waiting(lake: Lake, manifest: Manifest | None, settings: FoldSettings) -> list[str]:
     """Committed batches that the curated layer is not yet the fold of, oldest first."""
-    applied = set(manifest.batches) if manifest and manifest.rules == RULES else set()
+    fits = manifest is not None and manifest.rules == RULES and manifest.settings == settings
+    applied = set(manifest.batches) if manifest is not None and fits else set()
     return [batch for batch in list_batches(lake) if batch not in applied]
 
 
@@ -218,7 +248,7 @@ def _manifest_or_none(lake: Lake) -> Manifest | None:
     try:
         return read_manifest(lake)
     except CorruptedError:
-        return None  # load says so, and folds everything anew
+        return None  # load says so, and folds everything again
 
 
 def _require_reconciled(source: BatchMarker, marker: StageMarker) -> None:
@@ -243,11 +273,11 @@ def _require_reconciled(source: BatchMarker, marker: StageMarker) -> None:
         )
 
 
-def _summary(markers: Sequence[StageMarker], anew: tuple[str, ...], seconds: float) -> TransformResult:
+def _summary(markers: Sequence[StageMarker], staged_again: tuple[str, ...], seconds: float) -> TransformResult:
     counts = sum((marker.counts for marker in markers), BatchCounts())
     return TransformResult(
         batches=tuple(m.batch for m in markers),
-        staged_anew=anew,
+        staged_anew=staged_again,
         received=counts.received,
         accepted=counts.accepted,
         rejected=counts.orders_rejected,

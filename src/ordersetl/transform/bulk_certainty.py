@@ -6,11 +6,12 @@ from ordersetl.source.page import MAX_DEPTH
 
 __all__ = ["is_certain"]
 
-_KEYS = ("order_id", "user_id", "amount", "currency", "created_at", "updated_at", "status", "source", "promo")
-_RARE_ONCE = ("shipping", "refunds", "cancelled_at", "email", "country")
+_ONCE = ("order_id", "user_id", "currency", "updated_at", "status", "source", "promo")
+_KEYS = (*_ONCE, "amount", "created_at")
+_RARE_ONCE = ("shipping", "cancelled_at", "email", "country")
 _RARE_KEYS = (*_RARE_ONCE, "discount", "tax", "user_name")
+_OF_REFUNDS = ("refund_items", "refund_amount", "refund_sku", "refund_qty")
 _ITEM_VALUES = ("discounts", "taxes", "names")
-_PER_ITEM = {"sku": "items", "qty": "items", "price": "price_keys"}
 _OPTIONAL = (("discount", "discount", "discounts"), ("tax", "tax", "taxes"), ("name", "user_name", "names"))
 """Keys that an order and its items may have, and where the values that were read of either are."""
 _WHOLE_ID = r'"(?:order_id|user_id|sku)": ?[0-9]{1,15}\.0[,}\s]'
@@ -45,7 +46,9 @@ def _has_each_key_once(fitting: pl.DataFrame, deleted: pl.Series) -> pl.Series:
     values = fitting.select(
         *(pl.col(name).is_not_null().cast(pl.UInt32) for name in (*_KEYS, *_RARE_KEYS)),
         *_count_deleted(fitting["record"], deleted),
-        pl.col("has_metadata", "has_user", "price_keys", *_ITEM_VALUES).cast(pl.UInt32),
+        pl.col("has_metadata", "has_user", "has_refunds", "price_keys", *_ITEM_VALUES).cast(pl.UInt32),
+        refunds=pl.col("refund_id").fill_null(0) * 2,
+        **{name: pl.col(name).fill_null(0) for name in _OF_REFUNDS},
         items=pl.col("items").cast(pl.UInt32) * 2 + 1,
     )
     found = values.select(pl.sum_horizontal(pl.all())).to_series()
@@ -72,15 +75,30 @@ def _counts_each_key() -> pl.Expr:
     def count(name: str, value: str = "") -> pl.Expr:
         return pl.col("record").str.count_matches(f'"{name}":{value}', literal=not value)
 
-    once = [count(name) <= 1 for name in (*_KEYS, *_RARE_ONCE, "items", "metadata", "user")]
-    per_item = [count(name) == pl.col(column) for name, column in _PER_ITEM.items()]
-    optional = []
+    def read(name: str) -> pl.Expr:
+        return pl.col(name).fill_null(0)
+
+    has_amount = pl.col("order_amount").is_not_null().cast(pl.UInt32)
+    expected = {
+        "created_at": 1 + read("refund_id"),
+        "refund_id": read("refund_id"),
+        "items": 1 + read("refund_items"),
+        "sku": pl.col("items") + read("refund_sku"),
+        "qty": pl.col("items") + read("refund_qty"),
+        "price": pl.col("price_keys"),
+    }
+    conditions = [count(name) == number for name, number in expected.items()]
+    conditions += [count(name) <= 1 for name in (*_ONCE, *_RARE_ONCE, "metadata", "user")]
+    listed, absent = pl.col("has_refunds"), count("refunds") == count("refunds", r"\s*null")  # else it is no list
+    conditions.append((listed & (count("refunds") == 1)) | (~listed & absent))
+    no_refund = read("refund_id") == 0
+    conditions.append((count("amount") == has_amount + read("refund_amount")) | (no_refund & (count("amount") <= 1)))
     for name, of_order, of_items in _OPTIONAL:
-        read = pl.col(of_order).is_not_null().cast(pl.UInt32) + pl.col(of_items)
+        values = pl.col(of_order).is_not_null().cast(pl.UInt32) + pl.col(of_items)
         nulls = count(name, r"\s*null")
-        without = (read == 0) & ((nulls == 0) | (nulls == count(name)))  # absent or null, wherever we would read it
-        optional.append((count(name) == read) | without)
-    return pl.all_horizontal(*once, *per_item, *optional).fill_null(value=False)
+        without = (values == 0) & ((nulls == 0) | (nulls == count(name)))  # absent or null, wherever we would read it
+        conditions.append((count(name) == values) | without)
+    return pl.all_horizontal(conditions).fill_null(value=False)
 
 
 def _count_deleted(records: pl.Series, having: pl.Series) -> list[pl.Series]:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
@@ -118,11 +119,8 @@ class BatchStaging:
         self._chunks += 1
         first = len(self.pages) - len(pages) + 1
         bulk = self._context.settings.bulk
-        self._queue.put(
-            Chunk(
-                self._context.lake, self.batch, self._window, self._settings, self._chunks, first, pages, received, bulk
-            )
-        )
+        lake, settings = self._context.lake, self._settings
+        self._queue.put(Chunk(lake, self.batch, self._window, settings, self._chunks, first, pages, received, bulk))
 
 
 def stage_chunk(chunk: Chunk) -> ChunkOutcome:
@@ -165,7 +163,6 @@ def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
     orders = found.orders.select(*ORDER_SCHEMA)
     orders = orders.sort("pos").sort("dt", maintain_order=True)  # in two steps: a third of the time
     refunds = refunds.sort("dt", maintain_order=True)
-    days = orders.drop_nulls("dt").group_by("dt", maintain_order=True).len()
     return PartEntry(
         orders=write(f"orders-{chunk.number:05d}.parquet", _parquet(orders), orders.height),
         lines=write(f"lines-{chunk.number:05d}.parquet", _parquet(lines), lines.height),
@@ -174,15 +171,22 @@ def _write_part(chunk: Chunk, found: Validated) -> PartEntry:
             (reject.to_json(chunk.batch) for reject in found.rejects),
             found.counts.orders_rejected + found.counts.rejected_lines,
         ),
-        refunds=None
-        if refunds.is_empty()
-        else write(f"refunds-{chunk.number:05d}.parquet", _parquet(refunds), refunds.height),
-        days=dict(days.iter_rows()),
+        refunds=write(f"refunds-{chunk.number:05d}.parquet", _parquet(refunds), refunds.height)
+        if refunds.height
+        else None,
+        days=_count_days(orders),
+        line_days=_count_days(lines),
+        refund_days=_count_days(refunds),
         gone=orders["dt"].null_count(),
     )
 
 
+def _count_days(rows: pl.DataFrame) -> dict[date, int]:
+    """How many rows each day has, of rows that are sorted by day."""
+    return dict(rows["dt"].drop_nulls().rle().struct.unnest().select("value", "len").iter_rows())
+
+
 def _parquet(table: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
-    table.rechunk().write_parquet(buffer, compression="uncompressed", statistics=True, row_group_size=_ROW_GROUP)
+    table.rechunk().write_parquet(buffer, compression="uncompressed", statistics=False, row_group_size=_ROW_GROUP)
     return buffer.getvalue()

@@ -13,14 +13,18 @@ _TRICKY = r"\\u(?:00[0-7]|[dD][89a-fA-F])"
 
 _SHAPE = """{
  "order_id": "JSON", "user_id": "JSON", "amount": "JSON", "currency": "JSON", "created_at": "JSON",
- "updated_at": "JSON", "status": "JSON", "discount": "JSON", "tax": "JSON", "shipping": "JSON", "refunds": "JSON",
+ "updated_at": "JSON", "status": "JSON", "discount": "JSON", "tax": "JSON", "shipping": "JSON",
+ "refunds": [{
+  "refund_id": "JSON", "created_at": "JSON", "amount": "JSON",
+  "items": [{"sku": "JSON", "qty": "JSON", "amount": "JSON"}]
+ }],
  "cancelled_at": "JSON", "user": {"email": "JSON", "country": "JSON", "name": "JSON"},
  "items": [{"sku": "JSON", "qty": "JSON", "price": "JSON", "discount": "JSON", "tax": "JSON", "name": "JSON"}],
  "metadata": {"source": "JSON", "promo": "JSON"}
 }"""
 _QUERY = f"""
 SELECT o.order_id, o.user_id, o.amount, o.currency, o.created_at, o.updated_at, o.status, o.items,
-       o.discount, o.tax, o.shipping, o.refunds, o.cancelled_at,
+       o.discount, o.tax, o.shipping, o.cancelled_at, o.refunds, o.refunds IS NOT NULL AS has_refunds,
        o.user IS NOT NULL AS has_user, o.user.email AS email, o.user.country AS country, o.user.name AS user_name,
        CASE WHEN list_contains([x.price IS NULL FOR x IN o.items], true)
             THEN len(json_extract(record, '$.items[*].price')) ELSE len(o.items) END AS price_keys,
@@ -33,9 +37,9 @@ def read_fields(records: pl.Series) -> pl.DataFrame | None:
     """Fields of the records, one row each and in their order; null where a field is absent, null or of another shape.
 
     The columns are the names of the payload, ``source`` and ``promo`` those of ``metadata``, ``email``, ``country`` and
-    ``user_name`` those of ``user``, each value as JSON text;
-    numbers went through doubles, and of a repeated key the first counts. ``items`` are lists of such structs;
-    ``price_keys`` is how many of the items have a price, null included. A record with tricky escapes is all null.
+    ``user_name`` those of ``user``, each value as JSON text; numbers went through doubles, and of a repeated key the
+    first counts. ``items`` and ``refunds`` are lists of such structs, whose own items too; ``price_keys`` is how
+    many of the items have a price, null included. A record with tricky escapes is all null.
 
     Args:
         records: JSON texts, valid as far as msgspec can tell.

@@ -119,15 +119,19 @@ def validate_pages(
     fast = read_bulk(pages) if bulk else NOTHING_READ
     unread = chain.from_iterable(_page_records(page) for page in pages if page.number not in fast.pages)
     rest = _validate_records(chain(unread, ((d.pos, _parse_record(d.text)) for d in fast.fallback)), window)
-    fast_orders, fast_items, outside, future = _apply_window(fast.orders, fast.items, window)
+    fast_orders, future = _apply_window(fast.orders, window)
+    outside = fast.orders.height - fast_orders.height
+    of_orders = [fast.items, fast.refunds]
+    if outside:
+        of_orders = [rows.join(fast_orders.select("pos"), on="pos", how="semi") for rows in of_orders]
     orders = _apply_settings(pl.concat([fast_orders, rest.columns.orders]), settings)
-    items = pl.concat([fast_items, rest.columns.items])
+    items, refunds = map(pl.concat, zip(of_orders, (rest.columns.items, rest.columns.refunds), strict=True))
     return Validated(
         orders=orders,
         items=items,
-        refunds=rest.columns.refunds,
+        refunds=refunds,
         found_bad=sorted(rest.found_bad, key=lambda bad: (bad.page, bad.index)),
-        counts=_count(rest, orders, items, bulk=fast.orders.height, outside=outside, future=future),
+        counts=_count(rest, orders, items, refunds, bulk=fast.orders.height, outside=outside, future=future),
     )
 
 
@@ -161,7 +165,14 @@ class _Outcome:
 
 
 def _count(
-    rest: _Outcome, orders: pl.DataFrame, items: pl.DataFrame, *, bulk: int, outside: int, future: int
+    rest: _Outcome,
+    orders: pl.DataFrame,
+    items: pl.DataFrame,
+    refunds: pl.DataFrame,
+    *,
+    bulk: int,
+    outside: int,
+    future: int,
 ) -> BatchCounts:
     """What became of all records: ``rest`` is the models' part; of ``bulk`` read in bulk, ``outside`` were dropped."""
     counts, reasons, lines = rest.counts, Counter[str](), Counter[str]()
@@ -184,7 +195,7 @@ def _count(
         future_updated_at=future + counts["future"],
         texts_cut=counts["texts_cut"],
         cancelled=int(orders["cancelled"].sum()),
-        refunded=rest.columns.refunds["pos"].n_unique(),
+        refunded=refunds["pos"].n_unique(),
     )
 
 
@@ -244,10 +255,8 @@ def _page_records(page: Page) -> Iterator[tuple[int, Any]]:
         yield page.number << PAGE_BITS | index, record
 
 
-def _apply_window(
-    orders: pl.DataFrame, items: pl.DataFrame, window: TimeWindow
-) -> tuple[pl.DataFrame, pl.DataFrame, int, int]:
-    """Orders inside the window, their times capped, and their items; how many lie outside, and how many were capped."""
+def _apply_window(orders: pl.DataFrame, window: TimeWindow) -> tuple[pl.DataFrame, int]:
+    """Orders inside the window, their times capped, and how many were."""
     updated_at = pl.col("updated_at_order")
     is_future = pl.lit(value=False) if window.latest is None else updated_at > _naive(window.latest)
     future = orders.filter(is_future).height
@@ -262,11 +271,8 @@ def _apply_window(
         inside &= updated_at < _naive(window.until)
     kept = orders.filter(inside)
     if future:
-        future = kept.filter("future").height
-        orders, kept = orders.drop("future"), kept.drop("future")
-    if kept.height == orders.height:
-        return orders, items, 0, future
-    return kept, items.join(kept.select("pos"), on="pos", how="semi"), orders.height - kept.height, future
+        return kept.drop("future"), kept.filter("future").height
+    return kept, 0
 
 
 def _naive(time: datetime) -> datetime:

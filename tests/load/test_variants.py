@@ -18,7 +18,7 @@ from ordersetl.load.batches import load_batches
 from ordersetl.runtime import RunContext
 from ordersetl.transform.batches import ensure_stage
 
-LOAD = import_module("ordersetl.load.batches")  # the package's own name of it is the function
+LOAD = import_module("ordersetl.load.fold")  # the package's own name of it is the function
 
 PRODUCTS = b"sku,name,category,price\nS0,Shoe,shoes,1\nS1,Hat,hats,2\n"
 
@@ -49,7 +49,7 @@ def load_all(context: RunContext) -> None:
 
 @pytest.fixture
 def expected(tmp_path: Path) -> Iterator[dict[str, bytes]]:
-    with open_job(tmp_path / "plain") as context:
+    with open_job(tmp_path / "usual") as context:
         load_all(context)
         found = curated_bytes(context.lake)
         assert found == expected_bytes(context.lake)
@@ -113,7 +113,7 @@ def test_with_orders_that_share_a_hash(
 def test_lines_that_are_not_those_of_the_orders_stop_the_load(tmp_path: Path, lost: str) -> None:
     def stage(batch: str) -> StageMarker:
         marker = ensure_stage(context, batch)
-        (path,) = marker.lines_paths(context.lake)
+        path = marker.locate(context.lake, marker.parts[0].lines)
         lines = pl.read_parquet(path)
         (lines[1:] if lost == "first" else lines[:-1]).write_parquet(path)
         return marker

@@ -16,7 +16,7 @@ from ordersetl.results import OrderChanges
 from ordersetl.runtime import RunContext
 from ordersetl.star.schema import RULES
 
-LOAD = import_module("ordersetl.load.batches")
+FOLD = import_module("ordersetl.load.fold")
 TRANSFORM = import_module("ordersetl.transform.batches")  # the package's own name of it is the function
 
 USERS = b"user_id,email,country,created_at\nu-1,a@example.org,MX,2024-01-01\n"
@@ -146,7 +146,7 @@ def test_all_of_curated_comes_back(context: RunContext) -> None:
     assert curated_bytes(context.lake) == before
 
 
-def test_a_damaged_manifest_is_set_aside_and_all_is_folded_anew(context: RunContext) -> None:
+def test_a_damaged_manifest_is_moved_away_and_all_is_folded_again(context: RunContext) -> None:
     before = curated_bytes(context.lake)
     spoil(context.lake.root / "curated/_manifest.json")
     result = load(context)
@@ -155,20 +155,20 @@ def test_a_damaged_manifest_is_set_aside_and_all_is_folded_anew(context: RunCont
     assert curated_bytes(context.lake) == before
 
 
-def test_a_rebuild_sets_aside_partitions_that_no_batch_accounts_for(context: RunContext) -> None:
-    stray = curated(context, "dt=2025-01-01/fact_order.csv")
-    stray.parent.mkdir()
-    stray.write_text("order_id,sku\n")
+def test_a_rebuild_moves_partitions_away_that_no_batch_accounts_for(context: RunContext) -> None:
+    orphan = curated(context, "dt=2025-01-01/fact_order.csv")
+    orphan.parent.mkdir()
+    orphan.write_text("order_id,sku\n")
     result = load(context, rebuild=True)
     assert [damage.file for damage in result.healed] == ["dt=2025-01-01/fact_order.csv"]
-    assert not stray.parent.exists()
+    assert not orphan.parent.exists()
 
 
 # The index
 
 
 @pytest.mark.parametrize("harm", [Path.unlink, spoil, lambda path: path.write_bytes(b"")])
-def test_a_damaged_index_is_made_anew_before_it_misleads(context: RunContext, harm: Callable[[Path], object]) -> None:
+def test_a_damaged_index_is_rebuilt_before_it_misleads(context: RunContext, harm: Callable[[Path], object]) -> None:
     for segment in (context.lake.root / "index").iterdir():
         harm(segment)
     write_batch(context, [order("o-1", 23, updated_at="2025-08-26"), order("o-1", 23, updated_at="2025-08-27")])
@@ -181,7 +181,7 @@ def test_a_damaged_index_is_made_anew_before_it_misleads(context: RunContext, ha
     assert is_right(context)
 
 
-def test_an_index_of_another_version_is_made_anew(context: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_of_another_version_is_rebuilt(context: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ordersetl.lake.index._HASHING", "polars 99")
     assert [damage.file for damage in load(context).healed] == ["index"]
     manifest = read_manifest(context.lake)
@@ -248,7 +248,7 @@ def test_a_rebuild_refuses_to_lose_a_batch(context: RunContext) -> None:
         load(context, rebuild=True)
 
 
-def test_a_damaged_page_is_named_and_stands_in_nobody_elses_way(context: RunContext) -> None:
+def test_a_damaged_page_is_named_and_hinders_nothing_else(context: RunContext) -> None:
     page = context.lake.root / "raw" / FIRST / "page-00001.json"
     spoil(page)
     shutil.rmtree(context.lake.root / "staged")
@@ -289,9 +289,9 @@ def test_the_load_says_that_quarantine_was_lost(context: RunContext) -> None:
 # Rules
 
 
-def test_other_rules_fold_everything_anew(context: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_rules_fold_everything_again(context: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
     before = curated_bytes(context.lake)
-    for module in (plan_module, TRANSFORM, LOAD):
+    for module in (plan_module, TRANSFORM, FOLD):
         monkeypatch.setattr(module, "RULES", RULES + 1)
     assert transform(context).batches == (FIRST, SECOND)
     result = load(context)

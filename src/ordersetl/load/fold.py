@@ -1,0 +1,178 @@
+"""One fold: from the staged parts to the files of the next state, and their commit."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from ordersetl.executor import background, map_bounded
+from ordersetl.lake import index
+from ordersetl.lake.commit import Commit
+from ordersetl.lake.fold_settings import FoldSettings
+from ordersetl.lake.integrity import move_to_damaged
+from ordersetl.lake.layout import quarantine_key
+from ordersetl.lake.listing import list_partition_files
+from ordersetl.lake.manifest import Manifest, QuarantineEntry
+from ordersetl.lake.staged import StageMarker
+from ordersetl.load.changes import sum_changes
+from ordersetl.load.dimensions import FoldedDimensions, find_affected_days, fold_dimensions
+from ordersetl.load.files import put_file
+from ordersetl.load.lookup import Lookup, find_lookup
+from ordersetl.load.partitions import DayGroup, GroupOutcome, fold_group, group_days
+from ordersetl.load.plan import CurrentState, Part, Plan, list_parts
+from ordersetl.load.versions import ResolvedVersions, resolve_versions
+from ordersetl.results import Damage, OrderChanges
+from ordersetl.runtime import RunContext
+from ordersetl.star.schema import RULES
+from ordersetl.version import __version__
+
+__all__ = ["Folded", "StageProvider", "fold_batches"]
+
+StageProvider = Callable[[str], StageMarker]
+"""Returns the marker of a staged batch, complete and with its quarantine file, staging it again where need be."""
+
+_GROUP_ORDERS = 60_000
+"""Orders that one worker folds at a time: bounds memory."""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The manifest that is now committed, and what became of the pending versions and of the files.
+
+    ``orphans`` are files that a rebuild moved away, since no batch accounts for them.
+    """
+
+    manifest: Manifest
+    orders: OrderChanges = field(default_factory=OrderChanges)
+    written: Sequence[str] = ()
+    removed: Sequence[str] = ()
+    notes: Mapping[str, int] = field(default_factory=dict)
+    orphans: Sequence[Damage] = ()
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """A fold under way."""
+
+    context: RunContext
+    current: CurrentState
+    plan: Plan
+    markers: Mapping[str, StageMarker]
+    parts: Sequence[Part]
+    commit: Commit
+
+
+def fold_batches(context: RunContext, provider: StageProvider, current: CurrentState, plan: Plan) -> Folded:
+    """Fold what is pending, rebuild what is broken, and commit.
+
+    Raises:
+        CorruptedFileError: a file that seemed valid is not; nothing was committed.
+    """
+    if not plan.batches or (not plan.waiting and current.is_as_recorded):
+        return Folded(current.manifest)
+    repairs = current.broken_days or current.broken_dimensions or current.lost_tombstones or current.lost_mentions
+    markers = {batch: provider(batch) for batch in (plan.batches if repairs else plan.pending)}
+    parts = list_parts(context.lake, markers, plan)
+    fold = _Fold(context, current, plan, markers, parts, Commit(context.lake, context.lock))
+    with background(context, fold_dimensions, context, current, plan, markers, parts) as folding:
+        lookup = find_lookup(context.lake, current, parts)
+        incoming = lookup.scan(context.lake, parts)
+        resolved = resolve_versions(context.lake, parts, incoming, current.partitions, current.broken_days)
+    dimensions = folding.result()
+    with background(context, lookup.add, context.lake, incoming) as adding:
+        total = _fold_days(fold, resolved, dimensions)
+    changes = sum_changes(incoming, parts, resolved, total.changes)
+    _put_dimensions(fold, total, dimensions)
+    following = _next_manifest(fold, total, dimensions, adding.result())
+    orphans = _move_orphans_to_damaged(fold, following) if current.rebuild else ()
+    fold.commit.finish(following, staged=frozenset(total.written))
+    index.drop_unlisted(context.lake, following.index + following.tombstones + following.mentions)
+    return Folded(following, changes, total.written, total.removed, dimensions.notes, orphans)
+
+
+def _fold_days(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions) -> GroupOutcome:
+    """Fold the days that change in groups, in parallel, and add up what became of them."""
+    context, total = fold.context, GroupOutcome()
+    groups = _group(fold, resolved, dimensions)
+    done, days = 0, sum(len(group.days) for group in groups)
+    for group, outcome in zip(groups, map_bounded(context, fold_group, groups), strict=True):
+        total.add(outcome)
+        done += len(group.days)
+        context.progress("load", done, days)
+    return total
+
+
+def _group(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions) -> list[DayGroup]:
+    """The days that change in groups, each with all that it takes to fold it."""
+    current, partitions, refunds = fold.current, fold.current.partitions, fold.current.refunds
+    days = _find_days(fold, resolved, dimensions)
+    rebuilt = frozenset(days) if current.rebuild else current.broken_days
+    users, products = (state.after for state in dimensions.states)
+    return [
+        DayGroup(
+            commit=fold.commit,
+            days=run,
+            rebuilt=rebuilt.intersection(run),
+            partitions={day: partitions[day] for day in run if day in partitions},
+            refunds={day: refunds[day] for day in run if day in refunds},
+            parts=tuple(fold.parts),
+            resolved=resolved,
+            users=users,
+            products=products,
+        )
+        for run in group_days(days, fold.parts, partitions, orders=_GROUP_ORDERS, workers=fold.context.workers)
+    ]
+
+
+def _find_days(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions) -> set[date]:
+    """Days whose partition may change: orders come in or move out, it is broken, or its enrichment differs."""
+    current = fold.current
+    days = {day for batch in fold.plan.pending for day in fold.markers[batch].days}
+    days |= set(resolved.moved_out["dt"]) | current.broken_days
+    untouched = {day: entry for day, entry in current.partitions.items() if day not in days}
+    return days | set(find_affected_days(fold.context.lake, untouched, dimensions.states))
+
+
+def _put_dimensions(fold: _Fold, total: GroupOutcome, dimensions: FoldedDimensions) -> None:
+    """Stage the dimensions that change."""
+    for state in dimensions.states:
+        file = state.dimension.file
+        total.files[file], is_new = put_file(fold.commit, file, state.after)
+        if is_new:
+            total.written.append(file)
+
+
+def _next_manifest(fold: _Fold, total: GroupOutcome, dimensions: FoldedDimensions, lookup: Lookup) -> Manifest:
+    kept = {file: entry for file, entry in fold.current.valid.items() if file not in total.removed}
+    return Manifest(
+        tool=f"ordersetl {__version__}",
+        rules=RULES,
+        settings=FoldSettings.of(fold.context.settings),
+        batches=fold.plan.batches,
+        references=dimensions.references,
+        files=dict(sorted((kept | total.files).items())),
+        quarantine=_next_quarantine(fold),
+        index=lookup.index,
+        tombstones=lookup.tombstones,
+        mentions=dimensions.mentions,
+    )
+
+
+def _next_quarantine(fold: _Fold) -> dict[str, QuarantineEntry]:
+    entries = {} if fold.current.rebuild else dict(fold.current.manifest.quarantine)
+    for batch, marker in fold.markers.items():
+        entries.pop(batch, None)
+        orders, lines = marker.counts.orders_rejected, marker.counts.rejected_lines
+        if orders or lines:
+            found = fold.context.lake.storage.stat(quarantine_key(batch))
+            time_ns = found.mtime_ns if found else 0
+            entries[batch] = QuarantineEntry(
+                marker.quarantine_sha256, marker.quarantine_bytes, orders, lines, mtime_ns=time_ns
+            )
+    return dict(sorted(entries.items()))
+
+
+def _move_orphans_to_damaged(fold: _Fold, following: Manifest) -> list[Damage]:
+    """After a rebuild: move partitions away that no batch accounts for. The commit removes those of the manifest."""
+    lake, now, why = fold.context.lake, fold.context.now, "no batch in raw accounts for it"
+    orphans = list_partition_files(lake) - following.files.keys() - fold.current.manifest.files.keys()
+    return [move_to_damaged(lake, file, why, now()) for file in sorted(orphans)]

@@ -1,0 +1,124 @@
+"""What orders say of their users and products: it fills the inferred rows of the dimensions.
+
+A *mention* is a value that an accepted version gives for an attribute of a user or product: an email, a country, a
+name. Of each attribute the version with the highest rank counts, (updated_at, batch, pos), superseded ones too: in
+whatever order the batches come, the same one wins. The winning mentions of inferred keys are kept in a snapshot beside
+the index; lost or damaged, it is rebuilt from the staged parts.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+
+from ordersetl.lake import index
+from ordersetl.lake.layout import Lake
+from ordersetl.lake.manifest import IndexEntry
+from ordersetl.load.emails import show_emails
+from ordersetl.load.plan import Part
+from ordersetl.settings import Settings
+from ordersetl.star.dimensions import PRODUCTS, USERS, Dimension
+
+__all__ = [
+    "MENTION_SCHEMA",
+    "fill_inferred",
+    "merge_mentions",
+    "read_mentions",
+    "scan_mentions",
+    "select_inferred",
+    "write_mentions",
+]
+
+MENTION_SCHEMA: dict[str, pl.DataType] = {
+    "kind": pl.String(),
+    "key": pl.String(),
+    "attribute": pl.String(),
+    "value": pl.String(),
+    "updated_at": pl.Datetime("us"),
+    "batch": pl.String(),
+    "pos": pl.UInt64(),
+}
+"""One value that a version gives: ``kind`` is that of the dimension, ``attribute`` one of its columns."""
+
+_NAMED = ["kind", "key", "attribute"]
+_ATTRIBUTES = {USERS.kind: {"email": "user_email", "country": "user_country"}, PRODUCTS.kind: {"name": "product_name"}}
+"""The columns of the staged files that mention an attribute."""
+
+
+def scan_mentions(dimension: Dimension, parts: Sequence[Part], settings: Settings) -> tuple[pl.Series, pl.DataFrame]:
+    """The keys that accepted orders name, superseded versions too, and the winning mentions of them: MENTION_SCHEMA."""
+    key = dimension.key
+    keys = [pl.Series(key, [], dtype=pl.String)]
+    mentions = []
+    for part in parts:
+        path = part.lines if dimension is PRODUCTS else part.orders
+        rows = pl.read_parquet(path, columns=[key, *_ATTRIBUTES[dimension.kind].values()], glob=False)
+        keys.append(rows[key].unique())
+        for attribute, column in _ATTRIBUTES[dimension.kind].items():
+            if rows[column].null_count() < rows.height:
+                mentions.append(_read_attribute(dimension, part, attribute, column))
+    found = merge_mentions(mentions)
+    is_email = pl.col("attribute") == "email"
+    shown = show_emails(found.filter(is_email)["value"], settings)
+    emails = found.filter(is_email).with_columns(value=shown).drop_nulls("value")
+    return pl.concat(keys).unique(), pl.concat([found.filter(~is_email), emails])
+
+
+def merge_mentions(mentions: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """The winning mention of each attribute, sorted by kind, key and attribute."""
+    every = pl.concat([pl.DataFrame(schema=MENTION_SCHEMA), *mentions])
+    return every.sort(*_NAMED, "updated_at", "batch", "pos").unique(_NAMED, keep="last", maintain_order=True)
+
+
+def fill_inferred(dimension: Dimension, table: pl.DataFrame, mentions: pl.DataFrame) -> pl.DataFrame:
+    """The dimension's table, with the attributes of its inferred rows as mentioned, null where they are not."""
+    for attribute in _ATTRIBUTES[dimension.kind]:
+        chosen = (pl.col("kind") == dimension.kind) & (pl.col("attribute") == attribute)
+        values = mentions.filter(chosen).select(pl.col("key").alias(dimension.key), mentioned="value")
+        joined = table.join(values, on=dimension.key, how="left", maintain_order="left")
+        value = pl.when("inferred").then("mentioned").otherwise(attribute)
+        table = joined.with_columns(value.alias(attribute)).drop("mentioned")
+    return table
+
+
+def select_inferred(dimension: Dimension, table: pl.DataFrame, mentions: pl.DataFrame) -> pl.DataFrame:
+    """The mentions of a dimension's inferred rows: no other row will ever need any."""
+    keys = table.filter("inferred").select(key=dimension.key)
+    return mentions.filter(pl.col("kind") == dimension.kind).join(keys, on="key", how="semi", maintain_order="left")
+
+
+def read_mentions(lake: Lake, entries: Sequence[IndexEntry]) -> pl.DataFrame:
+    """The snapshot: MENTION_SCHEMA, one row per kind, key and attribute."""
+    return pl.concat([pl.DataFrame(schema=MENTION_SCHEMA), *index.read_segments(lake, entries)])
+
+
+def write_mentions(
+    lake: Lake, entries: Sequence[IndexEntry], before: pl.DataFrame, after: pl.DataFrame
+) -> tuple[IndexEntry, ...]:
+    """Write the snapshot unless it is as before; its entry, none where there is nothing to keep.
+
+    Args:
+        lake: where it goes.
+        entries: the snapshot as committed, none where it is lost.
+        before: its rows.
+        after: the rows to keep.
+    """
+    if after.is_empty():
+        return ()
+    return tuple(entries) if entries and after.equals(before) else (index.write_segment(lake, after),)
+
+
+def _read_attribute(dimension: Dimension, part: Part, attribute: str, column: str) -> pl.DataFrame:
+    """The winning mentions of an attribute in a part."""
+    orders = pl.read_parquet(part.orders, columns=["pos", "updated_at_order"], glob=False)
+    path = part.lines if dimension is PRODUCTS else part.orders
+    rows = pl.read_parquet(path, columns=["pos", dimension.key, column], glob=False).drop_nulls()
+    named = rows.join(orders, on="pos").select(
+        kind=pl.lit(dimension.kind),
+        key=dimension.key,
+        attribute=pl.lit(attribute),
+        value=column,
+        updated_at="updated_at_order",
+        batch=pl.lit(part.batch),
+        pos="pos",
+    )
+    return merge_mentions([named])
