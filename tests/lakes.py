@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from reference_fold import Batch, fold, read_json
+from reference_fold import DEFAULT_RULES, Batch, Rules, fold, read_json
 from strategies import encode
 
 from ordersetl.lake import raw
@@ -198,9 +198,10 @@ def run(context: RunContext, **options: Any) -> LoadResult:
 
 
 def curated_bytes(lake: Lake) -> dict[str, bytes]:
-    """Partitions and dimensions as they stand on disk, by path below ``curated/``."""
-    found = [*(lake.root / "curated").glob("dt=*/*"), *(lake.root / "curated").glob("dim_*")]
-    return {path.relative_to(lake.root / "curated").as_posix(): path.read_bytes() for path in sorted(found)}
+    """Partitions, refunds and dimensions as they are on disk, by path below ``curated/``."""
+    curated = lake.root / "curated"
+    found = [*curated.glob("dt=*/*"), *curated.glob("fact_refund/dt=*/*"), *curated.glob("dim_*")]
+    return {path.relative_to(curated).as_posix(): path.read_bytes() for path in sorted(found)}
 
 
 def rows(lake: Lake, day: int) -> list[dict[str, str]]:
@@ -242,6 +243,6 @@ def _read_reference(lake: Lake, entry: ReferenceEntry | None) -> bytes | None:
     return None if entry is None else raw.read_reference(lake, entry)
 
 
-def expected_bytes(lake: Lake) -> dict[str, bytes]:
+def expected_bytes(lake: Lake, rules: Rules = DEFAULT_RULES) -> dict[str, bytes]:
     """What curated must hold, byte for byte: the plain-Python fold of all that is in raw."""
-    return fold(list(raw_batches(lake).values()))
+    return fold(list(raw_batches(lake).values()), rules)

@@ -131,7 +131,12 @@ _TIMES = (
     ),
 )
 _LINE_VALUES = {"sku": _TEXTS, "qty": NUMBERS, "price": NUMBERS}
+_LINE_MONEY_VALUES = {"discount": NUMBERS, "tax": NUMBERS, "name": _TEXTS}
 _METADATA_VALUES = {"source": _TEXTS, "promo": _TEXTS}
+_USER_VALUES = {"email": _TEXTS, "country": _TEXTS}
+_REFUND_VALUES = {"refund_id": _TEXTS, "created_at": _TIMES, "amount": NUMBERS}
+_REFUND_ITEM_VALUES = {"sku": _TEXTS, "qty": NUMBERS, "amount": NUMBERS}
+_MONEY_VALUES = {"discount": NUMBERS, "tax": NUMBERS, "shipping": NUMBERS, "cancelled_at": _TIMES}
 _ORDER_VALUES = {
     "order_id": _TEXTS,
     "created_at": _TIMES,
@@ -156,6 +161,14 @@ _PLAIN = {
     "price": "1.25",
     "source": '"web"',
     "promo": "null",
+    "discount": "1.5",
+    "tax": "0.19",
+    "shipping": '"4.90"',
+    "cancelled_at": '"2025-08-22T10:00:00Z"',
+    "name": '"Mug"',
+    "email": '"a@example.org"',
+    "country": '"MX"',
+    "refund_id": '"r-1"',
 }
 _UNKNOWN = ('"note"', '"tags"', '"ORDER_ID"', '"Items"', '"x\\"amount"', '"amount "', '""', '"é"')
 
@@ -193,10 +206,28 @@ def _anything() -> st.SearchStrategy[str]:
 
 @cache
 @st.composite
+def _written_refunds(draw: st.DrawFn) -> str:
+    """Text of an order's refunds, or of something in their place."""
+    refunds = []
+    for _ in range(draw(st.sampled_from((0, 1, 1, 1, 2)))):
+        members = draw(_members(_REFUND_VALUES, _anything()))
+        item = _members(_REFUND_ITEM_VALUES, _anything()).map(_in_object)
+        for _ in range(draw(st.sampled_from((0, 1, 1, 2)))):
+            items = draw(st.lists(item, max_size=2))
+            wrong = st.sampled_from(("null", "[]", "{}", "5", "[null]", "[[]]"))
+            members.append(f'"items":{draw(st.one_of(st.just("[" + ",".join(items) + "]"), wrong))}')
+        refunds.append(_in_object(members))
+    return draw(st.sampled_from((*[f"[{','.join(refunds)}]"] * 8, "null", "{}", "5", "[null]", "[[]]")))
+
+
+@cache
+@st.composite
 def written_records(draw: st.DrawFn) -> str:
     """Text of a record, put together token by token, so that it holds what no encoder writes."""
-    members = draw(_members(_ORDER_VALUES, _anything()))
-    line = _members(_LINE_VALUES, _anything()).map(_in_object)
+    has_money = draw(st.booleans())
+    members = draw(_members(_ORDER_VALUES | _MONEY_VALUES if has_money else _ORDER_VALUES, _anything()))
+    line_values = _LINE_VALUES | _LINE_MONEY_VALUES if has_money else _LINE_VALUES
+    line = _members(line_values, _anything()).map(_in_object)
     lines = draw(st.lists(line, min_size=1, max_size=3))
     items = draw(
         st.sampled_from((*[f"[{','.join(lines)}]"] * 12, "[]", "null", "{}", "5", f"[{lines[0]},5]", "[[]]", "[null]"))
@@ -207,6 +238,11 @@ def written_records(draw: st.DrawFn) -> str:
     metadata = _members(_METADATA_VALUES, _anything()).map(_in_object)
     for _ in range(draw(st.sampled_from((0, 1, 1, 1, 2)))):
         members.append(f'"metadata":{draw(metadata | st.sampled_from(("null", "5", "[]", "{}")))}')
+    user = _members(_USER_VALUES, _anything()).map(_in_object)
+    for _ in range(draw(st.sampled_from((0, 1, 1, 2))) if has_money else 0):
+        members.append(f'"user":{draw(user | st.sampled_from(("null", "5", "[]", "{}")))}')
+    for _ in range(draw(st.sampled_from((0, 0, 1, 1, 2))) if has_money else 0):
+        members.append(f'"refunds":{draw(_written_refunds())}')
     return _in_object(members)
 
 

@@ -10,7 +10,6 @@ import httpx
 from lakes import Clock, SerialExecutor
 
 from ordersetl import pipeline
-from ordersetl.extract.batches import Window
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import Manifest, read_manifest
@@ -19,6 +18,7 @@ from ordersetl.runtime import Runtime
 from ordersetl.settings import Settings
 from ordersetl.source.sample import sample_app
 from ordersetl.storage.disk import Disk, is_temporary
+from ordersetl.window import Window
 
 __all__ = ["API", "NOW", "Shop", "curated_files", "leftovers", "order", "readers_files", "state_to_check"]
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from reference_fold import Batch
 
 __all__ = [
+    "ZONES",
     "any_json",
     "batches",
     "cuts",
@@ -55,6 +56,16 @@ BEGINNINGS = (
 """When an extraction may have begun: before, among and after the times."""
 MONEY = tuple(map(Decimal, ("0.0", "0.0001", "0.00005", "0.00015", "1.99", "3.3333", "10.12345", "0.3333333", "1e2")))
 ZEROS: tuple[object, ...] = (0, Decimal("0.0"), "0", Decimal("0.00005"), Decimal("-0.00001"))
+REFUND_IDS = ("r-1", "r-2", "Ré 3", "4", 4, Decimal("4.0"))
+EMAILS = ("a@example.org", " A@Example.ORG ", "b@example.org", "ß@straße.de", "", None)
+ZONES = (
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "Pacific/Kiritimati",  # 14 hours ahead
+    "Etc/GMT+12",  # 12 hours behind
+    "Asia/Kathmandu",  # 5 hours and 45 minutes ahead
+)
 QUANTITIES = (1, 2, 3, Decimal("0.5"), Decimal("0.3333"), Decimal("1.00005"), Decimal("7.0"), "2")
 
 ODD_NUMBERS = (
@@ -156,14 +167,55 @@ def _lines(draw: st.DrawFn, *, priced: bool) -> dict[str, object]:
     line = {"sku": draw(st.sampled_from(SKUS[:4]) | st.sampled_from(SKUS)), "qty": draw(st.sampled_from(QUANTITIES))}
     if priced or draw(st.booleans()):
         line["price"] = draw(price if priced else price | st.none())
+    if draw(st.integers(0, 3)) == 0:
+        own = st.sampled_from((*MONEY, None, 0))
+        names = st.sampled_from(("Mug", "Shoe, red", " ", None, 5))
+        line |= draw(st.fixed_dictionaries({}, optional={"discount": own, "tax": own, "name": names}))
     return line
+
+
+@cache
+@st.composite
+def _refunds(draw: st.DrawFn) -> dict[str, object]:
+    """Valid refunds, of SKUs that the order has or not, of more or less than their items, often of one id."""
+    amounts = st.sampled_from((*MONEY, 0, 5, "2.50"))
+    item = st.fixed_dictionaries(
+        {"amount": amounts},
+        optional={"sku": st.sampled_from((*SKUS, None, "Z")), "qty": st.sampled_from((*QUANTITIES, None, 0))},
+    )
+    refund = {
+        "refund_id": draw(st.sampled_from(REFUND_IDS)),
+        "created_at": draw(st.sampled_from(TIMES)),
+        "amount": draw(amounts),
+    }
+    if draw(st.booleans()):
+        refund["items"] = draw(st.none() | st.lists(item, max_size=4))
+    return refund
+
+
+@cache
+def _money_fields() -> st.SearchStrategy[dict[str, object]]:
+    """Fields of an order that most payloads lack, all of them valid."""
+    value = st.sampled_from((*MONEY, None, 0, "7.5"))
+    user = st.fixed_dictionaries(
+        {}, optional={"email": st.sampled_from(EMAILS), "country": st.sampled_from(("MX", "US", None, " "))}
+    )
+    optional: dict[str, st.SearchStrategy[object]] = {
+        "discount": value,
+        "tax": value,
+        "shipping": value,
+        "refunds": st.none() | st.lists(_refunds(), max_size=4),
+        "cancelled_at": st.sampled_from((*TIMES, None)),
+        "user": user | st.none() | st.just("u-1"),
+    }
+    return st.fixed_dictionaries({}, optional=optional)
 
 
 @cache
 @st.composite
 def orders(draw: st.DrawFn) -> dict[str, object]:
     """Orders that every rule accepts, all their lines too, from pools so small that ids, times and SKUs collide."""
-    text = st.sampled_from(("paid", "web", "summer, sale", 'say "hi"', " ", None, 5))
+    text = st.sampled_from(("paid", "Cancelled", "web", "summer, sale", 'say "hi"', " ", None, 5))
     order: dict[str, object] = {
         "order_id": draw(st.sampled_from(ORDER_IDS[:3]) | st.sampled_from(ORDER_IDS)),
         "created_at": draw(st.sampled_from(TIMES)),
@@ -182,6 +234,8 @@ def orders(draw: st.DrawFn) -> dict[str, object]:
         "metadata": st.fixed_dictionaries({}, optional={"source": text, "promo": text}) | st.none(),
     }
     order |= draw(st.fixed_dictionaries({}, optional=optional))
+    if draw(st.booleans()):
+        order |= draw(_money_fields())
     lines: list[dict[str, object]] = draw(st.lists(_lines(priced=not has_amount), min_size=1, max_size=5))
     if draw(st.integers(0, 5)) == 0:
         lines.insert(draw(st.integers(0, len(lines))), draw(_zero_lines()))
@@ -225,8 +279,29 @@ ODD_FIELDS: dict[str, Sequence[object]] = {
     "deleted": (True, True, False, None, "true", 1, 0, Decimal("1.0"), []),
     "items": (),
     "metadata": ("web", 5, True, "[]"),
+    "discount": ODD_NUMBERS,
+    "tax": ODD_NUMBERS,
+    "shipping": ODD_NUMBERS,
+    "refunds": ({}, "[]", 0, [None], [[]]),
+    "cancelled_at": ODD_TIMES,
+    "user": ("u-1", 5, True, []),
 }
-ODD_LINE_FIELDS: dict[str, Sequence[object]] = {"sku": ODD_IDS, "qty": ODD_NUMBERS, "price": ODD_NUMBERS}
+ODD_LINE_FIELDS: dict[str, Sequence[object]] = {
+    "sku": ODD_IDS,
+    "qty": ODD_NUMBERS,
+    "price": ODD_NUMBERS,
+    "discount": ODD_NUMBERS,
+    "tax": ODD_NUMBERS,
+    "name": ODD_TEXTS,
+}
+ODD_REFUND_FIELDS: dict[str, Sequence[object]] = {
+    "refund_id": ODD_IDS,
+    "created_at": ODD_TIMES,
+    "amount": ODD_NUMBERS,
+    "items": ({}, "[]", 0, [None], [[]]),
+}
+ODD_REFUND_ITEM_FIELDS: dict[str, Sequence[object]] = {"sku": ODD_IDS, "qty": ODD_NUMBERS, "amount": ODD_NUMBERS}
+ODD_USER_FIELDS: dict[str, Sequence[object]] = {"email": ODD_TEXTS, "country": ODD_TEXTS}
 ODD_METADATA_FIELDS: dict[str, Sequence[object]] = {"source": ODD_TEXTS, "promo": ODD_TEXTS}
 
 
@@ -247,10 +322,21 @@ def _twisted(draw: st.DrawFn, base: dict[str, object], fields: dict[str, Sequenc
 
 @cache
 @st.composite
+def _odd_refunds(draw: st.DrawFn) -> object:
+    """Refunds with odd fields, or with odd items."""
+    refund: dict[str, object] = draw(_refunds())
+    if draw(st.booleans()):
+        return draw(_twisted(refund, ODD_REFUND_FIELDS))
+    item: dict[str, object] = {"sku": "A", "qty": 1, "amount": 1}
+    return {**refund, "items": [item, draw(_twisted(item, ODD_REFUND_ITEM_FIELDS))]}
+
+
+@cache
+@st.composite
 def odd_records(draw: st.DrawFn) -> object:
     """Records that break rules or nearly do: orders with odd fields or lines, rarely something else altogether."""
     record: dict[str, object] = draw(st.one_of(orders(), orders(), leaving()))
-    where = draw(st.sampled_from(("order", "line", "line", "metadata", "both", "json")))
+    where = draw(st.sampled_from(("order", "line", "line", "metadata", "user", "refunds", "both", "json")))
     if where == "json":
         return draw(any_json())
     if where in {"line", "both"}:
@@ -258,6 +344,10 @@ def odd_records(draw: st.DrawFn) -> object:
         record["items"] = draw(st.lists(_lines(priced=True) | odd_line, min_size=1, max_size=5))
     if where == "metadata":
         record["metadata"] = draw(_twisted({"source": "web", "promo": "none"}, ODD_METADATA_FIELDS))
+    if where == "user":
+        record["user"] = draw(_twisted({"email": "a@example.org", "country": "MX"}, ODD_USER_FIELDS))
+    if where == "refunds":
+        record["refunds"] = draw(st.lists(_refunds() | _odd_refunds(), min_size=1, max_size=3))
     if where in {"order", "both"}:
         record = draw(_twisted(record, ODD_FIELDS))
     return record

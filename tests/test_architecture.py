@@ -25,7 +25,7 @@ FLOORS = (
     ("lake",),
     ("storage", "star"),
     ("settings", "results"),
-    ("errors", "text", "resources", "version"),
+    ("errors", "text", "resources", "version", "window"),
 )
 """The house from its roof down: a room knows its own floor's rooms not at all, and those below."""
 ROOMS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,5 +1,6 @@
 """Examples of every rule, so that the reference itself can be trusted."""
 
+import hmac
 import math
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,13 +14,14 @@ from reference_fold import (
     Order,
     Reject,
     Rejected,
+    Rules,
     fold,
-    judge,
-    judge_batch,
     read_json,
     rejects,
     time_of,
     units_of,
+    validate,
+    validate_batch,
 )
 from strategies import batches, cuts, encode, histories, odd_records, orders
 
@@ -45,8 +47,16 @@ def order(**fields: object) -> dict[str, object]:
     return {name: value for name, value in (plain | fields).items() if value is not ...}
 
 
-def line(sku: object = "A", qty: object = 1, price: object = 10) -> dict[str, object]:
-    return {"sku": sku, "qty": qty, "price": price}
+def line(sku: object = "A", qty: object = 1, price: object = 10, **more: object) -> dict[str, object]:
+    return {"sku": sku, "qty": qty, "price": price, **more}
+
+
+def refund(amount: object = 4, *items: object, refund_id: object = "r-1", **more: object) -> dict[str, object]:
+    return {"refund_id": refund_id, "created_at": "2025-08-25", "amount": amount, "items": [*items], **more}
+
+
+def returned(sku: object = "A", amount: object = 1, **more: object) -> dict[str, object]:
+    return {"sku": sku, "amount": amount, **more}
 
 
 def nested(levels: int) -> object:
@@ -57,9 +67,9 @@ def nested(levels: int) -> object:
 
 
 def accepted(record: object) -> Order:
-    verdict = judge(record)
-    assert isinstance(verdict, Order)
-    return verdict
+    found = validate(record)
+    assert isinstance(found, Order)
+    return found
 
 
 def fact_rows(*records: object, dt: str = "2025-08-20") -> list[list[str]]:
@@ -105,10 +115,38 @@ def fact_rows(*records: object, dt: str = "2025-08-20") -> list[list[str]]:
         (order(items=[line(price=6 * 10**13), line(price=4 * 10**13)]), "invalid_amount"),
         (order(items=[line(qty="999999999.9999", price=None)] * 100_001), "invalid_items"),
         (order(amount=None, items=[line(qty="999999999.9999", price=None)] * 100_001), "missing_amount"),
+        *(
+            (order(**{name: value}), f"invalid_{name}")
+            for name in ("discount", "tax", "shipping")
+            for value in each("", "ten", True, -1, "NaN", 10**14, {}, "99999999999999.99995")
+        ),
+        *((order(items=[line(**{name: 5 * 10**13})] * 2), f"invalid_{name}") for name in ("discount", "tax")),
+        *((order(cancelled_at=value), "invalid_cancelled_at") for value in each("", "soon", False, 1755684190)),
+        *(
+            (order(refunds=value), "invalid_refund")
+            for value in each(
+                *({}, "", 0, [None], [[]], ["r-1"]),
+                *([refund(refund_id=bad)] for bad in each(None, "", True, 1.5, TOO_LONG, "r\ud800")),
+                *([refund(created_at=bad)] for bad in each(None, "", "soon", 5)),
+                *([refund(bad)] for bad in each(None, "", True, -1, 10**14)),
+                *([refund(items=bad)] for bad in each({}, "", 0, [None], [[]], ["A"])),
+                *([refund(4, returned(amount=bad))] for bad in each(None, "", True, -1, 10**14)),
+                *([refund(4, returned(qty=bad))] for bad in each("", True, -1, 10**9)),
+                *([refund(4, returned(sku=bad))] for bad in each(TOO_LONG, "\ud800")),
+                [refund(5 * 10**13), refund(5 * 10**13, refund_id="r-2")],
+                [refund(1, returned("A", 5 * 10**13), returned("B", 5 * 10**13))],
+            )
+        ),
+        (order(discount=-1, tax=-1, shipping=-1, refunds=5, cancelled_at=5), "invalid_discount"),
+        (order(tax=-1, shipping=-1, refunds=5, cancelled_at=5), "invalid_tax"),
+        (order(shipping=-1, refunds=5, cancelled_at=5), "invalid_shipping"),
+        (order(refunds=5, cancelled_at=5), "invalid_refund"),
+        (order(discount=-1, amount=None, items=[line(price=None)]), "missing_amount"),
+        (order(discount=-1, amount=0, items=[]), "invalid_discount"),
     ],
 )
-def test_order_is_refused_for_the_first_rule_it_breaks(record: object, reason: str) -> None:
-    assert judge(record) == Rejected(reason)
+def test_order_is_rejected_for_the_first_rule_it_breaks(record: object, reason: str) -> None:
+    assert validate(record) == Rejected(reason)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +160,13 @@ def test_order_is_refused_for_the_first_rule_it_breaks(record: object, reason: s
         *((line(qty=value), "invalid_qty") for value in each(None, -1, "x", True, "-0.0001", 10**9, "999999999.99995")),
         *((line(price=value), "invalid_price") for value in each("", -1, 10**14, "1_0", "\uff11", False, [])),
         (line(qty=10, price=10**13), "invalid_price"),
+        *(
+            (line(**{name: value}), f"invalid_{name}")
+            for name in ("discount", "tax")
+            for value in each("", "x", True, -1, 10**14, [])
+        ),
+        (line(qty=10, price=10**13, discount=-1, tax=-1), "invalid_discount"),
+        (line(qty=0, discount=-1, tax=-1), "invalid_discount"),
     ],
 )
 def test_bad_line_is_left_out_and_the_order_stays(item: object, reason: str) -> None:
@@ -160,8 +205,8 @@ def test_numbers_are_rounded_half_even_from_their_exact_value(value: object, uni
     ],
 )
 def test_times_are_read_as_utc(value: str, iso: str | None) -> None:
-    moment = time_of(value)
-    assert (moment and moment.isoformat()) == iso
+    timestamp = time_of(value)
+    assert (timestamp and timestamp.isoformat()) == iso
 
 
 def test_text_is_cleaned_and_cut() -> None:
@@ -193,7 +238,7 @@ def test_a_whole_number_is_an_id_in_any_form(value: object, text: str) -> None:
     ],
 )
 def test_an_order_leaves(record: object, gone: Gone) -> None:
-    assert judge(record) == gone
+    assert validate(record) == gone
     files = fold([Batch([order(status="old"), record])])
     assert [name for name in files if name.startswith("dt=")] == (
         [] if gone.order_id == "o-1" else ["dt=2025-08-20/fact_order.csv"]
@@ -219,10 +264,10 @@ def test_the_unit_price_is_the_exact_average() -> None:
     assert [row[4] for row in fact_rows(order(items=halves))] == ["0.0002", "0.0002"]
 
 
-def test_a_time_of_the_future_counts_as_the_moment_of_its_extraction() -> None:
+def test_a_time_of_the_future_counts_as_the_time_of_its_extraction() -> None:
     def versions(*times: str, until: datetime | None = None) -> tuple[list[str], int, int]:
         records = [order(order_id=f"o-{n}", updated_at=time, created_at="2062-01-01") for n, time in enumerate(times)]
-        found = judge_batch(Batch(records, until=until, began_at=CREATED))
+        found = validate_batch(Batch(records, until=until, began_at=CREATED))
         return [f"{o.updated_at:%d %H:%M:%S}" for o in found.orders.values()], found.future, found.outside_window
 
     edge = "2025-08-21T10:00:00Z"
@@ -308,8 +353,154 @@ def test_the_window_drops_what_lies_outside_before_any_other_rule() -> None:
         Reject("order", "not_an_object", 6, None),
         Reject("line", "invalid_qty", 7, 1),
     ]
-    assert judge_batch(batch).outside_window == 3
-    assert list(judge_batch(batch).orders) == [0, 7]
+    assert validate_batch(batch).outside_window == 3
+    assert list(validate_batch(batch).orders) == [0, 7]
+
+
+def money_columns(record: object) -> dict[str, list[str]]:
+    """The shares of an order by SKU: discount, tax, shipping, refunded."""
+    return {row[1]: row[18:22] for row in fact_rows(record)}
+
+
+def test_what_the_payload_does_not_say_is_null_and_nothing_refunded_is_0() -> None:
+    assert money_columns(order()) == {"A": ["", "", "", "0.0000"]}
+    silent = order(discount=None, tax=None, shipping=None, refunds=None, cancelled_at=None, user=None)
+    assert fact_rows(silent) == fact_rows(order())
+
+
+def test_discount_tax_and_shipping_are_shared_by_line_amount() -> None:
+    shared = money_columns(order(discount=1, tax="0.0001", shipping=100, items=[line("B", 1, 2), line("A", 1, 1)]))
+    assert shared == {"A": ["0.3333", "0.0000", "33.3333", "0.0000"], "B": ["0.6667", "0.0001", "66.6667", "0.0000"]}
+    worthless = money_columns(order(discount=4, shipping=0, items=[line("A", 1, 0), line("B", 3, None)]))
+    assert {sku: cells[:3] for sku, cells in worthless.items()} == {
+        "A": ["1.0000", "", "0.0000"],
+        "B": ["3.0000", "", "0.0000"],
+    }
+
+
+def test_lines_with_values_of_their_own_say_how_the_orders_is_shared() -> None:
+    items = [line("A", tax=1), line("B", 1, 30, tax=2), line("A", tax=1), line("C")]
+    assert {sku: cells[1] for sku, cells in money_columns(order(items=items)).items()} == {
+        "A": "2.0000",
+        "B": "2.0000",
+        "C": "0.0000",
+    }
+    assert [cells[1] for cells in money_columns(order(tax=6, items=items)).values()] == ["3.0000", "3.0000", "0.0000"]
+    nothing = [line("A", discount=0), line("B", 1, 30, discount=0)]
+    assert [cells[0] for cells in money_columns(order(items=nothing)).values()] == ["0.0000", "0.0000"]
+    assert [cells[0] for cells in money_columns(order(discount=4, items=nothing)).values()] == ["1.0000", "3.0000"]
+
+
+def refund_file(*records: object, dt: str = "2025-08-20") -> list[list[str]]:
+    text = fold([Batch(records)])[f"fact_refund/dt={dt}/fact_refund.csv"].decode()
+    return [row.split(",") for row in text.splitlines()[1:]]
+
+
+def test_refunds_are_rows_by_refund_and_sku() -> None:
+    refunds = [
+        refund(5, returned("B", 3, qty=1), returned("A", 1), returned("B", "0.5", qty="0.5"), refund_id="r-2"),
+        refund(1, refund_id=10.0, created_at="2025-08-26T02:00+02:00"),
+        refund(2, returned(None, 2, qty=1), refund_id="10"),
+        refund(1, returned("A", 1), refund_id="r-3"),
+        refund(0, refund_id="r-4", items=None),
+        refund(1, returned("A", 3), refund_id="r-5"),
+        refund(1, returned("A", 1), returned(None, 0, qty=2), refund_id="r-6"),
+    ]
+    time = "2025-08-25 00:00:00.000000"
+    assert refund_file(order(refunds=refunds)) == [
+        ["o-1", "10", "", "1.0000", "3.0000", "USD", "2025-08-26 00:00:00.000000"],
+        ["o-1", "r-2", "", "", "0.5000", "USD", time],
+        ["o-1", "r-2", "A", "", "1.0000", "USD", time],
+        ["o-1", "r-2", "B", "1.5000", "3.5000", "USD", time],
+        ["o-1", "r-3", "A", "", "1.0000", "USD", time],
+        ["o-1", "r-4", "", "", "0.0000", "USD", time],
+        ["o-1", "r-5", "", "", "-2.0000", "USD", time],
+        ["o-1", "r-5", "A", "", "3.0000", "USD", time],
+        ["o-1", "r-6", "", "2.0000", "0.0000", "USD", time],
+        ["o-1", "r-6", "A", "", "1.0000", "USD", time],
+    ]
+
+
+def test_what_is_refunded_of_a_row_is_what_names_it_and_its_net_share_of_the_rest() -> None:
+    items = [line("A", 1, 10), line("B", 1, 30)]
+    refunds = [refund(5, returned("A", 1), returned("Z", 2)), refund(2, refund_id="r-2")]
+    cells = money_columns(order(amount=40, items=items, refunds=refunds))
+    assert {sku: money[3] for sku, money in cells.items()} == {"A": "2.5000", "B": "4.5000"}
+    free = money_columns(order(amount=0, items=items, refunds=[refund(4)]))
+    assert {sku: money[3] for sku, money in free.items()} == {"A": "1.0000", "B": "3.0000"}
+
+
+def test_refunds_go_with_their_order() -> None:
+    first, gone = order(refunds=[refund()]), order(deleted=True, updated_at="2025-08-26")
+    assert not any("refund" in name for name in fold([Batch([first, gone])]))
+    assert not any("refund" in name for name in fold([Batch([first, order(updated_at="2025-08-26")])]))
+    moved = {**first, "created_at": "2025-08-19", "updated_at": "2025-08-26"}
+    assert [name for name in fold([Batch([first, moved])]) if "refund" in name] == [
+        "fact_refund/dt=2025-08-19/fact_refund.csv"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "cancelled"),
+    [
+        ({}, False),
+        ({"status": "paid"}, False),
+        *(({"status": status}, True) for status in ("cancelled", " CANCELED", "Voided")),
+        ({"cancelled_at": "2025-08-21"}, True),
+    ],
+)
+def test_an_order_is_cancelled_by_its_time_or_status(fields: dict[str, object], cancelled: bool) -> None:  # noqa: FBT001
+    assert fact_rows(order(**fields))[0][22] == str(cancelled).lower()
+    assert Rules(cancelled_statuses=frozenset({"paid"})).is_cancelled(accepted(order(status="Paid")))
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        ("UTC", "2025-03-30"),
+        ("Pacific/Kiritimati", "2025-03-31"),
+        ("Etc/GMT+12", "2025-03-29"),
+        ("Asia/Tokyo", "2025-03-30"),
+    ],
+)
+def test_the_day_is_the_shops(zone: str, day: str) -> None:
+    files = fold([Batch([order(created_at="2025-03-30T11:30:00Z", refunds=[refund()])])], Rules(timezone=zone))
+    assert [name for name in files if "dt=" in name] == [
+        f"dt={day}/fact_order.csv",
+        f"fact_refund/dt={day}/fact_refund.csv",
+    ]
+
+
+def test_a_key_without_reference_takes_what_the_newest_version_says_each_attribute_on_its_own() -> None:
+    records = [
+        order(
+            user={"email": " A@x.org ", "country": "MX"},
+            items=[line(name="Cup"), line(name="Mug"), line()],
+            updated_at="2025-08-23",
+        ),
+        order(user={"email": "old@x.org", "country": "US"}, items=[line(name="Old")], updated_at="2025-08-21"),
+        order(user={"country": "CL"}, items=[line(name=" ")], updated_at="2025-08-24", order_id="o-2"),
+        order(user="x", items=[line(name=None)], updated_at="2025-08-25"),
+    ]
+    files = fold([Batch(records)])
+    assert files["dim_user.csv"].splitlines()[1:] == [b"u-1,A@x.org,CL,,true"]
+    assert files["dim_product.csv"].splitlines()[1:] == [b"A,Mug,,,true"]
+    assert [row[14:16] for row in fact_rows(records[0])] == [["MX", "Mug"]]
+    known = fold([Batch(records, b"user_id,email,country\nu-1,,\n", b"sku,name\nA,\n")])
+    assert known["dim_user.csv"].splitlines()[1:] == [b"u-1,,,,false"]
+    assert known["dim_product.csv"].splitlines()[1:] == [b"A,,,,false"]
+
+
+def test_emails_are_kept_hashed_or_dropped() -> None:
+    batch = Batch([order(user={"email": "A@x.org"})], b"user_id,email\nu-2,a@X.org \n")
+
+    def emails(rules: Rules) -> list[str]:
+        return [row.split(",")[1] for row in fold([batch], rules)["dim_user.csv"].decode().splitlines()[1:]]
+
+    assert emails(Rules()) == ["A@x.org", "a@X.org"]
+    assert emails(Rules(emails="drop")) == ["", ""]
+    first, second = emails(Rules(emails="hash", emails_key="key"))
+    assert first == second == hmac.new(b"key", b"a@x.org", "sha256").hexdigest()
 
 
 def test_nothing_comes_of_no_batch_and_headers_of_an_empty_one() -> None:
@@ -333,7 +524,7 @@ def test_reference_rows_are_folded_and_enrich_every_row() -> None:
     )
     fact = files["dt=2025-08-20/fact_order.csv"].decode()
     assert "o-1,A,,1.0000,10.0000,10.0000,10.0000,10.0000,USD,2025-08-20 10:00:00.000000" in fact
-    assert fact.endswith(',,,,MX,"Shoe, ""red""\nblue",,2.0000\n')
+    assert fact.endswith(',,,,MX,"Shoe, ""red""\nblue",,2.0000,,,,0.0000,false\n')
 
 
 def test_fields_are_quoted_only_where_csv_needs_it() -> None:
@@ -354,14 +545,16 @@ def test_how_a_history_is_cut_changes_nothing(data: st.DataObject) -> None:
 
 @BRIEFLY
 @given(orders())
-def test_good_orders_are_accepted_whole(record: dict[str, object]) -> None:
+def test_good_orders_keep_all_lines(record: dict[str, object]) -> None:
     assert not accepted(record).rejects
 
 
 @BRIEFLY
 @given(odd_records(), st.integers(0, 2**16))
 def test_every_way_to_write_a_record_means_the_same(record: object, variety: int) -> None:
-    assert judge(read_json(encode(record, variety).encode())) == judge(read_json(encode(record))) == judge(record)
+    assert (
+        validate(read_json(encode(record, variety).encode())) == validate(read_json(encode(record))) == validate(record)
+    )
 
 
 @BRIEFLY

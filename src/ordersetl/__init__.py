@@ -21,16 +21,16 @@ from ordersetl.version import __version__
 
 if TYPE_CHECKING:
     from ordersetl.errors import OrdersetlError
-    from ordersetl.extract.batches import Window
     from ordersetl.pipeline import run
     from ordersetl.settings import Settings, load_settings
+    from ordersetl.window import Window
 
 __all__ = ["OrdersetlError", "Settings", "Window", "__version__", "load_settings", "run"]
 
 _HOMES = {
     "OrdersetlError": "ordersetl.errors",
     "Settings": "ordersetl.settings",
-    "Window": "ordersetl.extract.batches",
+    "Window": "ordersetl.window",
     "load_settings": "ordersetl.settings",
     "run": "ordersetl.pipeline",
 }

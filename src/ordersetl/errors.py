@@ -3,17 +3,17 @@
 ::
 
     OrdersetlError                    code           exit
-    ├── StorageError                  storage        1     the disk refused: full, read-only, not permitted
-    │   └── CorruptedError              damaged        1     a file that cannot be derived again is not what was written
-    ├── InternalError                 internal       1     a bug: row counts do not reconcile
-    ├── ConfigError                   config         2     usage, settings or reference files
-    ├── DataError                     data           3     the data itself stands in the way
-    │   ├── CheckFailedError          check_failed   3     the curated layer is not what it must be
-    │   └── TooManyRejectsError       rejects        3     more was rejected than the settings allow
-    ├── SourceError                   source         4     the API failed for good: try again later
-    │   └── InvalidResponseError             nonsense       4     the API answered something that is no page of orders
-    ├── LockedError                   locked         5     another run holds the output
-    └── InterruptedRunError           interrupted    130   a signal ended the run at a safe point
+    ├── StorageError                  storage        1      the disk refused: full, read-only, not permitted
+    │   └── CorruptedError            damaged        1      a file that cannot be derived again is not what was written
+    ├── InternalError                 internal       1      a bug: row counts do not reconcile
+    ├── ConfigError                   config         2      usage, settings or reference files
+    ├── DataError                     data           3      the data itself prevents it
+    │   ├── CheckFailedError          check_failed   3      the curated layer is not what it must be
+    │   └── TooManyRejectsError       rejects        3      more was rejected than the settings allow
+    ├── SourceError                   source         4      the API failed for good: try again later
+    │   └── InvalidResponseError      nonsense       4      the API answered with something else than a page of orders
+    ├── LockedError                   locked         5      another run holds the output
+    └── InterruptedRunError           interrupted    130    a signal ended the run at a safe point
 
 A message says what failed and where; ``hint`` says what to do next.
 """
@@ -74,7 +74,7 @@ class ConfigError(OrdersetlError):
 
 
 class DataError(OrdersetlError):
-    """The data stands in the way; raised through its subclasses."""
+    """The data prevents it; raised through its subclasses."""
 
     code = "data"
     exit_code = 3

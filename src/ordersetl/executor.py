@@ -28,7 +28,7 @@ def background(
 
 
 class WorkQueue(Generic[_In, _Out]):
-    """Work for the job's executor, an item a worker under way; results in the order of the items.
+    """Work for the context's executor, an item a worker under way; results in the order of the items.
 
     Memory is bounded by what is under way, however many items there are. After an error nothing new is begun, and
     what is under way is awaited before the error goes on.
@@ -40,7 +40,7 @@ class WorkQueue(Generic[_In, _Out]):
     """
 
     def __init__(self, context: RunContext, work: Callable[[_In], _Out], *, spare: int = 0) -> None:
-        self._job = context
+        self._context = context
         self._work = work
         self._spare = spare
         self._waiting: deque[_In] = deque()
@@ -62,7 +62,7 @@ class WorkQueue(Generic[_In, _Out]):
         try:
             while self._begun:
                 result = self._begun.popleft().result()
-                self._job.checkpoint()
+                self._context.checkpoint()
                 self._begin()
                 yield result
         finally:
@@ -86,9 +86,9 @@ class WorkQueue(Generic[_In, _Out]):
                 running += 1
             elif future.exception() is not None:
                 return
-        most = self._job.workers + self._spare if self._waiting else 0
+        most = self._context.workers + self._spare if self._waiting else 0
         while self._waiting and running < most:
-            self._begun.append(self._job.executor.submit(self._work, self._waiting.popleft()))
+            self._begun.append(self._context.executor.submit(self._work, self._waiting.popleft()))
             running += 1
 
 

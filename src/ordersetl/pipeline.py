@@ -8,18 +8,15 @@ half done.
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 from ordersetl.check.layer import check as check_layer
 from ordersetl.errors import ConfigError, CorruptedError
-from ordersetl.extract.batches import Origin, PageWatcher, ReferenceFile, Window, extract_orders
-from ordersetl.extract.origin import SAMPLE, choose_origin, read_references, require_one_kind
 from ordersetl.lake.commit import recover
 from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, RAW, Lake, file_day
 from ordersetl.lake.listing import list_batches, list_misnamed
@@ -32,10 +29,13 @@ from ordersetl.report.failures import check_failure
 from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
 from ordersetl.runtime import RunContext, Runtime, count_cores
 from ordersetl.settings import Settings
-from ordersetl.source.client import OrdersClient, open_http
 from ordersetl.text import format_time
 from ordersetl.transform.batches import StagedBatches, StagingAhead, stage_batch, transform_batches
 from ordersetl.transform.reject_share import require_few_rejects
+from ordersetl.window import Window
+
+if TYPE_CHECKING:
+    from ordersetl.extract.batches import Origin, PageWatcher, ReferenceFile
 
 __all__ = ["check", "extract", "load", "run", "transform"]
 
@@ -69,15 +69,13 @@ def extract(
         SourceError: the API failed for good; nothing is committed.
         OrdersetlError: as the module says.
     """
-    window, origin = _read_window(window, runtime.now()), choose_origin(settings)
-    with runtime.interruptible():  # a pipe may keep it waiting
-        references = read_references(settings, origin, users, products, Lake(settings.output))
+    request = _prepare(settings, window, users, products, runtime)
     with _open_context(settings, runtime, wait_s) as (context, _):
-        return _extract(context, origin, window, references)
+        return _extract(context, request)
 
 
 def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RUNTIME) -> TransformResult:
-    """Stage the batches that wait to be loaded, and quarantine what they hold that is no order."""
+    """Stage the batches that wait to be loaded, and quarantine what is not a valid order."""
     with _open_context(settings, runtime, wait_s, is_new=False) as (context, _):
         require_timezone(context)
         return transform_batches(context)
@@ -91,12 +89,12 @@ def load(
     wait_s: float = 0.0,
     runtime: Runtime = _RUNTIME,
 ) -> LoadResult:
-    """Fold the waiting batches into the curated layer, and heal what is damaged, the quarantine too.
+    """Fold the waiting batches into the curated layer, and repair what is damaged, the quarantine too.
 
     Args:
         settings: which output.
         verify: hash every curated and quarantine file first, instead of trusting size and time.
-        rebuild: fold everything from raw anew.
+        rebuild: fold everything from raw again.
         wait_s: seconds to wait for another run to end.
         runtime: what surrounds the command.
     """
@@ -106,7 +104,7 @@ def load(
 
 
 def check(settings: Settings, *, deep: bool = False) -> CheckResult:
-    """Hold the whole curated layer against its manifest and its rules; with ``deep`` against the raw pages too.
+    """Compare the curated layer with its manifest and its rules; with ``deep`` with the raw pages too.
 
     Takes no lock and changes nothing. Where a commit came between, it looks again. The result says whether all is
     well: nothing is raised where it is not.
@@ -139,16 +137,14 @@ def run(
         CheckFailedError: a check failed on what was written.
         OrdersetlError: as each stage says.
     """
-    window, origin = _read_window(window, runtime.now()), choose_origin(settings)
-    with runtime.interruptible():  # a pipe may keep it waiting
-        references = read_references(settings, origin, users, products, Lake(settings.output))
+    request = _prepare(settings, window, users, products, runtime)
     with (
         _open_context(settings, runtime, wait_s) as (context, recovered),
         keep_report(context.lake, context.now()) as report,
     ):
         require_timezone(context)
         with StagingAhead(context) as ahead:
-            extracted = _extract(context, origin, window, references, on_page=ahead.add)
+            extracted = _extract(context, request, on_page=ahead.add)
             report.add("extract", extracted)
             stages = StagedBatches(context)
             transformed = transform_batches(context, stages, ahead=ahead)
@@ -189,8 +185,8 @@ def _read_window(window: Window, now: datetime) -> Window:
         ConfigError: it is empty, or begins in the future.
     """
     since, until = (
-        moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
-        for moment in (window.since, window.until)
+        time and (time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC))
+        for time in (window.since, window.until)
     )
     if since is not None and until is not None and since >= until:
         raise ConfigError(
@@ -205,20 +201,29 @@ def _read_window(window: Window, now: datetime) -> Window:
     return Window(since, until, full=window.full)
 
 
+def _prepare(
+    settings: Settings, window: Window, users: Path | None, products: Path | None, runtime: Runtime
+) -> tuple["Origin", Window, list["ReferenceFile"]]:
+    """Where from, what and with which reference files, all found usable before the output is touched."""
+    from ordersetl.extract.origin import choose_origin, read_references  # noqa: PLC0415 - brings in the HTTP client
+
+    window, origin = _read_window(window, runtime.now()), choose_origin(settings)
+    with runtime.interruptible():  # a pipe may keep it waiting
+        return origin, window, read_references(settings, origin, users, products, Lake(settings.output))
+
+
 def _extract(
     context: RunContext,
-    origin: Origin,
-    window: Window,
-    references: Sequence[ReferenceFile],
-    on_page: PageWatcher | None = None,
+    request: tuple["Origin", Window, list["ReferenceFile"]],
+    on_page: "PageWatcher | None" = None,
 ) -> ExtractResult:
-    require_one_kind(context.lake, origin)
-    transport = context.runtime.transport
-    if origin.source == SAMPLE:
-        from ordersetl.source.sample import sample_app  # noqa: PLC0415 - real runs do without
+    from ordersetl.extract.batches import extract_orders  # noqa: PLC0415
+    from ordersetl.extract.origin import choose_transport, require_one_kind  # noqa: PLC0415
+    from ordersetl.source.client import OrdersClient, open_http  # noqa: PLC0415
 
-        transport = httpx.WSGITransport(app=sample_app())
-    with open_http(context.settings, transport) as http:
+    origin, window, references = request
+    require_one_kind(context.lake, origin)
+    with open_http(context.settings, choose_transport(origin) or context.runtime.transport) as http:
         client = OrdersClient(http, context.settings, sleep=context.runtime.sleep, now=context.runtime.now)
         return extract_orders(context, client, origin, window, references, on_page=on_page)
 
@@ -227,9 +232,9 @@ def _extract(
 def _open_context(
     settings: Settings, runtime: Runtime, wait_s: float, *, is_new: bool = True
 ) -> Iterator[tuple[RunContext, bool]]:
-    """The job of one writing command, and whether it carried an interrupted commit through.
+    """The context of one writing command, and whether it carried an interrupted commit through.
 
-    The output's folder is there, its lock is held, and the curated layer is in a committed state. Where ``is_new``
+    The output's folder is there, its lock is acquired, and the curated layer is in a committed state. Where ``is_new``
     does not allow for a new output, there must be one.
     """
     lake = (make_lake if is_new else find_lake)(settings.output, runtime.disk)
@@ -253,22 +258,22 @@ def _open_context(
 
 def _describe_raw(lake: Lake) -> list[str]:
     """What is to be known of the raw log however well the command goes: batches that are lost, or passed over."""
-    said = []
+    warnings = []
     try:
         manifest = read_manifest(lake)
     except CorruptedError:
         manifest = None
     there = set(list_batches(lake)) if manifest else set()
     if manifest and (gone := sorted(set(manifest.batches) - there)):
-        said.append(
+        warnings.append(
             f"{len(gone):,} of {len(manifest.batches):,} batches that curated holds are no longer in "
             f"{lake.locate(RAW)}, the first is {gone[0]}: what they held cannot be rebuilt. Restore them from a backup."
         )
-    said += [
+    warnings += [
         f"{lake.locate(RAW) / name} is passed over: no batch can be of that time. Move it out of raw/."
         for name in list_misnamed(lake)
     ]
-    return said
+    return warnings
 
 
 def _committed(lake: Lake) -> tuple[bytes | None, ...]:

@@ -293,7 +293,7 @@ class OpenQuarantine:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The verdict on the curated layer; ``ok`` where every outcome is.
+    """The result for the curated layer; ``ok`` where every outcome is.
 
     ``scope`` is ``all``, or ``days`` where only the partitions of ``days`` (and the dimensions) were looked at: of the
     ``metrics`` there is the bridge alone then. ``totals`` always cover the whole layer, as the manifest counts it.

@@ -1,4 +1,4 @@
-"""What surrounds a command: the output it works on, its settings, and how it reports, pauses and computes."""
+"""What a command runs in: the output it works on, its settings, and how it reports, pauses and computes."""
 
 import os
 import time
@@ -7,14 +7,15 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
-
-import httpx
+from typing import TYPE_CHECKING, Protocol
 
 from ordersetl.lake.layout import Lake
 from ordersetl.settings import Settings
 from ordersetl.storage.disk import Disk
 from ordersetl.storage.lock import Lock
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["Progress", "RunContext", "Runtime", "SilentProgress", "count_cores"]
 
@@ -43,7 +44,7 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Runtime:
-    """What surrounds a command, each part replaceable: the command line shows progress and obeys signals, tests count.
+    """What a command runs in, each part replaceable: the command line shows progress and obeys signals, tests count.
 
     ``checkpoint`` is called wherever the work may end without loss, and raises InterruptedRunError after a signal.
     Within ``interruptible`` nothing is half done at any time: a signal may end it at once.
@@ -63,7 +64,7 @@ class Runtime:
     executor: Executor | None = None
     width: int | Callable[[], int] | None = None
     threads: Executor | None = None
-    transport: httpx.BaseTransport | None = None
+    transport: "httpx.BaseTransport | None" = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 from lakes import Raw, open_job, run, write_batch as write_lake_batch
-from reference_fold import Batch, fold, judge_batch, read_json
+from reference_fold import Batch, fold, read_json, validate_batch
 from strategies import batches, encode
 
 from ordersetl.check.layer import check
@@ -80,7 +80,7 @@ def write_batch(lake: Lake, number: int, batch: Batch, pages: list[list[str]]) -
     write_marker(lake, marker)
 
 
-def write_quarantine(lake: Lake, batch: str, judged: Batch, half: int) -> QuarantineEntry:
+def write_quarantine(lake: Lake, batch: str, validated: Batch, half: int) -> QuarantineEntry:
     lines = [
         json.dumps(
             {
@@ -95,7 +95,7 @@ def write_quarantine(lake: Lake, batch: str, judged: Batch, half: int) -> Quaran
                 "record": None,
             }
         )
-        for reject in judge_batch(judged).rejects
+        for reject in validate_batch(validated).rejects
     ]
     body = "".join(f"{line}\n" for line in lines).encode()
     (lake.root / "quarantine" / f"{batch}.ndjson").write_bytes(body)

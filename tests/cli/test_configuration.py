@@ -14,7 +14,8 @@ from ordersetl.extract.origin import read_references
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import encode_manifest, read_manifest
 from ordersetl.settings import Settings
-from ordersetl.source.sample import sample_app, serve
+from ordersetl.source.sample import sample_app
+from ordersetl.source.server import serve
 from ordersetl.star.schema import RULES
 
 TOKEN = "tok-SECRET-4711"  # noqa: S105 - it opens nothing

@@ -10,7 +10,8 @@ import pytest
 from console import Ended, ordersetl, start
 from filelock import FileLock
 
-from ordersetl.source.sample import Fault, sample_app, serve
+from ordersetl.source.sample import Fault, sample_app
+from ordersetl.source.server import serve
 
 USAGE = {
     "unknown flag": ["run", "--no-such-flag"],

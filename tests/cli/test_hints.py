@@ -14,7 +14,8 @@ from ordersetl.cli.hints import OptionsInUse
 from ordersetl.report import terminal as _tables
 from ordersetl.report.failures import check_failure
 from ordersetl.results import CheckMetrics, CheckOutcome, CheckResult, LayerTotals
-from ordersetl.source.sample import sample_app, serve
+from ordersetl.source.sample import sample_app
+from ordersetl.source.server import serve
 
 ODD = "weird 'dir' \n\u00a0\x1b"
 IN_USE = OptionsInUse({"output": "my shop", "config": "a.toml", "api_url": "http://shop.test/api"})

@@ -70,3 +70,8 @@ def test_a_library_s_collector_is_left_alone() -> None:
         "before = gc.get_freeze_count()\nimport_pipeline()\nprint(gc.isenabled(), gc.get_freeze_count() - before)"
     )
     assert ended.stdout.split() == ["True", "0"]
+
+
+def test_commands_that_fetch_nothing_do_without_an_http_client() -> None:
+    code = "import sys, ordersetl.pipeline, ordersetl.settings; sys.exit('httpx' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,7 +11,8 @@ from console import COMMANDS, environment, ordersetl, start
 from typer.testing import CliRunner
 
 from ordersetl.cli.app import app
-from ordersetl.source.sample import Fault, sample_app, sample_orders, serve
+from ordersetl.source.sample import Fault, sample_app, sample_orders
+from ordersetl.source.server import serve
 
 FACTS = [
     *("batch", "source", "window", "fetched", "batches", "received", "rejected orders", "lines", "rejected lines"),
@@ -25,7 +26,7 @@ def test_a_run_says_all_that_it_did_a_line_each(tmp_path: Path) -> None:
     assert title.startswith("Run 2")
     names = [line[: max(map(len, FACTS))].rstrip() for line in lines if not line.startswith("texts cut")]
     assert names == FACTS
-    assert "378 records in 4 pages" in ended.out
+    assert "387 records in 4 pages" in ended.out
     assert "invalid_amount 7" in ended.out
     assert "282 inserted, 0 updated (0 moved), 0 unchanged" in ended.out
     assert "31 written, 0 left alone, 0 removed" in ended.out

@@ -46,7 +46,7 @@ def test_the_python_works(tmp_path: Path) -> None:
             command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=120
         )
         assert ended.returncode == 0, ended.stderr
-        assert ended.stdout == "282 orders inserted, 34 rejected\n"
+        assert ended.stdout == "282 orders inserted, 39 rejected\n"
 
 
 def test_the_two_commands_of_the_readme_are_these() -> None:

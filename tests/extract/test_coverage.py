@@ -15,7 +15,7 @@ from hypothesis import given, strategies as st
 from lakes import LaxDisk, SerialExecutor
 
 from ordersetl.errors import ConfigError, CorruptedError
-from ordersetl.extract.batches import Origin, Window, extract_orders
+from ordersetl.extract.batches import Origin, extract_orders
 from ordersetl.extract.coverage import find_gaps, merge_intervals
 from ordersetl.lake import raw
 from ordersetl.lake.checksum import encode_record
@@ -25,6 +25,7 @@ from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
 from ordersetl.storage.lock import acquire_lock
+from ordersetl.window import Window
 
 ORIGIN = Origin("generic", "http://shop.test")
 START = datetime(2025, 9, 1, 12, tzinfo=UTC)

@@ -26,7 +26,7 @@ from ordersetl.errors import (
     SourceError,
     StorageError,
 )
-from ordersetl.extract.batches import Origin, ReferenceFile, Window, extract_orders
+from ordersetl.extract.batches import Origin, ReferenceFile, extract_orders
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
 from ordersetl.results import ExtractResult
@@ -35,6 +35,7 @@ from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
 from ordersetl.storage.disk import Disk, Step
 from ordersetl.storage.lock import acquire_lock
+from ordersetl.window import Window
 
 ORIGIN = Origin("generic", "http://shop.test")
 BEGAN = datetime(2025, 9, 1, 12, tzinfo=UTC)

@@ -12,7 +12,8 @@ from console import environment, ordersetl
 from fault_cases import Stage
 from shop_story import Shop, leftovers, readers_files
 
-from ordersetl.source.sample import sample_app, serve
+from ordersetl.source.sample import sample_app
+from ordersetl.source.server import serve
 
 
 def call(*command: object) -> str:

@@ -21,7 +21,8 @@ from fault_cases import Stage
 from faulty import FaultyDisk
 from shop_story import NOW, Shop, leftovers, readers_files
 
-from ordersetl.source.sample import sample_app, serve
+from ordersetl.source.sample import sample_app
+from ordersetl.source.server import serve
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment

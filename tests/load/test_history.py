@@ -7,16 +7,17 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import polars as pl
 from hypothesis import HealthCheck, given, settings, strategies as st
 from lakes import Raw, curated_bytes, expected_bytes, load, open_job, raw_batches, spoil, transform, write_batch
-from reference_fold import Batch, fold, judge_batch
-from strategies import batches, encode
+from reference_fold import Batch, Rules, fold, validate_batch
+from strategies import ZONES, batches, encode
 
 from ordersetl.lake import index
 from ordersetl.lake.layout import Lake, partition_day
@@ -83,9 +84,18 @@ VARIANTS = st.builds(
 )
 
 
+RULES = st.builds(
+    Rules,
+    timezone=st.sampled_from(("UTC", *ZONES)),
+    cancelled_statuses=st.sampled_from((Rules().cancelled_statuses, frozenset({"paid"}), frozenset[str]())),
+    emails=st.sampled_from(("keep", "hash", "drop")),
+    emails_key=st.just("a key of some length"),
+)
+
+
 @contextlib.contextmanager
-def job_in(variant: Variant) -> Iterator[RunContext]:
-    """A job on a new output that works in this variant."""
+def job_in(variant: Variant, rules: Rules) -> Iterator[RunContext]:
+    """A job on a new output that works in this variant, under these rules."""
     hashing = index.order_key
 
     def coarse() -> pl.Expr:
@@ -101,8 +111,14 @@ def job_in(variant: Variant) -> Iterator[RunContext]:
         threads = stack.enter_context(ThreadPoolExecutor(variant.workers)) if variant.workers > 1 else None
         output = Path(root) / "output"
         yield stack.enter_context(
-            open_job(output, executor=threads, workers=variant.workers, chunk_mb=1, bulk=variant.bulk)
+            open_job(
+                output, executor=threads, workers=variant.workers, chunk_mb=1, bulk=variant.bulk, **settings_of(rules)
+            )
         )
+
+
+def settings_of(rules: Rules) -> dict[str, Any]:
+    return {**asdict(rules), "cancelled_statuses": tuple(sorted(rules.cancelled_statuses))}
 
 
 def deliver(context: RunContext, delivery: tuple[str, Batch], variant: Variant) -> None:
@@ -153,17 +169,19 @@ def curated_orders(files: Mapping[str, bytes]) -> dict[str, tuple[str, dict[str,
     return found
 
 
-def naive_changes(before: Mapping[str, bytes], history: Sequence[Batch], pending: Sequence[Batch]) -> OrderChanges:
+def naive_changes(
+    before: Mapping[str, bytes], history: Sequence[Batch], pending: Sequence[Batch], rules: Rules
+) -> OrderChanges:
     """What becomes of the order versions of the pending batches, which are the last of the history."""
     first = len(history) - len(pending)
     ranked = sorted(
         (order.updated_at, number, position, order.order_id)
         for number, batch in enumerate(history)
-        for position, order in judge_batch(batch).accepted.items()
+        for position, order in validate_batch(batch).accepted.items()
     )
     winners = {order_id: number for _, number, _, order_id in ranked}
     versions = sum(number >= first for _, number, _, _ in ranked)
-    was, now = curated_orders(before), curated_orders(fold(history))
+    was, now = curated_orders(before), curated_orders(fold(history, rules))
     winning = [order_id for order_id, number in winners.items() if number >= first]
     taken = [order_id for order_id in winning if order_id in now]
     gone = [order_id for order_id in winning if order_id not in now]
@@ -205,7 +223,8 @@ def times(lake: Lake) -> dict[Path, int]:
 def test_curated_is_the_fold_of_what_arrived_however_it_did(data: st.DataObject) -> None:
     waiting = data.draw(st.permutations(data.draw(deliveries(), "batches")), "arrivals")
     variant = data.draw(VARIANTS, "variant")
-    with job_in(variant) as context:
+    rules = data.draw(RULES, "rules")
+    with job_in(variant, rules) as context:
         while waiting:
             count = data.draw(st.integers(1, len(waiting)), "arriving")
             before, known = curated_bytes(context.lake), raw_batches(context.lake)
@@ -219,7 +238,7 @@ def test_curated_is_the_fold_of_what_arrived_however_it_did(data: st.DataObject)
             rebuild = data.draw(st.sampled_from((False, False, False, True)), "rebuild")
             transformed = transform(context, verify=True)
             loaded = load(context, rebuild=rebuild, verify=data.draw(st.booleans(), "verify") or "partition" in harmed)
-            assert curated_bytes(context.lake) == expected_bytes(context.lake)
+            assert curated_bytes(context.lake) == expected_bytes(context.lake, rules)
             check_balance(transformed, loaded, context.lake)
             again = times(context.lake)
             assert load(context).orders == OrderChanges()
@@ -229,4 +248,4 @@ def test_curated_is_the_fold_of_what_arrived_however_it_did(data: st.DataObject)
                 new = sorted(history.keys() - known.keys())
                 pending = [batch for batch_id, batch in history.items() if rebuild or not known or batch_id >= new[0]]
                 found = {} if rebuild else before
-                assert loaded.orders == naive_changes(found, list(history.values()), pending)
+                assert loaded.orders == naive_changes(found, list(history.values()), pending, rules)

@@ -12,14 +12,14 @@ from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.lake.raw import BatchRequest
 from ordersetl.settings import Settings
 from ordersetl.source.answer import find_charset, quote_text
-from ordersetl.source.client import OrdersClient, ReceivedPage, open_http
+from ordersetl.source.client import OrdersClient, open_http
 from ordersetl.source.page import Page, page_text, read_records, split_records
 
 NOW = datetime(2025, 9, 1, 12, tzinfo=UTC)
 TOKEN = "s3cret/t0ken+x"  # noqa: S105 - of a test
 
 
-def fetch(*answers: httpx.Response, **settings: Any) -> list[ReceivedPage]:
+def fetch(*answers: httpx.Response, **settings: Any) -> list[Page]:
     left = iter(answers)
     known = Settings(**{"max_retries": 0, **settings})
     with open_http(known, httpx.MockTransport(lambda _: next(left))) as http:
@@ -180,7 +180,7 @@ def test_a_body_is_read_in_the_charset_that_its_header_names(content_type: str) 
     assert page.text == page_text(LATIN, page.charset)
     assert [record["order_id"] for record in read_records(page.text)] == ["Ñ-1", "É-1"]
     assert page.head.records == 2
-    texts = split_records(Page(1, page.text, page.head))
+    texts = split_records(page)
     assert texts is not None
     assert json.loads(texts[0]) == {"order_id": "Ñ-1"}
 

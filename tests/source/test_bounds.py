@@ -22,7 +22,8 @@ import pytest
 from ordersetl.errors import SourceError
 from ordersetl.lake.raw import BatchRequest
 from ordersetl.settings import Settings
-from ordersetl.source.client import OrdersClient, ReceivedPage, open_http
+from ordersetl.source.client import OrdersClient, open_http
+from ordersetl.source.page import Page
 from ordersetl.source.transport import BrokenBodyError, Inflater, TooLargeError
 
 NOW = datetime(2025, 9, 1, 12, tzinfo=UTC)
@@ -30,7 +31,7 @@ BODY = b'{"orders": [{"order_id": 1}], "next_cursor": null}'
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
 
 
-def fetch(url: str, *, clock: Callable[[], float] | None = None, **settings: Any) -> list[ReceivedPage]:
+def fetch(url: str, *, clock: Callable[[], float] | None = None, **settings: Any) -> list[Page]:
     known = Settings(**{"max_retries": 0, **settings})
     clocks = {} if clock is None else {"clock": clock}
     with open_http(known) as http:

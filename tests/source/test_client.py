@@ -22,9 +22,10 @@ from ordersetl.errors import ConfigError, InvalidResponseError, SourceError
 from ordersetl.lake.raw import BatchRequest
 from ordersetl.settings import Settings
 from ordersetl.source.attempt import read_retry_after
-from ordersetl.source.client import CursorRefusedError, OrdersClient, ReceivedPage, RepeatedError, open_http
-from ordersetl.source.page import PageHead
-from ordersetl.source.sample import Fault, page_cursor, sample_app, serve
+from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError, open_http
+from ordersetl.source.page import Page, PageHead
+from ordersetl.source.sample import Fault, page_cursor, sample_app
+from ordersetl.source.server import serve
 from ordersetl.version import __version__
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def fetch(
     pauses: list[float] | None = None,
     clock: Callable[[], float] = lambda: 0.0,
     **settings: Any,
-) -> list[ReceivedPage]:
+) -> list[Page]:
     """All pages of a request, without waiting; ``pauses`` receives the waits."""
     known = Settings(**settings)
     sleep = pauses.append if pauses is not None else lambda _: None

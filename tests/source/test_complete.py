@@ -1,4 +1,4 @@
-"""Complete or failed: what says that an answer is not whole, and what says nothing of the kind."""
+"""Complete or failed: what says that an answer is not complete, and what says nothing of the kind."""
 
 import json
 from typing import Any
@@ -160,9 +160,9 @@ def test_a_page_that_lacks_the_key_which_earlier_ones_had_is_no_end() -> None:
 def test_the_same_orders_under_a_new_cursor_are_a_repeat_whatever_is_around_them() -> None:
     trail = PageTrail()
     trail.admit(head(3, next_cursor="c2", at="10:00:00"))
-    with pytest.raises(RepeatedError, match="the very records of page 1"):
+    with pytest.raises(RepeatedError, match="the same records as page 1"):
         trail.admit(head(3, next_cursor="c3", at="10:00:01"))
-    with pytest.raises(RepeatedError, match="the very records of page 1"):
+    with pytest.raises(RepeatedError, match="the same records as page 1"):
         trail.admit(head(3, next_cursor=None))
     trail.admit(head(0, next_cursor="c4"))
     trail.admit(head(0, next_cursor="c5"))  # empty pages may be alike

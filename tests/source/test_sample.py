@@ -13,7 +13,9 @@ from wsgiref.validate import validator
 import httpx
 import pytest
 
-from ordersetl.source.sample import SAMPLE_URL, Fault, page_cursor, sample_app, sample_orders, sample_references, serve
+from ordersetl.source.sample import SAMPLE_URL, Fault, page_cursor, sample_app, sample_orders, sample_references
+from ordersetl.source.server import serve
+from ordersetl.transform.models import LINE_REASONS, ORDER_REASONS
 
 ORDERS: list[dict[str, Any]] = [
     {"order_id": "a", "created_at": "2025-08-01T00:00:00Z", "updated_at": "2025-08-02T00:00:00Z"},
@@ -36,6 +38,11 @@ BAD_ORDERS: Mapping[str, Any] = {
     "invalid_items": {"order_id": "ord-19025", "items": "TEA-201 x 1"},
     "no_valid_items": {"order_id": "ord-19027", "items": [None]},
     "missing_amount": {"order_id": "ord-19028", "amount": None},
+    "invalid_discount": {"order_id": "ord-19029", "discount": -3},
+    "invalid_tax": {"order_id": "ord-19030", "tax": "incl."},
+    "invalid_shipping": {"order_id": "ord-19031", "shipping": True},
+    "invalid_refund": {"order_id": "ord-19032", "refunds": [{"refund_id": "rf-701", "amount": 6.9}]},
+    "invalid_cancelled_at": {"order_id": "ord-19033", "cancelled_at": "never"},
 }
 
 # Likewise for a line, of an order that has good lines too.
@@ -45,6 +52,8 @@ BAD_LINES: Mapping[str, Any] = {
     "invalid_sku": {"sku": "COF-" + "1" * 300, "qty": 1, "price": 11.9},
     "invalid_qty": {"sku": "PAP-702", "qty": "dos", "price": 16},
     "invalid_price": {"sku": "CAC-301", "qty": 2, "price": "gratis"},
+    "invalid_discount": {"sku": "GIF-801", "qty": 1, "price": 88.7, "discount": "half"},
+    "invalid_tax": {"sku": "GIF-801", "qty": 1, "price": 234900, "tax": -1},
 }
 
 
@@ -225,6 +234,10 @@ def _contains(record: Any, expected: Any) -> bool:
     return bool(record == expected)
 
 
+def test_there_is_a_sample_of_every_reason() -> None:
+    assert (set(BAD_ORDERS), set(BAD_LINES)) == (set(ORDER_REASONS) - {"too_deep"}, set(LINE_REASONS))
+
+
 @pytest.mark.parametrize("reason", BAD_ORDERS)
 def test_the_sample_has_an_order_for_every_reason(reason: str) -> None:
     assert [order for order in sample_orders() if _contains(order, BAD_ORDERS[reason])]
@@ -243,7 +256,7 @@ def good_orders() -> list[dict[str, Any]]:
         if isinstance(order, dict)
         and (number := str(order.get("order_id")).removeprefix("ord-")).isdigit()
         and int(number) < 19000
-        and order["items"]
+        and order.get("items")
         and order.get("amount") != "-1.00"
     ]
 
@@ -262,7 +275,7 @@ def test_the_sample_fills_every_day_of_august() -> None:
     winners = {order["order_id"]: order for order in sorted(versions, key=updated)}
     days = Counter(utc(order["created_at"]).date() for order in winners.values())
     august = [datetime(2025, 8, 1, tzinfo=UTC).date() + timedelta(days=day) for day in range(31)]
-    assert (len(sample_orders()), len(versions), len(winners)) == (378, 344, 282)
+    assert (len(sample_orders()), len(versions), len(winners)) == (387, 346, 284)
     assert sorted(days) == august
     assert min(days[day] for day in august[19:]) >= 13
     assert {order["currency"].upper() for order in winners.values()} == {"USD", "EUR", "COP", "MXN", "PEN"}
@@ -284,6 +297,23 @@ def test_the_sample_has_what_makes_orders_hard() -> None:
     assert any(utc(history[-1]["created_at"]).date() != utc(history[0]["created_at"]).date() for history in histories)
     assert any(updated(history[0]) == updated(history[1]) and history[0] != history[1] for history in histories)
     assert any(isinstance(order_id, int) for order_id in versions)
+
+
+def test_the_sample_has_all_that_money_is_made_of() -> None:
+    orders = {str(order["order_id"]): order for order in good_orders()}.values()  # the last version of each
+    shares = {name: sum(name in order for order in orders) / len(orders) for name in ("discount", "tax", "shipping")}
+    assert all(0.02 < share < 0.09 for share in shares.values()), shares
+    for name in ("discount", "tax", "name"):
+        assert any(name in item for order in orders for item in order["items"])
+    refunds = {order["order_id"]: order["refunds"] for order in orders if "refunds" in order}
+    assert len(refunds) == 11
+    amounts = [order["amount"] - sum(r["amount"] for r in order["refunds"]) for order in orders if "refunds" in order]
+    assert {amount == 0 for amount in amounts} == {True, False}
+    parts = [sum(i["amount"] for i in r.get("items", [])) - r["amount"] for rs in refunds.values() for r in rs]
+    assert {part > 0 for part in parts} == {(part < 0) for part in parts} == {True, False}
+    assert len([order for order in orders if "cancelled_at" in order or order.get("status") == "cancelled"]) == 8
+    assert len([order for order in sample_orders() if isinstance(order, dict) and order.get("deleted")]) == 2
+    assert {order["user"]["country"] for order in orders if "user" in order} == {"CO", "ES", "PE", "US"}
 
 
 def test_the_sample_is_strict_json_with_one_record_a_line() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from ordersetl.source.page import read_head
+from ordersetl.source.page import Page
 from ordersetl.source.times import find_newest
 from ordersetl.star.values import read_time
 
@@ -16,7 +16,7 @@ BEGAN = datetime(2025, 9, 1, 12, tzinfo=UTC)
 
 def newest(*records: Any, body: bytes | None = None) -> str | None:
     text = json.dumps({"orders": records, "next_cursor": None}).encode() if body is None else body
-    found = find_newest(text, read_head(text), BEGAN)
+    found = find_newest(Page(1, text), BEGAN)
     return None if found is None else found.isoformat().replace("+00:00", "Z")
 
 
@@ -88,4 +88,8 @@ def test_it_is_the_maximum_of_all_in_any_mixture_of_forms(times: list[tuple[date
     ]
     expected = max(filter(None, map(read_time, texts)))
     text = json.dumps([{"updated_at": text} for text in texts]).encode()
-    assert find_newest(text, read_head(text), BEGAN + timedelta(days=9)) == expected
+    assert find_newest(Page(1, text), BEGAN + timedelta(days=9)) == expected
+
+
+def test_offsets_without_a_colon_are_told_apart_too() -> None:
+    assert newest(at("2025-08-20T10:00:00+0200"), at("2025-08-20T09:00:00-0500")) == "2025-08-20T14:00:00Z"

@@ -9,7 +9,8 @@ from polars.testing import assert_frame_equal
 
 from ordersetl.source.page import Page
 from ordersetl.transform.bulk import NOTHING_READ, PAGE_BITS, read_bulk
-from ordersetl.transform.validate import TimeWindow, validate_pages
+from ordersetl.transform.validate import validate_pages
+from ordersetl.window import Window
 
 ORDER: dict[str, Any] = {
     "order_id": "o-1",
@@ -160,7 +161,7 @@ def test_nothing_to_read_gives_nothing() -> None:
 
 def test_a_database_that_refuses_leaves_all_to_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
     pages = [Page(1, join_page([json.dumps(ORDER)]).encode())]
-    expected = validate_pages(pages, TimeWindow())
+    expected = validate_pages(pages, Window())
     monkeypatch.setattr("ordersetl.transform.fields._QUERY", "SELECT error(record) FROM given")
     assert read_bulk(pages) is NOTHING_READ
-    assert_frame_equal(validate_pages(pages, TimeWindow()).orders, expected.orders)
+    assert_frame_equal(validate_pages(pages, Window()).orders, expected.orders)

@@ -8,7 +8,8 @@ from page_texts import join_page
 
 from ordersetl.source.page import MAX_DEPTH, DeepRecord, Page
 from ordersetl.transform.models import ORDER_REASONS
-from ordersetl.transform.validate import TimeWindow, Validated, validate_pages
+from ordersetl.transform.validate import Validated, validate_pages
+from ordersetl.window import Window
 
 GOOD = {
     "order_id": "o-1",
@@ -18,9 +19,9 @@ GOOD = {
 }
 
 
-def validate(record: DeepRecord, monkeypatch: pytest.MonkeyPatch, window: TimeWindow | None = None) -> Validated:
+def validate(record: DeepRecord, monkeypatch: pytest.MonkeyPatch, window: Window | None = None) -> Validated:
     monkeypatch.setattr("ordersetl.transform.validate.read_records", lambda _: [GOOD, record])
-    return validate_pages([Page(1, b"[]")], window or TimeWindow(), bulk=False)
+    return validate_pages([Page(1, b"[]")], window or Window(), bulk=False)
 
 
 def array() -> DeepRecord:
@@ -54,7 +55,7 @@ def test_a_deep_record_is_rejected_after_its_id_was_judged(
 
 
 def test_a_deep_record_outside_the_window_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    window = TimeWindow(since=datetime(2025, 8, 20, tzinfo=UTC))
+    window = Window(since=datetime(2025, 8, 20, tzinfo=UTC))
     found = validate(DeepRecord(order_id="deep", created_at="2025-08-19"), monkeypatch, window)
     assert (found.counts.outside_window, list(found.rejects)) == (1, [])
 
@@ -69,7 +70,7 @@ def test_the_bulk_path_leaves_a_deep_record_to_the_reader_of_pages(monkeypatch: 
         return [DeepRecord(GOOD)]
 
     monkeypatch.setattr("ordersetl.transform.validate.read_records", read_records)
-    found = validate_pages([Page(1, join_page([json.dumps(GOOD), flat]).encode())], TimeWindow())
+    found = validate_pages([Page(1, join_page([json.dumps(GOOD), flat]).encode())], Window())
     assert (found.orders.height, seen) == (2, [])
-    found = validate_pages([Page(1, join_page([deep]).encode())], TimeWindow())
+    found = validate_pages([Page(1, join_page([deep]).encode())], Window())
     assert [reject.reason for reject in found.rejects] == ["too_deep"]

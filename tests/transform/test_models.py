@@ -11,7 +11,18 @@ from hypothesis import given, settings, strategies as st
 from strategies import leaving, odd_records, orders
 
 from ordersetl.star.values import HugeNumber
-from ordersetl.transform.models import LINE_REASONS, ORDER_REASONS, Failure, GoneOrder, ReadOrder, read_order
+from ordersetl.transform.charges import Charges, Refund, RefundItem
+from ordersetl.transform.fields import CHARGE_FIELDS, ITEM_FIELDS, ORDER_FIELDS, REFUND_FIELDS, REFUND_ITEM_FIELDS
+from ordersetl.transform.models import (
+    LINE_REASONS,
+    ORDER_REASONS,
+    Failure,
+    GoneOrder,
+    Line,
+    Order,
+    ReadOrder,
+    read_order,
+)
 
 LINE = {"sku": "A", "qty": 2, "price": Decimal("1.25")}
 ORDER: dict[str, Any] = {"order_id": "o-1", "created_at": "2025-08-20T10:00:00Z", "amount": 5, "items": [LINE]}
@@ -43,6 +54,14 @@ def refuse_line(line: object) -> Failure:
     (failure,) = list(read.failures)
     assert failure.line == 1
     return failure
+
+
+def test_the_models_and_the_bulk_path_read_the_same_fields() -> None:
+    assert set(Order.__annotations__) == {*ORDER_FIELDS, "items", "metadata"}
+    assert set(Charges.__annotations__) == {*CHARGE_FIELDS, "refunds", "user"}
+    assert set(Refund.__annotations__) == {*REFUND_FIELDS, "items"}
+    assert set(RefundItem.__annotations__) == {*REFUND_ITEM_FIELDS}
+    assert set(Line.__annotations__) == {*ITEM_FIELDS}
 
 
 @pytest.mark.parametrize(
@@ -253,27 +272,35 @@ def test_every_reason_is_listed() -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.one_of(orders(), leaving(), odd_records()))
 def test_read_order_agrees_with_the_reference(record: object) -> None:
-    read, judged = read_order(record), reference_fold.judge(record)
-    if isinstance(judged, reference_fold.Rejected):
+    read, expected = read_order(record), reference_fold.validate(record)
+    if isinstance(expected, reference_fold.Rejected):
         assert isinstance(read, Failure)
-        assert (read.reason, read.line) == (judged.reason, None)
+        assert (read.reason, read.line) == (expected.reason, None)
         assert read.reason in ORDER_REASONS
         assert read.detail
         return
-    if isinstance(judged, reference_fold.Gone):
-        assert read == GoneOrder(judged.order_id, judged.updated_at, judged.deleted, judged.skipped)
+    if isinstance(expected, reference_fold.Gone):
+        assert read == GoneOrder(expected.order_id, expected.updated_at, expected.deleted, expected.skipped)
         return
     assert isinstance(read, ReadOrder)
-    assert read.lines_skipped == judged.skipped
+    assert read.lines_skipped == expected.skipped
     for name in ("order_id", "user_id", "currency", "created_at", "updated_at", "status", "source", "promo"):
-        assert getattr(read, name) == getattr(judged, name), name
-    assert read.amount == Decimal(judged.amount).scaleb(-4)
-    prices = [None if line.price is None else Decimal(line.price).scaleb(-4) for line in judged.lines]
-    assert [line.get("price") for _, line in read.lines] == prices
-    assert [(line["sku"], line["qty"]) for _, line in read.lines] == [
-        (line.sku, Decimal(line.qty).scaleb(-4)) for line in judged.lines
+        assert getattr(read, name) == getattr(expected, name), name
+    assert read.amount == Decimal(expected.amount).scaleb(-4)
+    assert [(line["sku"], line["qty"], line.get("name")) for _, line in read.lines] == [
+        (line.sku, Decimal(line.qty).scaleb(-4), line.name) for line in expected.lines
     ]
-    assert [(f.reason, f.line) for f in read.failures] == [(r.reason, r.line) for r in judged.rejects]
+    for name in ("price", "discount", "tax"):
+        values = [getattr(line, name) for line in expected.lines]
+        assert [line.get(name) for _, line in read.lines] == [v if v is None else Decimal(v).scaleb(-4) for v in values]
+    for name in ("discount", "tax", "shipping"):
+        value = getattr(expected, name)
+        assert read.charges.get(name) == (value if value is None else Decimal(value).scaleb(-4)), name
+    assert read.charges.get("cancelled_at") == expected.cancelled_at
+    assert len(read.charges.get("refunds") or []) == len(expected.refunds)
+    user = read.charges.get("user") or {}
+    assert (user.get("email"), user.get("country")) == (expected.email, expected.country)
+    assert [(f.reason, f.line) for f in read.failures] == [(r.reason, r.line) for r in expected.rejects]
     assert all(f.reason in LINE_REASONS for f in read.failures)
 
 

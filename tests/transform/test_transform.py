@@ -16,15 +16,14 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from lakes import Raw, item, open_job, order, run, spoil, transform, write_batch
 from polars.testing import assert_frame_equal
-from reference_fold import Batch, judge_batch, read_json
+from reference_fold import Batch, read_json, validate_batch
 from strategies import encode, histories, record_texts, windows
 
 from ordersetl.errors import CorruptedError, InternalError, StorageError
 from ordersetl.lake import raw
 from ordersetl.lake.counts import BatchCounts
 from ordersetl.runtime import RunContext
-from ordersetl.source.client import ReceivedPage
-from ordersetl.source.page import read_head
+from ordersetl.source.page import Page
 from ordersetl.transform import chunks
 from ordersetl.transform.batches import StagedBatches, StagingAhead, ensure_stage, stage_batch, transform_batches
 from ordersetl.transform.chunks import Chunk, ChunkOutcome, stage_chunk
@@ -320,8 +319,8 @@ def test_pages_at_hand_are_not_read_from_disk(context: RunContext) -> None:
     source = raw.read_marker(context.lake, FIRST)
     bodies = [(context.lake.root / "raw" / FIRST / entry.name).read_bytes() for entry in source.pages]
     with StagingAhead(context) as ahead:
-        for entry, body in zip(source.pages, bodies, strict=True):
-            ahead.add(FIRST, source.request, entry, ReceivedPage(body, read_head(body)))
+        for number, (entry, body) in enumerate(zip(source.pages, bodies, strict=True), 1):
+            ahead.add(FIRST, source.request, entry, Page(number, body))
         with patch.object(raw, "read_page_body", side_effect=AssertionError):
             marker = stage_batch(context, FIRST, ahead)
     files = _files(context.lake.root / "staged" / FIRST)
@@ -414,7 +413,7 @@ def test_rejects_are_those_of_the_reference(
     given_records = [read_json(text) for text in texts]
     with tempfile.TemporaryDirectory() as root, open_job(Path(root)) as context:
         batch = write_batch(context, texts, since=window[0], until=window[1], pages_of=100)
-        expected = judge_batch(
+        expected = validate_batch(
             Batch(given_records, None, None, *window, raw.read_marker(context.lake, batch).request.began_at)
         )
         result = transform(context)

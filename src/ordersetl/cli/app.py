@@ -13,18 +13,11 @@ import typer
 from ordersetl.cli.group import Commands, Invocation
 from ordersetl.cli.hints import OptionsInUse
 from ordersetl.cli.options import (
-    ApiUrl,
     Deep,
-    Full,
     InstallCompletion,
-    Products,
     Rebuild,
     Shared,
     ShowCompletion,
-    Since,
-    Source,
-    Until,
-    Users,
     Verify,
     Version,
     share_options,
@@ -33,9 +26,9 @@ from ordersetl.cli.process import end_process_with, import_pipeline
 from ordersetl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ordersetl.extract.batches import Window
     from ordersetl.runtime import Runtime
     from ordersetl.settings import Settings
+    from ordersetl.window import Window
 
 __all__ = ["app", "main"]
 
@@ -68,23 +61,12 @@ def _root(
     install_completion: InstallCompletion = None,
     show_completion: ShowCompletion = None,
 ) -> None:
-    """Hold the options of the whole tool."""
+    """Declare the options of the tool itself."""
 
 
 @app.command(epilog="Example: ordersetl run --api-url https://shop.example/api --users users.csv")
-@share_options()
-def run(
-    shared: Shared,
-    *,
-    since: Since = None,
-    until: Until = None,
-    full: Full = False,
-    api_url: ApiUrl = None,
-    source: Source = None,
-    users: Users = None,
-    products: Products = None,
-    verify: Verify = False,
-) -> None:
+@share_options(fetches=True)
+def run(shared: Shared, *, verify: Verify = False) -> None:
     """Fetch what is new, transform, load and check it: the main job.
 
     Without --since it goes on where the newest batch ended, and fetches everything on the first run.
@@ -93,43 +75,27 @@ def run(
     def work(settings: "Settings", runtime: "Runtime") -> object:
         from ordersetl import pipeline
 
-        window = _read_window(since, until, full=full)
-        return pipeline.run(settings, window, verify=verify, wait_s=shared.wait_s, runtime=runtime)
+        return pipeline.run(settings, _read_window(shared), verify=verify, wait_s=shared.wait_s, runtime=runtime)
 
-    flags = {"api_url": api_url, "source": source, "users": users, "products": products}
-    _execute(shared, work, **flags)
+    _execute(shared, work)
 
 
 @app.command(epilog="Example: ordersetl extract --since 2025-08-20 --until 2025-08-25")
-@share_options()
-def extract(
-    shared: Shared,
-    *,
-    since: Since = None,
-    until: Until = None,
-    full: Full = False,
-    api_url: ApiUrl = None,
-    source: Source = None,
-    users: Users = None,
-    products: Products = None,
-) -> None:
+@share_options(fetches=True)
+def extract(shared: Shared) -> None:
     """Fetch a window of orders into raw/; commit it as one batch."""
 
     def work(settings: "Settings", runtime: "Runtime") -> object:
         from ordersetl import pipeline
 
-        window = _read_window(since, until, full=full)
-        return pipeline.extract(settings, window, wait_s=shared.wait_s, runtime=runtime)
+        return pipeline.extract(settings, _read_window(shared), wait_s=shared.wait_s, runtime=runtime)
 
-    flags = {"api_url": api_url, "source": source, "users": users, "products": products}
-    _execute(shared, work, **flags)
+    _execute(shared, work)
 
 
 @app.command(epilog="Example: ordersetl transform --json | jq .data.rejected_by_reason")
 @share_options()
-def transform(
-    shared: Shared,
-) -> None:
+def transform(shared: Shared) -> None:
     """Validate raw batches that wait; stage typed orders and lines."""
 
     def work(settings: "Settings", runtime: "Runtime") -> object:
@@ -142,13 +108,8 @@ def transform(
 
 @app.command(epilog="Example: ordersetl load --verify")
 @share_options()
-def load(
-    shared: Shared,
-    *,
-    verify: Verify = False,
-    rebuild: Rebuild = False,
-) -> None:
-    """Fold staged batches into curated/; heal what is damaged there."""
+def load(shared: Shared, *, verify: Verify = False, rebuild: Rebuild = False) -> None:
+    """Fold staged batches into curated/; repair what is damaged there."""
 
     def work(settings: "Settings", runtime: "Runtime") -> object:
         from ordersetl import pipeline
@@ -160,12 +121,8 @@ def load(
 
 @app.command(epilog="Example: ordersetl check --json | jq '.data.outcomes[] | select(.ok | not)'")
 @share_options(locks=False)
-def check(
-    shared: Shared,
-    *,
-    deep: Deep = False,
-) -> None:
-    """Prove with DuckDB that curated/ is right; exit 3 if it is not.
+def check(shared: Shared, *, deep: Deep = False) -> None:
+    """Check with DuckDB that curated/ is right; exit 3 if it is not.
 
     It changes nothing and takes no lock.
     """
@@ -179,7 +136,7 @@ def check(
     _execute(shared, work)
 
 
-def _execute(shared: Shared, work: "Callable[[Settings, Runtime], object]", **flags: object) -> None:
+def _execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> None:
     """Settings, one library call under the signals' eyes, and the result on stdout."""
     from ordersetl.cli import streams
     from ordersetl.cli.signals import Interrupts
@@ -190,9 +147,9 @@ def _execute(shared: Shared, work: "Callable[[Settings, Runtime], object]", **fl
 
     invocation = shared.context.find_object(Invocation) or Invocation()
     invocation.json, invocation.verbose = shared.json, shared.verbose
-    options = invocation.options = OptionsInUse.of({"output": shared.output, "config": shared.config, **flags})
+    options = invocation.options = OptionsInUse.of({"config": shared.config, **shared.settings})
     streams.start_logging(options, quiet=shared.quiet, verbose=shared.verbose)
-    settings = load_settings(shared.config, output=shared.output, **flags)
+    settings = load_settings(shared.config, **shared.settings)
     import_pipeline()
     interrupts = Interrupts()
     with interrupts.obey(), streams.show_progress(quiet=shared.quiet) as progress:
@@ -213,19 +170,19 @@ def _execute(shared: Shared, work: "Callable[[Settings, Runtime], object]", **fl
         raise typer.Exit(failure.exit_code)
 
 
-def _read_window(since: str | None, until: str | None, *, full: bool) -> "Window":
-    from ordersetl.extract.batches import Window
+def _read_window(shared: Shared) -> "Window":
     from ordersetl.star.values import read_time
+    from ordersetl.window import Window
 
-    if full and since is not None:
+    if shared.full and shared.since is not None:
         raise ConfigError("--full and --since contradict each other", hint="Leave one of them out.")
-    moments = []
-    for flag, text in (("--since", since), ("--until", until)):
-        moment = read_time(text)
-        if text is not None and moment is None:
+    times = []
+    for flag, text in (("--since", shared.since), ("--until", shared.until)):
+        time = read_time(text)
+        if text is not None and time is None:
             raise ConfigError(
                 f"{flag} {text}: not a time",
                 hint="Give YYYY-MM-DD or ISO 8601, as in 2025-08-23 or 2025-08-23T06:00:00Z.",
             )
-        moments.append(moment)
-    return Window(moments[0], moments[1], full=full)
+        times.append(time)
+    return Window(times[0], times[1], full=shared.full)

@@ -57,7 +57,7 @@ def _option(name: str, value: str) -> str:
 
 
 def _quote(value: str) -> str:
-    """The value as one word of a shell; what cannot be printed is spelled as ``$'...'`` does it."""
+    """The value as one word of a shell; what cannot be printed is written as ``$'...'`` does it."""
     if value.isprintable():
         return shlex.quote(value)
     return f"$'{''.join(map(_escape, os.fsencode(value)))}'"

@@ -1,9 +1,9 @@
-"""The options of the commands, each with its help; and those that all commands share, added by a decorator."""
+"""The options of the commands, each with its help; those that several commands have are added by a decorator."""
 # ruff: noqa: PLC0415
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,30 +14,7 @@ from ordersetl.cli.group import COMPLETE_VARIABLE
 from ordersetl.text import printable
 from ordersetl.version import __version__
 
-__all__ = [
-    "ApiUrl",
-    "Config",
-    "Deep",
-    "Full",
-    "InstallCompletion",
-    "Json",
-    "Output",
-    "Products",
-    "Quiet",
-    "Rebuild",
-    "Shared",
-    "Shell",
-    "ShowCompletion",
-    "Since",
-    "Source",
-    "Until",
-    "Users",
-    "Verbose",
-    "Verify",
-    "Version",
-    "Wait",
-    "share_options",
-]
+__all__ = ["Deep", "InstallCompletion", "Rebuild", "Shared", "ShowCompletion", "Verify", "Version", "share_options"]
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001 - a Typer callback
@@ -104,21 +81,43 @@ Source = Annotated[
 Users = Annotated[Path | None, typer.Option("--users", help="CSV with user_id,email,country,created_at.")]
 Products = Annotated[Path | None, typer.Option("--products", help="CSV with sku,name,category,price.")]
 Verify = Annotated[bool, typer.Option("--verify", help="Hash every curated file first, and rebuild what differs.")]
-Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw anew.")]
-Deep = Annotated[bool, typer.Option("--deep", help="Judge raw/ again too, by SQL of its own, order by order.")]
+Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw again.")]
+Deep = Annotated[bool, typer.Option("--deep", help="Validate raw/ again too, by SQL of its own, order by order.")]
 
 
 @dataclass(frozen=True)
 class Shared:
-    """The options that all commands have, as they were given; ``wait_s`` is 0 where the command takes no lock."""
+    """The options that several commands have, as they were given; those that a command lacks are as by default.
+
+    ``settings`` are those that set something, by its field, None where not given.
+    """
 
     context: typer.Context
-    output: Path | None
     config: Path | None
     json: bool
     quiet: bool
     verbose: bool
+    settings: Mapping[str, object]
     wait_s: float = 0.0
+    since: str | None = None
+    until: str | None = None
+    full: bool = False
+
+
+_SETTINGS = ("output", "api_url", "source", "users", "products")
+
+
+def _declare_fetching(
+    *,
+    since: Since = None,
+    until: Until = None,
+    full: Full = False,
+    api_url: ApiUrl = None,
+    source: Source = None,
+    users: Users = None,
+    products: Products = None,
+) -> None:
+    """Say how Typer is to read what commands that fetch have, in the order of the help."""
 
 
 def _declare_shared(
@@ -131,28 +130,31 @@ def _declare_shared(
     verbose: Verbose = False,
     version: Version = False,
 ) -> None:
-    """Say how Typer is to read them, in the order of the help."""
+    """Say how Typer is to read what all commands have, in the order of the help."""
 
 
-def share_options(*, locks: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the shared options after its own; it gets them as its first argument, a :class:`Shared`.
+def share_options(*, fetches: bool = False, locks: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the shared options around its own; it gets them as its first argument, a :class:`Shared`.
 
     Args:
+        fetches: it asks the source.
         locks: it takes the lock, so that it can wait for it.
     """
-    shared = [p for p in inspect.signature(_declare_shared).parameters.values() if locks or p.name != "wait_s"]
-    kept = {field.name for field in fields(Shared)}
+    before = list(inspect.signature(_declare_fetching).parameters.values()) if fetches else []
+    after = [p for p in inspect.signature(_declare_shared).parameters.values() if locks or p.name != "wait_s"]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(command).parameters.values())[1:]
 
         @wraps(command)
         def call(context: typer.Context, **given: Any) -> None:  # noqa: ANN401 - any option's value
-            common = {p.name: given.pop(p.name) for p in shared}
-            command(Shared(context, **{name: common[name] for name in kept & common.keys()}), **given)
+            given.pop("version")  # its callback has seen to it
+            common = {p.name: given.pop(p.name) for p in (*before, *after) if p.name in given}
+            settings = {name: common.pop(name) for name in _SETTINGS if name in common}
+            command(Shared(context, settings=settings, **common), **given)
 
         context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-        signature = inspect.Signature([context, *own, *shared])
+        signature = inspect.Signature([context, *before, *own, *after])
         call.__signature__ = signature  # type: ignore[attr-defined] # what Typer reads
         call.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
         return call

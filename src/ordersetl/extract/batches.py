@@ -10,18 +10,20 @@ from datetime import datetime
 from ordersetl.errors import ConfigError, CorruptedError, SourceError
 from ordersetl.extract.coverage import Coverage, hash_batches, read_coverage
 from ordersetl.lake import raw
-from ordersetl.lake.layout import STAGED, Lake, batch_id_after
+from ordersetl.lake.layout import Lake, batch_id_after
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.results import ExtractResult
 from ordersetl.runtime import RunContext
 from ordersetl.source.answer import find_charset
-from ordersetl.source.client import CursorRefusedError, OrdersClient, ReceivedPage, RepeatedError, max_records
+from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError, max_records
+from ordersetl.source.page import Page
 from ordersetl.source.times import find_newest
 from ordersetl.source.trail import PageTrail
 from ordersetl.text import format_time
 from ordersetl.version import __version__
+from ordersetl.window import Window
 
-__all__ = ["Origin", "PageWatcher", "ReferenceFile", "Window", "extract_orders"]
+__all__ = ["Origin", "PageWatcher", "ReferenceFile", "extract_orders"]
 
 log = logging.getLogger(__name__)
 
@@ -35,15 +37,6 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Window:
-    """What to fetch: ``since`` inclusive and ``until`` exclusive, aware UTC, None for open; ``full`` starts over."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-    full: bool = False
-
-
-@dataclass(frozen=True)
 class ReferenceFile:
     """Content of a users or products file that is kept with the batch; ``kind`` is ``users`` or ``products``."""
 
@@ -52,8 +45,8 @@ class ReferenceFile:
     body: bytes
 
 
-PageWatcher = Callable[[str, BatchRequest, PageEntry, ReceivedPage | None], None]
-"""Is told of a page that is on disk: its batch, what that asks for, its entry, and the page itself if just received."""
+PageWatcher = Callable[[str, BatchRequest, PageEntry, Page | None], None]
+"""Called with each page on disk: its batch, what that asks for, its entry, and the page itself if just received."""
 
 
 @dataclass
@@ -84,12 +77,12 @@ def extract_orders(
     it stopped; one of another request is committed as well where all its pages are there, and dropped where not.
 
     Args:
-        context: the work's surroundings.
+        context: of the command.
         client: fetches the pages.
         origin: where from.
         window: what.
         references: users and products that are kept with the batch.
-        on_page: told of each page of the batch, in their order, once it is on disk.
+        on_page: called with each page of the batch, in their order, once it is on disk.
 
     Raises:
         ConfigError: the window is empty, once it is known where to continue.
@@ -180,8 +173,7 @@ def _resume(context: RunContext, client: OrdersClient, request: BatchRequest) ->
             raw.prune_batch(context.lake, batch, pages=len(found.pages))
             newest = max(newest, _commit(context, found)[0].batch)
         else:
-            context.lake.storage.remove_all(f"{STAGED}/{batch}")  # staged ahead by a run that died
-            raw.drop_batch(context.lake, batch)
+            raw.drop_unfinished(context.lake, batch)
     return taken
 
 
@@ -202,7 +194,7 @@ def _asked(request: BatchRequest) -> object:
 
 
 def _read_pages(context: RunContext, client: OrdersClient, batch: str, request: BatchRequest) -> _Batch:
-    """The pages that were kept whole, up to the first that is missing, unreadable or no page that may follow.
+    """The pages that were kept, up to the first that is missing, unreadable or no page that may follow.
 
     One that is not UTF-8 is fetched again: nothing says in which charset it came.
     """
@@ -213,11 +205,11 @@ def _read_pages(context: RunContext, client: OrdersClient, batch: str, request: 
         if body is None:
             break
         try:
-            page = ReceivedPage.read(body, find_charset(body, ""), most=max_records(request))
+            page = Page(number, body, find_charset(body, ""), max_records(request))
             found.trail.admit(page.head)
         except SourceError:
             break
-        newest = find_newest(page.text, page.head, request.began_at)
+        newest = find_newest(page, request.began_at)
         digest = hashlib.sha256(body).hexdigest()
         found.pages.append(PageEntry(raw.page_name(number), digest, len(body), page.head.records, newest))
         found.complete = page.head.next_cursor is None
@@ -241,7 +233,7 @@ def _fetch(context: RunContext, client: OrdersClient, batch: _Batch, on_page: Pa
     while page is not None:
         context.lock.assert_held()  # the wait may have been long enough for another run to take the output over
         number = len(batch.pages) + 1
-        writing = context.threads.submit(_keep_page, context.lake, batch.id, number, page, batch.request.began_at)
+        writing = context.threads.submit(_keep_page, context.lake, batch.id, page, batch.request.began_at)
         written = page
         try:
             page = _await_page(context, pages)
@@ -252,13 +244,13 @@ def _fetch(context: RunContext, client: OrdersClient, batch: _Batch, on_page: Pa
         context.progress("extract", number, number if page is None else None)
 
 
-def _keep_page(lake: Lake, batch: str, number: int, page: ReceivedPage, began_at: datetime) -> PageEntry:
-    newest = find_newest(page.text, page.head, began_at)
+def _keep_page(lake: Lake, batch: str, page: Page, began_at: datetime) -> PageEntry:
+    newest = find_newest(page, began_at)
     records = page.head.records
-    return raw.write_page(lake, batch, number, page.body, records=records, newest=newest, charset=page.charset)
+    return raw.write_page(lake, batch, page.number, page.body, records=records, newest=newest, charset=page.charset)
 
 
-def _await_page(context: RunContext, pages: Iterator[ReceivedPage]) -> ReceivedPage | None:
+def _await_page(context: RunContext, pages: Iterator[Page]) -> Page | None:
     """The next page, None after the last; a signal ends the wait at once."""
     context.checkpoint()
     with context.runtime.interruptible():

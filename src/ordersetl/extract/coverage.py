@@ -1,7 +1,7 @@
 """What of an origin's time was ever fetched: intervals that batches cover, where they end, and the gaps between.
 
 A batch covers ``[since, end)``: to its ``until``, where that lies more than a day before the extraction began; else to
-the newest time that any record of this or an earlier batch of the same origin has shown, at most the moment the
+the newest time that any record of this or an earlier batch of the same origin has shown, at most the time at which the
 extraction began. So it is the source's clock that counts, and no order that a slow or a naive clock stamps is skipped.
 """
 

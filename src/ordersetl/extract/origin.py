@@ -4,6 +4,8 @@ import hashlib
 import logging
 from pathlib import Path
 
+import httpx
+
 from ordersetl.errors import ConfigError, CorruptedError, StorageError
 from ordersetl.extract.batches import Origin, ReferenceFile
 from ordersetl.extract.bounded_file import read_bounded
@@ -15,7 +17,7 @@ from ordersetl.source.sample import SAMPLE_URL, sample_references
 from ordersetl.star.dimensions import PRODUCTS, USERS, Dimension, inspect_reference
 from ordersetl.star.schema import RULES
 
-__all__ = ["SAMPLE", "choose_origin", "read_references", "require_one_kind"]
+__all__ = ["SAMPLE", "choose_origin", "choose_transport", "read_references", "require_one_kind"]
 
 SAMPLE = "sample"
 """Kind of the built-in API."""
@@ -46,10 +48,10 @@ def choose_origin(settings: Settings) -> Origin:
 def read_references(
     settings: Settings, origin: Origin, users: Path | None, products: Path | None, lake: Lake
 ) -> list[ReferenceFile]:
-    """The reference files, proven usable; those not given are the settings', or with the sample API the built-in ones.
+    """The reference files, found usable; those not given are the settings', or with the sample API the built-in ones.
 
-    Files that the curated layer is the fold of already need no second proof. Cells that cannot be taken as they are
-    are told in a warning.
+    Files that the curated layer is the fold of already need no second look. Cells that cannot be taken as they are
+    are named in a warning.
 
     Raises:
         ConfigError: a file is missing, too large, or cannot be used.
@@ -93,6 +95,15 @@ def _read(settings: Settings, dimension: Dimension, path: Path, applied: str | N
     return ReferenceFile(dimension.kind, path.name, body)
 
 
+def choose_transport(origin: Origin) -> httpx.BaseTransport | None:
+    """The sample API in this process; None where the network leads to the origin."""
+    if origin.source != SAMPLE:
+        return None
+    from ordersetl.source.sample import sample_app  # noqa: PLC0415 - real runs do without
+
+    return httpx.WSGITransport(app=sample_app())
+
+
 def require_one_kind(lake: Lake, origin: Origin) -> None:
     """Keep the sample's orders away from real ones.
 
@@ -102,13 +113,13 @@ def require_one_kind(lake: Lake, origin: Origin) -> None:
     newest = max(raw.list_batches(lake), default=None)
     if newest is None:
         return
-    held = raw.read_marker(lake, newest).source
-    if held == SAMPLE and origin.source != SAMPLE:
+    kept = raw.read_marker(lake, newest).source
+    if kept == SAMPLE and origin.source != SAMPLE:
         raise ConfigError(
             f"{lake.root} holds the built-in sample's orders, and yours must not mix with them",
             hint=f"Choose another folder with --output, or delete {lake.root} first.",
         )
-    if held != SAMPLE and origin.source == SAMPLE:
+    if kept != SAMPLE and origin.source == SAMPLE:
         raise ConfigError(
             f"{lake.root} holds orders of a real API, and the sample's must not mix with them",
             hint="Give --api-url or set ORDERSETL_API_URL; or choose another folder with --output.",

@@ -12,7 +12,7 @@ import msgspec
 
 from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake.checksum import decode_record, encode_record
-from ordersetl.lake.layout import RAW, REFERENCES, Lake, raw_key, reference_key
+from ordersetl.lake.layout import RAW, REFERENCES, STAGED, Lake, raw_key, reference_key
 from ordersetl.lake.listing import MARKER, list_batches, list_unfinished
 from ordersetl.lake.reading import read_content, read_verified
 from ordersetl.lake.records import check_marker, check_request, page_name
@@ -25,6 +25,7 @@ __all__ = [
     "PageEntry",
     "ReferenceEntry",
     "drop_batch",
+    "drop_unfinished",
     "list_batches",
     "list_unfinished",
     "page_name",
@@ -278,3 +279,9 @@ def read_reference(lake: Lake, entry: ReferenceEntry) -> bytes:
 def drop_batch(lake: Lake, batch: str) -> None:
     """Remove a batch that was never committed."""
     lake.storage.remove_all(f"{RAW}/{batch}")
+
+
+def drop_unfinished(lake: Lake, batch: str) -> None:
+    """Remove a batch that a run which died left unfinished, and what that run staged of it."""
+    lake.storage.remove_all(f"{STAGED}/{batch}")
+    drop_batch(lake, batch)

@@ -15,19 +15,19 @@ _HASH_SHOWN = 12
 
 
 def check_failure(result: CheckResult) -> CheckFailedError | None:
-    """The error that a verdict stands for: names each check that failed, and its first offending rows."""
+    """The error of a result that is not ok: names each check that failed, and its first offending rows."""
     failed = [outcome for outcome in result.outcomes if not outcome.ok]
     if not failed:
         return None
-    said = "; ".join(f"{outcome.name}: {describe_outcome(outcome)}" for outcome in failed)
-    hint = "Rebuild from raw what is damaged: ordersetl load --verify. Fold everything anew: ordersetl load --rebuild."
+    found = "; ".join(f"{outcome.name}: {describe_outcome(outcome)}" for outcome in failed)
+    hint = "Rebuild from raw what is damaged: ordersetl load --verify. Fold everything again: ordersetl load --rebuild."
     if [outcome.name for outcome in failed] == ["manifest"]:
         hint = "Fold what is in raw: ordersetl load. Fetch orders first: ordersetl run."
     elif {outcome.name for outcome in failed} <= {"stray_files", "raw_batches"}:
         hint = " ".join(outcome.detail for outcome in failed)
     elif any(outcome.name.startswith("raw_") for outcome in failed):
         hint = "Restore from a backup what raw has lost, or fetch it again: ordersetl run --full."
-    return CheckFailedError(f"{len(failed)} of {many(len(result.outcomes), 'check')} failed: {said}", hint=hint)
+    return CheckFailedError(f"{len(failed)} of {many(len(result.outcomes), 'check')} failed: {found}", hint=hint)
 
 
 def describe_outcome(outcome: CheckOutcome, *, most: int = 1) -> str:

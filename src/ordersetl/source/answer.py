@@ -12,7 +12,7 @@ from ordersetl.text import look_up_charset
 
 __all__ = ["CharsetError", "describe_body", "find_charset", "look_at", "quote_text", "show_target"]
 
-_LONGEST_QUOTE = 200
+_MAX_QUOTE = 200
 _MASK = "***"
 _CHARSET = re.compile(r""";\s*charset\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s;,"']+))""", re.IGNORECASE)
 _MAGIC = {
@@ -96,7 +96,7 @@ def look_at(body: bytes) -> str:
     return "text" if shown >= _PRINTABLE_SHARE * len(text) and "\0" not in text else "binary data"
 
 
-def quote_text(text: str, secret: str | None, *, cut: bool = False, most: int = _LONGEST_QUOTE) -> str:
+def quote_text(text: str, secret: str | None, *, cut: bool = False, most: int = _MAX_QUOTE) -> str:
     """Text on one line, at most ``most`` characters, all of them printable, and none of the secret."""
     window = text[: 8 * most]
     if len(window) < len(text):

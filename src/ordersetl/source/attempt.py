@@ -1,4 +1,4 @@
-"""One attempt at one page: the request, its redirects, and the whole body of a 200 or the reason why there is none."""
+"""One attempt at one page: the request, its redirects, and the body of a 200 or the reason why there is none."""
 
 import contextlib
 import re
@@ -26,7 +26,7 @@ _SLOWEST = 20
 """An answer may take this many times ``timeout_s`` in all, redirects and headers included: a server that drips bytes
 is no server."""
 _MIB = 1 << 20
-_MAX_WORDS = 8192
+_MAX_REFUSAL = 8192
 _SECONDS = re.compile(r"\s*(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*", re.ASCII)
 _LONGEST_WAIT_S = 1e9
 _HINT_TOKEN = "Set ORDERSETL_API_TOKEN to a valid token."  # noqa: S105 - the name of a variable
@@ -40,7 +40,7 @@ class CursorRefusedError(SourceError):
 
 
 class TryAgainError(Exception):
-    """One attempt failed in a way that may pass; ``wait_s`` where the server said how long."""
+    """One attempt failed in a way that may pass; ``wait_s`` where the server names a time."""
 
     def __init__(self, reason: str, wait_s: float | None = None) -> None:
         super().__init__(reason)
@@ -49,7 +49,7 @@ class TryAgainError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """The whole body of a 200, its headers, and in words which way it came."""
+    """The body of a 200, its headers, and which way it came, for messages."""
 
     body: bytes
     headers: httpx.Headers
@@ -77,7 +77,7 @@ class Attempts:
         bound_client(http, self._allowance)
 
     def get(self, url: str, params: dict[str, str]) -> Answer:
-        """The whole body of a 200, or the reason why not.
+        """The body of a 200, or the reason why not.
 
         Redirects are followed by hand, which reads no body of theirs; httpx drops the token where one leaves the
         origin.
@@ -102,25 +102,27 @@ class Attempts:
                 self._allowance.begin_headers()
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             hint = "Look at --api-url, where it redirects to, and how long its cursors are."
-            said = quote_text(str(error), self._secret)
-            raise SourceError(f"{url}{self._name_route(asked, at)} cannot be requested: {said}", hint=hint) from error
+            problem = quote_text(str(error), self._secret)
+            raise SourceError(
+                f"{url}{self._name_route(asked, at)} cannot be requested: {problem}", hint=hint
+            ) from error
         except (httpx.LocalProtocolError, UnicodeError):
             # a header or a host name that cannot be sent; its own words would quote it
             raise SourceError(f"{url} cannot be requested", hint="Look at --api-url and at the token.") from None
         except httpx.RequestError as error:
-            said = quote_text(str(error), self._secret)
-            raise TryAgainError(f"{type(error).__name__}: {said}{self._name_route(asked, at)}") from error
+            problem = quote_text(str(error), self._secret)
+            raise TryAgainError(f"{type(error).__name__}: {problem}{self._name_route(asked, at)}") from error
         raise SourceError(f"{url} redirects without end{self._name_route(asked, at)}", hint="Look at --api-url.")
 
     def _name_route(self, asked: httpx.URL, at: httpx.URL) -> str:
         """Which way a request went, where not straight: its redirect's target, the proxy."""
-        told = ""
+        route = ""
         if (asked.scheme, asked.host, asked.port, asked.path) != (at.scheme, at.host, at.port, at.path):
-            told = f" (redirected to {show_target(at, self._secret)})"
+            route = f" (redirected to {show_target(at, self._secret)})"
         port = at.port or (443 if at.scheme == "https" else 80)
         if self._allowance.connected_to not in {None, (at.raw_host.decode("ascii"), port)}:
-            told += " (through the proxy {}:{})".format(*self._allowance.connected_to or ())
-        return told
+            route += " (through the proxy {}:{})".format(*self._allowance.connected_to or ())
+        return route
 
     def _read_answer(self, url: str, response: httpx.Response, route: str, *, with_cursor: bool) -> Answer:
         if response.status_code != HTTPStatus.OK:
@@ -161,24 +163,26 @@ class Attempts:
 
     def _refuse(self, where: str, response: httpx.Response, *, with_cursor: bool) -> Exception:
         status = response.status_code
-        said = f"HTTP {status} {httpx.codes.get_reason_phrase(status)}".strip()
-        if words := self._read_words(response):
-            said = f"{said} ({words})"
+        problem = f"HTTP {status} {httpx.codes.get_reason_phrase(status)}".strip()
+        if text := self._read_refusal(response):
+            problem = f"{problem} ({text})"
         if status in _RETRIED or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return TryAgainError(said, read_retry_after(response.headers.get("Retry-After"), self._now()))
+            return TryAgainError(problem, read_retry_after(response.headers.get("Retry-After"), self._now()))
         if status == HTTPStatus.UNAUTHORIZED:
-            return SourceError(f"{where} answered {said}: {self._token_fate(response)}", hint=_HINT_TOKEN)
+            return SourceError(f"{where} answered {problem}: {self._describe_token(response)}", hint=_HINT_TOKEN)
         if status == HTTPStatus.FORBIDDEN:
             return SourceError(
-                f"{where} answered {said}: access is denied; {self._token_fate(response)}", hint=_HINT_DENIED
+                f"{where} answered {problem}: access is denied; {self._describe_token(response)}", hint=_HINT_DENIED
             )
         if with_cursor and status >= HTTPStatus.BAD_REQUEST:
-            return CursorRefusedError(f"{where} answered {said} to a cursor of its own", hint="Run the command again.")
+            return CursorRefusedError(
+                f"{where} answered {problem} to a cursor of its own", hint="Run the command again."
+            )
         if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
-            return SourceError(f"{where} answered {said}", hint=_HINT_REQUEST)
-        return SourceError(f"{where} answered {said}", hint=_HINT_URL)
+            return SourceError(f"{where} answered {problem}", hint=_HINT_REQUEST)
+        return SourceError(f"{where} answered {problem}", hint=_HINT_URL)
 
-    def _read_words(self, response: httpx.Response) -> str:
+    def _read_refusal(self, response: httpx.Response) -> str:
         """The beginning of what the API says to a refusal; nothing where it says nothing readable in short time."""
         coding = response.headers.get("Content-Encoding", "").strip().lower()
         if coding not in _CODINGS:
@@ -189,16 +193,16 @@ class Attempts:
         try:
             for piece in self._read_pieces(response, inflater, _MIB):
                 body += piece
-                if len(body) >= _MAX_WORDS:
+                if len(body) >= _MAX_REFUSAL:
                     break
         except (TooLargeError, BrokenBodyError, TryAgainError, httpx.RequestError):
             pass  # what came so far says enough
         if not body:
             return ""
-        cut = len(body) >= _MAX_WORDS
-        return describe_body(bytes(body[:_MAX_WORDS]), response.headers, self._secret, cut=cut)
+        cut = len(body) >= _MAX_REFUSAL
+        return describe_body(bytes(body[:_MAX_REFUSAL]), response.headers, self._secret, cut=cut)
 
-    def _token_fate(self, response: httpx.Response) -> str:
+    def _describe_token(self, response: httpx.Response) -> str:
         if "Authorization" in response.request.headers:
             return "the token was refused" if response.status_code == HTTPStatus.UNAUTHORIZED else "a token was sent"
         if "Authorization" in self._http.headers:
@@ -207,17 +211,17 @@ class Attempts:
 
 
 def read_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds that a server asks to wait, from seconds or an HTTP date (RFC 9110, 10.2.3); None for nonsense."""
+    """Seconds that a server asks to wait, from seconds or an HTTP date (RFC 9110, 10.2.3); None where it is neither."""
     if value is None:
         return None
     if _SECONDS.fullmatch(value):
         return min(float(value), _LONGEST_WAIT_S)
     try:
-        moment = parsedate_to_datetime(value)
+        time = parsedate_to_datetime(value)
     except (ValueError, OverflowError, IndexError):
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max(0.0, (moment - now).total_seconds()), _LONGEST_WAIT_S)
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return min(max(0.0, (time - now).total_seconds()), _LONGEST_WAIT_S)
 
 
 def _read_raw(response: httpx.Response) -> Iterable[bytes]:

@@ -3,9 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
 
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential, wait_random
@@ -15,41 +13,17 @@ from ordersetl.lake.raw import BatchRequest
 from ordersetl.settings import Settings
 from ordersetl.source.answer import CharsetError, describe_body, find_charset, look_at, quote_text
 from ordersetl.source.attempt import Answer, Attempts, CursorRefusedError, TryAgainError
-from ordersetl.source.page import NotJsonError, PageHead, page_text, read_head
+from ordersetl.source.page import NotJsonError, Page
 from ordersetl.source.trail import PageTrail, RepeatedError
 from ordersetl.source.transport import open_http
 from ordersetl.text import format_time
 
-__all__ = ["CursorRefusedError", "OrdersClient", "ReceivedPage", "RepeatedError", "max_records", "open_http"]
+__all__ = ["CursorRefusedError", "OrdersClient", "RepeatedError", "max_records", "open_http"]
 
 log = logging.getLogger(__name__)
 
 _MIN_RECORDS, _SPARE_RECORDS = 100_000, 100
 _MAX_PROBLEM = 400
-
-
-@dataclass(frozen=True)
-class ReceivedPage:
-    """A page as received, and its validated head; ``text`` is the body as UTF-8 where ``charset`` is another."""
-
-    body: bytes
-    head: PageHead
-    charset: str | None = None
-    text: bytes = b""
-
-    def __post_init__(self) -> None:
-        if self.charset is None:
-            object.__setattr__(self, "text", self.body)
-
-    @classmethod
-    def read(cls, body: bytes, charset: str | None, *, most: int | None = None) -> Self:
-        """Validate a body that is in this charset, of at most so many records.
-
-        Raises:
-            InvalidResponseError: as :func:`~ordersetl.source.page.read_head`.
-        """
-        text = page_text(body, charset)
-        return cls(body, read_head(text, most=most), charset, text)
 
 
 def max_records(request: BatchRequest) -> int:
@@ -94,7 +68,7 @@ class OrdersClient:
         )
         self.retries = 0
 
-    def pages(self, request: BatchRequest, trail: PageTrail | None = None) -> Iterator[ReceivedPage]:
+    def pages(self, request: BatchRequest, trail: PageTrail | None = None) -> Iterator[Page]:
         """Pages after those of ``trail`` (from the first where it is empty) to the end; each is added to it.
 
         A fetch is complete or it raises: there is no early end.
@@ -120,7 +94,7 @@ class OrdersClient:
         open_window = request.since is None and request.until is None
         return PageTrail(open_window=open_window, max_pages=self._settings.max_pages)
 
-    def _page(self, request: BatchRequest, cursor: str | None, trail: PageTrail) -> ReceivedPage:
+    def _page(self, request: BatchRequest, cursor: str | None, trail: PageTrail) -> Page:
         params = {"limit": str(request.page_size)}
         if request.since is not None:
             params["updated_since"] = format_time(request.since.astimezone(UTC))
@@ -141,19 +115,19 @@ class OrdersClient:
             ) from error
         return self._read_page(answer, url, request, trail)
 
-    def _read_page(self, answer: Answer, url: str, request: BatchRequest, trail: PageTrail) -> ReceivedPage:
+    def _read_page(self, answer: Answer, url: str, request: BatchRequest, trail: PageTrail) -> Page:
         try:
             charset = find_charset(answer.body, answer.headers.get("Content-Type", ""))
-            page = ReceivedPage.read(answer.body, charset, most=max_records(request))
+            page = Page(trail.pages + 1, answer.body, charset, max_records(request))
             trail.admit(page.head, answer.headers.multi_items())
         except InvalidResponseError as error:
-            said = describe_body(answer.body, answer.headers, self._secret)
+            description = describe_body(answer.body, answer.headers, self._secret)
             problem = error.message
             looks = look_at(answer.body)
             if isinstance(error, NotJsonError) and not (isinstance(error, CharsetError) and looks.startswith("JSON")):
                 problem = f"the page is not JSON; it looks like {looks}"
             problem = quote_text(problem, self._secret, most=_MAX_PROBLEM)
-            message = f"{url}{answer.route} answered HTTP 200, but {problem} ({said})"
+            message = f"{url}{answer.route} answered HTTP 200, but {problem} ({description})"
             raise type(error)(message, hint=error.hint) from None
         return page
 

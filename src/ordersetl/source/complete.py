@@ -1,4 +1,4 @@
-"""Is an answer whole? What a page and its headers say of errors, of more pages and of totals beside its orders.
+"""Is an answer complete? What a page and its headers say of errors, of more pages and of totals beside its orders.
 
 A page without ``next_cursor`` ends a batch, so it must not say in any other way that there is more.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from ordersetl.errors import InvalidResponseError
 
-__all__ = ["CLAIM_SPELLINGS", "read_header_claims", "require_complete"]
+__all__ = ["CLAIM_NAMES", "read_header_claims", "require_complete"]
 
 _ERRORS = ("error", "errors", "error_message", "error_messages", "exception", "fault")
 _SUCCESS = ("success", "ok")
@@ -53,7 +53,7 @@ _CURSORS = (
     *("next_records_url", "next_results_url", "next_page_number", "continuation", "continuation_token"),
     *("last_evaluated_key", "cursor_next", "odata_next_link"),
 )
-_PLACES = (
+_CONTAINERS = (
     *("meta", "metadata", "links", "link", "pagination", "paging", "page_info", "page", "pages", "pager", "paginator"),
     *("cursor", "cursors", "response_metadata", "paging_info", "pagination_info", "page_meta", "list_info", "info"),
     *("navigation", "data", "result", "results", "response", "body", "payload", "query", "search_metadata"),
@@ -63,43 +63,43 @@ _TOTALS = (
     *("total", "total_count", "total_results", "total_records", "total_items", "total_orders", "total_elements"),
     *("total_size", "orders_count", "order_count"),
 )
-_NAMES = (*_ERRORS, *_SUCCESS, "status", *_MORE, *_LAST, *_CURSORS, *_PLACES, *_PAGES, *_TOTALS)
+_NAMES = (*_ERRORS, *_SUCCESS, "status", *_MORE, *_LAST, *_CURSORS, *_CONTAINERS, *_PAGES, *_TOTALS)
 _LABELS = {"rel", "relation", "title", "method", "type", "templated", "name", "meta"}
 """What a link has besides its target."""
-_DEEPEST_PLACE = 4
-_LONGEST_VALUE = 60
+_MAX_DEPTH = 4
+_MAX_VALUE = 60
 _HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
 
 
-def _plain(name: str) -> str:
-    """A name without what spellings differ in: ``hasMore``, ``has-more`` and ``HAS_MORE`` are one."""
+def _normalize(name: str) -> str:
+    """A name without what its variants differ in: ``hasMore``, ``has-more`` and ``HAS_MORE`` are one."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _spell(name: str) -> Iterator[str]:
+def _list_variants(name: str) -> Iterator[str]:
     words = name.split("_")
     pascal = "".join(word.title() for word in words)
     yield from (name, f"_{name}", name.upper(), name.replace("_", "-"), "".join(words))
     yield from (pascal, pascal[0].lower() + pascal[1:])
 
 
-CLAIM_SPELLINGS: Mapping[str, None] = dict.fromkeys(
-    spelling
+CLAIM_NAMES: Mapping[str, None] = dict.fromkeys(
+    variant
     for name in (*_NAMES, "@odata.nextLink", "odata.nextLink", "@nextLink")
-    for spelling in (_spell(name) if "." not in name and "@" not in name else [name])
-    if spelling != "next_cursor"
+    for variant in (_list_variants(name) if "." not in name and "@" not in name else [name])
+    if variant != "next_cursor"
 )
-"""Names beside ``orders`` and ``next_cursor`` that may say something of the page, each in all its spellings."""
+"""Names beside ``orders`` and ``next_cursor`` that may say something of the page, each in all its variants."""
 
-_PLAIN = {
-    kind: frozenset(map(_plain, names))
+_KINDS = {
+    kind: frozenset(map(_normalize, names))
     for kind, names in {
         "errors": _ERRORS,
         "success": _SUCCESS,
         "more": _MORE,
         "last": _LAST,
         "cursors": (*_CURSORS, "nextlink"),
-        "places": _PLACES,
+        "containers": _CONTAINERS,
         "pages": _PAGES,
         "totals": _TOTALS,
     }.items()
@@ -119,17 +119,17 @@ def require_complete(
         headers: what its headers claim, as :func:`read_header_claims` has it.
 
     Raises:
-        InvalidResponseError: it is not whole.
+        InvalidResponseError: it is not complete.
     """
-    if said := _find_error(claims):
-        raise InvalidResponseError(f"the answer has orders, and an error beside them: {said}", hint=_HINT)
+    if problem := _find_error(claims):
+        raise InvalidResponseError(f"the answer has orders, and an error beside them: {problem}", hint=_HINT)
     if next_cursor is not None:
         return
-    said = next(_find_more(claims), None) or next(_find_more(headers, "the header "), None)
-    if said is None and alone:
-        said = next(_find_shortfall({**headers, **claims}, records), None)
-    if said is not None:
-        raise InvalidResponseError(f"the answer is not whole: there is no next_cursor, but {said}", hint=_HINT)
+    problem = next(_find_more(claims), None) or next(_find_more(headers, "the header "), None)
+    if problem is None and alone:
+        problem = next(_find_shortfall({**headers, **claims}, records), None)
+    if problem is not None:
+        raise InvalidResponseError(f"the answer is not complete: there is no next_cursor, but {problem}", hint=_HINT)
 
 
 def read_header_claims(headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -157,31 +157,31 @@ def _find_next_link(value: str) -> str | None:
 
 def _find_error(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -> str | None:
     for name, value in claims.items():
-        plain = _plain(name)
-        if plain in _PLAIN["errors"] and _is_filled(value):
+        normalized = _normalize(name)
+        if normalized in _KINDS["errors"] and _is_filled(value):
             return f"{where}{name} is {_show(value)}"
-        if plain in _PLAIN["success"] and value is False:
+        if normalized in _KINDS["success"] and value is False:
             return f"{where}{name} is false"
-        if plain == "status" and _text(value) in _FAILURES:
+        if normalized == "status" and _text(value) in _FAILURES:
             return f"{where}{name} is {_show(value)}"
-        if plain in _PLAIN["places"] and isinstance(value, Mapping) and depth < _DEEPEST_PLACE:
-            said = _find_error(value, f"{where}{name}.", depth=depth + 1)
-            if said:
-                return said
+        if normalized in _KINDS["containers"] and isinstance(value, Mapping) and depth < _MAX_DEPTH:
+            problem = _find_error(value, f"{where}{name}.", depth=depth + 1)
+            if problem:
+                return problem
     return None
 
 
 def _find_more(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -> Iterator[str]:
     for name, value in claims.items():
-        plain = _plain(name)
+        normalized = _normalize(name)
         if depth == 0 and name == "next_cursor":
             continue
-        not_last = plain in _PLAIN["last"] and (value is False or _text(value) == "false")
-        if not_last or (plain in _PLAIN["more"] and _says_yes(value)):
+        not_last = normalized in _KINDS["last"] and (value is False or _text(value) == "false")
+        if not_last or (normalized in _KINDS["more"] and _is_true(value)):
             yield f"{where}{name} says that there is more"
-        elif plain in _PLAIN["cursors"] and _is_target(value):
+        elif normalized in _KINDS["cursors"] and _is_target(value):
             yield f"{where}{name} is {_show(value)}"
-        elif plain in _PLAIN["places"] and depth < _DEEPEST_PLACE:
+        elif normalized in _KINDS["containers"] and depth < _MAX_DEPTH:
             if isinstance(value, Mapping):
                 yield from _find_more(value, f"{where}{name}.", depth=depth + 1)
             elif isinstance(value, list):
@@ -190,13 +190,13 @@ def _find_more(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) ->
 
 def _find_shortfall(claims: Mapping[str, Any], records: int, where: str = "", *, depth: int = 0) -> Iterator[str]:
     for name, value in claims.items():
-        plain = _plain(name)
+        normalized = _normalize(name)
         count = _count(value)
-        if count is not None and plain in _PLAIN["pages"] and count > 1:
+        if count is not None and normalized in _KINDS["pages"] and count > 1:
             yield f"{where}{name} is {count:,}"
-        elif count is not None and plain in _PLAIN["totals"] and count > records:
+        elif count is not None and normalized in _KINDS["totals"] and count > records:
             yield f"{where}{name} is {count:,}, and the answer holds {records:,} records"
-        elif plain in _PLAIN["places"] and isinstance(value, Mapping) and depth < _DEEPEST_PLACE:
+        elif normalized in _KINDS["containers"] and isinstance(value, Mapping) and depth < _MAX_DEPTH:
             yield from _find_shortfall(value, records, f"{where}{name}.", depth=depth + 1)
 
 
@@ -210,7 +210,7 @@ def _is_next(link: object) -> bool:
 def _is_target(value: object) -> bool:
     """Whether a cursor, a page number or a link leads anywhere."""
     if isinstance(value, Mapping):
-        return any(_is_target(member) for name, member in value.items() if _plain(name) not in _LABELS)
+        return any(_is_target(member) for name, member in value.items() if _normalize(name) not in _LABELS)
     if isinstance(value, str):
         return _text(value) not in {"", "null", "none", "false", "0"}
     return _is_filled(value) and value is not True
@@ -223,7 +223,7 @@ def _is_filled(value: object) -> bool:
     return bool(value) or (isinstance(value, dict) and type(value) is not dict)
 
 
-def _says_yes(value: object) -> bool:
+def _is_true(value: object) -> bool:
     return value is True or _text(value) in {"true", "yes"} or (value == 1 and not isinstance(value, Sequence))
 
 
@@ -243,4 +243,4 @@ def _show(value: object) -> str:
         text = value if isinstance(value, str) else repr(value)
     except RecursionError:
         text = "..."
-    return repr(text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}...")
+    return repr(text if len(text) <= _MAX_VALUE else f"{text[:_MAX_VALUE]}...")

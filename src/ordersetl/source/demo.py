@@ -2,12 +2,14 @@
 
 import argparse
 import shlex
+import signal
 import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ordersetl.source.sample import SAMPLE_URL, Fault, page_cursor, sample_app, sample_references, serve
+from ordersetl.source.sample import SAMPLE_URL, Fault, page_cursor, sample_app, sample_references
+from ordersetl.source.server import serve
 
 __all__: list[str] = []
 
@@ -32,6 +34,7 @@ def _main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--fail", choices=_DEMO_FAULTS, help="how some of the requests fail")
     parser.add_argument("--every", type=int, default=3, help="which ones: every so many (default: %(default)s)")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a process in a shell's background lacks
     faults = [replace(_DEMO_FAULTS[options.fail], every=options.every)] if options.fail else []
     try:
         with serve(sample_app(faults=faults), host=options.host, port=options.port) as url:

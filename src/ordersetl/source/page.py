@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ordersetl.errors import InvalidResponseError
-from ordersetl.source.complete import CLAIM_SPELLINGS
+from ordersetl.source.complete import CLAIM_NAMES
 from ordersetl.source.nested import MAX_DEPTH, DeepRecord, count_records, is_shallow
 from ordersetl.source.parser import NotJsonError, decode_text, parse_json, parse_page
 
@@ -42,7 +43,7 @@ class _Parts(msgspec.Struct, gc=False):
     next_cursor: Any = msgspec.UNSET
 
 
-_CLAIMS = dict(enumerate(CLAIM_SPELLINGS))
+_CLAIMS = dict(enumerate(CLAIM_NAMES))
 _parts = msgspec.json.Decoder(
     msgspec.defstruct(
         "_Envelope",
@@ -84,11 +85,32 @@ class PageHead:
 
 @dataclass(frozen=True)
 class Page:
-    """The ``number``-th page of a batch, from 1: its text, and its head where that was read already."""
+    """The ``number``-th page of a batch, from 1, as received.
+
+    ``charset`` is how its bytes are read where they are not UTF-8 or its kin; ``text`` is the page as these. More
+    records than ``max_records`` are refused where the head is read.
+
+    Raises:
+        InvalidResponseError: the bytes are not in this charset.
+    """
 
     number: int
     body: bytes
-    head: PageHead | None = None
+    charset: str | None = None
+    max_records: int | None = None
+    text: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", page_text(self.body, self.charset))
+
+    @cached_property
+    def head(self) -> PageHead:
+        """The head, read once.
+
+        Raises:
+            InvalidResponseError: as :func:`read_head`.
+        """
+        return read_head(self.text, most=self.max_records)
 
 
 def page_text(body: bytes, charset: str | None) -> bytes:
@@ -149,10 +171,7 @@ def split_records(page: Page) -> list[bytes] | None:
     Raises:
         InvalidResponseError: as :func:`read_head`.
     """
-    head = page.head or _read_fast(page.body)
-    if head is None or head.texts is None or not _is_utf8(page.body):
-        return None
-    return list(map(bytes, head.texts))
+    return None if page.head.texts is None or not _is_utf8(page.text) else list(map(bytes, page.head.texts))
 
 
 def _is_utf8(body: bytes) -> bool:
@@ -187,7 +206,7 @@ def _fast_envelope(body: bytes) -> dict[str, Any]:
         parts: Any = _parts.decode(body)
     except msgspec.ValidationError:
         return {"orders": _list.decode(body)}
-    claims = zip(CLAIM_SPELLINGS, msgspec.structs.astuple(parts)[2:], strict=True)
+    claims = zip(CLAIM_NAMES, msgspec.structs.astuple(parts)[2:], strict=True)
     envelope: dict[str, Any] = {name: claim for name, claim in claims if claim is not None}
     envelope["orders"] = parts.orders
     if parts.next_cursor is not msgspec.UNSET:
@@ -205,15 +224,15 @@ def _validate(envelope: object) -> tuple[list[Any], str | None]:
     except ValidationError as error:
         first = error.errors()[0]
         what = ".".join(map(str, first["loc"]))
-        said = "there is no list of orders in it" if what in {"", "orders"} else f"{what}: {first['msg']}"
+        problem = "there is no list of orders in it" if what in {"", "orders"} else f"{what}: {first['msg']}"
         raise InvalidResponseError(
-            f"the answer is JSON, but not a page of orders: {said}{_name_keys(envelope)}",
+            f"the answer is JSON, but not a page of orders: {problem}{_name_keys(envelope)}",
             hint="Look at --api-url: it must be the base that /orders follows.",
         ) from None
     cursor = None if page.next_cursor is None else str(page.next_cursor)
     if cursor and _SURROGATE.search(cursor):
         raise InvalidResponseError(
-            "next_cursor is no valid Unicode, so that it cannot be sent back", hint="Look at what the API sends."
+            "next_cursor is not valid Unicode, so that it cannot be sent back", hint="Look at what the API sends."
         )
     return page.orders, cursor or None
 

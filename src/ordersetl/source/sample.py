@@ -1,4 +1,4 @@
-"""The built-in sample API: a small WSGI shop that speaks the generic contract, and fails when told to.
+"""The built-in sample API: a small WSGI shop that speaks the generic contract, and fails on request.
 
 In one process, without a socket::
 
@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from ordersetl.resources import locate
-from ordersetl.source.server import serve
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["SAMPLE_URL", "Fault", "page_cursor", "sample_app", "sample_orders", "sample_references", "serve"]
+__all__ = ["SAMPLE_URL", "Fault", "page_cursor", "sample_app", "sample_orders", "sample_references"]
 
 SAMPLE_URL = "http://sample.ordersetl.invalid"
 """Base URL of the sample API where it is called in process; the name never resolves (RFC 2606)."""
@@ -41,7 +40,7 @@ class Fault:
         status: The status to answer; None keeps the one of the real answer.
         headers: Sent besides, or instead of, the usual ones.
         body: The body to send. None keeps the real one, or with a ``status`` sends a JSON error.
-        next_cursor: Put into the real page in place of its own; with ``page_cursor(0)`` the pages go round in circles.
+        next_cursor: Put into the real page instead of its own; with ``page_cursor(0)`` the pages go round in circles.
         truncate: Announce the whole body by ``Content-Length`` and send half of it.
     """
 
@@ -81,7 +80,7 @@ def sample_references() -> tuple[Path, Path]:
 
 
 def page_cursor(position: int, orders: Sequence[object] = ()) -> str:
-    """Return the cursor of what follows the first ``position`` of the orders; to a client it is opaque.
+    """Return the cursor of what follows the first ``position`` of the orders; a client passes it back as it is.
 
     It names the last order before it, by content and time, so that it stays valid when orders are added or changed.
     """
@@ -106,7 +105,7 @@ def sample_app(
     gets ``{"error": ...}``: 400 for a parameter, 401 for the token, 404 for the path, 405 for the method.
 
     Args:
-        orders: The records, read anew at each request; the sample shop's by default.
+        orders: The records, read again at each request; the sample shop's by default.
         faults: The first that concerns a request changes its answer. All requests of the app are counted together.
         token: The bearer token a request must carry; None asks for none.
         max_limit: The longest page, in orders; a higher ``limit`` is lowered to it, an absent one is it.

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ordersetl.errors import InvalidResponseError
-from ordersetl.source.page import PageHead, read_records
+from ordersetl.source.page import Page, read_records
 from ordersetl.star.values import read_time
 
 __all__ = ["find_newest"]
@@ -34,14 +34,14 @@ _list = msgspec.json.Decoder(list[_Times])
 _record = msgspec.json.Decoder(_Times)
 
 
-def find_newest(text: bytes, head: PageHead, began_at: datetime) -> datetime | None:
+def find_newest(page: Page, began_at: datetime) -> datetime | None:
     """The newest ``updated_at`` of a page's records, ``created_at`` where a record has none; naive times are UTC.
 
     What cannot be read is left out, and so is what lies more than a day after ``began_at``, unless all that can be
     read does. None where nothing can.
     """
     latest = began_at + _AHEAD
-    times = [record.created_at if record.updated_at is None else record.updated_at for record in _read(text, head)]
+    times = [record.created_at if record.updated_at is None else record.updated_at for record in _read(page)]
     texts = [time for time in times if type(time) is str]
     if not texts:
         return None
@@ -52,18 +52,18 @@ def find_newest(text: bytes, head: PageHead, began_at: datetime) -> datetime | N
     return newest
 
 
-def _read(text: bytes, head: PageHead) -> Sequence[_Times]:
-    if head.texts is not None:
+def _read(page: Page) -> Sequence[_Times]:
+    if page.head.texts is not None:
         try:
-            return _page.decode(text).orders or []
+            return _page.decode(page.text).orders or []
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
         try:
-            return _list.decode(text)
+            return _list.decode(page.text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return [_read_one(record) for record in head.texts]
+            return [_read_one(record) for record in page.head.texts]
     try:
-        records = read_records(text)
+        records = read_records(page.text)
     except InvalidResponseError:
         return []
     return [_Times(r.get("created_at"), r.get("updated_at")) for r in records if isinstance(r, dict)]
@@ -77,16 +77,16 @@ def _read_one(record: msgspec.Raw) -> _Times:
 
 
 def _pick_candidates(texts: Sequence[str]) -> Iterable[str]:
-    """Those of the times that may be the newest: one of each shape, where shapes can be told."""
-    if len(set(map(len, texts))) == 1 and {text[-1:] for text in texts} == {"Z"}:
-        top = max(texts)
-        return [top] if _SHAPE.fullmatch(top) else set(texts)
-    shapes: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
-    for text in texts:
-        offset = text[-1:] if text[-1:] == "Z" else text[-6:] if text[-6:-5] in ("+", "-") and len(text) > 10 else ""  # noqa: PLR2004
-        shapes[len(text), offset].append(text)
+    """Those of the times that may be the newest: one of each shape, where shapes can be recognized."""
+    length = len(texts[0])
+    shapes = defaultdict[tuple[int, str], list[str]](list)
+    shapes[length, "Z"] = [text for text in texts if len(text) == length and text[-1:] == "Z"]
+    if len(shapes[length, "Z"]) < len(texts):
+        for text in [text for text in texts if len(text) != length or text[-1:] != "Z"]:
+            has_offset = text[-6:-5] in {"+", "-"} or text[-5:-4] in {"+", "-"}
+            shapes[len(text), text[-6:] if has_offset else text[-1:].strip("0123456789")].append(text)
     candidates: set[str] = set()
     for alike in shapes.values():
-        top = max(alike)
+        top = max(alike, default="")
         candidates |= {top} if _SHAPE.fullmatch(top) else set(alike)
     return candidates

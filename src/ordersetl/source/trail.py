@@ -26,14 +26,15 @@ class PageTrail:
         open_window: asked for without since and until, so that totals count all that there is.
         max_pages: most pages of a batch.
         cursors: those that the pages named, in their order.
+        pages: how many there were.
     """
 
     open_window: bool = False
     max_pages: int = 100_000
     cursors: list[str] = field(default_factory=list)
+    pages: int = 0
     _contents: dict[tuple[int, int], int] = field(default_factory=dict)
     _names_cursor: bool = False
-    _pages: int = 0
     _empty: int = 0
 
     def admit(self, head: PageHead, headers: Iterable[tuple[str, str]] = ()) -> None:
@@ -41,10 +42,10 @@ class PageTrail:
 
         Raises:
             RepeatedError: it names a cursor, or holds records, that were there before.
-            InvalidResponseError: it is not whole, or one of endless empty ones.
+            InvalidResponseError: it is not complete, or one of endless empty ones.
             SourceError: it is not the last, and there were ``max_pages``.
         """
-        cursor, number = head.next_cursor, self._pages + 1
+        cursor, number = head.next_cursor, self.pages + 1
         require_complete(
             head.claims,
             records=head.records,
@@ -65,7 +66,7 @@ class PageTrail:
                 f"the API names a next page after {number:,} pages, the most that are fetched at once",
                 hint="Fetch a smaller window (--since, --until), or raise max_pages.",
             )
-        self._pages, self._empty = number, empty
+        self.pages, self._empty = number, empty
         self._names_cursor |= head.names_cursor
         if head.records:
             self._contents[head.records, head.content] = number
@@ -85,7 +86,7 @@ class PageTrail:
         earlier = self._contents.get((head.records, head.content)) if head.records else None
         if earlier is not None:
             raise RepeatedError(
-                f"page {number:,} holds the very records of page {earlier:,}; its pages would never end", hint=_HINT
+                f"page {number:,} holds the same records as page {earlier:,}; its pages would never end", hint=_HINT
             )
 
 

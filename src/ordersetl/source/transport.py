@@ -29,7 +29,7 @@ class TooLargeError(Exception):
 
 
 class BrokenBodyError(Exception):
-    """A body ends early, or cannot be decompressed: another attempt may bring it whole."""
+    """A body ends early, or cannot be decompressed: another attempt may be complete."""
 
 
 def open_http(settings: Settings, transport: httpx.BaseTransport | None = None) -> httpx.Client:
@@ -82,7 +82,7 @@ class Allowance:
         self._bytes = _FRAMING * most + _HEADER_BYTES
 
     def shorten(self, seconds: float) -> None:
-        """What is left need not take longer than this."""
+        """Limit what is left to so many seconds."""
         self._ends = min(self._ends, self.clock() + seconds)
 
     def left(self, timeout: float | None = None) -> float:
@@ -203,7 +203,7 @@ class Inflater:
         return b"".join(pieces)
 
     def finish(self) -> None:
-        """Make sure that the body is whole.
+        """Make sure that the body is complete.
 
         Raises:
             BrokenBodyError: it was cut short.

@@ -16,11 +16,11 @@ from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.lake.staged import PartEntry, StageMarker
 from ordersetl.results import TransformResult
 from ordersetl.runtime import RunContext
-from ordersetl.source.client import ReceivedPage
+from ordersetl.source.page import Page
 from ordersetl.star.schema import RULES
 from ordersetl.text import many
 from ordersetl.transform.chunks import BatchStaging, ChunkOutcome
-from ordersetl.transform.validate import TimeWindow
+from ordersetl.window import Window
 
 __all__ = ["StagedBatches", "StagingAhead", "ensure_stage", "stage_batch", "transform_batches"]
 
@@ -45,7 +45,7 @@ class StagingAhead:
     def __exit__(self, *exception: object) -> None:
         self._drop()
 
-    def add(self, batch: str, request: BatchRequest, entry: PageEntry, page: ReceivedPage | None = None) -> None:
+    def add(self, batch: str, request: BatchRequest, entry: PageEntry, page: Page | None = None) -> None:
         """Take in the next page of a batch; where another batch was under way, that one came to nothing."""
         if self._staging is None or self._staging.batch != batch:
             self._drop()
@@ -201,8 +201,8 @@ def _stage_chunks(context: RunContext, source: BatchMarker, begun: BatchStaging 
     return outcomes
 
 
-def _window(request: BatchRequest) -> TimeWindow:
-    return TimeWindow(request.enforced_since, request.until, request.began_at)
+def _window(request: BatchRequest) -> Window:
+    return Window(request.enforced_since, request.until, began_at=request.began_at)
 
 
 def _list_waiting(lake: Lake, manifest: Manifest | None, settings: FoldSettings) -> list[str]:

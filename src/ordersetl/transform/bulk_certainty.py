@@ -3,11 +3,12 @@
 import polars as pl
 
 from ordersetl.source.page import MAX_DEPTH
+from ordersetl.transform.fields import METADATA_FIELDS, ORDER_FIELDS
 
 __all__ = ["is_certain"]
 
-_ONCE = ("order_id", "user_id", "currency", "updated_at", "status", "source", "promo")
-_KEYS = (*_ONCE, "amount", "created_at")
+_USUAL = (*ORDER_FIELDS, *METADATA_FIELDS)
+_ONCE = tuple(name for name in _USUAL if name not in {"amount", "created_at"})  # which refunds have too
 _RARE_ONCE = ("shipping", "cancelled_at", "email", "country")
 _RARE_KEYS = (*_RARE_ONCE, "discount", "tax", "user_name")
 _OF_REFUNDS = ("refund_items", "refund_amount", "refund_sku", "refund_qty")
@@ -44,7 +45,7 @@ def _has_each_key_once(fitting: pl.DataFrame, deleted: pl.Series) -> pl.Series:
     then each known key is counted by itself.
     """
     values = fitting.select(
-        *(pl.col(name).is_not_null().cast(pl.UInt32) for name in (*_KEYS, *_RARE_KEYS)),
+        *(pl.col(name).is_not_null().cast(pl.UInt32) for name in (*_USUAL, *_RARE_KEYS)),
         *_count_deleted(fitting["record"], deleted),
         pl.col("has_metadata", "has_user", "has_refunds", "price_keys", *_ITEM_VALUES).cast(pl.UInt32),
         refunds=pl.col("refund_id").fill_null(0) * 2,
@@ -58,7 +59,7 @@ def _has_each_key_once(fitting: pl.DataFrame, deleted: pl.Series) -> pl.Series:
     if left_over.is_empty():
         return accounted
     rest = fitting[left_over]
-    nulls = rest.select(_is_null(rest["record"], name, rest[name].is_null()) for name in _KEYS)
+    nulls = rest.select(_is_null(rest["record"], name, rest[name].is_null()) for name in _USUAL)
     accounted = accounted.scatter(
         left_over,
         keys.gather(left_over) == found.gather(left_over) + nulls.select(pl.sum_horizontal(pl.all())).to_series(),

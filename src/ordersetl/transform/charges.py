@@ -16,7 +16,17 @@ from typing_extensions import TypedDict
 from ordersetl.star.values import AMOUNT_LIMIT, read_short_text, read_time
 from ordersetl.transform.order_lines import Line, fail, read_amount, read_id, read_qty
 
-__all__ = ["CHARGE_REASONS", "Charges", "Label", "RefundPart", "read_charges", "read_label", "split_refund"]
+__all__ = [
+    "CHARGE_REASONS",
+    "Charges",
+    "Label",
+    "Refund",
+    "RefundItem",
+    "RefundPart",
+    "read_charges",
+    "read_label",
+    "split_refund",
+]
 
 CHARGE_REASONS = ("invalid_discount", "invalid_tax", "invalid_shipping", "invalid_refund", "invalid_cancelled_at")
 

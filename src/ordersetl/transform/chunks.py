@@ -16,11 +16,11 @@ from ordersetl.lake.layout import RAW, STAGED, Lake, staged_key
 from ordersetl.lake.raw import PageEntry
 from ordersetl.lake.staged import PartEntry, StagedFile
 from ordersetl.runtime import RunContext
-from ordersetl.source.client import ReceivedPage
-from ordersetl.source.page import Page, page_text
+from ordersetl.source.page import Page
 from ordersetl.star.frames import ORDER_SCHEMA
 from ordersetl.star.lines import merge_lines, merge_refunds
-from ordersetl.transform.validate import TimeWindow, Validated, validate_pages
+from ordersetl.transform.validate import Validated, validate_pages
+from ordersetl.window import Window
 
 __all__ = ["BatchStaging", "Chunk", "ChunkOutcome", "stage_chunk"]
 
@@ -42,12 +42,12 @@ class Chunk:
 
     lake: Lake
     batch: str
-    window: TimeWindow
+    window: Window
     settings: FoldSettings
     number: int
     first_page: int
     pages: Sequence[PageEntry]
-    received: Sequence[ReceivedPage | None]
+    received: Sequence[Page | None]
     bulk: bool
 
 
@@ -67,21 +67,21 @@ class BatchStaging:
     are the same however early their pages were known. What was staged counts only once its marker is written.
     """
 
-    def __init__(self, context: RunContext, batch: str, window: TimeWindow) -> None:
+    def __init__(self, context: RunContext, batch: str, window: Window) -> None:
         self.batch = batch
         self.pages: list[PageEntry] = []
         self._context = context
         self._window = window
         self._settings = FoldSettings.of(context.settings)
         self._gathered: list[PageEntry] = []
-        self._received: list[ReceivedPage | None] = []
+        self._received: list[Page | None] = []
         self._gathered_bytes = self._gathered_records = 0
         self._chunks = 0
         self._queue = WorkQueue(context, stage_chunk)
         self._folder = f"{STAGED}/{batch}"
         context.lake.storage.remove_all(self._folder)
 
-    def add(self, entry: PageEntry, page: ReceivedPage | None = None) -> None:
+    def add(self, entry: PageEntry, page: Page | None = None) -> None:
         """Add the next page, which is on disk; a chunk that it completes is begun.
 
         Given the page itself, this waits where chunks are staged more slowly than they come in: memory is bounded.
@@ -136,7 +136,7 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
 
 def _read_pages(chunk: Chunk) -> list[Page]:
     return [
-        Page(number, received.text, received.head) if received is not None else _read_page(chunk, number, entry)
+        received if received is not None else _read_page(chunk, number, entry)
         for number, (entry, received) in enumerate(zip(chunk.pages, chunk.received, strict=True), chunk.first_page)
     ]
 
@@ -144,7 +144,7 @@ def _read_pages(chunk: Chunk) -> list[Page]:
 def _read_page(chunk: Chunk, number: int, entry: PageEntry) -> Page:
     body = raw.read_page_body(chunk.lake, chunk.batch, entry, since=chunk.window.since)
     try:
-        return Page(number, page_text(body, entry.charset))
+        return Page(number, body, entry.charset)
     except InvalidResponseError as error:  # it was read so when it came
         raise CorruptedError(
             f"the marker of the raw batch {chunk.batch} is damaged: {entry.name}: {error.message}",

@@ -1,34 +1,49 @@
 """DuckDB parses order records: the JSON text of each field that the star schema knows."""
 
+import json
 import os
 from functools import cache
 
 import duckdb
 import polars as pl
 
-__all__ = ["read_fields"]
+__all__ = [
+    "CHARGE_FIELDS",
+    "ITEM_FIELDS",
+    "METADATA_FIELDS",
+    "ORDER_FIELDS",
+    "REFUND_FIELDS",
+    "REFUND_ITEM_FIELDS",
+    "read_fields",
+]
 
 _TRICKY = r"\\u(?:00[0-7]|[dD][89a-fA-F])"
 """An escaped ASCII character, with which keys could be spelled, or half a surrogate pair, which may lack the other."""
 
-_SHAPE = """{
- "order_id": "JSON", "user_id": "JSON", "amount": "JSON", "currency": "JSON", "created_at": "JSON",
- "updated_at": "JSON", "status": "JSON", "discount": "JSON", "tax": "JSON", "shipping": "JSON",
- "refunds": [{
-  "refund_id": "JSON", "created_at": "JSON", "amount": "JSON",
-  "items": [{"sku": "JSON", "qty": "JSON", "amount": "JSON"}]
- }],
- "cancelled_at": "JSON", "user": {"email": "JSON", "country": "JSON", "name": "JSON"},
- "items": [{"sku": "JSON", "qty": "JSON", "price": "JSON", "discount": "JSON", "tax": "JSON", "name": "JSON"}],
- "metadata": {"source": "JSON", "promo": "JSON"}
-}"""
+ORDER_FIELDS = ("order_id", "user_id", "amount", "currency", "created_at", "updated_at", "status")
+METADATA_FIELDS = ("source", "promo")
+CHARGE_FIELDS = ("discount", "tax", "shipping", "cancelled_at")
+ITEM_FIELDS = ("sku", "qty", "price", "discount", "tax", "name")
+REFUND_FIELDS = ("refund_id", "created_at", "amount")
+REFUND_ITEM_FIELDS = ("sku", "qty", "amount")
+"""The fields of a payload that the star schema knows, besides the names of what holds them, and ``deleted``."""
+
+_SHAPE = json.dumps(
+    {
+        **dict.fromkeys((*ORDER_FIELDS, *CHARGE_FIELDS), "JSON"),
+        "refunds": [{**dict.fromkeys(REFUND_FIELDS, "JSON"), "items": [dict.fromkeys(REFUND_ITEM_FIELDS, "JSON")]}],
+        "items": [dict.fromkeys(ITEM_FIELDS, "JSON")],
+        "metadata": dict.fromkeys(METADATA_FIELDS, "JSON"),
+        "user": dict.fromkeys(("email", "country", "name"), "JSON"),
+    }
+)
 _QUERY = f"""
-SELECT o.order_id, o.user_id, o.amount, o.currency, o.created_at, o.updated_at, o.status, o.items,
-       o.discount, o.tax, o.shipping, o.cancelled_at, o.refunds, o.refunds IS NOT NULL AS has_refunds,
+SELECT {", ".join(f"o.{name}" for name in (*ORDER_FIELDS, *CHARGE_FIELDS))}, o.items, o.refunds,
+       o.refunds IS NOT NULL AS has_refunds,
        o.user IS NOT NULL AS has_user, o.user.email AS email, o.user.country AS country, o.user.name AS user_name,
        CASE WHEN list_contains([x.price IS NULL FOR x IN o.items], true)
             THEN len(json_extract(record, '$.items[*].price')) ELSE len(o.items) END AS price_keys,
-       o.metadata IS NOT NULL AS has_metadata, o.metadata.source AS source, o.metadata.promo AS promo
+       o.metadata IS NOT NULL AS has_metadata, {", ".join(f"o.metadata.{name} AS {name}" for name in METADATA_FIELDS)}
 FROM (SELECT record, from_json(record, '{_SHAPE}') AS o FROM given)
 """
 

@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 
 from ordersetl.star.values import AMOUNT_LIMIT, read_time
 from ordersetl.transform.charges import CHARGE_REASONS, Charges, Label, read_charges, read_label
+from ordersetl.transform.fields import METADATA_FIELDS
 from ordersetl.transform.order_lines import (
     LINE_REASONS,
     Failure,
@@ -75,7 +76,7 @@ def _read_updated_at(value: object) -> datetime | None:
 
 def _read_metadata(value: object, info: ValidationInfo) -> dict[str, str | None]:
     given = value if isinstance(value, dict) else {}
-    return {name: read_label(given.get(name), info) for name in ("source", "promo")}
+    return {name: read_label(given.get(name), info) for name in METADATA_FIELDS}
 
 
 class _Version(TypedDict):

@@ -6,7 +6,7 @@ Two paths give the same result: the bulk path for records that fit it, the model
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
@@ -22,39 +22,12 @@ from ordersetl.transform.bulk import NOTHING_READ, PAGE_BITS, read_bulk
 from ordersetl.transform.columns import Columns
 from ordersetl.transform.models import Failure, GoneOrder, ReadOrder, read_order
 from ordersetl.transform.order_lines import LineFailures
+from ordersetl.window import Window
 
-__all__ = ["TimeWindow", "Validated", "validate_pages"]
+__all__ = ["Validated", "validate_pages"]
 
-_FUTURE = timedelta(days=1)
-"""What a version's time may be ahead of ours: two clocks differ, but not by more."""
 _ID_REASONS = {"not_an_object", "missing_order_id", "invalid_order_id"}
 """Rules that come before the one on depth."""
-
-
-@dataclass(frozen=True)
-class TimeWindow:
-    """A window on an order's ``updated_at`` (``created_at`` where it has none): since inclusive, until exclusive.
-
-    What lies outside is dropped, so it holds only what a user asked for. ``began_at`` is when the extraction began: a
-    version that claims to be more than a day newer counts as of that time; None caps nothing.
-    """
-
-    since: datetime | None = None
-    until: datetime | None = None
-    began_at: datetime | None = None
-
-    def holds(self, time: datetime) -> bool:
-        """Whether the time, aware, lies inside."""
-        return (self.since is None or time >= self.since) and (self.until is None or time < self.until)
-
-    @property
-    def latest(self) -> datetime | None:
-        """The latest time that a version may claim, aware; None where it may claim any."""
-        return None if self.began_at is None else self.began_at + _FUTURE
-
-    def cap(self, time: datetime) -> datetime:
-        """The time as which a version's own counts: the extraction's beginning where it lies in the future."""
-        return time if self.began_at is None or time <= self.began_at + _FUTURE else self.began_at
 
 
 @dataclass(frozen=True)
@@ -103,7 +76,7 @@ class Validated:
 
 
 def validate_pages(
-    pages: Sequence[Page], window: TimeWindow, settings: FoldSettings = DEFAULTS, *, bulk: bool = True
+    pages: Sequence[Page], window: Window, settings: FoldSettings = DEFAULTS, *, bulk: bool = True
 ) -> Validated:
     """Validate every record of the pages.
 
@@ -199,7 +172,7 @@ def _count(
     )
 
 
-def _validate_records(records: Iterable[tuple[int, Any]], window: TimeWindow) -> _Outcome:
+def _validate_records(records: Iterable[tuple[int, Any]], window: Window) -> _Outcome:
     outcome = _Outcome()
     for pos, record in records:
         outcome.counts["received"] += 1
@@ -251,11 +224,11 @@ def _parse_record(text: str) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _page_records(page: Page) -> Iterator[tuple[int, Any]]:
-    for index, record in enumerate(read_records(page.body)):
+    for index, record in enumerate(read_records(page.text)):
         yield page.number << PAGE_BITS | index, record
 
 
-def _apply_window(orders: pl.DataFrame, window: TimeWindow) -> tuple[pl.DataFrame, int]:
+def _apply_window(orders: pl.DataFrame, window: Window) -> tuple[pl.DataFrame, int]:
     """Orders inside the window, their times capped, and how many were."""
     updated_at = pl.col("updated_at_order")
     is_future = pl.lit(value=False) if window.latest is None else updated_at > _naive(window.latest)

@@ -1,35 +1,20 @@
-"""Settings: a flag goes before the environment, the environment before ``ordersetl.toml``, that before the default."""
+"""All that can be set, and which values are refused."""
 
-import json
-import os
 import re
-import tomllib
 import zoneinfo
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import httpx
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from ordersetl.errors import ConfigError
+from ordersetl.settings.environment import Environment
 
-__all__ = ["CANCELLED_STATUSES", "CONFIG_FILE", "Settings", "load_settings"]
+__all__ = ["CANCELLED_STATUSES", "Settings"]
 
 CANCELLED_STATUSES = ("canceled", "cancelled", "voided")
 """Statuses of cancelled orders, in lower case, unless others are set."""
-CONFIG_FILE = "ordersetl.toml"
-_PREFIX = "ORDERSETL_"
-_FREE_PREFIX = "ORDERSETL_VAR_"
-"""Variables of this name are for descriptions of sources, and no settings."""
-_FLAGS = frozenset({"api_url", "source", "output", "users", "products"})
-"""Settings that the command line has a flag for."""
 _SPAN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(s|m|min|h|d)")
 _SPAN_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _LONGEST_SPAN = timedelta(days=36525)
@@ -87,7 +72,7 @@ class Settings(BaseSettings):
     emails_key: SecretStr | None = Field(
         None, validate_default=True, description="key of the HMAC of emails; environment or file only"
     )
-    bulk: bool = Field(True, description="validate in bulk where that provably gives the models' verdict")
+    bulk: bool = Field(True, description="validate in bulk where the result is provably that of the models")
     chunk_mb: int = Field(12, ge=1, le=1024, description="raw JSON that one worker holds at a time, in MiB")
     workers: int | None = Field(None, ge=1, le=256, description="parallel workers; one a core if unset")
 
@@ -96,6 +81,8 @@ class Settings(BaseSettings):
     def _plain_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
+        import httpx  # noqa: PLC0415 - commands that fetch nothing do without
+
         try:
             url = httpx.URL(value.strip())
             host = url.host
@@ -124,6 +111,8 @@ class Settings(BaseSettings):
     def _known_zone(cls, value: str) -> str:
         known = zoneinfo.available_timezones() - {"Factory", "localtime"}  # no zones of IANA
         if value not in known:
+            from difflib import get_close_matches  # noqa: PLC0415
+
             near = get_close_matches(value, known, 1)
             meant = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(f"must be the IANA name of a time zone, such as Europe/Berlin{meant}")
@@ -141,7 +130,7 @@ class Settings(BaseSettings):
     @field_validator("emails_key")
     @classmethod
     def _key_for_hashes(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        """None for an empty one; white space around it is dropped, as of a token."""
+        """None for an empty one; white space around it is dropped, as around a token."""
         key = value.get_secret_value().strip() if value is not None else ""
         if not key and info.data.get("emails") == "hash":
             raise ValueError("must be set where emails is hash: put it in ORDERSETL_EMAILS_KEY")
@@ -190,124 +179,4 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment; :func:`load_settings` adds the file."""
         del env_settings, dotenv_settings, file_secret_settings
-        return init_settings, _Environment(settings_cls)
-
-
-class _Environment(PydanticBaseSettingsSource):
-    """The ``ORDERSETL_`` variables: values of settings by field, and those that are no setting by their own name.
-
-    The latter are then refused like any unknown argument. A variable in other letters than upper case counts where
-    there is none in upper case. One that is set to nothing is not set.
-    """
-
-    def __call__(self) -> dict[str, Any]:
-        return {field or variable: value for field, variable, value in self.read()}
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """The value of one setting, None where it is not set."""
-        del field
-        return self().get(field_name), field_name, False
-
-    def name_variables(self) -> dict[str, str]:
-        """The variable that each value comes from, by the names of a call's result."""
-        return {field or variable: variable for field, variable, _ in self.read()}
-
-    def read(self) -> list[tuple[str, str, str]]:
-        """Field ("" for a name that is no setting), variable and value; of a field's variables the last one counts."""
-        found = []
-        for variable in sorted(os.environ, reverse=True):  # upper case comes last
-            name = variable.upper()
-            if not name.startswith(_PREFIX) or name.startswith(_FREE_PREFIX):
-                continue
-            field = name.removeprefix(_PREFIX).lower()
-            if field not in self.settings_cls.model_fields:
-                found.append(("", variable, ""))  # the value may be a secret
-            elif os.environ[variable]:
-                found.append((field, variable, os.environ[variable]))
-        return found
-
-
-@dataclass(frozen=True)
-class _Given:
-    """What is set, by flags over the environment over the file, and how to name where a setting comes from."""
-
-    flags: Mapping[str, Any]
-    variables: Mapping[str, str]
-    file: Path
-
-    def describe(self, error: ErrorDetails) -> str:
-        """Name the setting, what is wrong with it, and where it is set; but not its value."""
-        name = str(error["loc"][0])
-        where, spell = self._find(name)
-        path = ".".join(map(str, error["loc"]))
-        if error["type"] != "extra_forbidden":
-            return f"{path}: {error['msg'].removeprefix('Value error, ')} ({where})"
-        known = get_close_matches(name.lower().removeprefix(_PREFIX.lower()), Settings.model_fields, 1)
-        meant = f"; did you mean {spell(known[0])}?" if known else ""
-        return f"{path}: there is no such setting ({where}){meant}"
-
-    def _find(self, name: str) -> tuple[str, Callable[[str], str]]:
-        """Where a setting comes from, and how settings are spelled there."""
-        if name in self.flags:
-            return (f"the flag --{name.replace('_', '-')}" if name in _FLAGS else "the argument"), str
-        if name in self.variables:
-            return f"the variable {self.variables[name]}", lambda field: f"{_PREFIX}{field.upper()}"
-        return _locate(name, self.file), str
-
-
-def load_settings(config: Path | None = None, **flags: Any) -> Settings:  # noqa: ANN401 - any flag's value
-    """Settings of one command: given flags over the environment over the file over the defaults.
-
-    Args:
-        config: a TOML file that must exist; None takes ``ordersetl.toml`` in the working folder where there is one.
-        flags: values by field name; None means that the flag was not given.
-
-    Raises:
-        ConfigError: naming each setting that is wrong, why, and where it is set. Never shows a setting's value.
-    """
-    path = config if config is not None else Path(CONFIG_FILE)
-    from_file = _read_file(path, required=config is not None)
-    environment = _Environment(Settings)
-    given = {name: value for name, value in flags.items() if value is not None}
-    try:
-        return Settings(**{**from_file, **environment(), **given})
-    except ValidationError as error:
-        sources = _Given(given, environment.name_variables(), path)
-        found = "; ".join(map(sources.describe, error.errors(include_input=False, include_url=False)))
-        raise ConfigError(found, hint=f"Look at the flags, the ORDERSETL_ variables and {path}.") from None
-
-
-def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
-    """What a TOML file sets; nothing where it is not required and not there."""
-    try:
-        if not path.is_file():
-            if not required:
-                return {}
-            raise ConfigError(f"there is no file {path}", hint="Give the path of a TOML file to --config.")
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, nested without end
-        raise ConfigError(
-            f"{path} is not valid TOML: {error}", hint="Mend the file, or name another with --config."
-        ) from None
-    except OSError as error:
-        raise ConfigError(
-            f"cannot read {path}: {error.strerror}", hint="Give this user permission to read it."
-        ) from None
-
-
-def _locate(name: str, path: Path) -> str:
-    """The file and, where it can be told, the line that sets a top-level name."""
-    key = re.compile(rf"\s*(\[\[?\s*)?([\"']?){re.escape(name)}\2\s*[=.\]]")
-    lines = path.read_text("utf-8").split("\n")
-    for number, line in enumerate(lines):
-        found = key.match(line)
-        if found is None:
-            continue
-        try:  # where the line is within a text or a table, this is no TOML, or the name is not one of the file's own
-            above = tomllib.loads("\n".join([*lines[:number], "" if found[1] else f"{json.dumps(name)} = 0"]))
-        except ValueError:
-            continue
-        if found[1] or name in above:
-            return f"{path}, line {number + 1}"
-    return str(path)
+        return init_settings, Environment(settings_cls)

@@ -1,0 +1,110 @@
+"""Settings of a command: what its flags, the environment and a TOML file set, and what is wrong there by name."""
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from ordersetl.errors import ConfigError
+from ordersetl.settings.environment import PREFIX, Environment
+from ordersetl.settings.model import Settings
+
+__all__ = ["CONFIG_FILE", "load_settings"]
+
+CONFIG_FILE = "ordersetl.toml"
+_FLAGS = frozenset({"api_url", "source", "output", "users", "products"})
+"""Settings that the command line has a flag for."""
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What is set, by flags over the environment over the file, and how to name where a setting comes from."""
+
+    flags: Mapping[str, Any]
+    variables: Mapping[str, str]
+    file: Path
+
+    def describe(self, error: ErrorDetails) -> str:
+        """Name the setting, what is wrong with it, and where it is set; but not its value."""
+        name = str(error["loc"][0])
+        where, write = self._find(name)
+        path = ".".join(map(str, error["loc"]))
+        if error["type"] != "extra_forbidden":
+            return f"{path}: {error['msg'].removeprefix('Value error, ')} ({where})"
+        from difflib import get_close_matches  # noqa: PLC0415
+
+        known = get_close_matches(name.lower().removeprefix(PREFIX.lower()), Settings.model_fields, 1)
+        meant = f"; did you mean {write(known[0])}?" if known else ""
+        return f"{path}: there is no such setting ({where}){meant}"
+
+    def _find(self, name: str) -> tuple[str, Callable[[str], str]]:
+        """Where a setting comes from, and how a setting is written there."""
+        if name in self.flags:
+            return (f"the flag --{name.replace('_', '-')}" if name in _FLAGS else "the argument"), str
+        if name in self.variables:
+            return f"the variable {self.variables[name]}", lambda field: f"{PREFIX}{field.upper()}"
+        return _locate(name, self.file), str
+
+
+def load_settings(config: Path | None = None, **flags: Any) -> Settings:  # noqa: ANN401 - any flag's value
+    """Settings of one command: given flags over the environment over the file over the defaults.
+
+    Args:
+        config: a TOML file that must exist; None takes ``ordersetl.toml`` in the working folder where there is one.
+        flags: values by field name; None means that the flag was not given.
+
+    Raises:
+        ConfigError: naming each setting that is wrong, why, and where it is set. Never shows a setting's value.
+    """
+    path = config if config is not None else Path(CONFIG_FILE)
+    from_file = _read_file(path, required=config is not None)
+    environment = Environment(Settings)
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**{**from_file, **environment(), **given})
+    except ValidationError as error:
+        sources = _Given(given, environment.name_variables(), path)
+        found = "; ".join(map(sources.describe, error.errors(include_input=False, include_url=False)))
+        raise ConfigError(found, hint=f"Look at the flags, the ORDERSETL_ variables and {path}.") from None
+
+
+def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
+    """What a TOML file sets; nothing where it is not required and not there."""
+    try:
+        if not path.is_file():
+            if not required:
+                return {}
+            raise ConfigError(f"there is no file {path}", hint="Give the path of a TOML file to --config.")
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, nested without end
+        raise ConfigError(
+            f"{path} is not valid TOML: {error}", hint="Correct the file, or name another with --config."
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read {path}: {error.strerror}", hint="Give this user permission to read it."
+        ) from None
+
+
+def _locate(name: str, path: Path) -> str:
+    """The file and, where it can be told, the line that sets a top-level name."""
+    key = re.compile(rf"\s*(\[\[?\s*)?([\"']?){re.escape(name)}\2\s*[=.\]]")
+    lines = path.read_text("utf-8").split("\n")
+    for number, line in enumerate(lines):
+        found = key.match(line)
+        if found is None:
+            continue
+        try:  # where the line is within a text or a table, this is no TOML, or the name is not one of the file's own
+            above = tomllib.loads("\n".join([*lines[:number], "" if found[1] else f"{json.dumps(name)} = 0"]))
+        except ValueError:
+            continue
+        if found[1] or name in above:
+            return f"{path}, line {number + 1}"
+    return str(path)

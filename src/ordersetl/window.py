@@ -1,0 +1,37 @@
+"""A window on time: what of it is fetched, and what of an answer counts."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+__all__ = ["Window"]
+
+_FUTURE = timedelta(days=1)
+"""What a version's time may be ahead of ours: two clocks differ, but not by more."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window on an order's ``updated_at`` (``created_at`` where it has none): since inclusive, until exclusive.
+
+    Times are aware; None is open. To be fetched, a window without ``since`` begins where the batches so far end, or
+    with ``full`` at the beginning. Of an answer, what lies outside is dropped. ``began_at`` is when the extraction
+    began: a version that claims to be more than a day newer counts as of that time; None caps nothing.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    full: bool = False
+    began_at: datetime | None = None
+
+    def holds(self, time: datetime) -> bool:
+        """Whether the time, aware, lies inside."""
+        return (self.since is None or time >= self.since) and (self.until is None or time < self.until)
+
+    @property
+    def latest(self) -> datetime | None:
+        """The latest time that a version may claim, aware; None where it may claim any."""
+        return None if self.began_at is None else self.began_at + _FUTURE
+
+    def cap(self, time: datetime) -> datetime:
+        """The time as which a version's own counts: the extraction's beginning where it lies in the future."""
+        return time if self.began_at is None or time <= self.began_at + _FUTURE else self.began_at
