@@ -11,6 +11,7 @@ from typing import Any, Literal
 from ordersetl.text import format_time
 
 __all__ = [
+    "BridgeMetric",
     "CheckMetrics",
     "CheckOutcome",
     "CheckResult",
@@ -217,12 +218,34 @@ class CountryMetric:
 
 
 @dataclass(frozen=True)
+class BridgeMetric:
+    """From gross to net sales in one currency ("" for none); what is not given counts 0.
+
+    ``gross`` are the lines at line prices, ``amount == gross - discount + tax + shipping + other`` the orders' totals,
+    ``refunded`` all refunds, ``cancelled`` what cancelled orders have left after theirs;
+    ``net == amount - refunded - cancelled``.
+    """
+
+    currency: str
+    gross: Decimal
+    discount: Decimal
+    tax: Decimal
+    shipping: Decimal
+    other: Decimal
+    amount: Decimal
+    refunded: Decimal
+    cancelled: Decimal
+    net: Decimal
+
+
+@dataclass(frozen=True)
 class CheckMetrics:
     """The business figures of the partitions in scope.
 
     ``currencies`` go by currency, ``days`` by day and currency, ``products`` (the ten with the highest revenue in each
     currency) and ``countries`` by currency and falling revenue. ``amount_differs`` counts the orders whose lines, all
-    priced, sum to another amount than the order's.
+    priced, sum to another amount than the order's; ``refunded_over_amount`` those that more was refunded of than they
+    came to. ``bridge`` goes by currency.
     """
 
     currencies: tuple[CurrencyMetric, ...] = ()
@@ -230,16 +253,19 @@ class CheckMetrics:
     products: tuple[ProductMetric, ...] = ()
     countries: tuple[CountryMetric, ...] = ()
     amount_differs: int = 0
+    bridge: tuple[BridgeMetric, ...] = ()
+    refunded_over_amount: int = 0
 
 
 @dataclass(frozen=True)
 class LayerTotals:
-    """The whole curated layer as its manifest counts it; ``revenue`` by currency ("" for none)."""
+    """The whole curated layer as its manifest counts it; ``revenue`` and ``refunded`` by currency ("" for none)."""
 
     partitions: int = 0
     rows: int = 0
     orders: int = 0
     revenue: dict[str, Decimal] = field(default_factory=dict)
+    refunded: dict[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -269,8 +295,8 @@ class OpenQuarantine:
 class CheckResult:
     """The result for the curated layer; ``ok`` where every outcome is.
 
-    ``scope`` is ``all``, or ``days`` where only the partitions of ``days`` (and the dimensions) were looked at:
-    there are no ``metrics`` then. ``totals`` always cover the whole layer, as the manifest counts it.
+    ``scope`` is ``all``, or ``days`` where only the partitions of ``days`` (and the dimensions) were looked at: of the
+    ``metrics`` there is the bridge alone then. ``totals`` always cover the whole layer, as the manifest counts it.
     ``open_quarantine`` is None where the scope cannot tell.
     """
 
