@@ -15,12 +15,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 from lakes import Raw, open_job, run, write_batch as write_lake_batch
-from reference_fold import Batch, fold, read_json, validate_batch
-from strategies import batches, encode
+from reference_fold import DEFAULT_RULES, Batch, Rules, fold, read_json, validate_batch
+from strategies import ZONES, batches, encode
 
 from ordersetl.check.layer import check
 from ordersetl.check.unparseable_pages import split_page
-from ordersetl.lake.layout import Lake, partition_day
+from ordersetl.lake.fold_settings import FoldSettings
+from ordersetl.lake.layout import Lake, file_day, partition_day
 from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, encode_manifest, read_manifest
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, page_name, read_marker, write_marker
 from ordersetl.results import CheckOutcome
@@ -34,7 +35,9 @@ def batch_id(number: int) -> str:
     return (FIRST + timedelta(hours=number)).strftime("%Y%m%dT%H%M%S.%fZ")
 
 
-def write_lake(root: Path, given_batches: Sequence[Batch], variety: int | None = None) -> Lake:
+def write_lake(
+    root: Path, given_batches: Sequence[Batch], variety: int | None = None, rules: Rules = DEFAULT_RULES
+) -> Lake:
     """Raw, quarantine, curated and manifest of the batches, each batch in two pages (an envelope and a bare list)."""
     lake = Lake(root)
     (lake.root / "quarantine").mkdir(parents=True)
@@ -48,8 +51,10 @@ def write_lake(root: Path, given_batches: Sequence[Batch], variety: int | None =
         half = len(texts) // 2
         write_batch(lake, number, batch, [texts[:half], texts[half:]])
         quarantine[batch_id(number)] = write_quarantine(lake, batch_id(number), read[-1], half)
-    files = {name: write_file(lake, name, body) for name, body in fold(read).items()}
-    manifest = Manifest(batches=tuple(map(batch_id, range(len(read)))), files=files, quarantine=quarantine)
+    files = {name: write_file(lake, name, body) for name, body in fold(read, rules).items()}
+    made_under = FoldSettings(rules.timezone, tuple(sorted(rules.cancelled_statuses)))
+    batches = tuple(map(batch_id, range(len(read))))
+    manifest = Manifest(settings=made_under, batches=batches, files=files, quarantine=quarantine)
     (lake.root / "curated/_manifest.json").write_bytes(encode_manifest(manifest))
     return lake
 
@@ -104,15 +109,16 @@ def write_quarantine(lake: Lake, batch: str, validated: Batch, half: int) -> Qua
 
 def write_file(lake: Lake, name: str, body: bytes) -> FileEntry:
     path = lake.root / "curated" / name
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(body)
     rows = list(csv.DictReader(io.StringIO(body.decode(), newline="")))
     sums: dict[str, Decimal] = {}
     orders: set[str] = set()
-    if partition_day(name):
+    if file_day(name):
+        amount = "net_amount" if partition_day(name) else "refund_amount"
         for row in rows:
             orders.add(row["order_id"])
-            sums[row["currency"]] = sums.get(row["currency"], Decimal(0)) + Decimal(row["net_amount"])
+            sums[row["currency"]] = sums.get(row["currency"], Decimal(0)) + Decimal(row[amount])
     texts = {currency: str(amount) for currency, amount in sums.items()}
     return FileEntry(hashlib.sha256(body).hexdigest(), len(body), 0, len(rows), len(orders), texts)
 
@@ -133,10 +139,20 @@ def order(order_id: str, amount: object, **other: object) -> dict[str, object]:
 
 
 @settings(max_examples=25, deadline=None)
-@given(batches(), st.none() | st.integers(0, 10**6))
-def test_what_the_rules_make_of_any_raw_is_no_alarm(given_batches: list[Batch], variety: int | None) -> None:
+@given(
+    batches(),
+    st.none() | st.integers(0, 10**6),
+    st.builds(
+        Rules,
+        timezone=st.sampled_from(("UTC", *ZONES)),
+        cancelled_statuses=st.sampled_from((DEFAULT_RULES.cancelled_statuses, frozenset({"paid"}))),
+    ),
+)
+def test_what_the_rules_make_of_any_raw_is_no_alarm(
+    given_batches: list[Batch], variety: int | None, rules: Rules
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = check_deeply(write_lake(Path(folder) / "output", given_batches, variety))
+        outcomes = check_deeply(write_lake(Path(folder) / "output", given_batches, variety, rules))
     assert [outcome for outcome in outcomes.values() if not outcome.ok] == []
 
 
