@@ -119,14 +119,10 @@ def _query(query: TableQuery) -> QueryResult:
 def _sum_totals(manifest: Manifest) -> LayerTotals:
     """What the manifest counts over all partitions."""
     entries = manifest.partitions.values()
-    refunded: dict[str, Decimal] = {}
-    for entry in manifest.refunds.values():
-        for currency, amount in entry.sums.items():
-            refunded[currency] = refunded.get(currency, Decimal(0)) + Decimal(amount)
     return LayerTotals(
         partitions=len(entries),
         rows=sum(entry.rows for entry in entries),
         orders=sum(entry.orders for entry in entries),
         revenue=manifest.revenue,
-        refunded=dict(sorted(refunded.items())),
+        refunded=manifest.refunded,
     )
