@@ -331,3 +331,53 @@ def test_damaged_raw_is_a_failed_check(tmp_path: Path, name: str) -> None:
 )
 def test_an_odd_page_is_taken_apart(body: bytes, records: list[tuple[str | None, str | None]]) -> None:
     assert split_page(body, expected=2) == records
+
+
+def refund(refund_id: str = "r-1", day: int = 25, amount: int = 4, sku: str = "A") -> dict[str, object]:
+    items = [{"sku": sku, "amount": 1}]
+    return {"refund_id": refund_id, "created_at": f"2025-08-{day}", "amount": amount, "items": items}
+
+
+MONEY = order("o-1", 10, discount=2, tax="1.90", shipping=3, refunds=[refund()])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"discount": "2.0001"},
+        {"discount": None},
+        {"tax": 2},
+        {"shipping": "2.9999"},
+        {"refunds": None},
+        {"refunds": [refund("r-2")]},
+        {"refunds": [refund(day=26)]},
+        {"refunds": [refund(amount=5)]},
+        {"refunds": [refund(sku="B")]},
+        {"cancelled_at": "2025-08-26"},
+        {"status": "cancelled"},
+        {"items": [{"sku": "A", "qty": 1, "price": 10}, {"sku": "B", "qty": 2, "price": 0, "discount": 1}]},
+    ],
+    ids=str,
+)
+def test_money_that_differs_from_raw_is_named(tmp_path: Path, other: dict[str, object]) -> None:
+    lake = write_lake(tmp_path / "output", [Batch([MONEY])])
+    assert all(outcome.ok for outcome in check_deeply(lake).values())
+    replace_curated(lake, fold([Batch([{**MONEY, **other}])]))
+    failed = {outcome.name for outcome in check_deeply(lake).values() if not outcome.ok}
+    assert failed & {"raw_orders", "raw_refunds", "raw_rows"}
+
+
+def test_a_day_of_another_zone_than_the_manifests_is_named(tmp_path: Path) -> None:
+    lake = write_lake(tmp_path / "output", [Batch([MONEY])])
+    replace_curated(lake, fold([Batch([MONEY])], Rules("Etc/GMT+12")))
+    assert not check_deeply(lake)["raw_orders"].ok
+
+
+def replace_curated(lake: Lake, contents: dict[str, bytes]) -> None:
+    """Make these the curated files, by the manifest too."""
+    manifest = read_manifest(lake)
+    assert manifest is not None
+    for name in manifest.files.keys() - contents.keys():
+        (lake.root / "curated" / name).unlink()
+    files = {name: write_file(lake, name, body) for name, body in contents.items()}
+    (lake.root / "curated/_manifest.json").write_bytes(encode_manifest(msgspec.structs.replace(manifest, files=files)))
