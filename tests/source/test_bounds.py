@@ -101,7 +101,7 @@ SLOW = {
 
 
 @pytest.mark.parametrize("what", SLOW)
-def test_one_deadline_holds_for_a_whole_answer(what: str) -> None:
+def test_one_deadline_holds_for_an_answer(what: str) -> None:
     with server(SLOW[what]) as url, pytest.raises(SourceError, match=r"the response took more than 4 s"):
         fetch(url, timeout_s=0.2, clock=fast)
 

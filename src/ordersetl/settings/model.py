@@ -4,12 +4,21 @@ import re
 import zoneinfo
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from ordersetl.settings.environment import Environment
+from ordersetl.settings.environment import read_environment
 
 __all__ = ["CANCELLED_STATUSES", "Settings"]
 
@@ -38,14 +47,14 @@ def _bound_span(value: timedelta) -> timedelta:
 Span = Annotated[timedelta, BeforeValidator(_read_span), AfterValidator(_bound_span)]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All that can be set. Environment variables are named ``ORDERSETL_`` and the field in upper case.
 
     ``Settings(...)`` takes its arguments, the environment and the defaults; it reads no ``ordersetl.toml``.
     :func:`load_settings` does, as the command line does. An ``ORDERSETL_`` variable that is no setting is refused.
     """
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     api_url: str | None = Field(None, description="base URL of the API; without it the built-in sample answers")
     api_token: SecretStr | None = Field(None, description="bearer token; environment or file only")
@@ -75,6 +84,12 @@ class Settings(BaseSettings):
     bulk: bool = Field(True, description="validate in bulk where the result is provably that of the models")
     chunk_mb: int = Field(12, ge=1, le=1024, description="raw JSON that one worker holds at a time, in MiB")
     workers: int | None = Field(None, ge=1, le=256, description="parallel workers; one a core if unset")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _add_environment(cls, given: dict[str, Any]) -> dict[str, Any]:
+        environment = read_environment(cls.model_fields)
+        return {name: variable.value for name, variable in environment.items()} | given
 
     @field_validator("api_url")
     @classmethod
@@ -167,16 +182,3 @@ class Settings(BaseSettings):
         if isinstance(value, bool):
             raise ValueError("must be a number")  # noqa: TRY004 - pydantic collects ValueError
         return value
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then the environment; :func:`load_settings` adds the file."""
-        del env_settings, dotenv_settings, file_secret_settings
-        return init_settings, Environment(settings_cls)
