@@ -30,6 +30,11 @@ from ordersetl.runtime import RunContext
 from ordersetl.source.page import DeepRecord
 
 FIRST = datetime(2025, 9, 1, tzinfo=UTC)
+RULES = st.builds(
+    Rules,
+    timezone=st.sampled_from(("UTC", *ZONES)),
+    cancelled_statuses=st.sampled_from([frozenset({"cancelled", "voided"}), frozenset({"paid"}), frozenset()]),
+)
 
 
 def batch_id(number: int) -> str:
@@ -140,15 +145,7 @@ def order(order_id: str, amount: object, **other: object) -> dict[str, object]:
 
 
 @settings(max_examples=25, deadline=None)
-@given(
-    batches(),
-    st.none() | st.integers(0, 10**6),
-    st.builds(
-        Rules,
-        timezone=st.sampled_from(("UTC", *ZONES)),
-        cancelled_statuses=st.sampled_from((DEFAULT_RULES.cancelled_statuses, frozenset({"paid"}))),
-    ),
-)
+@given(batches(), st.none() | st.integers(0, 10**6), RULES)
 def test_what_the_rules_make_of_any_raw_is_no_alarm(
     given_batches: list[Batch], variety: int | None, rules: Rules
 ) -> None:
@@ -188,6 +185,51 @@ def test_an_order_lost_made_up_or_stale_is_named(tmp_path: Path) -> None:
         ("stale", "differs"),
     ]
     assert failed["raw_orders"].samples[2]["amount_in_raw"] == "2.0000"
+
+
+CHARGED = order(
+    "o-1",
+    Decimal("10.00"),
+    discount=3,
+    tax=Decimal("0.01"),
+    shipping=5,
+    items=[{"sku": "A", "qty": 1, "price": 4}, {"sku": "B", "qty": 1, "price": 6}],
+    refunds=[
+        {"refund_id": "r", "created_at": "2025-09-01", "amount": 2, "items": [{"sku": "B", "qty": 1, "amount": 2}]}
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "check_name"),
+    [
+        (("1.2000", "1.8000"), ("1.2001", "1.7999"), "raw_rows"),  # discount
+        (("0.0040", "0.0060"), ("0.0050", "0.0050"), "raw_rows"),  # tax
+        (("2.0000,0.0000", "3.0000,2.0000"), ("2.5000,0.0000", "2.5000,2.0000"), "raw_rows"),  # shipping
+        (("2.0000,0.0000", "3.0000,2.0000"), ("2.0000,1.0000", "3.0000,1.0000"), "raw_rows"),  # refunded
+        (("false", "false"), ("true", "true"), "raw_orders"),
+        (("r,B,1.0000", "r,B,1.0000"), ("r,A,1.0000", "r,A,1.0000"), "raw_refunds"),
+        (("2025-09-01 00:00", "2025-09-01 00:00"), ("2025-09-01 00:01", "2025-09-01 00:01"), "raw_refunds"),
+    ],
+)
+def test_wrong_money_that_adds_up_is_named(
+    tmp_path: Path, right: tuple[str, str], wrong: tuple[str, str], check_name: str
+) -> None:
+    lake = write_lake(tmp_path / "output", [Batch([CHARGED])])
+    assert all(outcome.ok for outcome in check_deeply(lake).values())
+    manifest = read_manifest(lake)
+    assert manifest is not None
+    files = dict(manifest.files)
+    for name in files:
+        body = (lake.root / "curated" / name).read_text()
+        for before, after in zip(right, wrong, strict=True):
+            body = body.replace(before, after)
+        files[name] = write_file(lake, name, body.encode())
+    changed = msgspec.structs.replace(manifest, files=files)
+    (lake.root / "curated/_manifest.json").write_bytes(encode_manifest(changed))
+    failed = {name: outcome for name, outcome in check_deeply(lake).items() if not outcome.ok}
+    assert set(failed) == {check_name}
+    assert failed[check_name].samples[0]["order_id"] == "o-1"
 
 
 def test_a_reject_that_quarantine_does_not_list_is_named(tmp_path: Path) -> None:
