@@ -44,7 +44,8 @@ class TransformResult:
     """What the waiting batches hold, summed over them.
 
     Orders balance: ``received == accepted + rejected + outside_window``; ``deleted`` and ``emptied`` count those of the
-    accepted versions with which an order leaves, ``future_updated_at`` those whose time lay too far in the future.
+    accepted versions with which an order leaves, ``future_updated_at`` those whose time lay too far in the future,
+    ``cancelled`` and ``refunded`` those whose order was cancelled, or has refunds.
     Lines of accepted orders balance: ``lines_received == lines_accepted + lines_rejected + lines_skipped``, the latter
     being those of quantity 0; ``rows`` is what is left of the accepted ones after lines with one SKU became one.
     """
@@ -67,6 +68,8 @@ class TransformResult:
     deleted: int = 0
     emptied: int = 0
     future_updated_at: int = 0
+    cancelled: int = 0
+    refunded: int = 0
 
 
 @dataclass(frozen=True)
