@@ -43,22 +43,30 @@ def order(
     }
 
 
+def _refund(refund_id: str, amount: str, **other: object) -> dict[str, object]:
+    return {"refund_id": refund_id, "created_at": "2025-08-31T08:00:00Z", "amount": amount, **other}
+
+
 _FIRST, _SECOND = "2025-09-01T09:00:00Z", "2025-09-02T09:00:00Z"
 _BEFORE = [
-    order(1, "2025-08-20", _FIRST, [("a", 1, "9.50")]),
-    order(2, "2025-08-20", _FIRST, [("a", 2, "9.50"), ("b", 1, "3.25")]),
-    order(3, "2025-08-21", _FIRST, [("b", 4, "3.25")]),
-    order(4, "2025-08-22", "2025-09-01T09:30:00Z", [("a", 1, "9.50")]),  # the newest: more than the lookback later
+    order(1, "2025-08-20", _FIRST, [("a", 1, "9.50")], user={"email": "u1@x.example"}),
+    order(2, "2025-08-20", _FIRST, [("a", 2, "9.50"), ("b", 1, "3.25")], refunds=[_refund("r2", "3.25")]),
+    order(3, "2025-08-21", _FIRST, [("b", 4, "3.25")], discount="1"),
+    # the newest: more than the lookback later
+    order(4, "2025-08-22", "2025-09-01T09:30:00Z", [("a", 1, "9.50")], refunds=[_refund("r4", "9.50")]),
     order(5, "2025-08-23", _FIRST, [("c", 1, "100"), ("a", 1, "9.50")]),
     order(6, "2025-08-24", _FIRST, [("c", 1, "100")], user_id="u2"),
     order(7, "2025-08-24", _FIRST, [], amount="5"),  # rejected
 ]
 _CHANGES = [
-    order(1, "2025-08-20", _SECOND, [("a", 3, "9.50")]),  # updated
-    order(2, "2025-08-21", _SECOND, [("a", 2, "9.50"), ("b", 1, "3.25")]),  # moved to another partition
-    order(4, "2025-08-25", _SECOND, [("a", 1, "9.50")]),  # moved to a new one; its old one has no orders left
-    order(5, "2025-08-23", _SECOND, [("c", 1, "100")]),  # lost a line
-    order(8, "2025-08-26", _SECOND, [("d", 1, "1")]),  # new, with an unknown product
+    # updated: its first refund, and more of its user, whom only orders name
+    order(1, "2025-08-20", _SECOND, [("a", 3, "9.50")], refunds=[_refund("r1", "2")], user={"country": "IT"}),
+    # moved to another partition
+    order(2, "2025-08-21", _SECOND, [("a", 2, "9.50"), ("b", 1, "3.25")], refunds=[_refund("r2", "3.25")]),
+    # moved to a new one; its old one has no orders left, and no refunds
+    order(4, "2025-08-25", _SECOND, [("a", 1, "9.50")], refunds=[_refund("r4", "9.50")]),
+    order(5, "2025-08-23", _SECOND, [("c", 1, "100")], cancelled_at=_SECOND),  # lost a line, and was cancelled
+    order(8, "2025-08-26", _SECOND, [("d", 1, "1")], shipping="4", tax="0.19"),  # new, with an unknown product
     order(9, "2025-08-26", _SECOND, [], amount="5"),  # rejected
 ]
 
@@ -124,7 +132,7 @@ def leftovers(output: Path) -> list[str]:
     """What an interrupted command leaves and a whole one does not."""
     lake = Lake(output)
     manifest = _manifest(lake)
-    wanted = {entry.name for entry in manifest.index + manifest.tombstones}
+    wanted = {entry.name for entry in manifest.index + manifest.tombstones + manifest.mentions}
     found = [path for path in output.rglob("*") if is_temporary(path.name)]
     found += [path for path in (lake.root / "curated/_staging", lake.root / "curated/_pending.json") if path.exists()]
     found += [lake.root / "raw" / batch for batch in raw.list_unfinished(lake)]

@@ -8,9 +8,18 @@ SELECT
     count(line_amount) AS lines_with_amount,
     max(order_amount) AS order_amount,
     any_value(currency) AS currency,
-    -- Comparing hashes costs less than the lowest and highest of each column.
-    min(hash(user_id, currency, order_amount)) <> max(hash(user_id, currency, order_amount)) AS is_mixed,
+    any_value(cancelled) AS cancelled,
+    min(uniform) <> max(uniform) AS is_mixed,
     any_value(user_country) AS user_country,
     max(updated_at_order) AS updated_at_order
-FROM fact_order
+FROM (
+    SELECT
+        *,
+        -- Comparing hashes costs less than the lowest and highest of each column.
+        hash(
+            user_id, currency, order_amount, cancelled,
+            discount_amount IS NULL, tax_amount IS NULL, shipping_amount IS NULL
+        ) AS uniform
+    FROM fact_order
+)
 GROUP BY dt, order_id

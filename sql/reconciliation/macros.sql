@@ -89,3 +89,22 @@ CREATE OR REPLACE TEMP MACRO has_repeated_key(member) AS
 -- Whether a record may be nested past 2,000 levels, beyond which it is not read.
 CREATE OR REPLACE TEMP MACRO is_deep(txt) AS
     strlen(txt) > 4000 AND length(regexp_replace(txt, '[^\[{]', '', 'g')) > 2000;
+
+CREATE OR REPLACE TEMP MACRO amount_limit() AS CAST(100000000000000 AS DECIMAL(38, 4));
+
+-- Whether an amount is there and is not a number from 0 to below the limit.
+CREATE OR REPLACE TEMP MACRO is_invalid_amount(member) AS
+    NOT is_absent(member) AND NOT coalesce(number_of(member) >= 0 AND number_of(member) < amount_limit(), false);
+
+CREATE OR REPLACE TEMP MACRO is_invalid_time(member) AS NOT is_absent(member) AND time_of(member) IS NULL;
+
+-- Money as an integer of 0.0001.
+CREATE OR REPLACE TEMP MACRO units(amount) AS CAST(CAST(amount AS DECIMAL(38, 4)) * 10000 AS HUGEINT);
+
+CREATE OR REPLACE TEMP MACRO money(units) AS CAST(units AS DECIMAL(30, 0)) * CAST(0.0001 AS DECIMAL(5, 4));
+
+CREATE OR REPLACE TEMP MACRO floor_div(a, b) AS a // b - CASE WHEN a % b < 0 THEN 1 ELSE 0 END;
+
+-- A row's share of a value by cumulative rounding: upto is the sum of the weights up to this row, total that of all rows.
+CREATE OR REPLACE TEMP MACRO share(value, weight, upto, total) AS
+    floor_div(value * upto, total) - floor_div(value * (upto - weight), total);

@@ -15,7 +15,9 @@ SELECT
     raw.currency AS currency_in_raw,
     curated.currency AS currency_in_curated,
     raw.lines AS rows_in_raw,
-    curated.lines AS rows_in_curated
+    curated.lines AS rows_in_curated,
+    raw.cancelled AS cancelled_in_raw,
+    curated.cancelled AS cancelled_in_curated
 FROM raw_current AS raw
 FULL JOIN order_partition AS curated ON curated.order_id = raw.order_id
 WHERE
@@ -33,6 +35,7 @@ WHERE
         OR raw.version_at <> curated.updated_at_order
         OR raw.amount <> curated.order_amount
         OR raw.lines <> curated.lines
+        OR raw.cancelled <> curated.cancelled
         -- Upper case and the cut to 255 bytes are for the models to know beyond ASCII.
         OR (
             raw.currency IS DISTINCT FROM curated.currency

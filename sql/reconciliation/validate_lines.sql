@@ -8,20 +8,24 @@ SELECT
     qty,
     price,
     amount,
+    discount,
+    tax,
     CASE
         WHEN coalesce(json_type(item), 'NULL') <> 'OBJECT' THEN 'invalid_item'
         WHEN sku IS NULL THEN 'missing_sku'
         WHEN is_invalid_id(sku, given_sku) THEN 'invalid_sku'
         WHEN qty IS NULL OR qty < 0 OR qty >= 1e9 THEN 'invalid_qty'
-        WHEN NOT is_absent(given_price) AND (price IS NULL OR price < 0 OR price >= 1e14) THEN 'invalid_price'
-        WHEN amount >= 1e14 THEN 'invalid_price'
+        WHEN is_invalid_amount(given_price) THEN 'invalid_price'
+        WHEN is_invalid_amount(given_discount) THEN 'invalid_discount'
+        WHEN is_invalid_amount(given_tax) THEN 'invalid_tax'
+        WHEN amount >= amount_limit() THEN 'invalid_price'
     END AS reason,
     has_repeated_key(item) OR is_large_id(given_sku) OR is_long_number(given_qty) OR is_long_number(given_price)
-        AS is_unparseable
+    OR is_long_number(given_discount) OR is_long_number(given_tax) AS is_unparseable
 FROM (
     SELECT
         *,
-        CASE WHEN qty >= 0 AND qty < 1e9 AND price >= 0 AND price < 1e14 THEN
+        CASE WHEN qty >= 0 AND qty < 1e9 AND price >= 0 AND price < amount_limit() THEN
             round_even(try_cast(qty AS DECIMAL(38, 4)) * try_cast(price AS DECIMAL(18, 4)), 4)
         END AS amount
     FROM (
@@ -33,11 +37,15 @@ FROM (
             members[1] AS given_sku,
             members[2] AS given_qty,
             members[3] AS given_price,
+            members[4] AS given_discount,
+            members[5] AS given_tax,
             text_of(members[1]) AS sku,
             number_of(members[2]) AS qty,
-            number_of(members[3]) AS price
+            number_of(members[3]) AS price,
+            number_of(members[4]) AS discount,
+            number_of(members[5]) AS tax
         FROM (
-            SELECT *, json_extract(item, ['$.sku', '$.qty', '$.price']) AS members
+            SELECT *, json_extract(item, ['$.sku', '$.qty', '$.price', '$.discount', '$.tax']) AS members
             FROM (
                 SELECT batch, page, idx, unnest(json_extract(record, '$.items[*]')) AS item
                 FROM raw_record

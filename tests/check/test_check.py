@@ -18,16 +18,17 @@ import pytest
 from ordersetl.check import tables as duckdb_files
 from ordersetl.check.layer import check
 from ordersetl.errors import StorageError
-from ordersetl.lake.layout import Lake, partition_day, partition_file
+from ordersetl.lake.fold_settings import FoldSettings
+from ordersetl.lake.layout import Lake, file_day, partition_file, refund_file
 from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, encode_manifest, read_manifest
 from ordersetl.resources import locate
-from ordersetl.results import CheckOutcome, CheckResult, OpenOrder
-from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, FACT_ORDER
+from ordersetl.results import BridgeMetric, CheckOutcome, CheckResult, OpenOrder
+from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, TABLES
 
 CHECKS = {path.stem: path for path in (locate("sql") / "checks").glob("*/*.sql")}
 DAY = date(2025, 8, 20)
 NEXT_DAY = date(2025, 8, 21)
-FIRST, SECOND = partition_file(DAY), partition_file(NEXT_DAY)
+FIRST, SECOND, REFUNDS = partition_file(DAY), partition_file(NEXT_DAY), refund_file(DAY)
 BATCH = "20250901T000000.000000Z"
 
 Row = dict[str, str]
@@ -53,6 +54,24 @@ def row(order_id: str, sku: str, amount: str, order_amount: str, *, day: date = 
         "product_name": f"The {sku}",
         "product_category": 'Things, "odd"\nones',
         "list_price": amount,
+        "discount_amount": "1.0000",
+        "tax_amount": "",
+        "shipping_amount": "0.5000",
+        "refunded_amount": "0.0000",
+        "cancelled": "false",
+    }
+    return usual | other
+
+
+def refund(order_id: str, sku: str, amount: str, **other: str) -> Row:
+    usual = {
+        "order_id": order_id,
+        "refund_id": "r-1",
+        "sku": sku,
+        "qty": "",
+        "refund_amount": amount,
+        "currency": "EUR",
+        "refunded_at": f"{NEXT_DAY} 10:00:00.000000",
     }
     return usual | other
 
@@ -64,11 +83,12 @@ class Layer:
     files: dict[str, list[Row]] = field(
         default_factory=lambda: {
             FIRST: [
-                row("o-1", "A", "10.0000", "15.0000"),
-                row("o-1", "B", "5.0000", "15.0000"),
+                row("o-1", "A", "10.0000", "15.0000", refunded_amount="4.0000"),
+                row("o-1", "B", "5.0000", "15.0000", refunded_amount="2.0000"),
                 row("o-2", "A", "10.0000", "10.0000", currency="USD", user_id="", user_country=""),
             ],
-            SECOND: [row("o-3", "B", "5.0000", "5.0000", day=NEXT_DAY)],
+            SECOND: [row("o-3", "B", "5.0000", "5.0000", day=NEXT_DAY, cancelled="true")],
+            REFUNDS: [refund("o-1", "", "6.0000"), refund("o-1", "Z", "-1.0000"), refund("o-1", "A", "1.0000")],
             "dim_user.csv": [
                 dict(zip(DIM_USER.names, ("u-1", "u@example.com", "DE", "2024-01-31", "false"), strict=True)),
                 dict(zip(DIM_USER.names, ("u-2", "", "", "", "true"), strict=True)),
@@ -92,7 +112,7 @@ class Layer:
         return lake
 
     def _write_file(self, lake: Lake, name: str, rows: list[Row]) -> FileEntry:
-        table = {"dim_user.csv": DIM_USER, "dim_product.csv": DIM_PRODUCT}.get(name, FACT_ORDER)
+        table = next(table for table in TABLES if name.endswith(f"{table.name}.csv"))
         out = io.StringIO()
         writer = csv.DictWriter(out, table.names, lineterminator="\n")
         writer.writeheader()
@@ -101,10 +121,11 @@ class Layer:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(out.getvalue().encode())
         sums: dict[str, Decimal] = {}
-        if partition_day(name):
+        if file_day(name):
             for r in rows:
-                sums[r["currency"]] = sums.get(r["currency"], Decimal(0)) + Decimal(r["net_amount"] or 0)
-        orders = len({r["order_id"] for r in rows}) if partition_day(name) else 0
+                amount = Decimal(r.get("net_amount") or r.get("refund_amount") or 0)
+                sums[r["currency"]] = sums.get(r["currency"], Decimal(0)) + amount
+        orders = len({r["order_id"] for r in rows}) if file_day(name) else 0
         texts = {currency: str(amount) for currency, amount in sums.items()}
         return measure(path, FileEntry("", 0, 0, len(rows), orders, texts))
 
@@ -180,6 +201,21 @@ def test_metrics_add_up(lake: Lake) -> None:
     assert metrics.amount_differs == 0
     assert (result.totals.partitions, result.totals.orders, result.totals.rows) == (2, 3, 4)
     assert result.totals.revenue == {"EUR": Decimal("20.0000"), "USD": Decimal("10.0000")}
+    assert result.totals.refunded == {"EUR": Decimal("6.0000")}
+    none = Decimal(0)
+    assert metrics.bridge == (
+        BridgeMetric(
+            *("EUR", Decimal(20), Decimal(3), none, Decimal("1.5"), Decimal("1.5"), Decimal(20)),
+            *(Decimal(6), Decimal(5), Decimal(9)),
+        ),
+        BridgeMetric(
+            *("USD", Decimal(10), Decimal(1), none, Decimal("0.5"), Decimal("0.5"), Decimal(10)),
+            none,
+            none,
+            Decimal(10),
+        ),
+    )
+    assert metrics.refunded_over_amount == 0
 
 
 def test_an_amount_that_its_lines_do_not_sum_to_is_counted_and_no_failure(layer: Layer, tmp_path: Path) -> None:
@@ -187,6 +223,31 @@ def test_an_amount_that_its_lines_do_not_sum_to_is_counted_and_no_failure(layer:
     result = check(layer.write(tmp_path / "output"))
     assert result.ok
     assert result.metrics.amount_differs == 1
+
+
+def test_more_refunded_than_an_order_came_to_is_counted_and_no_failure(layer: Layer, tmp_path: Path) -> None:
+    layer.files[REFUNDS][0].update(refund_amount="16.0000")
+    layer.files[FIRST][1].update(refunded_amount="12.0000")
+    result = check(layer.write(tmp_path / "output"))
+    assert result.ok
+    assert result.metrics.refunded_over_amount == 1
+    assert result.metrics.bridge[0].net == Decimal(-1)
+
+
+def test_a_partition_is_the_day_of_the_recorded_time_zone(layer: Layer, tmp_path: Path) -> None:
+    layer.files[FIRST][2].update(created_at_order=f"{DAY} 22:00:00.000000")  # midnight in Berlin
+    layer.files[SECOND][0].update(created_at_order=f"{NEXT_DAY} 21:59:59.999999")
+    lake = layer.write(tmp_path / "output")
+    assert check(lake).ok
+    manifest = read_manifest(lake)
+    assert manifest is not None
+    berlin = msgspec.structs.replace(manifest, settings=FoldSettings(timezone="Europe/Berlin"))
+    write_manifest(lake, berlin)
+    found = failures(check(lake))
+    assert set(found) == {"partition_is_created_date"}
+    assert [(s["order_id"], s["day_of_order"]) for s in found["partition_is_created_date"].samples] == [
+        ("o-2", str(NEXT_DAY))
+    ]
 
 
 def test_an_empty_layer_passes(layer: Layer, tmp_path: Path) -> None:
@@ -238,6 +299,13 @@ CORRUPTIONS: dict[str, Corruption] = {
     "no_negative_measure": lambda layer: layer.files[FIRST][0].update(line_amount="-0.0001"),
     "positive_qty": lambda layer: layer.files[FIRST][0].update(qty="0.0000"),
     "no_missing_value": lambda layer: layer.files[SECOND][0].update(updated_at_order=""),
+    "bridge_closes": lambda layer: layer.files[FIRST][0].update(refunded_amount="4.0001"),
+    "charges_on_all_rows": lambda layer: layer.files[FIRST][0].update(tax_amount="1.0000"),
+    "one_cancelled_per_order": lambda layer: layer.files[FIRST][0].update(cancelled="true"),
+    "no_missing_refund_value": lambda layer: layer.files[REFUNDS][0].update(refunded_at=""),
+    "refunds_resolve": lambda layer: layer.files[REFUNDS].append(refund("o-3", "", "0.0000")),
+    "refunds_sum_to_refunded": lambda layer: layer.files[REFUNDS][0].update(refund_amount="5.9999"),
+    "unique_refund": lambda layer: layer.files[REFUNDS].append(refund("o-1", "Z", "0.0000")),
     "unique_user": lambda layer: layer.files["dim_user.csv"].append(layer.files["dim_user.csv"][0]),
     "unique_product": lambda layer: layer.files["dim_product.csv"].append(layer.files["dim_product.csv"][0]),
 }
@@ -245,10 +313,15 @@ CORRUPTIONS: dict[str, Corruption] = {
 LIES: dict[str, tuple[str, dict[str, object]]] = {
     "file_totals": (FIRST, {"orders": 3}),
     "file_revenue": (FIRST, {"sums": {"EUR": "15.0001", "USD": "10.0000"}}),
+    "file_refunds": (REFUNDS, {"sums": {"EUR": "6.0001"}}),
     "dimension_totals": ("dim_user.csv", {"rows": 3}),
 }
 # What a corruption cannot help breaking as well.
-ALSO = {"one_currency_per_order": {"shares_sum_to_amount", "file_revenue"}}
+ALSO = {
+    "one_currency_per_order": {"shares_sum_to_amount", "file_revenue", "bridge_closes", "refunds_resolve"},
+    "bridge_closes": {"refunds_sum_to_refunded"},
+    "refunds_sum_to_refunded": {"bridge_closes"},
+}
 
 
 def test_every_check_says_why_and_has_a_failing_example() -> None:
@@ -268,7 +341,7 @@ def test_a_broken_rule_is_named_with_its_rows(layer: Layer, tmp_path: Path, name
     outcome = found[name]
     assert outcome.offending == len(outcome.samples) == 1
     shown = set(outcome.samples[0].values())
-    assert shown & {"o-1", "o-2", "o-3", "u-1", "A", SECOND}
+    assert shown & {"o-1", "o-2", "o-3", "u-1", "A", SECOND, "EUR"}
 
 
 @pytest.mark.parametrize("name", sorted(LIES))
@@ -291,6 +364,9 @@ def test_only_the_first_offending_rows_are_shown(layer: Layer, tmp_path: Path, m
 
 
 # Files
+
+WITHOUT_ORDERS = {"refunds_resolve", "refunds_sum_to_refunded", "bridge_closes"}
+"""What the refunds of a day break whose orders cannot be read."""
 
 
 def flip_bit(path: Path) -> None:
@@ -362,11 +438,18 @@ def test_a_damaged_file_is_named(lake: Lake, corruption: Callable[[Path], object
     corruption(lake.root / "curated" / FIRST)
     result = check(lake)
     found = failures(result)
-    assert set(found) - {"stray_files"} == expected
+    assert set(found) - {"stray_files"} - WITHOUT_ORDERS == expected
     for name in expected & {"files_unchanged", "files_present", "readable", "file_totals"}:
         assert found[name].samples[0]["file"] == FIRST
     # What is intact is still looked at.
     assert NEXT_DAY in {m.day for m in result.metrics.days}
+
+
+def test_damaged_refunds_are_named(lake: Lake) -> None:
+    cut_inside(lake.root / "curated" / REFUNDS)
+    found = failures(check(lake))
+    assert set(found) == {"files_unchanged", "readable", "refunds_sum_to_refunded", "bridge_closes"}
+    assert found["readable"].samples[0]["file"] == REFUNDS
 
 
 @pytest.mark.parametrize("corruption", [cut_inside, change_type, drop_column])
@@ -374,7 +457,7 @@ def test_a_malformed_file_fails_even_if_the_manifest_knows_it(lake: Lake, corrup
     corruption(lake.root / "curated" / FIRST)
     record_file(lake, FIRST)
     found = failures(check(lake))
-    assert set(found) == {"readable"}
+    assert set(found) - WITHOUT_ORDERS == {"readable"}
     assert found["readable"].samples[0]["problem"]
 
 
@@ -521,6 +604,10 @@ def test_days_cover_their_partitions_and_the_dimensions_alone(lake: Lake) -> Non
     assert failures(result) == {}
     assert (result.scope, result.days, result.deep) == ("days", (DAY,), False)
     assert result.metrics.days == ()
+    assert [(bridge.currency, bridge.net) for bridge in result.metrics.bridge] == [
+        ("EUR", Decimal(9)),
+        ("USD", Decimal(10)),
+    ]
     assert result.totals.orders == 3
     assert result.open_quarantine is None
     (lake.root / "curated" / "dim_user.csv").unlink()

@@ -15,12 +15,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
 from lakes import Raw, open_job, run, write_batch as write_lake_batch
-from reference_fold import Batch, fold, read_json, validate_batch
+from reference_fold import DEFAULT_RULES, Batch, Rules, fold, read_json, validate_batch
 from strategies import batches, encode
 
 from ordersetl.check.layer import check
 from ordersetl.check.unparseable_pages import split_page
-from ordersetl.lake.layout import Lake, partition_day
+from ordersetl.lake.fold_settings import FoldSettings
+from ordersetl.lake.layout import Lake, file_day
 from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, encode_manifest, read_manifest
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, page_name, read_marker, write_marker
 from ordersetl.results import CheckOutcome
@@ -28,13 +29,20 @@ from ordersetl.runtime import RunContext
 from ordersetl.source.page import DeepRecord
 
 FIRST = datetime(2025, 9, 1, tzinfo=UTC)
+RULES = st.builds(
+    Rules,
+    timezone=st.sampled_from(["UTC", "Pacific/Kiritimati", "Etc/GMT+12", "America/St_Johns", "Europe/Berlin"]),
+    cancelled_statuses=st.sampled_from([frozenset({"cancelled", "voided"}), frozenset({"paid"}), frozenset()]),
+)
 
 
 def batch_id(number: int) -> str:
     return (FIRST + timedelta(hours=number)).strftime("%Y%m%dT%H%M%S.%fZ")
 
 
-def write_lake(root: Path, given_batches: Sequence[Batch], variety: int | None = None) -> Lake:
+def write_lake(
+    root: Path, given_batches: Sequence[Batch], variety: int | None = None, rules: Rules = DEFAULT_RULES
+) -> Lake:
     """Raw, quarantine, curated and manifest of the batches, each batch in two pages (an envelope and a bare list)."""
     lake = Lake(root)
     (lake.root / "quarantine").mkdir(parents=True)
@@ -48,8 +56,10 @@ def write_lake(root: Path, given_batches: Sequence[Batch], variety: int | None =
         half = len(texts) // 2
         write_batch(lake, number, batch, [texts[:half], texts[half:]])
         quarantine[batch_id(number)] = write_quarantine(lake, batch_id(number), read[-1], half)
-    files = {name: write_file(lake, name, body) for name, body in fold(read).items()}
-    manifest = Manifest(batches=tuple(map(batch_id, range(len(read)))), files=files, quarantine=quarantine)
+    files = {name: write_file(lake, name, body) for name, body in fold(read, rules).items()}
+    recorded = FoldSettings(rules.timezone, tuple(rules.cancelled_statuses))
+    ids = tuple(map(batch_id, range(len(read))))
+    manifest = Manifest(batches=ids, settings=recorded, files=files, quarantine=quarantine)
     (lake.root / "curated/_manifest.json").write_bytes(encode_manifest(manifest))
     return lake
 
@@ -104,15 +114,16 @@ def write_quarantine(lake: Lake, batch: str, validated: Batch, half: int) -> Qua
 
 def write_file(lake: Lake, name: str, body: bytes) -> FileEntry:
     path = lake.root / "curated" / name
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(body)
     rows = list(csv.DictReader(io.StringIO(body.decode(), newline="")))
     sums: dict[str, Decimal] = {}
     orders: set[str] = set()
-    if partition_day(name):
+    if file_day(name):
         for row in rows:
             orders.add(row["order_id"])
-            sums[row["currency"]] = sums.get(row["currency"], Decimal(0)) + Decimal(row["net_amount"])
+            amount = Decimal(row["refund_amount"] if "refund_amount" in row else row["net_amount"])
+            sums[row["currency"]] = sums.get(row["currency"], Decimal(0)) + amount
     texts = {currency: str(amount) for currency, amount in sums.items()}
     return FileEntry(hashlib.sha256(body).hexdigest(), len(body), 0, len(rows), len(orders), texts)
 
@@ -133,10 +144,12 @@ def order(order_id: str, amount: object, **other: object) -> dict[str, object]:
 
 
 @settings(max_examples=25, deadline=None)
-@given(batches(), st.none() | st.integers(0, 10**6))
-def test_what_the_rules_make_of_any_raw_is_no_alarm(given_batches: list[Batch], variety: int | None) -> None:
+@given(batches(), st.none() | st.integers(0, 10**6), RULES)
+def test_what_the_rules_make_of_any_raw_is_no_alarm(
+    given_batches: list[Batch], variety: int | None, rules: Rules
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = check_deeply(write_lake(Path(folder) / "output", given_batches, variety))
+        outcomes = check_deeply(write_lake(Path(folder) / "output", given_batches, variety, rules))
     assert [outcome for outcome in outcomes.values() if not outcome.ok] == []
 
 
@@ -171,6 +184,51 @@ def test_an_order_lost_made_up_or_stale_is_named(tmp_path: Path) -> None:
         ("stale", "differs"),
     ]
     assert failed["raw_orders"].samples[2]["amount_in_raw"] == "2.0000"
+
+
+CHARGED = order(
+    "o-1",
+    Decimal("10.00"),
+    discount=3,
+    tax=Decimal("0.01"),
+    shipping=5,
+    items=[{"sku": "A", "qty": 1, "price": 4}, {"sku": "B", "qty": 1, "price": 6}],
+    refunds=[
+        {"refund_id": "r", "created_at": "2025-09-01", "amount": 2, "items": [{"sku": "B", "qty": 1, "amount": 2}]}
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "check_name"),
+    [
+        (("1.2000", "1.8000"), ("1.2001", "1.7999"), "raw_rows"),  # discount
+        (("0.0040", "0.0060"), ("0.0050", "0.0050"), "raw_rows"),  # tax
+        (("2.0000,0.0000", "3.0000,2.0000"), ("2.5000,0.0000", "2.5000,2.0000"), "raw_rows"),  # shipping
+        (("2.0000,0.0000", "3.0000,2.0000"), ("2.0000,1.0000", "3.0000,1.0000"), "raw_rows"),  # refunded
+        (("false", "false"), ("true", "true"), "raw_orders"),
+        (("r,B,1.0000", "r,B,1.0000"), ("r,A,1.0000", "r,A,1.0000"), "raw_refunds"),
+        (("2025-09-01 00:00", "2025-09-01 00:00"), ("2025-09-01 00:01", "2025-09-01 00:01"), "raw_refunds"),
+    ],
+)
+def test_wrong_money_that_adds_up_is_named(
+    tmp_path: Path, right: tuple[str, str], wrong: tuple[str, str], check_name: str
+) -> None:
+    lake = write_lake(tmp_path / "output", [Batch([CHARGED])])
+    assert all(outcome.ok for outcome in check_deeply(lake).values())
+    manifest = read_manifest(lake)
+    assert manifest is not None
+    files = dict(manifest.files)
+    for name in files:
+        body = (lake.root / "curated" / name).read_text()
+        for before, after in zip(right, wrong, strict=True):
+            body = body.replace(before, after)
+        files[name] = write_file(lake, name, body.encode())
+    changed = msgspec.structs.replace(manifest, files=files)
+    (lake.root / "curated/_manifest.json").write_bytes(encode_manifest(changed))
+    failed = {name: outcome for name, outcome in check_deeply(lake).items() if not outcome.ok}
+    assert set(failed) == {check_name}
+    assert failed[check_name].samples[0]["order_id"] == "o-1"
 
 
 def test_a_reject_that_quarantine_does_not_list_is_named(tmp_path: Path) -> None:

@@ -25,8 +25,11 @@ def test_the_run_takes_every_kind_of_step(steps: list[Step], stage: Stage, capsy
         print(f"\n{len(steps)} durable steps: {dict(counts)}")  # noqa: T201
     assert set(counts) == set(get_args(Operation))
     assert len(steps) > 80
-    assert set(stage.before) - set(stage.after) == {"dt=2025-08-22/fact_order.csv"}
-    assert len(set(stage.after) - set(stage.before)) == 2
+    gone = {"dt=2025-08-22/fact_order.csv", "fact_refund/dt=2025-08-22/fact_refund.csv"}
+    assert set(stage.before) - set(stage.after) == gone
+    new = {file for file in stage.after if file not in stage.before}
+    assert len(new) == 4
+    assert sum(file.startswith("fact_refund/") for file in new) == 2
     assert sum(stage.before.get(file) not in {None, data} for file, data in stage.after.items()) > 4
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,13 +15,15 @@ from typing import Any
 from unittest.mock import patch
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from lakes import Raw, curated_bytes, expected_bytes, load, open_job, raw_batches, spoil, transform, write_batch
 from reference_fold import Batch, Rules, fold, validate_batch
 from strategies import ZONES, batches, encode
 
+from ordersetl.errors import ConfigError
 from ordersetl.lake import index
-from ordersetl.lake.layout import Lake, partition_day
+from ordersetl.lake.layout import Lake, partition_day, refund_day
 from ordersetl.results import LoadResult, OrderChanges, TransformResult
 from ordersetl.runtime import RunContext
 from ordersetl.star.dimensions import PRODUCTS, USERS, Dimension
@@ -37,7 +40,7 @@ THOROUGHLY = settings(
 )
 
 ENRICHMENT = {"user_country", "product_name", "product_category", "list_price"}
-DAMAGES = ("staged", "index", "curated", "manifest", "quarantine", "partition", "dimension", "segment")
+DAMAGES = ("staged", "index", "curated", "manifest", "quarantine", "partition", "refunds", "dimension", "segment")
 
 
 def give_all_columns(dimension: Dimension, body: bytes | None) -> bytes | None:
@@ -94,8 +97,8 @@ RULES = st.builds(
 
 
 @contextlib.contextmanager
-def job_in(variant: Variant, rules: Rules) -> Iterator[RunContext]:
-    """A job on a new output that works in this variant, under these rules."""
+def job_in(variant: Variant, rules: Rules, output: Path | None = None) -> Iterator[RunContext]:
+    """A job on a new output, or this one, that works in this variant, under these rules."""
     hashing = index.order_key
 
     def coarse() -> pl.Expr:
@@ -109,7 +112,7 @@ def job_in(variant: Variant, rules: Rules) -> Iterator[RunContext]:
         patch.object(index, "order_key", coarse),
     ):
         threads = stack.enter_context(ThreadPoolExecutor(variant.workers)) if variant.workers > 1 else None
-        output = Path(root) / "output"
+        output = output or Path(root) / "output"
         yield stack.enter_context(
             open_job(
                 output, executor=threads, workers=variant.workers, chunk_mb=1, bulk=variant.bulk, **settings_of(rules)
@@ -144,6 +147,7 @@ def damage(lake: Lake, what: str, nth: int) -> None:
         "manifest": [lake.root / "curated/_manifest.json"],
         "quarantine": sorted((lake.root / "quarantine").glob("*.ndjson")),
         "partition": sorted((lake.root / "curated").glob("dt=*/*.csv")),
+        "refunds": sorted((lake.root / "curated").glob("fact_refund/dt=*/*.csv")),
         "dimension": sorted((lake.root / "curated").glob("dim_*.csv")),
         "segment": sorted((lake.root / "index").glob("*")),
     }.get(what, [])
@@ -158,15 +162,26 @@ def damage(lake: Lake, what: str, nth: int) -> None:
         spoil(path)
 
 
-def curated_orders(files: Mapping[str, bytes]) -> dict[str, tuple[str, dict[str, tuple[str, ...]]]]:
-    """Each order of the curated files: its partition, and its rows by SKU without what reference data adds."""
-    found: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {}
+CuratedOrder = tuple[str, dict[str, tuple[str, ...]], list[dict[str, str]]]
+
+
+def curated_orders(files: Mapping[str, bytes]) -> dict[str, CuratedOrder]:
+    """Each order of the curated files: partition, rows by SKU without what reference data adds, refunds."""
+    found: dict[str, CuratedOrder] = {}
     for file, body in files.items():
         if partition_day(file) is not None:
-            for row in csv.DictReader(io.StringIO(body.decode(), newline="")):
+            for row in read_rows(body):
                 bare = tuple(value for name, value in row.items() if name not in ENRICHMENT)
-                found.setdefault(row["order_id"], (file, {}))[1][row["sku"]] = bare
+                found.setdefault(row["order_id"], (file, {}, []))[1][row["sku"]] = bare
+    for file, body in files.items():
+        if refund_day(file) is not None:
+            for row in read_rows(body):
+                found[row["order_id"]][2].append(row)
     return found
+
+
+def read_rows(body: bytes) -> Iterator[dict[str, str]]:
+    return csv.DictReader(io.StringIO(body.decode(), newline=""))
 
 
 def naive_changes(
@@ -211,7 +226,7 @@ def check_balance(transformed: TransformResult, loaded: LoadResult, lake: Lake) 
     assert o.versions == o.inserted + o.updated + o.unchanged + o.superseded + o.removed + o.absent
     found = curated_orders(curated_bytes(lake))
     assert loaded.orders_total == len(found)
-    assert loaded.rows == sum(len(rows) for _, rows in found.values())
+    assert loaded.rows == sum(len(rows) for _, rows, _ in found.values())
 
 
 def times(lake: Lake) -> dict[Path, int]:
@@ -234,10 +249,11 @@ def test_curated_is_the_fold_of_what_arrived_however_it_did(data: st.DataObject)
             harmed = data.draw(st.lists(st.sampled_from(DAMAGES), max_size=2), "damages")
             for what in harmed:
                 damage(context.lake, what, data.draw(st.integers(0, 8), "which"))
-            trusts = not {"curated", "manifest", "partition"}.intersection(harmed)
+            partitions = {"partition", "refunds"}.intersection(harmed)
+            trusts = not partitions and not {"curated", "manifest"}.intersection(harmed)
             rebuild = data.draw(st.sampled_from((False, False, False, True)), "rebuild")
             transformed = transform(context, verify=True)
-            loaded = load(context, rebuild=rebuild, verify=data.draw(st.booleans(), "verify") or "partition" in harmed)
+            loaded = load(context, rebuild=rebuild, verify=data.draw(st.booleans(), "verify") or bool(partitions))
             assert curated_bytes(context.lake) == expected_bytes(context.lake, rules)
             check_balance(transformed, loaded, context.lake)
             again = times(context.lake)
@@ -249,3 +265,28 @@ def test_curated_is_the_fold_of_what_arrived_however_it_did(data: st.DataObject)
                 pending = [batch for batch_id, batch in history.items() if rebuild or not known or batch_id >= new[0]]
                 found = {} if rebuild else before
                 assert loaded.orders == naive_changes(found, list(history.values()), pending, rules)
+
+
+@THOROUGHLY
+@given(deliveries(), VARIANTS, RULES, RULES)
+def test_under_other_settings_all_is_folded_again(
+    drawn: list[tuple[str, Batch]], variant: Variant, before: Rules, after: Rules
+) -> None:
+    with tempfile.TemporaryDirectory() as root:
+        output = Path(root) / "output"
+        with job_in(variant, before, output) as context:
+            for delivery in drawn:
+                deliver(context, delivery, variant)
+            transform(context)
+            load(context)
+        with job_in(variant, after, output) as context:
+            if drawn and before.timezone != after.timezone:
+                kept = curated_bytes(context.lake)
+                with pytest.raises(ConfigError, match=re.escape(before.timezone)):
+                    load(context)
+                assert curated_bytes(context.lake) == kept
+                load(context, rebuild=True)
+            else:
+                load(context)
+            assert curated_bytes(context.lake) == expected_bytes(context.lake, after)
+            assert load(context).orders == OrderChanges()

@@ -263,9 +263,9 @@ def write_curated(folder: Path, facts: list[tuple[Any, ...]]) -> None:
         refunds = [refund for refund in REFUNDS if refund[0] in {row[0] for row in rows}]
         tables[f"fact_refund/dt={day}/fact_refund.csv"] = frame(FACT_REFUND, refunds)
     tables |= {"dim_user.csv": frame(DIM_USER, USERS), "dim_product.csv": frame(DIM_PRODUCT, PRODUCTS)}
-    for path, rows in tables.items():
+    for path, table in tables.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        rows.write_csv(folder / path, datetime_format="%Y-%m-%d %H:%M:%S%.6f")
+        table.write_csv(folder / path, datetime_format="%Y-%m-%d %H:%M:%S%.6f")
 
 
 @pytest.fixture

@@ -7,8 +7,12 @@ SELECT
     coalesce(found.orders, 0) AS orders_in_file
 FROM manifest_files
 LEFT JOIN (
-    SELECT dt, sum(lines) AS lines, count(*) AS orders
+    SELECT 'fact_order' AS table_name, dt, sum(lines) AS lines, count(*) AS orders
     FROM order_summary
     GROUP BY dt
-) AS found ON found.dt = manifest_files.dt
+    UNION ALL
+    SELECT 'fact_refund' AS table_name, dt, count(*) AS lines, count(DISTINCT order_id) AS orders
+    FROM fact_refund
+    GROUP BY dt
+) AS found ON found.table_name = manifest_files.table_name AND found.dt = manifest_files.dt
 WHERE manifest_files.rows <> coalesce(found.lines, 0) OR manifest_files.orders <> coalesce(found.orders, 0);

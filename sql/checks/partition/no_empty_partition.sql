@@ -1,4 +1,8 @@
--- A day without orders has no file: an empty one looks like a day that was loaded and sold nothing.
+-- A day without rows has no file: an empty one looks like a day that was loaded and sold nothing.
 SELECT manifest_files.file, manifest_files.rows AS rows_in_manifest
 FROM manifest_files
-WHERE manifest_files.rows = 0 OR manifest_files.dt NOT IN (SELECT order_summary.dt FROM order_summary);
+ANTI JOIN (
+    SELECT DISTINCT 'fact_order' AS table_name, dt FROM fact_order
+    UNION ALL
+    SELECT DISTINCT 'fact_refund' AS table_name, dt FROM fact_refund
+) AS found ON found.table_name = manifest_files.table_name AND found.dt = manifest_files.dt;

@@ -124,4 +124,5 @@ def _sum_totals(manifest: Manifest) -> LayerTotals:
         rows=sum(entry.rows for entry in entries),
         orders=sum(entry.orders for entry in entries),
         revenue=manifest.revenue,
+        refunded=manifest.refunded,
     )

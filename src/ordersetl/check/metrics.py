@@ -5,25 +5,19 @@ from decimal import ROUND_HALF_EVEN, Decimal
 import duckdb
 
 from ordersetl.check.tables import read_sql
-from ordersetl.results import CheckMetrics, CountryMetric, CurrencyMetric, DayMetric, ProductMetric
+from ordersetl.results import BridgeMetric, CheckMetrics, CountryMetric, CurrencyMetric, DayMetric, ProductMetric
 from ordersetl.star.schema import MONEY_SCALE
 
-__all__ = ["add_metrics", "collect_metrics", "create_metric_tables"]
+__all__ = ["METRIC_TOTALS", "collect_bridge", "collect_metrics"]
 
+METRIC_TOTALS = {
+    "country_total": read_sql("metrics/by_country"),
+    "product_total": read_sql("metrics/by_product"),
+    "refunded_over_amount": read_sql("metrics/refunded_over_amount"),
+}
+"""Tables by name, and what a group of partitions adds to each."""
 _TOP_PRODUCTS = 10
 _UNIT = Decimal(1).scaleb(-MONEY_SCALE)
-
-
-def create_metric_tables(database: duckdb.DuckDBPyConnection) -> None:
-    """Create the tables that the groups add to; ``fact_order`` and ``order_summary`` are there, and empty."""
-    database.execute(f"CREATE TABLE country_total AS {read_sql('metrics/by_country')}")
-    database.execute(f"CREATE TABLE product_total AS {read_sql('metrics/by_product')}")
-
-
-def add_metrics(database: duckdb.DuckDBPyConnection) -> None:
-    """Add the group in ``fact_order`` and ``order_summary``."""
-    database.execute(f"INSERT INTO country_total {read_sql('metrics/by_country')}")
-    database.execute(f"INSERT INTO product_total {read_sql('metrics/by_product')}")
 
 
 def collect_metrics(database: duckdb.DuckDBPyConnection) -> CheckMetrics:
@@ -36,6 +30,7 @@ def collect_metrics(database: duckdb.DuckDBPyConnection) -> CheckMetrics:
     ).fetchall()
     products = database.execute(read_sql("metrics/top_products"), {"most": _TOP_PRODUCTS}).fetchall()
     differs = database.execute("SELECT coalesce(sum(amount_differs), 0)::BIGINT FROM country_total").fetchall()[0][0]
+    over = database.execute("SELECT count(*) FROM refunded_over_amount").fetchall()[0][0]
     return CheckMetrics(
         currencies=tuple(
             CurrencyMetric(name, orders, lines, revenue, (revenue / orders).quantize(_UNIT, ROUND_HALF_EVEN))
@@ -45,4 +40,17 @@ def collect_metrics(database: duckdb.DuckDBPyConnection) -> CheckMetrics:
         products=tuple(ProductMetric(*row) for row in products),
         countries=tuple(CountryMetric(*row) for row in countries),
         amount_differs=differs,
+        bridge=collect_bridge(database),
+        refunded_over_amount=over,
     )
+
+
+def collect_bridge(database: duckdb.DuckDBPyConnection) -> tuple[BridgeMetric, ...]:
+    """The bridge over all groups that were added, by currency."""
+    rows = database.execute(
+        """SELECT currency, gross, discount, tax, shipping, amount - (gross - discount + tax + shipping), amount,
+            refunded, cancelled, amount - refunded - cancelled
+        FROM (SELECT currency, sum(COLUMNS(* EXCLUDE (currency))) FROM bridge_total GROUP BY currency)
+        ORDER BY currency"""
+    ).fetchall()
+    return tuple(BridgeMetric(*row) for row in rows)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import duckdb
 
 from ordersetl.check.files import find_regular_files
-from ordersetl.check.metrics import add_metrics, collect_metrics, create_metric_tables
+from ordersetl.check.metrics import METRIC_TOTALS, collect_bridge, collect_metrics
 from ordersetl.check.open_quarantine import close_gone, close_rejects, list_open, load_rejects
-from ordersetl.check.reconciliation import compare_raw
+from ordersetl.check.reconciliation import CURATED_ROWS, compare_raw
 from ordersetl.check.sql_checks import merge_outcomes, run_checks
 from ordersetl.check.tables import create_manifest_tables, group_files, open_database, read_files, read_sql
-from ordersetl.lake.layout import Lake, partition_day
+from ordersetl.lake.layout import Lake, file_day
 from ordersetl.lake.manifest import FileEntry, Manifest
 from ordersetl.results import CheckMetrics, CheckOutcome, OpenQuarantine
-from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, FACT_ORDER
+from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, FACT_ORDER, FACT_REFUND
 
 __all__ = ["DIMENSIONS", "QueryResult", "TableQuery"]
 
@@ -29,7 +29,7 @@ _METRIC_COLUMNS = ("line_amount", "lines_with_amount", "user_country", "updated_
 
 @dataclass(frozen=True)
 class QueryResult:
-    """What the SQL found; no metrics and no open quarantine of a part of the layer."""
+    """What the SQL found; of a part of the layer no metrics but the bridge, and no open quarantine."""
 
     outcomes: list[CheckOutcome]
     metrics: CheckMetrics
@@ -57,12 +57,12 @@ class TableQuery:
             duckdb.Error: no room for what DuckDB spills to disk.
         """
         present = find_regular_files(self.lake, self.files)
-        partitions = {name: self.files[name] for name in present if partition_day(name)}
+        groups = list(group_files({name: self.files[name] for name in present if file_day(name)})) or [[]]
         with open_database() as database:
+            database.execute(f"CREATE MACRO shop_day(utc) AS {_express_day(self.manifest.settings.timezone)}")
             outcomes = [*self._check_dimensions(database, [name for name in present if name in DIMENSIONS])]
             self._create_totals(database)
             with ThreadPoolExecutor(_GROUPS_AT_A_TIME) as pool:
-                groups = list(group_files(partitions)) or [[]]
                 for found in pool.map(lambda group: list(self._check_partitions(database, group)), groups):
                     outcomes += found
             outcomes += run_checks(database, "layer", max_samples=self.max_samples)
@@ -79,29 +79,43 @@ class TableQuery:
     def _check_partitions(self, database: duckdb.DuckDBPyConnection, group: list[str]) -> Iterator[CheckOutcome]:
         """Check one group in temporary tables of its own, and add it to the totals."""
         with database.cursor() as own:
-            unreadable = read_files(own, FACT_ORDER, self.lake, group, temporary=True, labels=self.whole)
-            create_manifest_tables(own, {name: self.files[name] for name in group if name not in unreadable})
-            columns = "*" if self.whole else f"* EXCLUDE ({', '.join(_METRIC_COLUMNS)})"
-            own.execute(f"CREATE TEMP TABLE order_summary AS SELECT {columns} FROM ({_ORDER_SUMMARY})")
-            own.execute("CREATE TEMP VIEW mixed_order AS SELECT dt, order_id FROM order_summary WHERE is_mixed")
-            yield self._report_unreadable(unreadable)
+            yield self._report_unreadable(self._load_group(own, group))
             yield from run_checks(own, "partition", max_samples=self.max_samples)
-            own.execute(f"INSERT INTO order_partition SELECT {self._order_columns} FROM order_summary")
-            if self.whole:
-                add_metrics(own)
+            for name, query in self._totals.items():
+                own.execute(f"INSERT INTO {name} {query}")
 
     def _create_totals(self, database: duckdb.DuckDBPyConnection) -> None:
         """Create the empty tables that every group of partitions adds to."""
         with database.cursor() as own:
-            read_files(own, FACT_ORDER, self.lake, [], temporary=True)
-            own.execute(f"CREATE TEMP TABLE order_summary AS {_ORDER_SUMMARY}")
-            own.execute(f"CREATE TABLE order_partition AS SELECT {self._order_columns} FROM order_summary")
-            if self.whole:
-                create_metric_tables(own)
+            self._load_group(own, [])
+            for name, query in self._totals.items():
+                own.execute(f"CREATE TABLE {name} AS {query}")
+
+    def _load_group(self, own: duckdb.DuckDBPyConnection, group: list[str]) -> dict[str, str]:
+        """Create what the checks of partitions read; return what could not be read, by name, with the reason."""
+        unreadable: dict[str, str] = {}
+        for table in (FACT_ORDER, FACT_REFUND):
+            names = [name for name in group if name.endswith(f"/{table.name}.csv")]
+            unreadable |= read_files(own, table, self.lake, names, temporary=True, labels=self.whole)
+        create_manifest_tables(own, {name: self.files[name] for name in group if name not in unreadable})
+        columns = "*" if self.whole else f"* EXCLUDE ({', '.join(_METRIC_COLUMNS)})"
+        own.execute(f"CREATE TEMP TABLE order_summary AS SELECT {columns} FROM ({read_sql('metrics/order_summary')})")
+        own.execute("CREATE TEMP VIEW mixed_order AS SELECT dt, order_id FROM order_summary WHERE is_mixed")
+        own.execute(f"CREATE TEMP TABLE bridge AS {read_sql('metrics/bridge')}")
+        return unreadable
+
+    @property
+    def _totals(self) -> dict[str, str]:
+        """Tables of the whole layer by name, and what a group adds to each; of an order no more than is needed."""
+        columns = ["order_id", "dt"]
+        columns += ["updated_at_order"] if self.whole else []
+        columns += ["order_amount", "currency", "lines", "cancelled"] if self.deep else []
+        totals = {"order_partition": f"SELECT {', '.join(columns)} FROM order_summary", "bridge_total": "FROM bridge"}
+        return totals | (METRIC_TOTALS if self.whole else {}) | (CURATED_ROWS if self.deep else {})
 
     def _finish(self, database: duckdb.DuckDBPyConnection, outcomes: list[CheckOutcome]) -> QueryResult:
         if not self.whole:
-            return QueryResult(outcomes, CheckMetrics(), None)
+            return QueryResult(outcomes, CheckMetrics(bridge=collect_bridge(database)), None)
         load_rejects(database, self.lake, self.manifest.quarantine)
         close_gone(database, self.lake, self.manifest.tombstones)
         close_rejects(database)
@@ -109,15 +123,12 @@ class TableQuery:
             outcomes += compare_raw(database, self.lake, self.manifest, max_samples=self.max_samples)
         return QueryResult(outcomes, collect_metrics(database), list_open(database, most=self.max_samples))
 
-    @property
-    def _order_columns(self) -> str:
-        """Columns of ``order_partition``, one row per order of a partition: kept for the whole layer, so few."""
-        compared = ", order_amount, currency, lines" if self.deep else ""
-        return "order_id, dt" + (f", updated_at_order{compared}" if self.whole else "")
-
     def _report_unreadable(self, problems: Mapping[str, str]) -> CheckOutcome:
         rows = [{"file": name, "problem": problem} for name, problem in sorted(problems.items())]
         return CheckOutcome("readable", not rows, _READABLE_WHY, len(rows), tuple(rows[: self.max_samples]))
 
 
-_ORDER_SUMMARY = read_sql("metrics/order_summary")
+def _express_day(timezone: str) -> str:
+    """SQL of the date in a zone (an IANA name) of ``utc``, a TIMESTAMP in UTC."""
+    local = "utc" if timezone == "UTC" else f"utc AT TIME ZONE 'UTC' AT TIME ZONE '{timezone}'"
+    return f"CAST({local} AS DATE)"

@@ -1,6 +1,6 @@
 """The deep check: raw pages validated again by SQL of its own, and compared with curated and quarantine."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -15,7 +15,14 @@ from ordersetl.lake.raw import BatchMarker, PageEntry, read_marker, read_page_bo
 from ordersetl.results import CheckOutcome
 from ordersetl.source.page import page_text
 
-__all__ = ["compare_raw"]
+__all__ = ["CURATED_ROWS", "compare_raw"]
+
+CURATED_ROWS = {
+    "curated_row": """SELECT order_id, sku, qty, line_amount, net_amount, discount_amount, tax_amount, shipping_amount,
+        refunded_amount FROM fact_order""",
+    "curated_refund": "SELECT order_id, refund_id, sku, qty, refund_amount, refunded_at FROM fact_refund",
+}
+"""Tables to compare with raw by name, and what a group of partitions adds to each."""
 
 _CHUNK_BYTES = 16 * 1024 * 1024
 _LONG_NUMBER = r"[:,\[]\s*-?([0-9.]{16}|[0-9.]+[eE]-[0-9]{3})"
@@ -51,39 +58,34 @@ class _RawPage(NamedTuple):
 def compare_raw(
     database: duckdb.DuckDBPyConnection, lake: Lake, manifest: Manifest, *, max_samples: int
 ) -> list[CheckOutcome]:
-    """Validate the raw pages of the applied batches in SQL; compare with ``order_partition`` and ``quarantined``.
+    """Validate the raw pages of the applied batches in SQL; compare with curated and ``quarantined``.
 
-    Records that SQL cannot validate with certainty (see the detail of ``raw_orders``) are left out on both sides.
+    Curated are ``order_partition`` and CURATED_ROWS; the macro ``shop_day`` gives the day of a time in the output's
+    zone. Records that SQL cannot validate with certainty (see the detail of ``raw_orders``) are left out on both sides.
     """
-    _create_tables(database)
+    _create_tables(database, manifest.settings.cancelled_statuses)
     damaged: list[dict[str, str]] = []
     for pages in _chunk_pages(_read_pages(lake, manifest, damaged)):
         _validate_pages(database, pages)
-    database.execute(
-        """CREATE TEMP TABLE raw_current AS SELECT * FROM validated_order
-        WHERE reason IS NULL AND NOT is_outside AND NOT is_unparseable
-        QUALIFY row_number() OVER (
-            PARTITION BY order_id ORDER BY version_at DESC, batch DESC, page DESC, idx DESC
-        ) = 1"""
-    )
+    for step in ("current_orders", "share_rows"):
+        database.execute(_sql(step))
     unparseable, unnamed = _fetch_row(
         database, "SELECT count(*), count(*) - count(order_id) FROM validated_order WHERE is_unparseable"
     )
     return [
         CheckOutcome("raw_readable", not damaged, _READABLE_WHY, len(damaged), tuple(damaged[:max_samples])),
         _compare(database, "raw_orders", _describe(database, unparseable), unnamed, max_samples),
+        _compare(database, "raw_rows", "", 0, max_samples),
+        _compare(database, "raw_refunds", "", 0, max_samples),
         _compare(database, "raw_rejects", "", 0, max_samples),
     ]
 
 
-def _create_tables(database: duckdb.DuckDBPyConnection) -> None:
+def _create_tables(database: duckdb.DuckDBPyConnection, cancelled_statuses: Sequence[str]) -> None:
     database.execute(_sql("macros"))
-    database.execute(
-        """CREATE TEMP TABLE validated_order (batch VARCHAR, page INTEGER, idx BIGINT, order_id VARCHAR,
-        is_outside BOOLEAN, reason VARCHAR, is_gone BOOLEAN, version_at TIMESTAMP, dt DATE, amount DECIMAL(38,4),
-        currency VARCHAR, lines BIGINT, is_unparseable BOOLEAN)"""
-    )
-    database.execute("CREATE TEMP TABLE line_reject (batch VARCHAR, reason VARCHAR)")
+    database.execute(_sql("tables"))
+    query, parameters = select_rows({"status": "VARCHAR"}, [(status,) for status in cancelled_statuses])
+    database.execute(f"CREATE TEMP TABLE cancelled_status AS {query}", parameters)
 
 
 def _chunk_pages(pages: Iterator[_RawPage]) -> Iterator[list[_RawPage]]:
@@ -132,7 +134,7 @@ def _read_page(lake: Lake, marker: BatchMarker, number: int, entry: PageEntry) -
 
 
 def _validate_pages(database: duckdb.DuckDBPyConnection, pages: list[_RawPage]) -> None:
-    """Add the pages' records to ``validated_order``, and the rejected lines of accepted ones to ``line_reject``."""
+    """Add the pages' records to ``validated_order``, and of the accepted ones what ``tables.sql`` says."""
     database.execute(
         """CREATE OR REPLACE TEMP TABLE raw_record (batch VARCHAR, page INTEGER, idx BIGINT, since TIMESTAMP,
         until TIMESTAMP, began_at TIMESTAMP, record JSON, is_unparseable BOOLEAN, given_id VARCHAR)"""
@@ -151,14 +153,8 @@ def _validate_pages(database: duckdb.DuckDBPyConnection, pages: list[_RawPage]) 
     for page in pages:
         if (page.batch, page.page) not in exact:
             _insert_records(database, page)
-    database.execute(_sql("validate_lines"))
-    database.execute(_sql("validate_orders"))
-    database.execute(
-        """INSERT INTO line_reject SELECT validated_line.batch, validated_line.reason
-        FROM validated_line INNER JOIN validated_order USING (batch, page, idx)
-        WHERE validated_line.reason IS NOT NULL AND validated_order.reason IS NULL
-            AND NOT validated_order.is_gone AND NOT validated_order.is_outside AND NOT validated_order.is_unparseable"""
-    )
+    for step in ("validate_lines", "validate_refunds", "validate_orders", "keep_rows"):
+        database.execute(_sql(step))
 
 
 def _insert_records(database: duckdb.DuckDBPyConnection, page: _RawPage) -> None:

@@ -5,14 +5,15 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from datetime import date
+from pathlib import Path, PurePosixPath
 
 import duckdb
 
-from ordersetl.lake.layout import Lake, curated_key, partition_day
+from ordersetl.lake.layout import Lake, curated_key, file_day
 from ordersetl.lake.manifest import FileEntry
 from ordersetl.resources import locate
-from ordersetl.star.schema import FACT_ORDER, Table
+from ordersetl.star.schema import FACT_ORDER, FACT_REFUND, Table
 
 __all__ = [
     "GROUP_BYTES",
@@ -33,7 +34,9 @@ _MIN_MEMORY_MB = 400
 _MAX_THREADS = 16
 _LABELS = frozenset({"status", "source", "promo", "product_name", "product_category"})
 """Columns that no check looks at."""
-_LONG_PATH = len("dt=2025-01-01/fact_order.csv")
+_FACTS = (FACT_ORDER, FACT_REFUND)
+"""Tables with a file a day, named by its path."""
+_PATH = "dt=2025-01-01/{}.csv"
 
 
 @contextmanager
@@ -58,15 +61,19 @@ def open_database() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def group_files(files: Mapping[str, FileEntry]) -> Iterator[list[str]]:
-    """File names in order, in groups of at most ``GROUP_BYTES``; a larger file is a group of its own."""
+    """Names of partition files by day, in groups of at most ``GROUP_BYTES``; a larger day is a group of its own."""
+    days: dict[date | None, list[str]] = {}
+    for name in files:
+        days.setdefault(file_day(name), []).append(name)
     group: list[str] = []
     size = 0
-    for name in sorted(files):
-        if group and size + files[name].bytes > GROUP_BYTES:
+    for day in sorted(day for day in days if day is not None):
+        bytes_of_day = sum(files[name].bytes for name in days[day])
+        if group and size + bytes_of_day > GROUP_BYTES:
             yield group
             group, size = [], 0
-        group.append(name)
-        size += files[name].bytes
+        group += days[day]
+        size += bytes_of_day
     if group:
         yield group
 
@@ -77,7 +84,8 @@ def _select_csv(table: Table, paths: Sequence[Path], *, labels: bool) -> tuple[s
     A path is taken literally (DuckDB sees ``*?[`` as a glob), and ``key=value`` folders above the output add no column.
     """
     columns = ", ".join(f"'{name}': '{kind}'" for name, kind in table.duckdb_columns.items())
-    day = f"CAST(substr(right(filename, {_LONG_PATH}), 4, 10) AS DATE) AS dt, " if table is FACT_ORDER else ""
+    length = len(_PATH.format(table.name))
+    day = f"CAST(substr(right(filename, {length}), 4, 10) AS DATE) AS dt, " if table in _FACTS else ""
     query = f"""
         SELECT {day}{", ".join(name for name in table.names if labels or name not in _LABELS)}
         FROM read_csv(
@@ -118,16 +126,19 @@ def read_files(
 
 
 def create_manifest_tables(database: duckdb.DuckDBPyConnection, files: Mapping[str, FileEntry]) -> None:
-    """Create ``manifest_files(file, dt, rows, orders)`` and ``manifest_sums(dt, currency, revenue)`` of the entries."""
-    days = {name: partition_day(name) for name in files}
+    """Create ``manifest_files(file, table_name, dt, rows, orders)`` and the sums of these entries by currency.
+
+    They are ``manifest_sums(table_name, dt, currency, amount)``: of fact_order revenue, of fact_refund refunds.
+    """
+    tables = {name: (PurePosixPath(name).stem, file_day(name)) for name in files}
     query, parameters = select_rows(
-        {"file": "VARCHAR", "dt": "DATE", "rows": "BIGINT", "orders": "BIGINT"},
-        [(name, days[name], entry.rows, entry.orders) for name, entry in files.items()],
+        {"file": "VARCHAR", "table_name": "VARCHAR", "dt": "DATE", "rows": "BIGINT", "orders": "BIGINT"},
+        [(name, *tables[name], entry.rows, entry.orders) for name, entry in files.items()],
     )
     database.execute(f"CREATE OR REPLACE TEMP TABLE manifest_files AS {query}", parameters)
     query, parameters = select_rows(
-        {"dt": "DATE", "currency": "VARCHAR", "revenue": "DECIMAL(38,4)"},
-        [(days[name], *item) for name, entry in files.items() for item in entry.sums.items()],
+        {"table_name": "VARCHAR", "dt": "DATE", "currency": "VARCHAR", "amount": "DECIMAL(38,4)"},
+        [(*tables[name], *item) for name, entry in files.items() for item in entry.sums.items()],
     )
     database.execute(f"CREATE OR REPLACE TEMP TABLE manifest_sums AS {query}", parameters)
 
@@ -169,7 +180,7 @@ def _create_table(
         query, parameters = _select_csv(table, paths, labels=labels)
         database.execute(f"CREATE OR REPLACE {target} AS {query}", parameters)
     else:
-        day = "dt DATE, " if table is FACT_ORDER else ""
+        day = "dt DATE, " if table in _FACTS else ""
         columns = ", ".join(f"{name} {kind}" for name, kind in table.duckdb_columns.items())
         database.execute(f"CREATE OR REPLACE {target} ({day}{columns})")
 

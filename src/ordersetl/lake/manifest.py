@@ -1,5 +1,6 @@
 """The manifest: what the curated layer holds, and which batches it is the fold of."""
 
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 
@@ -99,11 +100,20 @@ class Manifest(msgspec.Struct, frozen=True):
     @property
     def revenue(self) -> dict[str, Decimal]:
         """The additive revenue of all partitions by currency, sorted; "" for none."""
-        sums: dict[str, Decimal] = {}
-        for entry in self.partitions.values():
-            for currency, amount in entry.sums.items():
-                sums[currency] = sums.get(currency, Decimal(0)) + Decimal(amount)
-        return dict(sorted(sums.items()))
+        return _add_sums(self.partitions.values())
+
+    @property
+    def refunded(self) -> dict[str, Decimal]:
+        """All refunds, likewise."""
+        return _add_sums(self.refunds.values())
+
+
+def _add_sums(entries: Iterable[FileEntry]) -> dict[str, Decimal]:
+    sums: dict[str, Decimal] = {}
+    for entry in entries:
+        for currency, amount in entry.sums.items():
+            sums[currency] = sums.get(currency, Decimal(0)) + Decimal(amount)
+    return dict(sorted(sums.items()))
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

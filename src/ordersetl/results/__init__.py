@@ -1,0 +1,45 @@
+"""What the stages return: frozen, typed, ready to be rendered or turned into JSON."""
+
+from ordersetl.results.checks import (
+    BridgeMetric,
+    CheckMetrics,
+    CheckOutcome,
+    CheckResult,
+    CountryMetric,
+    CurrencyMetric,
+    DayMetric,
+    LayerTotals,
+    OpenOrder,
+    OpenQuarantine,
+    ProductMetric,
+)
+from ordersetl.results.plain import to_plain
+from ordersetl.results.stages import (
+    Damage,
+    ExtractResult,
+    LoadResult,
+    OrderChanges,
+    RunResult,
+    TransformResult,
+)
+
+__all__ = [
+    "BridgeMetric",
+    "CheckMetrics",
+    "CheckOutcome",
+    "CheckResult",
+    "CountryMetric",
+    "CurrencyMetric",
+    "Damage",
+    "DayMetric",
+    "ExtractResult",
+    "LayerTotals",
+    "LoadResult",
+    "OpenOrder",
+    "OpenQuarantine",
+    "OrderChanges",
+    "ProductMetric",
+    "RunResult",
+    "TransformResult",
+    "to_plain",
+]

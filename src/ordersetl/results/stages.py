@@ -1,0 +1,144 @@
+"""What extract, transform, load and a run return."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from ordersetl.results.checks import CheckResult
+
+__all__ = [
+    "Damage",
+    "ExtractResult",
+    "LoadResult",
+    "OrderChanges",
+    "RunResult",
+    "TransformResult",
+]
+
+
+@dataclass(frozen=True)
+class ExtractResult:
+    """One committed raw batch. ``since`` and ``until`` are what was asked for.
+
+    It covers what lies before ``window_end``, by the source's clock; nothing where that is None. ``gaps`` are spans
+    of time, since and until, that no batch of this origin ever asked for, between those that were.
+    """
+
+    batch: str
+    source: str
+    url: str
+    since: datetime | None
+    until: datetime | None
+    window_end: datetime | None
+    pages: int
+    records: int
+    bytes: int
+    retries: int
+    resumed_pages: int
+    seconds: float
+    gaps: tuple[tuple[datetime, datetime], ...] = ()
+
+
+@dataclass(frozen=True)
+class TransformResult:
+    """What the waiting batches hold, summed over them.
+
+    Orders balance: ``received == accepted + rejected + outside_window``; ``deleted`` and ``emptied`` count those of the
+    accepted versions with which an order leaves, ``future_updated_at`` those whose time lay too far in the future,
+    ``cancelled`` and ``refunded`` those whose order was cancelled, or has refunds.
+    Lines of accepted orders balance: ``lines_received == lines_accepted + lines_rejected + lines_skipped``, the latter
+    being those of quantity 0; ``rows`` is what is left of the accepted ones after lines with one SKU became one.
+    """
+
+    batches: tuple[str, ...]
+    staged_anew: tuple[str, ...]
+    received: int
+    accepted: int
+    rejected: int
+    outside_window: int
+    rejected_by_reason: dict[str, int]
+    lines_received: int
+    lines_accepted: int
+    lines_rejected: int
+    lines_rejected_by_reason: dict[str, int]
+    rows: int
+    texts_cut: int
+    seconds: float
+    lines_skipped: int = 0
+    deleted: int = 0
+    emptied: int = 0
+    future_updated_at: int = 0
+    cancelled: int = 0
+    refunded: int = 0
+
+
+@dataclass(frozen=True)
+class OrderChanges:
+    """What became of the accepted order versions: ``versions`` is the sum of the first six.
+
+    ``removed`` made their order leave the layer (it was deleted, or has no line left), ``absent`` did so to an order
+    that was not in it. ``moved`` are those of ``updated`` whose partition changed; ``lines_removed`` are rows that an
+    updated or removed order no longer has.
+    """
+
+    versions: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    superseded: int = 0
+    removed: int = 0
+    absent: int = 0
+    moved: int = 0
+    lines_removed: int = 0
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file that was not what it had to be, and was rebuilt. ``kept_as`` is where the old bytes are, if any."""
+
+    file: str
+    problem: str
+    kept_as: str | None = None
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """One commit of the curated layer. ``written`` names files relative to ``curated/``."""
+
+    batches: tuple[str, ...]
+    late: tuple[str, ...]
+    orders: OrderChanges
+    partitions_written: int
+    partitions_unchanged: int
+    partitions_removed: int
+    written: tuple[str, ...]
+    dimensions_written: tuple[str, ...]
+    users: int
+    products: int
+    reference_notes: dict[str, int]
+    healed: tuple[Damage, ...]
+    recovered: bool
+    rebuilt: bool
+    revenue: dict[str, Decimal]
+    rows: int
+    orders_total: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The four stages in order, and the report that was written.
+
+    ``warnings`` tell what is wrong with raw; ``gaps`` are those of its ``extract``.
+    """
+
+    run_id: str
+    started_at: datetime
+    extract: ExtractResult
+    transform: TransformResult
+    load: LoadResult
+    check: CheckResult
+    seconds: dict[str, float]
+    report: str
+    warnings: tuple[str, ...] = ()
+    gaps: tuple[tuple[datetime, datetime], ...] = ()
