@@ -17,9 +17,13 @@ from ordersetl.cli.app import app
 HEAVY = ("polars", "duckdb", "pydantic", "httpx", "msgspec", "filelock", "tenacity", "rich")
 EXIT_CODES = "0 done, 1 failed, 2 usage, 3 data, 4 source, 5 locked, 130 interrupted"
 EVERYWHERE = {"--output", "--config", "--json", "--quiet", "--verbose", "--version", "--help"}
+FETCHING = {
+    *("--since", "--until", "--full", "--window", "--concurrency", "--api-url", "--source", "--users", "--products"),
+    "--wait",
+}
 FLAGS = {
-    "run": {"--since", "--until", "--full", "--api-url", "--source", "--users", "--products", "--verify", "--wait"},
-    "extract": {"--since", "--until", "--full", "--api-url", "--source", "--users", "--products", "--wait"},
+    "run": {"--verify", *FETCHING},
+    "extract": FETCHING,
     "transform": {"--wait"},
     "load": {"--verify", "--rebuild", "--wait"},
     "check": {"--deep"},

@@ -16,24 +16,15 @@ from ordersetl.source.server import serve
 
 FACTS = [
     *("batch", "source", "window", "fetched", "batches", "received", "rejected orders", "lines", "rejected lines"),
-    *(
-        "leaving",
-        "orders",
-        "lines removed",
-        "partitions",
-        "dimensions",
-        "curated",
-        "revenue",
-        "check",
-        "seconds",
-        "report",
-    ),
+    *("of these orders", "orders", "lines removed", "partitions", "dimensions", "curated", "revenue", "refunded"),
+    *("check", "seconds", "report"),
 ]
 
 
 def test_a_run_says_all_that_it_did_a_line_each(tmp_path: Path) -> None:
     ended = ordersetl("run", cwd=tmp_path)
-    title, *lines = ended.out.splitlines()
+    facts, _, bridge = ended.out.partition("\n\n")
+    title, *lines = facts.splitlines()
     assert title.startswith("Run 2")
     names = [line[: max(map(len, FACTS))].rstrip() for line in lines if not line.startswith("texts cut")]
     assert names == FACTS
@@ -43,6 +34,12 @@ def test_a_run_says_all_that_it_did_a_line_each(tmp_path: Path) -> None:
     assert "31 written, 0 left alone, 0 removed" in ended.out
     assert all(stage in lines[-2] for stage in ("extract", "transform", "load", "check", "together"))
     assert (tmp_path / lines[-1].split()[-1]).is_file()
+    assert bridge.startswith("From gross to net sales, of the 31 partitions written\n")
+    assert [line.split()[-1] for line in bridge.splitlines() if line.startswith("net sales")] == [
+        "74,321.65",
+        "16,038.85",
+    ]
+    assert max(map(len, bridge.splitlines())) <= 80
 
 
 def test_a_run_with_nothing_new_says_what_its_check_covered(shop: Path) -> None:

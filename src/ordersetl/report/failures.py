@@ -25,7 +25,7 @@ def check_failure(result: CheckResult) -> CheckFailedError | None:
         hint = "Fold what is in raw: ordersetl load. Fetch orders first: ordersetl run."
     elif {outcome.name for outcome in failed} <= {"stray_files", "raw_batches"}:
         hint = " ".join(outcome.detail for outcome in failed)
-    elif any(outcome.name.startswith("raw_") for outcome in failed):
+    elif {outcome.name for outcome in failed} & {"raw_readable", "raw_batches"}:
         hint = "Restore from a backup what raw has lost, or fetch it again: ordersetl run --full."
     return CheckFailedError(f"{len(failed)} of {many(len(result.outcomes), 'check')} failed: {found}", hint=hint)
 

@@ -10,8 +10,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ordersetl.report.bridge import draw_bridge
 from ordersetl.report.failures import describe_outcome
 from ordersetl.results import (
+    BackfillResult,
     CheckOutcome,
     CheckResult,
     Damage,
@@ -51,7 +53,7 @@ def draw(result: object, complete: _Complete = str) -> Iterator[RenderableType]:
 
 def _draw(result: object, complete: _Complete) -> Iterator[RenderableType]:
     match result:
-        case ExtractResult():
+        case ExtractResult() | BackfillResult():
             yield _facts("Extract", _extract_facts(result), complete)
             yield from _draw_gaps(result.gaps)
         case TransformResult():
@@ -63,6 +65,8 @@ def _draw(result: object, complete: _Complete) -> Iterator[RenderableType]:
             yield _facts(f"Run {result.run_id}", _run_facts(result), complete)
             yield from _draw_gaps(result.gaps)
             yield from _draw_healed(result.load.healed)
+            written = many(len(result.check.days), "partition")
+            yield from draw_bridge(result.check.metrics.bridge, f"From gross to net sales, of the {written} written")
         case CheckResult():
             yield from _draw_check(result, complete)
 
@@ -76,14 +80,19 @@ def _facts(title: str, facts: Mapping[str, str], complete: _Complete) -> Table:
     return table
 
 
-def _extract_facts(result: ExtractResult) -> dict[str, str]:
+def _extract_facts(result: ExtractResult | BackfillResult) -> dict[str, str]:
     since = format_time(result.since) if result.since else "the beginning"
     until = format_time(result.until) if result.until else "now"
     resumed = f", {result.resumed_pages:,} of them kept from an interrupted run" if result.resumed_pages else ""
     retries = f", {many(result.retries, 'retry', 'retries')}" if result.retries else ""
     pages = many(result.pages, "page")
+    if isinstance(result, BackfillResult):
+        covered = f", {result.windows_covered:,} covered before" if result.windows_covered else ""
+        batches = {"windows": f"{len(result.windows):,} fetched{covered}"}
+    else:
+        batches = {"batch": result.batch}
     return {
-        "batch": result.batch,
+        **batches,
         "source": "the built-in sample API" if result.source == "sample" else result.url,
         "window": f"{since} to {until}",
         "fetched": f"{many(result.records, 'record')} in {pages}, {_size(result.bytes)}{resumed}{retries}",
@@ -100,14 +109,16 @@ def _transform_facts(result: TransformResult) -> dict[str, str]:
         + (f", {result.lines_skipped:,} of quantity 0" if result.lines_skipped else "")
         + f"; {many(result.rows, 'row')}",
         "rejected lines": _counts(result.lines_rejected_by_reason),
-        **({"leaving": f"{result.deleted:,} deleted, {result.emptied:,} emptied"} if _leaving(result) else {}),
+        **({"of these orders": states} if (states := _order_states(result)) else {}),
         **({"future times": f"{result.future_updated_at:,}, taken as now"} if result.future_updated_at else {}),
         **({"texts cut": f"{result.texts_cut:,} to 255 bytes"} if result.texts_cut else {}),
     }
 
 
-def _leaving(result: TransformResult) -> int:
-    return result.deleted + result.emptied
+def _order_states(result: TransformResult) -> str:
+    """What became of accepted orders at the source, where anything did."""
+    states = ("cancelled", "refunded", "deleted", "emptied")
+    return ", ".join(f"{count:,} {state}" for state in states if (count := getattr(result, state)))
 
 
 def _load_facts(result: LoadResult) -> dict[str, str]:
@@ -138,6 +149,7 @@ def _run_facts(result: RunResult) -> dict[str, str]:
         **_extract_facts(result.extract),
         **_transform_facts(result.transform),
         **_load_facts(result.load),
+        **({"refunded": _money(refunded)} if (refunded := result.check.totals.refunded) else {}),
         "check": f"{len(result.check.outcomes)} checks hold, over {covered}",
         "seconds": ", ".join(f"{stage} {spent:.2f}" for stage, spent in seconds.items()),
         "report": result.report,
@@ -165,6 +177,7 @@ def _draw_check(result: CheckResult, complete: _Complete) -> Iterator[Renderable
             figures = (f"{c.orders:,}", f"{c.lines:,}", f"{c.revenue:,.2f}", f"{c.average_order_value:,.2f}")
             money.add_row(_name(c.currency, "(none)"), *figures)
         yield money
+        yield from draw_bridge(metrics.bridge, "From gross to net sales")
         yield _draw_days(result)
         products = _table("Top products", "currency", "sku", "product", "qty", "revenue")
         for p in _first_of_each(metrics.products, lambda p: p.currency, _MAX_PRODUCTS):
@@ -179,6 +192,8 @@ def _draw_check(result: CheckResult, complete: _Complete) -> Iterator[Renderable
     if metrics.amount_differs:
         have = "order has" if metrics.amount_differs == 1 else "orders have"
         yield f"\n{metrics.amount_differs:,} {have} an amount that is not the sum of the lines."
+    if metrics.refunded_over_amount:
+        yield f"\nOf {many(metrics.refunded_over_amount, 'order')} more was refunded than the amount."
     if result.open_quarantine is not None:
         yield from _draw_open(result.open_quarantine)
 

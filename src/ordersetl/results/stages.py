@@ -7,6 +7,7 @@ from decimal import Decimal
 from ordersetl.results.checks import CheckResult
 
 __all__ = [
+    "BackfillResult",
     "Damage",
     "ExtractResult",
     "LoadResult",
@@ -40,11 +41,34 @@ class ExtractResult:
 
 
 @dataclass(frozen=True)
+class BackfillResult:
+    """A long window, fetched as several batches: ``windows`` has those that were committed now, oldest first.
+
+    ``windows_covered`` of them a batch had covered before. The counts are those of ``windows``; ``gaps`` as there.
+    """
+
+    source: str
+    url: str
+    since: datetime | None
+    until: datetime | None
+    windows: tuple[ExtractResult, ...]
+    windows_covered: int
+    pages: int
+    records: int
+    bytes: int
+    retries: int
+    resumed_pages: int
+    seconds: float
+    gaps: tuple[tuple[datetime, datetime], ...] = ()
+
+
+@dataclass(frozen=True)
 class TransformResult:
     """What the waiting batches hold, summed over them.
 
     Orders balance: ``received == accepted + rejected + outside_window``; ``deleted`` and ``emptied`` count those of the
-    accepted versions with which an order leaves, ``future_updated_at`` those whose time lay too far in the future.
+    accepted versions with which an order leaves, ``future_updated_at`` those whose time lay too far in the future,
+    ``cancelled`` and ``refunded`` those whose order was cancelled, or has refunds.
     Lines of accepted orders balance: ``lines_received == lines_accepted + lines_rejected + lines_skipped``, the latter
     being those of quantity 0; ``rows`` is what is left of the accepted ones after lines with one SKU became one.
     """
@@ -67,6 +91,8 @@ class TransformResult:
     deleted: int = 0
     emptied: int = 0
     future_updated_at: int = 0
+    cancelled: int = 0
+    refunded: int = 0
 
 
 @dataclass(frozen=True)
@@ -131,7 +157,7 @@ class RunResult:
 
     run_id: str
     started_at: datetime
-    extract: ExtractResult
+    extract: ExtractResult | BackfillResult
     transform: TransformResult
     load: LoadResult
     check: CheckResult

@@ -13,6 +13,8 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    TypeAdapter,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -20,7 +22,7 @@ from pydantic import (
 
 from ordersetl.settings.environment import read_environment
 
-__all__ = ["CANCELLED_STATUSES", "Settings"]
+__all__ = ["CANCELLED_STATUSES", "Settings", "read_span"]
 
 CANCELLED_STATUSES = ("canceled", "cancelled", "voided")
 """Statuses of cancelled orders, in lower case, unless others are set."""
@@ -47,6 +49,19 @@ def _bound_span(value: timedelta) -> timedelta:
 Span = Annotated[timedelta, BeforeValidator(_read_span), AfterValidator(_bound_span)]
 
 
+def read_span(text: str) -> timedelta:
+    """A time span that was given as text.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return TypeAdapter(Span).validate_python(text)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]["msg"]
+        raise ValueError(problem.removeprefix("Value error, ")) from None
+
+
 class Settings(BaseModel):
     """All that can be set. Environment variables are named ``ORDERSETL_`` and the field in upper case.
 
@@ -67,6 +82,9 @@ class Settings(BaseModel):
     max_pages: int = Field(100_000, ge=1, le=10_000_000, description="most pages of one batch")
     timeout_s: float = Field(30.0, gt=0, le=3600, description="seconds to wait for the API to connect or to send")
     max_retries: int = Field(5, ge=0, le=100, description="tries after the first, for one page")
+    max_requests_per_second: float | None = Field(
+        None, gt=0, le=1000, description="most requests a second, of all workers"
+    )
     retry_total_s: float = Field(300.0, ge=0, le=86400, description="most seconds to wait between tries, for one page")
     max_response_mb: int = Field(256, ge=1, le=4096, description="largest response that is accepted, in MiB")
     max_reference_mb: int = Field(256, ge=1, le=4096, description="largest users or products file, in MiB")
@@ -169,6 +187,7 @@ class Settings(BaseModel):
         "timeout_s",
         "max_retries",
         "retry_total_s",
+        "max_requests_per_second",
         "max_response_mb",
         "max_reference_mb",
         "max_reject_ratio",

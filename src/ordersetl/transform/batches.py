@@ -292,6 +292,8 @@ def _summary(markers: Sequence[StageMarker], staged_again: tuple[str, ...], seco
         deleted=counts.deleted,
         emptied=counts.emptied,
         future_updated_at=counts.future_updated_at,
+        cancelled=counts.cancelled,
+        refunded=counts.refunded,
         texts_cut=counts.texts_cut,
         seconds=seconds,
     )
