@@ -13,7 +13,7 @@ COMMANDS = ("run", "extract", "transform", "load", "check")
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended, and what it said."""
+    """How a process ended, and what it wrote."""
 
     code: int
     out: str

@@ -43,7 +43,7 @@ def one_fault(stage: Stage, n: int, fault: Fault) -> list[str]:
         wrong = _meet(shop, output, FaultyDisk(n, fault), fault)
         wrong += _torn(output, stage)
         shop.run(output, FaultyDisk(), _LATER)
-        return wrong + _judge(shop, output, stage, damaged=False)
+        return wrong + _find_wrong(shop, output, stage, damaged=False)
 
     return _play(stage, f"{fault} {n}", act)
 
@@ -56,7 +56,7 @@ def two_faults(stage: Stage, n: int, first: Fault, m: int, second: Fault) -> lis
         wrong += _meet(shop, output, FaultyDisk(m, second), second, minutes=30)
         wrong += _torn(output, stage)
         shop.run(output, FaultyDisk(), _LAST)
-        return wrong + _judge(shop, output, stage, damaged=False)
+        return wrong + _find_wrong(shop, output, stage, damaged=False)
 
     return _play(stage, f"{first} {n}, then {second} {m}", act)
 
@@ -70,7 +70,7 @@ def power_loss(stage: Stage, n: int, loss: Loss, seed: int = 0) -> list[str]:
         disk.lose_power(loss, random.Random(1000 * seed + n))
         wrong += _torn(output, stage)
         shop.run(output, FaultyDisk(), _LATER)
-        return wrong + _judge(shop, output, stage, damaged=True)
+        return wrong + _find_wrong(shop, output, stage, damaged=True)
 
     return _play(stage, f"power lost after {n}, {loss} {seed}", act)
 
@@ -86,7 +86,7 @@ def power_loss_later(stage: Stage, n: int, m: int, loss: Loss) -> list[str]:
         disk.lose_power(loss, random.Random(n))
         wrong += _torn(output, stage)
         shop.run(output, FaultyDisk(), _LAST)
-        return wrong + _judge(shop, output, stage, damaged=True)
+        return wrong + _find_wrong(shop, output, stage, damaged=True)
 
     return _play(stage, f"died after {n}, power lost after {m}, {loss}", act)
 
@@ -117,7 +117,7 @@ def _torn(output: Path, stage: Stage) -> list[str]:
     return [f"{f} is torn" for f, data in found if data not in {stage.before.get(f), stage.after.get(f)}]
 
 
-def _judge(shop: Shop, output: Path, stage: Stage, *, damaged: bool) -> list[str]:
+def _find_wrong(shop: Shop, output: Path, stage: Stage, *, damaged: bool) -> list[str]:
     found = readers_files(output)
     wrong = [f"{f} differs" for f in sorted({*found, *stage.after}) if found.get(f) != stage.after.get(f)]
     wrong += [f"{left} is left" for left in leftovers(output)]

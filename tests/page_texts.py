@@ -1,4 +1,4 @@
-"""Pages as raw text, good and nasty, to hold the bulk path to the models."""
+"""Pages as raw text, good and nasty, to compare the bulk path with the models."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -175,7 +175,7 @@ _UNKNOWN = ('"note"', '"tags"', '"ORDER_ID"', '"Items"', '"x\\"amount"', '"amoun
 
 @st.composite
 def _members(draw: st.DrawFn, values: Mapping[str, Sequence[str]], extra: st.SearchStrategy[str]) -> list[str]:
-    """Members of an object: mostly plain ones, some odd, missing, repeated or with a key spelled with escapes."""
+    """Members of an object: mostly plain ones, some odd, missing, repeated or with a key with escapes."""
     members = []
     usual = ["plain"] * draw(st.sampled_from((4, 30)))
     for name, odd in values.items():

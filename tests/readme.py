@@ -46,7 +46,7 @@ def read_python() -> list[str]:
 def play(examples: list[Example], home: Path) -> None:
     """Run the commands one after the other in an empty folder, and hold what they say against what is shown.
 
-    A shown line may end in ``...``: then the said one begins like it. Ids and seconds may differ.
+    A shown line may end in ``...``: then a line of the output begins like it. Ids and seconds may differ.
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for example in examples:
@@ -60,12 +60,12 @@ def play(examples: list[Example], home: Path) -> None:
             check=False,
             timeout=120,
         )
-        said = [_settle(line) for line in (ended.stdout + ended.stderr).splitlines()]
+        output = [_settle(line) for line in (ended.stdout + ended.stderr).splitlines()]
         for line in map(_settle, example.shown):
-            found = any(s.startswith(line[:-3]) for s in said) if line.endswith("...") else line in said
-            assert found, f"$ {example.command}\ndoes not say: {line}\nbut:\n" + "\n".join(said)
+            found = any(s.startswith(line[:-3]) for s in output) if line.endswith("...") else line in output
+            assert found, f"$ {example.command}\ndoes not say: {line}\nbut:\n" + "\n".join(output)
         if not example.shown:
-            assert ended.returncode == 0, said
+            assert ended.returncode == 0, output
 
 
 def _settle(line: str) -> str:

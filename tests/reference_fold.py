@@ -51,7 +51,7 @@ UNITS = 10_000
 LIMIT = 10**14 * UNITS
 QTY_LIMIT = 10**9 * UNITS
 FAR_BEYOND = LIMIT**2
-"""Stands for every number too large to be worth writing out."""
+"""In place of every number too large to be worth writing out."""
 MAX_BYTES = 255
 MAX_DEPTH = 2000
 FUTURE = timedelta(days=1)
@@ -198,7 +198,7 @@ class Gone:
 
 @dataclass(frozen=True)
 class Rules:
-    """What the settings decide: the shop's time zone, which statuses cancel, what stands in place of an email."""
+    """What the settings decide: the shop's time zone, which statuses cancel, what is shown of an email."""
 
     timezone: str = "UTC"
     cancelled_statuses: frozenset[str] = frozenset({"cancelled", "canceled", "voided"})
@@ -802,7 +802,7 @@ def _split(
     skus: Sequence[str],
     *weights: Sequence[int],
 ) -> Sequence[int | None]:
-    """Shares of what the order says, else of the sum of its lines' own, by these; None where nothing is said."""
+    """Shares of what the order says, else of the sum of its lines' own, by these; None where neither is given."""
     value = _sum_known(amount for _, amount in own) if stated is None else stated
     if value is None:
         return [None] * len(skus)

@@ -47,9 +47,10 @@ def _refund(refund_id: str, amount: str, **other: object) -> dict[str, object]:
     return {"refund_id": refund_id, "created_at": "2025-08-31T08:00:00Z", "amount": amount, **other}
 
 
+_USER = {"email": "u1@x.example"}
 _FIRST, _SECOND = "2025-09-01T09:00:00Z", "2025-09-02T09:00:00Z"
 _BEFORE = [
-    order(1, "2025-08-20", _FIRST, [("a", 1, "9.50")], user={"email": "u1@x.example"}),
+    order(1, "2025-08-20", _FIRST, [("a", 1, "9.50")], user=_USER),
     order(2, "2025-08-20", _FIRST, [("a", 2, "9.50"), ("b", 1, "3.25")], refunds=[_refund("r2", "3.25")]),
     order(3, "2025-08-21", _FIRST, [("b", 4, "3.25")], discount="1"),
     # the newest: more than the lookback later
@@ -60,7 +61,7 @@ _BEFORE = [
 ]
 _CHANGES = [
     # updated: its first refund, and more of its user, whom only orders name
-    order(1, "2025-08-20", _SECOND, [("a", 3, "9.50")], refunds=[_refund("r1", "2")], user={"country": "IT"}),
+    order(1, "2025-08-20", _SECOND, [("a", 3, "9.50")], refunds=[_refund("r1", "2")], user=_USER | {"country": "IT"}),
     # moved to another partition
     order(2, "2025-08-21", _SECOND, [("a", 2, "9.50"), ("b", 1, "3.25")], refunds=[_refund("r2", "3.25")]),
     # moved to a new one; its old one has no orders left, and no refunds

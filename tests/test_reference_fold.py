@@ -1,6 +1,8 @@
 """Examples of every rule, so that the reference itself can be trusted."""
 
+import csv
 import hmac
+import io
 import math
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,6 +19,7 @@ from reference_fold import (
     Rules,
     fold,
     read_json,
+    refund_rows,
     rejects,
     time_of,
     units_of,
@@ -547,6 +550,29 @@ def test_how_a_history_is_cut_changes_nothing(data: st.DataObject) -> None:
 @given(orders())
 def test_good_orders_keep_all_lines(record: dict[str, object]) -> None:
     assert not accepted(record).rejects
+
+
+@BRIEFLY
+@given(orders())
+def test_shares_sum_to_what_the_order_says(record: dict[str, object]) -> None:
+    kept = accepted(record)
+    (day,) = (name for name in fold([Batch([record])]) if name.startswith("dt="))
+    rows = list(csv.DictReader(io.StringIO(fold([Batch([record])])[day].decode(), newline="")))
+
+    def total(column: str) -> int | None:
+        values = [units_of(row[column]) for row in rows if row[column]]
+        return sum(value for value in values if value is not None) if values else None
+
+    def expected(value: int | None, own: list[int | None]) -> int | None:
+        known = [each for each in own if each is not None]
+        return value if value is not None else sum(known) if known else None
+
+    assert total("net_amount") == kept.amount
+    assert total("discount_amount") == expected(kept.discount, [line.discount for line in kept.lines])
+    assert total("tax_amount") == expected(kept.tax, [line.tax for line in kept.lines])
+    assert total("shipping_amount") == kept.shipping
+    assert total("refunded_amount") == sum(refund.amount for refund in kept.refunds)
+    assert sum(row.amount for row in refund_rows(kept)) == total("refunded_amount")
 
 
 @BRIEFLY

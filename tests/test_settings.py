@@ -173,7 +173,7 @@ def test_an_unreadable_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         load_settings(path)
 
 
-# Where a wrong setting stands, and what was meant
+# Where a wrong setting is, and what was meant
 
 
 @pytest.mark.parametrize(
@@ -216,13 +216,13 @@ def test_a_variable_in_upper_case_goes_before_one_in_other_letters(monkeypatch: 
     assert load_settings().page_size == Settings().page_size == 2
 
 
-def test_each_wrong_setting_is_told_with_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_wrong_setting_is_named_with_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORDERSETL_TIMEOUT_S", "0")
     monkeypatch.setenv("ORDERSETL_WORKERS", "0")
     with pytest.raises(ConfigError) as caught:
         load_toml('timeout_s = 1\nsource = "no"\n\nmax_retries = -1', api_url="shop", workers=-1)
-    told = caught.value.message.split("; ")
-    assert [(name, where.removesuffix(")")) for name, where in (re.split(r": .*\(", line) for line in told)] == [
+    message = caught.value.message.split("; ")
+    assert [(name, where.removesuffix(")")) for name, where in (re.split(r": .*\(", line) for line in message)] == [
         ("api_url", "the flag --api-url"),
         ("source", "given.toml, line 2"),
         ("timeout_s", "the variable ORDERSETL_TIMEOUT_S"),
@@ -245,11 +245,11 @@ def test_each_wrong_setting_is_told_with_its_source(monkeypatch: pytest.MonkeyPa
         ("bulk = true\r\napi_ulr = 1\r\n", 2),
     ],
 )
-def test_an_unknown_key_of_the_file_is_told_with_its_line(text: str, line: int) -> None:
+def test_an_unknown_key_of_the_file_is_named_with_its_line(text: str, line: int) -> None:
     assert f"api_ulr: there is no such setting (given.toml, line {line}); did you mean api_url?" in refusal(text)
 
 
-def test_a_key_whose_line_cannot_be_told_is_told_with_its_file() -> None:
+def test_a_key_whose_line_is_not_known_is_named_with_its_file() -> None:
     assert "api_ulr: there is no such setting (given.toml); did you mean api_url?" in refusal('"api\\u005fulr" = 1')
 
 
@@ -271,13 +271,13 @@ def test_a_file_without_end_of_nesting_is_refused() -> None:
 
 
 def test_every_wrong_setting_is_named_at_once() -> None:
-    said = refusal('page_sise = 5\nworkers = 0\nsource = "shopify"\n[api]\nurl = 1')
-    assert "page_sise: there is no such setting" in said
-    assert "api: there is no such setting" in said
-    assert "workers: " in said
-    assert "'generic' or 'sample'" in said
-    assert "given.toml" in said
-    assert "ORDERSETL_" in said
+    message = refusal('page_sise = 5\nworkers = 0\nsource = "shopify"\n[api]\nurl = 1')
+    assert "page_sise: there is no such setting" in message
+    assert "api: there is no such setting" in message
+    assert "workers: " in message
+    assert "'generic' or 'sample'" in message
+    assert "given.toml" in message
+    assert "ORDERSETL_" in message
 
 
 def test_a_value_of_the_wrong_kind_is_refused() -> None:
@@ -349,9 +349,9 @@ def test_a_url_is_kept_without_its_last_slash(text: str, kept: str) -> None:
     ],
 )
 def test_a_url_that_is_none_is_refused_and_not_shown(text: str) -> None:
-    said = refusal(f'api_url = "{text}"')
-    assert said.startswith("api_url: must ")
-    assert SECRET not in said
+    message = refusal(f'api_url = "{text}"')
+    assert message.startswith("api_url: must ")
+    assert SECRET not in message
 
 
 def test_output_is_a_path_given_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,9 +367,9 @@ def test_output_is_a_path_given_as_text(monkeypatch: pytest.MonkeyPatch) -> None
     [("Europe/Berlim", "did you mean Europe/Berlin?"), ("europe/berlin", "Europe/Berlin"), ("+02:00", ""), ("", "")],
 )
 def test_an_unknown_time_zone_is_refused_with_the_nearest_name(name: str, meant: str) -> None:
-    said = refusal(f'timezone = "{name}"')
-    assert "timezone: must be the IANA name of a time zone, such as Europe/Berlin" in said
-    assert meant in said
+    message = refusal(f'timezone = "{name}"')
+    assert "timezone: must be the IANA name of a time zone, such as Europe/Berlin" in message
+    assert meant in message
 
 
 def test_statuses_are_a_list_or_comma_separated() -> None:

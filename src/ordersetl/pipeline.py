@@ -10,13 +10,11 @@ import dataclasses
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ordersetl.check.layer import check as check_layer
-from ordersetl.errors import ConfigError, CorruptedError
+from ordersetl.errors import CorruptedError
 from ordersetl.lake.commit import recover
 from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, RAW, Lake, file_day
 from ordersetl.lake.listing import list_batches, list_misnamed
@@ -26,16 +24,12 @@ from ordersetl.lake.runs import keep_report
 from ordersetl.load.batches import load_batches
 from ordersetl.load.plan import require_timezone
 from ordersetl.report.failures import check_failure
-from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
+from ordersetl.results import BackfillResult, CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
 from ordersetl.runtime import RunContext, Runtime, count_cores
 from ordersetl.settings import Settings
-from ordersetl.text import format_time
 from ordersetl.transform.batches import StagedBatches, StagingAhead, stage_batch, transform_batches
 from ordersetl.transform.reject_share import require_few_rejects
-from ordersetl.window import Window
-
-if TYPE_CHECKING:
-    from ordersetl.extract.batches import Origin, PageWatcher, ReferenceFile
+from ordersetl.window import Backfill, Window
 
 __all__ = ["check", "extract", "load", "run", "transform"]
 
@@ -50,16 +44,18 @@ def extract(
     settings: Settings,
     window: Window = _WINDOW,
     *,
+    backfill: Backfill | None = None,
     users: Path | None = None,
     products: Path | None = None,
     wait_s: float = 0.0,
     runtime: Runtime = _RUNTIME,
-) -> ExtractResult:
+) -> ExtractResult | BackfillResult:
     """Fetch a window of orders, and commit it to the raw log as one batch.
 
     Args:
         settings: where from, where to, how patiently.
         window: what to fetch; by default from where the newest batch ended. A naive time is UTC.
+        backfill: cut the window into shorter ones, each a batch of its own.
         users: CSV with ``user_id,email,country,created_at``, kept with the batch; None for the settings' one.
         products: CSV with ``sku,name,category,price``, kept with the batch; None for the settings' one.
         wait_s: seconds to wait for another run to end.
@@ -69,9 +65,11 @@ def extract(
         SourceError: the API failed for good; nothing is committed.
         OrdersetlError: as the module says.
     """
-    request = _prepare(settings, window, users, products, runtime)
+    from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
+
+    plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
     with _open_context(settings, runtime, wait_s) as (context, _):
-        return _extract(context, request)
+        return stage.extract(context, plan)
 
 
 def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RUNTIME) -> TransformResult:
@@ -122,6 +120,7 @@ def run(
     settings: Settings,
     window: Window = _WINDOW,
     *,
+    backfill: Backfill | None = None,
     users: Path | None = None,
     products: Path | None = None,
     verify: bool = False,
@@ -137,14 +136,16 @@ def run(
         CheckFailedError: a check failed on what was written.
         OrdersetlError: as each stage says.
     """
-    request = _prepare(settings, window, users, products, runtime)
+    from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
+
+    plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
     with (
         _open_context(settings, runtime, wait_s) as (context, recovered),
         keep_report(context.lake, context.now()) as report,
     ):
         require_timezone(context)
         with StagingAhead(context) as ahead:
-            extracted = _extract(context, request, on_page=ahead.add)
+            extracted = stage.extract(context, plan, on_page=ahead.add)
             report.add("extract", extracted)
             stages = StagedBatches(context)
             transformed = transform_batches(context, stages, ahead=ahead)
@@ -176,56 +177,6 @@ def run(
             warnings=tuple(_describe_raw(context.lake)),
             gaps=extracted.gaps,
         )
-
-
-def _read_window(window: Window, now: datetime) -> Window:
-    """The window in aware UTC.
-
-    Raises:
-        ConfigError: it is empty, or begins in the future.
-    """
-    since, until = (
-        time and (time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC))
-        for time in (window.since, window.until)
-    )
-    if since is not None and until is not None and since >= until:
-        raise ConfigError(
-            f"the window is empty: since {format_time(since)} is not before until {format_time(until)}",
-            hint="Give --since an earlier time than --until.",
-        )
-    if since is not None and since > now:
-        raise ConfigError(
-            f"since {format_time(since)} lies in the future: it is now {format_time(now)}",
-            hint="Look at the year of --since, and at this machine's clock.",
-        )
-    return Window(since, until, full=window.full)
-
-
-def _prepare(
-    settings: Settings, window: Window, users: Path | None, products: Path | None, runtime: Runtime
-) -> tuple["Origin", Window, list["ReferenceFile"]]:
-    """Where from, what and with which reference files, all found usable before the output is touched."""
-    from ordersetl.extract.origin import choose_origin, read_references  # noqa: PLC0415 - brings in the HTTP client
-
-    window, origin = _read_window(window, runtime.now()), choose_origin(settings)
-    with runtime.interruptible():  # a pipe may keep it waiting
-        return origin, window, read_references(settings, origin, users, products, Lake(settings.output))
-
-
-def _extract(
-    context: RunContext,
-    request: tuple["Origin", Window, list["ReferenceFile"]],
-    on_page: "PageWatcher | None" = None,
-) -> ExtractResult:
-    from ordersetl.extract.batches import extract_orders  # noqa: PLC0415
-    from ordersetl.extract.origin import choose_transport, require_one_kind  # noqa: PLC0415
-    from ordersetl.source.client import OrdersClient, open_http  # noqa: PLC0415
-
-    origin, window, references = request
-    require_one_kind(context.lake, origin)
-    with open_http(context.settings, choose_transport(origin) or context.runtime.transport) as http:
-        client = OrdersClient(http, context.settings, sleep=context.runtime.sleep, now=context.runtime.now)
-        return extract_orders(context, client, origin, window, references, on_page=on_page)
 
 
 @contextlib.contextmanager

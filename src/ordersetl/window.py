@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-__all__ = ["Window"]
+__all__ = ["Backfill", "Window"]
 
 _FUTURE = timedelta(days=1)
 """What a version's time may be ahead of ours: two clocks differ, but not by more."""
@@ -35,3 +35,11 @@ class Window:
     def cap(self, time: datetime) -> datetime:
         """The time as which a version's own counts: the extraction's beginning where it lies in the future."""
         return time if self.began_at is None or time <= self.began_at + _FUTURE else self.began_at
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """A window is cut into shorter ones of this span, and so many are fetched at a time, each as its own batch."""
+
+    span: timedelta
+    concurrency: int = 4

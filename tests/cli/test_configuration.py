@@ -40,7 +40,7 @@ def test_a_settings_file_elsewhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "problem"),
     [
         ("page_size = 0", "page_size"),
         ("no_such_setting = 1", "no_such_setting"),
@@ -48,11 +48,11 @@ def test_a_settings_file_elsewhere(tmp_path: Path) -> None:
         ('lookback = "10"', "lookback"),
     ],
 )
-def test_a_bad_file_is_named_with_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:
+def test_a_bad_file_is_named_with_what_is_wrong(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "ordersetl.toml").write_text(text)
     ended = ordersetl("run", cwd=tmp_path)
     assert ended.code == 2
-    assert said in ended.err
+    assert problem in ended.err
     assert "ordersetl.toml" in ended.err
     assert not (tmp_path / "output").exists()
 
@@ -69,8 +69,8 @@ def test_the_token_reaches_the_api_and_nothing_else(tmp_path: Path, *, by_file: 
     assert bad.code == 4
     assert "the token was refused" in bad.json["error"]["message"]
     written = b"".join(path.read_bytes() for path in (tmp_path / "output").rglob("*") if path.is_file())
-    for said in (good.out, good.err, bad.out, bad.err, written.decode(errors="replace")):
-        assert "SECRET" not in said
+    for output in (good.out, good.err, bad.out, bad.err, written.decode(errors="replace")):
+        assert "SECRET" not in output
 
 
 def test_no_flag_takes_a_secret(tmp_path: Path) -> None:

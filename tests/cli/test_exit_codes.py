@@ -1,4 +1,4 @@
-"""Each exit code, with what the user is told beside it: one line what failed, one line what to do next."""
+"""Each exit code, with what the user sees beside it: one line what failed, one line what to do next."""
 
 import json
 import os
@@ -71,7 +71,7 @@ def test_2_where_the_sample_would_mix_with_real_orders(shop: Path) -> None:
     assert_told(ended, "sample", "--output")
 
 
-def test_1_where_a_file_stands_in_the_way(tmp_path: Path) -> None:
+def test_1_where_a_file_is_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "output").write_text("not a folder")
     ended = ordersetl("run", cwd=tmp_path)
     assert ended.code == 1
@@ -145,7 +145,7 @@ def test_4_where_nobody_answers(tmp_path: Path) -> None:
     assert_told(ended, "http://127.0.0.1:9/orders", "Nothing was lost")
 
 
-def test_4_where_the_answer_is_nonsense(tmp_path: Path) -> None:
+def test_4_where_the_answer_is_not_valid(tmp_path: Path) -> None:
     with serve(sample_app(faults=[Fault(every=1, body=b"<html>busy</html>")])) as url:
         ended = ordersetl("run", "--api-url", url, cwd=tmp_path)
     assert ended.code == 4
@@ -175,14 +175,14 @@ def test_130_where_a_signal_ends_it_and_the_next_run_goes_on(
 ) -> None:
     process = start("run", "--api-url", busy_shop, "--verbose", "--json", cwd=tmp_path)
     assert process.stderr is not None
-    said = []
+    output = []
     for line in process.stderr:
-        said.append(line)
+        output.append(line)
         if "trying again" in line:
             process.send_signal(number)
             break
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, (said, err)
+    assert process.returncode == 130, (output, err)
     assert json.loads(out)["error"]["code"] == "interrupted"
     assert "Error: " + number.name in err
     assert "Next:  " in err

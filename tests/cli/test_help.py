@@ -14,12 +14,16 @@ from typer.testing import CliRunner
 import ordersetl as package
 from ordersetl.cli.app import app
 
-HEAVY = ("polars", "duckdb", "pydantic", "pydantic_settings", "httpx", "msgspec", "filelock", "tenacity", "rich")
+HEAVY = ("polars", "duckdb", "pydantic", "httpx", "msgspec", "filelock", "tenacity", "rich")
 EXIT_CODES = "0 done, 1 failed, 2 usage, 3 data, 4 source, 5 locked, 130 interrupted"
 EVERYWHERE = {"--output", "--config", "--json", "--quiet", "--verbose", "--version", "--help"}
+FETCHING = {
+    *("--since", "--until", "--full", "--window", "--concurrency", "--api-url", "--source", "--users", "--products"),
+    "--wait",
+}
 FLAGS = {
-    "run": {"--since", "--until", "--full", "--api-url", "--source", "--users", "--products", "--verify", "--wait"},
-    "extract": {"--since", "--until", "--full", "--api-url", "--source", "--users", "--products", "--wait"},
+    "run": {"--verify", *FETCHING},
+    "extract": FETCHING,
     "transform": {"--wait"},
     "load": {"--verify", "--rebuild", "--wait"},
     "check": {"--deep"},
@@ -44,12 +48,12 @@ def test_no_summary_is_cut_short() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_documented(command: str) -> None:
-    said = help_of(command)
-    options = re.findall(r"^  (?:-\w, )?(--[a-z-]+)(?: <?[A-Za-z]+>?)?(.*)$", said, flags=re.MULTILINE)
+    output = help_of(command)
+    options = re.findall(r"^  (?:-\w, )?(--[a-z-]+)(?: <?[A-Za-z]+>?)?(.*)$", output, flags=re.MULTILINE)
     assert {name for name, _ in options} == FLAGS[command] | EVERYWHERE
     for parameter in get_command(app).commands[command].params:  # type: ignore[attr-defined]  # Typer's group has them
         assert getattr(parameter, "help", None), parameter.name
-    assert max(map(len, said.splitlines())) <= 80
+    assert max(map(len, output.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -121,10 +125,10 @@ def test_the_completion_script_is_the_one_of_the_shell_that_is_named(shell: str)
 
 @pytest.mark.parametrize("flag", ["--show-completion", "--install-completion"])
 def test_completion_is_of_a_shell_that_is_named_and_known(flag: str, tmp_path: Path) -> None:
-    for arguments, said in (([flag], "requires an argument"), ([flag, "ksh"], "'ksh' is not one of 'bash', 'zsh'")):
+    for arguments, output in (([flag], "requires an argument"), ([flag, "ksh"], "'ksh' is not one of 'bash', 'zsh'")):
         ended = ordersetl(*arguments, cwd=tmp_path, HOME=str(tmp_path))
         assert (ended.code, ended.out) == (2, "")
-        assert said in ended.err
+        assert output in ended.err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -167,12 +167,12 @@ def test_a_failed_check_spares_people_two_hashes() -> None:
     )
 
 
-def test_what_was_healed_is_told_in_a_sentence(shop: Path) -> None:
+def test_what_was_repaired_is_named_in_a_sentence(shop: Path) -> None:
     partition, other = sorted((shop / "output/curated").glob("dt=*/fact_order.csv"))[:2]
     partition.write_bytes(partition.read_bytes().replace(b"1", b"2", 1))
     other.write_bytes(b"x")
-    said = ordersetl("load", "--verify", cwd=shop).out
-    assert f"healed {partition.parent.name}/fact_order.csv: its content differs; what was there is now" in said
+    output = ordersetl("load", "--verify", cwd=shop).out
+    assert f"healed {partition.parent.name}/fact_order.csv: its content differs; what was there is now" in output
     assert re.search(
-        rf"healed {other.parent.name}/fact_order.csv: its size differs: 1 instead of \d+ bytes; what", said
+        rf"healed {other.parent.name}/fact_order.csv: its size differs: 1 instead of \d+ bytes; what", output
     )

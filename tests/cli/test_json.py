@@ -123,7 +123,7 @@ def test_a_failed_run_keeps_a_report(tmp_path: Path) -> None:
     kept = Ended(0, report.read_text(encoding="utf-8"), "").json
     assert kept["status"] == "failed"
     assert kept["error"] == envelope["error"]
-    assert kept["transform"]["rejected"] == 34
+    assert kept["transform"]["rejected"] == 39
     assert "load" not in kept
 
 

@@ -40,7 +40,7 @@ def test_exit_handlers_run_and_all_is_flushed() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
-def test_what_cannot_be_flushed_is_told() -> None:
+def test_what_cannot_be_flushed_is_reported() -> None:
     ended = end_of(
         "def work():\n    sys.stdout = open('/dev/full', 'w')\n    sys.stdout.write('lost')\n    sys.exit(0)\n"
         "end_process_with(work)\n"

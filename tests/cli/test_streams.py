@@ -1,4 +1,4 @@
-"""stdout carries results and nothing else; stderr what is said besides; neither wraps, pads or breaks."""
+"""stdout carries results and nothing else; stderr everything else; neither wraps, pads or breaks."""
 
 import os
 import re
@@ -110,12 +110,12 @@ def test_verbose_shows_where_a_bug_is(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("ordersetl.pipeline.load", fail)
     short = CliRunner().invoke(app, ["load"])
-    told = CliRunner().invoke(app, ["load", "--verbose"])
-    assert short.exit_code == told.exit_code == 1
+    output = CliRunner().invoke(app, ["load", "--verbose"])
+    assert short.exit_code == output.exit_code == 1
     assert short.stderr.splitlines()[0] == "Error: RuntimeError: one two"
     assert len(short.stderr.splitlines()) == 2
-    assert "Traceback" in told.stderr
-    assert "in fail" in told.stderr
+    assert "Traceback" in output.stderr
+    assert "in fail" in output.stderr
 
 
 def test_an_interrupt_before_the_work_is_an_interrupt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -150,10 +150,10 @@ def test_a_reader_that_goes_away_changes_nothing(shop: Path, command: str, code:
     os.close(reader)
     with os.fdopen(writer, "w", encoding="utf-8") as pipe:
         process = start(command, cwd=shop, stdout=pipe)
-        _, said = process.communicate(timeout=60)
+        _, output = process.communicate(timeout=60)
     assert process.returncode == code
-    assert "roken" not in said
-    assert "Traceback" not in said
+    assert "roken" not in output
+    assert "Traceback" not in output
 
 
 def test_what_stdout_cannot_encode_is_replaced(shop: Path) -> None:
@@ -210,9 +210,9 @@ def test_17_nor_does_a_bug_that_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("ordersetl.pipeline.load", fail)
-    told = CliRunner().invoke(app, ["load", "--verbose"])
-    assert told.stderr.count("evil") == 2
-    assert not STEERING & set(told.stderr)
+    output = CliRunner().invoke(app, ["load", "--verbose"])
+    assert output.stderr.count("evil") == 2
+    assert not STEERING & set(output.stderr)
 
 
 def test_17_nor_does_a_log(tmp_path: Path) -> None:
@@ -228,12 +228,12 @@ def test_one_of_a_thing_is_one_thing(tmp_path: Path) -> None:
         rejected = sample_app([{**_good_order(), "order_id": "other", "amount": -1}])
     with serve(rejected) as url:
         ordersetl("extract", "--api-url", url, "--full", cwd=tmp_path)
-    said = ran + "".join(ordersetl(command, cwd=tmp_path).out for command in ("transform", "load", "check"))
-    assert "1 record in 1 page" in said
-    assert "1 record: 1 accepted" in said
-    assert "1 user" in said
-    assert "1 rejected order with no later good version" in said
-    found = set(re.findall(r"(?<![\d,.])1 (\w+s)\b", said))
+    output = ran + "".join(ordersetl(command, cwd=tmp_path).out for command in ("transform", "load", "check"))
+    assert "1 record in 1 page" in output
+    assert "1 record: 1 accepted" in output
+    assert "1 user" in output
+    assert "1 rejected order with no later good version" in output
+    found = set(re.findall(r"(?<![\d,.])1 (\w+s)\b", output))
     assert not found
 
 
@@ -244,25 +244,25 @@ def test_a_terminal_gets_tables_that_fit(shop: Path) -> None:
     variables = environment(COLUMNS="80", TERM="xterm", NO_COLOR="1")
     with subprocess.Popen(command, cwd=shop, env=variables, stdout=follower, stderr=follower) as process:
         os.close(follower)
-        said = b""
+        output = b""
         try:
             while piece := os.read(leader, 65536):
-                said += piece
+                output += piece
         except OSError:  # the other end is closed
             pass
         os.close(leader)
     assert process.returncode == 0
-    assert b"\x1b[3" not in said
-    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode()).splitlines()
+    assert b"\x1b[3" not in output
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode()).splitlines()
     assert max(map(len, lines)) <= 80
     assert sum(line.startswith("ok") for line in lines) > 20
 
 
 def test_the_figures_of_a_check_are_those_of_the_sample(shop: Path) -> None:
-    said = ordersetl("check", cwd=shop).out
-    assert "2025-08-20      1" in said
-    assert said.count("█") > 31
-    assert "Open quarantine: " in said
+    output = ordersetl("check", cwd=shop).out
+    assert "2025-08-20      1" in output
+    assert output.count("█") > 31
+    assert "Open quarantine: " in output
 
 
 def _good_order() -> dict[str, object]:

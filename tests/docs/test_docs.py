@@ -133,18 +133,18 @@ def test_links_resolve(page: Path) -> None:
 
 
 def test_every_module_has_its_place_in_the_house() -> None:
-    said = section("The house", (ROOT / "docs/architecture.md").read_text(encoding="utf-8"))
+    house = section("The house", (ROOT / "docs/architecture.md").read_text(encoding="utf-8"))
     home = ROOT / "src" / "ordersetl"
     for path in sorted(home.rglob("*.py")):
         name = f"{path.parent.name}/" if path.name == "__init__.py" else path.stem
-        assert path.parent == home or re.search(rf"(?<!\w){re.escape(name)}", said), path
-    for room, row in re.findall(r"^\| `(\w+)/` \| (.*) \|$", said, re.MULTILINE):
+        assert path.parent == home or re.search(rf"(?<!\w){re.escape(name)}", house), path
+    for room, row in re.findall(r"^\| `(\w+)/` \| (.*) \|$", house, re.MULTILINE):
         for name in re.findall(r"`(\w+)`", row):
             assert (home / room / f"{name}.py").is_file(), f"{room}/{name}"
 
 
-def names_in_rows(said: str) -> set[str]:
-    return set(re.findall(r"^\| `([\w-]+)` \|", said, re.MULTILINE))
+def names_in_rows(text: str) -> set[str]:
+    return set(re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE))
 
 
 def bare_names(requirements: list[object]) -> set[str]:

@@ -266,15 +266,15 @@ def test_until_within_the_last_day_ends_where_something_was_shown(shop: Shop) ->
     assert shop.run(Window(since=START - 5 * DAY, until=START - 2 * HOUR)).window_end == START - 2 * HOUR
 
 
-def test_a_gap_s_command_takes_its_ends_as_they_are_told(shop: Shop) -> None:
+def test_a_gap_s_command_takes_its_ends_as_they_are_printed(shop: Shop) -> None:
     from ordersetl.results import to_plain  # noqa: PLC0415
 
     shop.sell("a", day(3).replace(microsecond=123456))
     shop.run()
     shop.sell("b", day(20))
-    told = to_plain(shop.run(Window(since=day(10))))["gaps"]
-    assert told == [["2025-08-03T00:00:00.123456Z", "2025-08-10T00:00:00Z"]]
-    since, until = map(datetime.fromisoformat, told[0])
+    output = to_plain(shop.run(Window(since=day(10))))["gaps"]
+    assert output == [["2025-08-03T00:00:00.123456Z", "2025-08-10T00:00:00Z"]]
+    since, until = map(datetime.fromisoformat, output[0])
     assert shop.run(Window(since, until)).gaps == ()
 
 
@@ -430,7 +430,7 @@ def test_gaps_are_json_and_a_line_of_the_table(shop: Shop) -> None:
     with console.capture() as captured:
         for table in draw(result):
             console.print(table)
-    told = captured.get()
-    assert "never fetched 2025-08-05T00:00:00Z to 2025-08-10T00:00:00Z" in told
-    assert "ordersetl run --since 2025-08-05T00:00:00Z --until 2025-08-10T00:00:00Z" in told
+    output = captured.get()
+    assert "never fetched 2025-08-05T00:00:00Z to 2025-08-10T00:00:00Z" in output
+    assert "ordersetl run --since 2025-08-05T00:00:00Z --until 2025-08-10T00:00:00Z" in output
     assert json.loads(json.dumps(result.gaps, default=str))

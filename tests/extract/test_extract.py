@@ -250,7 +250,7 @@ def test_reference_files_are_kept_once_by_content(tmp_path: Path) -> None:
 
 def test_progress_knows_the_total_at_the_last_page(tmp_path: Path) -> None:
     seen: list[tuple[str, int, int | None]] = []
-    runtime = Runtime(now=lambda: BEGAN, progress=lambda *told: seen.append(told))
+    runtime = Runtime(now=lambda: BEGAN, progress=lambda *output: seen.append(output))
     extract(tmp_path, Api(), runtime=runtime)
     assert seen == [("extract", 1, None), ("extract", 2, None), ("extract", 3, 3)]
 
@@ -387,7 +387,7 @@ def test_one_that_stopped_before_the_first_page_begins_again(tmp_path: Path) -> 
         (Window(), {"resume_within": "0s"}),
     ],
 )
-def test_another_request_or_a_late_one_begins_anew(tmp_path: Path, window: Window, options: dict[str, Any]) -> None:
+def test_another_request_or_a_late_one_begins_again(tmp_path: Path, window: Window, options: dict[str, Any]) -> None:
     left = interrupt(tmp_path, kept=2)
     api = Api()
     result = extract(tmp_path, api, window, **{"at": BEGAN + timedelta(hours=1), **options})
@@ -473,7 +473,7 @@ def test_folders_of_others_in_raw_are_left_alone(tmp_path: Path) -> None:
     assert all((folder / "kept.txt").exists() for folder in mine)
 
 
-def test_a_whole_fetch_that_lacks_its_marker_is_committed_without_a_request(tmp_path: Path) -> None:
+def test_a_complete_fetch_that_lacks_its_marker_is_committed_without_a_request(tmp_path: Path) -> None:
     batch = leave_unmarked(tmp_path)
     api = Api()
     result = extract(tmp_path, api, at=BEGAN + timedelta(hours=1))
@@ -481,7 +481,7 @@ def test_a_whole_fetch_that_lacks_its_marker_is_committed_without_a_request(tmp_
     assert api.asked == []
 
 
-def test_a_whole_fetch_of_another_request_is_committed_beside_it(
+def test_a_complete_fetch_of_another_request_is_committed_beside_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     batch = leave_unmarked(tmp_path, references=[USERS])
@@ -493,7 +493,7 @@ def test_a_whole_fetch_of_another_request_is_committed_beside_it(
     assert batch in caplog.text
 
 
-def test_a_whole_fetch_of_the_sample_is_not_committed_among_real_orders(tmp_path: Path) -> None:
+def test_a_complete_fetch_of_the_sample_is_not_committed_among_real_orders(tmp_path: Path) -> None:
     leave_unmarked(tmp_path, origin=Origin("sample", "http://sample.test"))
     result = extract(tmp_path, Api(), at=BEGAN + timedelta(hours=1))
     assert raw.list_batches(Lake(tmp_path)) == [result.batch]
@@ -676,7 +676,7 @@ def test_what_kept_pages_have_shown_counts_for_those_that_follow(tmp_path: Path)
     assert seen_before.cursors == ["c3", None, "c2", "c3"]
 
 
-def test_a_kept_page_that_is_not_whole_is_fetched_again(tmp_path: Path) -> None:
+def test_a_kept_page_that_is_not_complete_is_fetched_again(tmp_path: Path) -> None:
     batch = interrupt(tmp_path, kept=2)
     page = tmp_path / "raw" / batch / "page-00002.json"
     page.write_bytes(page.read_bytes().replace(b'"next_cursor"', b'"errors": ["x"], "next_cursor"'))

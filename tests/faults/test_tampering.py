@@ -107,10 +107,12 @@ corruptions = pytest.mark.parametrize("corruption", CORRUPTIONS, ids=lambda corr
 
 DERIVED = {
     "staged_parquet": "staged/*/lines-*.parquet",
+    "staged_refunds": "staged/*/refunds-*.parquet",
     "staged_rejects": "staged/*/rejects-*.ndjson",
     "stage_json": "staged/*/stage.json",
     "quarantine": "quarantine/*.ndjson",
     "partition": "curated/dt=2025-08-21/fact_order.csv",
+    "refunds": "curated/fact_refund/dt=2025-08-21/fact_refund.csv",
     "dimension": "curated/dim_user.csv",
     "manifest": "curated/_manifest.json",
     "index": "index/*.arrow",
@@ -127,7 +129,7 @@ def test_what_is_derived_is_repaired_by_the_next_load(setup: Setup, kind: str, c
     setup.assert_right()
 
 
-@pytest.mark.parametrize("kind", ["partition", "dimension", "quarantine", "index"])
+@pytest.mark.parametrize("kind", ["partition", "refunds", "dimension", "quarantine", "index"])
 def test_a_change_that_keeps_size_and_time_is_found_by_verify(setup: Setup, kind: str) -> None:
     path = setup.find(DERIVED[kind])
     before = path.stat()
@@ -276,7 +278,10 @@ def test_a_top_folder_that_is_none_is_named_and_left_alone(setup: Setup, folder:
     setup.assert_right()
 
 
-FOLDERS = ["curated/dt=2025-08-21", "staged/*", "raw/2*", "curated/_staging", "curated/_damaged"]
+FOLDERS = [
+    *("curated/dt=2025-08-21", "curated/fact_refund", "curated/fact_refund/dt=2025-08-21"),
+    *("staged/*", "raw/2*", "curated/_staging", "curated/_damaged"),
+]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -299,16 +304,21 @@ def test_a_folder_replaced_by_a_link_is_never_written_through(setup: Setup, fold
 
 
 @pytest.mark.parametrize("kind", ["link", "file"])
-def test_a_partition_folder_replaced_while_a_commit_was_pending(setup: Setup, kind: str) -> None:
+@pytest.mark.parametrize("folder", ["dt=2025-08-26", "fact_refund", "fact_refund/dt=2025-08-25"])
+def test_a_partition_folder_replaced_while_a_commit_was_pending(setup: Setup, folder: str, kind: str) -> None:
     broken = die_with_pending(setup)
-    path = broken.output / "curated" / "dt=2025-08-26"
+    path = broken.output / "curated" / folder
     shutil.rmtree(path, ignore_errors=True)
+    path.parent.mkdir(exist_ok=True)
     path.symlink_to(setup.outside) if kind == "link" else path.write_text("not a folder")
     broken.run()
     broken.assert_right()
 
 
-@pytest.mark.parametrize("name", ["_manifest.json", "dim_user.csv", "dt=2025-08-26/fact_order.csv"])
+@pytest.mark.parametrize(
+    "name",
+    ["_manifest.json", "dim_user.csv", "dt=2025-08-26/fact_order.csv", "fact_refund/dt=2025-08-25/fact_refund.csv"],
+)
 def test_a_folder_put_in_the_way_while_a_commit_was_pending(setup: Setup, name: str) -> None:
     broken = die_with_pending(setup)
     path = broken.output / "curated" / name
@@ -343,11 +353,15 @@ def test_an_output_that_is_a_link_to_a_data_disk_works(setup: Setup) -> None:
 
 def test_orphan_files_are_reported_and_left_alone(setup: Setup) -> None:
     orphans = ["notes.csv", "dt=2025-08-21/copy.csv", "dt=2024-01-01/fact_order.csv"]
+    orphans += ["fact_refund/notes.csv", "fact_refund/dt=2025-08-21/x.csv", "fact_refund/dt=2024-01-01/fact_refund.csv"]
     for orphan in orphans:
-        (setup.output / "curated" / orphan).parent.mkdir(exist_ok=True)
+        (setup.output / "curated" / orphan).parent.mkdir(parents=True, exist_ok=True)
         (setup.output / "curated" / orphan).write_bytes(SECRET)
     setup.shop.load(setup.output, FaultyDisk(), LATER)
     result = pipeline.check(setup.shop.settings(setup.output))
     found = next(outcome for outcome in result.outcomes if outcome.name == "stray_files")
-    assert [row["file"] for row in found.samples] == ["dt=2024-01-01/", "dt=2025-08-21/copy.csv", "notes.csv"]
+    assert [row["file"].removeprefix("fact_refund/") for row in found.samples] == [
+        *("dt=2024-01-01/", "dt=2025-08-21/copy.csv", "notes.csv", "dt=2024-01-01/", "dt=2025-08-21/x.csv")
+    ]
+    assert found.offending == len(orphans)
     assert all((setup.output / "curated" / orphan).read_bytes() == SECRET for orphan in orphans)

@@ -64,7 +64,7 @@ def test_a_body_that_is_not_json_is_named_by_what_it_looks_like(body: bytes, loo
     assert "Expecting value" not in error.message
 
 
-def test_gzip_that_nobody_declares_is_said_so() -> None:
+def test_gzip_that_nobody_declares_is_named() -> None:
     error = problem(httpx.Response(200, content=gzip.compress(b'{"orders": []}', mtime=0)))
     assert "gzip that no Content-Encoding declares" in error.message
 
@@ -192,7 +192,7 @@ def test_shift_jis_whose_bytes_look_like_json_is_read_in_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content_type", "said"),
+    ("content_type", "expected"),
     [
         ("", "is not UTF-8 (byte 26) and names no charset"),
         ("application/json", "is not UTF-8 (byte 26) and names no charset"),
@@ -207,10 +207,10 @@ def test_shift_jis_whose_bytes_look_like_json_is_read_in_it() -> None:
         ("application/json; charset=../../x", "'../../x' is unknown"),
     ],
 )
-def test_a_body_in_no_charset_that_it_names_is_an_error(content_type: str, said: str) -> None:
+def test_a_body_in_no_charset_that_it_names_is_an_error(content_type: str, expected: str) -> None:
     error = problem(httpx.Response(200, content=LATIN, headers={"Content-Type": content_type}))
     assert isinstance(error, InvalidResponseError)
-    assert said in error.message
+    assert expected in error.message
 
 
 @pytest.mark.parametrize(

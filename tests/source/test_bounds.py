@@ -33,7 +33,7 @@ OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
 
 def fetch(url: str, *, clock: Callable[[], float] | None = None, **settings: Any) -> list[Page]:
     known = Settings(**{"max_retries": 0, **settings})
-    clocks = {} if clock is None else {"clock": clock}
+    clocks: dict[str, Any] = {} if clock is None else {"clock": clock}
     with open_http(known) as http:
         client = OrdersClient(http, known, sleep=lambda _: None, now=lambda: NOW, **clocks)
         return list(client.pages(BatchRequest("generic", url, None, None, 50, NOW)))
@@ -101,7 +101,7 @@ SLOW = {
 
 
 @pytest.mark.parametrize("what", SLOW)
-def test_one_deadline_holds_for_a_whole_answer(what: str) -> None:
+def test_one_deadline_holds_for_an_answer(what: str) -> None:
     with server(SLOW[what]) as url, pytest.raises(SourceError, match=r"the response took more than 4 s"):
         fetch(url, timeout_s=0.2, clock=fast)
 

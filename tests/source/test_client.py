@@ -214,7 +214,7 @@ def test_a_cursor_that_no_url_can_carry_is_an_error(respx_mock: respx.Router, cu
 @pytest.mark.parametrize(
     "body", [b"", b"<html>Back soon</html>", b'{"orders": [{}', b"{}", b'{"orders": 5}', b"null", b'"x"', b"\xff\xfe"]
 )
-def test_what_is_no_page_is_nonsense_and_not_asked_for_again(respx_mock: respx.Router, body: bytes) -> None:
+def test_what_is_no_page_is_invalid_and_not_asked_for_again(respx_mock: respx.Router, body: bytes) -> None:
     route = orders_route(respx_mock, httpx.Response(200, content=body))
     with pytest.raises(InvalidResponseError):
         fetch()
@@ -523,7 +523,7 @@ def test_a_redirect_to_nowhere_is_an_error(respx_mock: respx.Router) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 404, 410, 414, 422])
-def test_a_refused_cursor_is_told_apart(respx_mock: respx.Router, status: int) -> None:
+def test_a_refused_cursor_has_an_error_of_its_own(respx_mock: respx.Router, status: int) -> None:
     orders_route(respx_mock, httpx.Response(status))
     with pytest.raises(CursorRefusedError, match=str(status)):
         fetch(seen=["c2"])
@@ -537,10 +537,10 @@ def test_what_says_nothing_of_the_cursor_is_no_refused_cursor(respx_mock: respx.
     assert not isinstance(caught.value, CursorRefusedError)
 
 
-@pytest.mark.parametrize(("token", "said"), [(TOKEN, "the token was refused"), (None, "no token is set")])
-def test_a_refused_token_is_named_but_not_shown(respx_mock: respx.Router, token: str | None, said: str) -> None:
+@pytest.mark.parametrize(("token", "problem"), [(TOKEN, "the token was refused"), (None, "no token is set")])
+def test_a_refused_token_is_named_but_not_shown(respx_mock: respx.Router, token: str | None, problem: str) -> None:
     orders_route(respx_mock, httpx.Response(401))
-    with pytest.raises(SourceError, match=said) as caught:
+    with pytest.raises(SourceError, match=problem) as caught:
         fetch(api_token=token)
     assert TOKEN not in caught.value.message + caught.value.hint
     assert "ORDERSETL_API_TOKEN" in caught.value.hint

@@ -135,7 +135,7 @@ def test_a_next_page_in_another_header_is_not_the_end(header: tuple[str, str]) -
     ],
     ids=str,
 )
-def test_a_healthy_last_page_is_the_end(members: dict[str, Any]) -> None:
+def test_a_good_last_page_is_the_end(members: dict[str, Any]) -> None:
     headers = [("Link", '<http://shop.test/1>; rel="prev"'), ("X-Next-Page", ""), ("X-Has-More", "false")]
     admit(head(10, **members), *headers, ("Link", '<http://x/next>; rel="nextish"'), ("X-Request-Id", "next"))
 

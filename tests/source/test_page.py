@@ -1,4 +1,4 @@
-"""Pages: what counts as one, what is nonsense, and that both parsers see the same."""
+"""Pages: what counts as one, what is not, and that both parsers see the same."""
 
 import json
 import sys
@@ -96,7 +96,7 @@ def test_a_page_in_any_form_gives_its_head_and_its_records(body: bytes, head: Pa
         (rb'{"orders": [], "next_cursor": "\ud800"}', "next_cursor"),
     ],
 )
-def test_nonsense_is_refused_by_every_reader(body: bytes, problem: str) -> None:
+def test_what_is_not_a_page_is_refused_by_every_reader(body: bytes, problem: str) -> None:
     for read in (read_head, read_records):
         with pytest.raises(InvalidResponseError, match=problem):
             read(body)

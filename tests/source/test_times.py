@@ -91,5 +91,5 @@ def test_it_is_the_maximum_of_all_in_any_mixture_of_forms(times: list[tuple[date
     assert find_newest(Page(1, text), BEGAN + timedelta(days=9)) == expected
 
 
-def test_offsets_without_a_colon_are_told_apart_too() -> None:
+def test_offsets_without_a_colon_are_compared_too() -> None:
     assert newest(at("2025-08-20T10:00:00+0200"), at("2025-08-20T09:00:00-0500")) == "2025-08-20T14:00:00Z"

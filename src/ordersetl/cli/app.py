@@ -28,7 +28,7 @@ from ordersetl.errors import ConfigError
 if TYPE_CHECKING:
     from ordersetl.runtime import Runtime
     from ordersetl.settings import Settings
-    from ordersetl.window import Window
+    from ordersetl.window import Backfill, Window
 
 __all__ = ["app", "main"]
 
@@ -75,7 +75,14 @@ def run(shared: Shared, *, verify: Verify = False) -> None:
     def work(settings: "Settings", runtime: "Runtime") -> object:
         from ordersetl import pipeline
 
-        return pipeline.run(settings, _read_window(shared), verify=verify, wait_s=shared.wait_s, runtime=runtime)
+        return pipeline.run(
+            settings,
+            _read_window(shared),
+            backfill=_read_backfill(shared),
+            verify=verify,
+            wait_s=shared.wait_s,
+            runtime=runtime,
+        )
 
     _execute(shared, work)
 
@@ -88,7 +95,9 @@ def extract(shared: Shared) -> None:
     def work(settings: "Settings", runtime: "Runtime") -> object:
         from ordersetl import pipeline
 
-        return pipeline.extract(settings, _read_window(shared), wait_s=shared.wait_s, runtime=runtime)
+        return pipeline.extract(
+            settings, _read_window(shared), backfill=_read_backfill(shared), wait_s=shared.wait_s, runtime=runtime
+        )
 
     _execute(shared, work)
 
@@ -186,3 +195,15 @@ def _read_window(shared: Shared) -> "Window":
             )
         times.append(time)
     return Window(times[0], times[1], full=shared.full)
+
+
+def _read_backfill(shared: Shared) -> "Backfill | None":
+    from ordersetl.settings import read_span
+    from ordersetl.window import Backfill
+
+    if shared.window is None:
+        return None
+    try:
+        return Backfill(read_span(shared.window), shared.concurrency)
+    except ValueError as error:
+        raise ConfigError(f"--window {shared.window}: {error}", hint="Give a span such as 7d or 12h.") from None

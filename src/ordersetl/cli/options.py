@@ -72,6 +72,13 @@ Since = Annotated[
 ]
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Orders updated before this time.")]
 Full = Annotated[bool, typer.Option("--full", help="Fetch everything again, not only what is new.")]
+Window = Annotated[
+    str | None,
+    typer.Option("--window", metavar="SPAN", help="Cut the time since --since into windows, e.g. 7d, a batch each."),
+]
+Concurrency = Annotated[
+    int, typer.Option("--concurrency", min=1, max=32, metavar="N", help="Fetch so many windows at a time.")
+]
 ApiUrl = Annotated[
     str | None, typer.Option("--api-url", metavar="URL", help="Base URL of the API; /orders is appended to it.")
 ]
@@ -102,6 +109,8 @@ class Shared:
     since: str | None = None
     until: str | None = None
     full: bool = False
+    window: str | None = None
+    concurrency: int = 4
 
 
 _SETTINGS = ("output", "api_url", "source", "users", "products")
@@ -112,6 +121,8 @@ def _declare_fetching(
     since: Since = None,
     until: Until = None,
     full: Full = False,
+    window: Window = None,
+    concurrency: Concurrency = 4,
     api_url: ApiUrl = None,
     source: Source = None,
     users: Users = None,

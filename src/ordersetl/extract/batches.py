@@ -1,29 +1,25 @@
 """Extract: fetch a window of orders page by page into the raw log, and commit it as one batch."""
 
-import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from ordersetl.errors import ConfigError, CorruptedError, SourceError
-from ordersetl.extract.coverage import Coverage, hash_batches, read_coverage
+from ordersetl.errors import ConfigError
+from ordersetl.extract.batch import Batch, PageWatcher, begin_batch, commit_batch, fetch_pages
+from ordersetl.extract.coverage import read_coverage
+from ordersetl.extract.unfinished import take_up
 from ordersetl.lake import raw
-from ordersetl.lake.layout import Lake, batch_id_after
-from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
+from ordersetl.lake.raw import BatchRequest, PageEntry
 from ordersetl.results import ExtractResult
 from ordersetl.runtime import RunContext
-from ordersetl.source.answer import find_charset
-from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError, max_records
+from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError
 from ordersetl.source.page import Page
-from ordersetl.source.times import find_newest
-from ordersetl.source.trail import PageTrail
 from ordersetl.text import format_time
-from ordersetl.version import __version__
 from ordersetl.window import Window
 
-__all__ = ["Origin", "PageWatcher", "ReferenceFile", "extract_orders"]
+__all__ = ["Origin", "PageWatcher", "ReferenceFile", "commit_result", "extract_orders", "make_request"]
 
 log = logging.getLogger(__name__)
 
@@ -43,22 +39,6 @@ class ReferenceFile:
     kind: str
     name: str
     body: bytes
-
-
-PageWatcher = Callable[[str, BatchRequest, PageEntry, Page | None], None]
-"""Called with each page on disk: its batch, what that asks for, its entry, and the page itself if just received."""
-
-
-@dataclass
-class _Batch:
-    """A batch under way: its pages so far, how many of them an earlier run left, and what they have shown."""
-
-    id: str
-    request: BatchRequest
-    trail: PageTrail
-    pages: list[PageEntry] = field(default_factory=list)
-    resumed: int = 0
-    complete: bool = False
 
 
 def extract_orders(
@@ -92,18 +72,29 @@ def extract_orders(
         InterruptedRunError: a signal came; the pages so far are kept for the next run.
     """
     started = time.monotonic()
-    request = _request(context, origin, window, references)
-    batch = _resume(context, client, request) or _begin(context, client, request)
+    request = make_request(context, origin, window, references)
+    batch = take_up(context, client, [request])[0] or begin_batch(context, client, request)
+
+    def tell(entry: PageEntry, page: Page | None) -> None:
+        if on_page:
+            on_page(batch.id, request, entry, page)
+        context.progress("extract", len(batch.pages), len(batch.pages) if batch.complete else None)
+
     try:
-        _fetch(context, client, batch, on_page)
+        fetch_pages(context, client, batch, partial(_await_page, context), tell)
     except (CursorRefusedError, RepeatedError) as error:
         if not batch.resumed:
             raise
         log.warning("the interrupted extraction cannot go on (%s): fetching from the first page", error)
         raw.drop_batch(context.lake, batch.id)
-        batch = _begin(context, client, request)
-        _fetch(context, client, batch, on_page)
-    marker, coverage = _commit(context, batch)
+        batch = begin_batch(context, client, request)
+        fetch_pages(context, client, batch, partial(_await_page, context), tell)
+    return commit_result(context, batch, retries=client.retries, started=started)
+
+
+def commit_result(context: RunContext, batch: Batch, *, retries: int, started: float) -> ExtractResult:
+    """Commit a batch that is complete; ``started`` is when its fetch began, by the monotonic clock."""
+    marker, coverage = commit_batch(context, batch)
     return ExtractResult(
         batch=marker.batch,
         source=marker.source,
@@ -114,14 +105,21 @@ def extract_orders(
         pages=len(marker.pages),
         records=marker.records,
         bytes=sum(page.bytes for page in marker.pages),
-        retries=client.retries,
+        retries=retries,
         resumed_pages=batch.resumed,
         seconds=time.monotonic() - started,
         gaps=coverage.gaps,
     )
 
 
-def _request(context: RunContext, origin: Origin, window: Window, references: Sequence[ReferenceFile]) -> BatchRequest:
+def make_request(
+    context: RunContext, origin: Origin, window: Window, references: Sequence[ReferenceFile]
+) -> BatchRequest:
+    """What a batch asks for: the window, from where the batches so far end unless it says otherwise.
+
+    Raises:
+        ConfigError: it is empty, once it is known where to continue.
+    """
     began = context.now()
     since = window.since
     if since is None and not window.full:
@@ -146,144 +144,8 @@ def _request(context: RunContext, origin: Origin, window: Window, references: Se
     )
 
 
-def _begin(context: RunContext, client: OrdersClient, request: BatchRequest) -> _Batch:
-    newest = max(raw.list_batches(context.lake), default=None)
-    batch = batch_id_after(request.began_at, newest)
-    raw.write_request(context.lake, batch, request)
-    return _Batch(batch, request, client.begin_trail(request))
-
-
-def _resume(context: RunContext, client: OrdersClient, request: BatchRequest) -> _Batch | None:
-    """The interrupted extraction of this very request, if one can be taken up.
-
-    Of the others, those that lack nothing but their marker are committed (a marker may also have been deleted), and
-    the rest is dropped.
-    """
-    taken: _Batch | None = None
-    newest = max(raw.list_batches(context.lake), default="")
-    for batch in reversed(raw.list_unfinished(context.lake)):
-        earlier = raw.read_request(context.lake, batch)
-        found = _read_pages(context, client, batch, earlier) if earlier is not None else None
-        if found is not None and taken is None and _can_go_on(context, found, request, newest):
-            log.info("going on with the interrupted extraction %s after page %d", found.id, len(found.pages))
-            raw.prune_batch(context.lake, batch, pages=len(found.pages))
-            taken = found
-        elif found is not None and found.complete and found.request.source == request.source:
-            log.warning("committing %s: all its pages were there, but not its marker", found.id)
-            raw.prune_batch(context.lake, batch, pages=len(found.pages))
-            newest = max(newest, _commit(context, found)[0].batch)
-        else:
-            raw.drop_unfinished(context.lake, batch)
-    return taken
-
-
-def _can_go_on(context: RunContext, found: _Batch, request: BatchRequest, newest: str) -> bool:
-    """Whether it asked for the same, not too long ago, and no batch was committed since: ``newest`` is the last one.
-
-    Its id is older than that of a batch committed since, so its newer pages would count as older.
-    """
-    age = request.began_at - found.request.began_at
-    return _asked(found.request) == _asked(request) and age <= context.settings.resume_within and found.id > newest
-
-
-def _asked(request: BatchRequest) -> object:
-    """All of a request but when it began and what its files were called."""
-    contents = {kind: entry.sha256 for kind, entry in request.references.items()}
-    window = (request.since, request.until, request.continues)
-    return request.source, request.url, window, request.page_size, contents
-
-
-def _read_pages(context: RunContext, client: OrdersClient, batch: str, request: BatchRequest) -> _Batch:
-    """The pages that were kept, up to the first that is missing, unreadable or no page that may follow.
-
-    One that is not UTF-8 is fetched again: nothing says in which charset it came.
-    """
-    found = _Batch(batch, request, client.begin_trail(request))
-    while not found.complete:
-        number = len(found.pages) + 1
-        body = raw.read_unfinished_page(context.lake, batch, number)
-        if body is None:
-            break
-        try:
-            page = Page(number, body, find_charset(body, ""), max_records(request))
-            found.trail.admit(page.head)
-        except SourceError:
-            break
-        newest = find_newest(page, request.began_at)
-        digest = hashlib.sha256(body).hexdigest()
-        found.pages.append(PageEntry(raw.page_name(number), digest, len(body), page.head.records, newest))
-        found.complete = page.head.next_cursor is None
-    found.resumed = len(found.pages)
-    return found
-
-
-def _fetch(context: RunContext, client: OrdersClient, batch: _Batch, on_page: PageWatcher | None) -> None:
-    """Fetch the pages that are missing.
-
-    While one page is awaited the one before it is written, and no more than that is under way: pages reach the disk
-    one after the other. Waiting may end at any time, writing may not.
-    """
-    if on_page:
-        for resumed in batch.pages:
-            on_page(batch.id, batch.request, resumed, None)
-    if batch.complete:
-        return
-    pages = client.pages(batch.request, batch.trail)
-    page = _await_page(context, pages)
-    while page is not None:
-        context.lock.assert_held()  # the wait may have been long enough for another run to take the output over
-        number = len(batch.pages) + 1
-        writing = context.threads.submit(_keep_page, context.lake, batch.id, page, batch.request.began_at)
-        written = page
-        try:
-            page = _await_page(context, pages)
-        finally:
-            batch.pages.append(writing.result())
-        if on_page:
-            on_page(batch.id, batch.request, batch.pages[-1], written)
-        context.progress("extract", number, number if page is None else None)
-
-
-def _keep_page(lake: Lake, batch: str, page: Page, began_at: datetime) -> PageEntry:
-    newest = find_newest(page, began_at)
-    records = page.head.records
-    return raw.write_page(lake, batch, page.number, page.body, records=records, newest=newest, charset=page.charset)
-
-
 def _await_page(context: RunContext, pages: Iterator[Page]) -> Page | None:
     """The next page, None after the last; a signal ends the wait at once."""
     context.checkpoint()
     with context.runtime.interruptible():
         return next(pages, None)
-
-
-def _commit(context: RunContext, batch: _Batch) -> tuple[BatchMarker, Coverage]:
-    """Write the marker, the last thing of a batch to become durable; and what is covered now."""
-    request, now = batch.request, context.now()
-    batches = raw.list_batches(context.lake)
-    covered_of = hash_batches(sorted([*batches, batch.id]))
-    try:
-        before = read_coverage(context.lake, batches, source=request.source, url=request.url, now=now)
-    except CorruptedError:
-        before, covered_of = Coverage(), ""  # the next run that needs to know reads all markers, and names this one
-    coverage, end = before.add(request, batch.pages)
-    marker = BatchMarker(
-        batch=batch.id,
-        source=request.source,
-        url=request.url,
-        since=request.since,
-        until=request.until,
-        window_end=end,
-        request=request,
-        committed_at=now,
-        tool=f"ordersetl {__version__}",
-        pages=tuple(batch.pages),
-        references=request.references,
-        format=raw.FORMAT,
-        shown=coverage.shown,
-        covered=coverage.intervals,
-        covered_of=covered_of,
-    )
-    context.lock.assert_held()
-    raw.write_marker(context.lake, marker)
-    return marker, coverage

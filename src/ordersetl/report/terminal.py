@@ -13,6 +13,7 @@ from rich.text import Text
 from ordersetl.report.bridge import draw_bridge
 from ordersetl.report.failures import describe_outcome
 from ordersetl.results import (
+    BackfillResult,
     CheckOutcome,
     CheckResult,
     Damage,
@@ -52,7 +53,7 @@ def draw(result: object, complete: _Complete = str) -> Iterator[RenderableType]:
 
 def _draw(result: object, complete: _Complete) -> Iterator[RenderableType]:
     match result:
-        case ExtractResult():
+        case ExtractResult() | BackfillResult():
             yield _facts("Extract", _extract_facts(result), complete)
             yield from _draw_gaps(result.gaps)
         case TransformResult():
@@ -79,14 +80,19 @@ def _facts(title: str, facts: Mapping[str, str], complete: _Complete) -> Table:
     return table
 
 
-def _extract_facts(result: ExtractResult) -> dict[str, str]:
+def _extract_facts(result: ExtractResult | BackfillResult) -> dict[str, str]:
     since = format_time(result.since) if result.since else "the beginning"
     until = format_time(result.until) if result.until else "now"
     resumed = f", {result.resumed_pages:,} of them kept from an interrupted run" if result.resumed_pages else ""
     retries = f", {many(result.retries, 'retry', 'retries')}" if result.retries else ""
     pages = many(result.pages, "page")
+    if isinstance(result, BackfillResult):
+        covered = f", {result.windows_covered:,} covered before" if result.windows_covered else ""
+        batches = {"windows": f"{len(result.windows):,} fetched{covered}"}
+    else:
+        batches = {"batch": result.batch}
     return {
-        "batch": result.batch,
+        **batches,
         "source": "the built-in sample API" if result.source == "sample" else result.url,
         "window": f"{since} to {until}",
         "fetched": f"{many(result.records, 'record')} in {pages}, {_size(result.bytes)}{resumed}{retries}",

@@ -15,6 +15,7 @@ from ordersetl.results.checks import (
 )
 from ordersetl.results.plain import to_plain
 from ordersetl.results.stages import (
+    BackfillResult,
     Damage,
     ExtractResult,
     LoadResult,
@@ -24,6 +25,7 @@ from ordersetl.results.stages import (
 )
 
 __all__ = [
+    "BackfillResult",
     "BridgeMetric",
     "CheckMetrics",
     "CheckOutcome",

@@ -7,6 +7,7 @@ from decimal import Decimal
 from ordersetl.results.checks import CheckResult
 
 __all__ = [
+    "BackfillResult",
     "Damage",
     "ExtractResult",
     "LoadResult",
@@ -30,6 +31,28 @@ class ExtractResult:
     since: datetime | None
     until: datetime | None
     window_end: datetime | None
+    pages: int
+    records: int
+    bytes: int
+    retries: int
+    resumed_pages: int
+    seconds: float
+    gaps: tuple[tuple[datetime, datetime], ...] = ()
+
+
+@dataclass(frozen=True)
+class BackfillResult:
+    """A long window, fetched as several batches: ``windows`` has those that were committed now, oldest first.
+
+    ``windows_covered`` of them a batch had covered before. The counts are those of ``windows``; ``gaps`` as there.
+    """
+
+    source: str
+    url: str
+    since: datetime | None
+    until: datetime | None
+    windows: tuple[ExtractResult, ...]
+    windows_covered: int
     pages: int
     records: int
     bytes: int
@@ -134,7 +157,7 @@ class RunResult:
 
     run_id: str
     started_at: datetime
-    extract: ExtractResult
+    extract: ExtractResult | BackfillResult
     transform: TransformResult
     load: LoadResult
     check: CheckResult

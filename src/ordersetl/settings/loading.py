@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ordersetl.errors import ConfigError
-from ordersetl.settings.environment import PREFIX, Environment
+from ordersetl.settings.environment import PREFIX, read_environment
 from ordersetl.settings.model import Settings
 
 __all__ = ["CONFIG_FILE", "load_settings"]
@@ -64,14 +64,14 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:  # noqa
     """
     path = config if config is not None else Path(CONFIG_FILE)
     from_file = _read_file(path, required=config is not None)
-    environment = Environment(Settings)
+    environment = read_environment(Settings.model_fields)
     given = {name: value for name, value in flags.items() if value is not None}
     try:
-        return Settings(**{**from_file, **environment(), **given})
+        return Settings(**{**from_file, **{name: found.value for name, found in environment.items()}, **given})
     except ValidationError as error:
-        sources = _Given(given, environment.name_variables(), path)
-        found = "; ".join(map(sources.describe, error.errors(include_input=False, include_url=False)))
-        raise ConfigError(found, hint=f"Look at the flags, the ORDERSETL_ variables and {path}.") from None
+        sources = _Given(given, {name: variable.name for name, variable in environment.items()}, path)
+        wrong = "; ".join(map(sources.describe, error.errors(include_input=False, include_url=False)))
+        raise ConfigError(wrong, hint=f"Look at the flags, the ORDERSETL_ variables and {path}.") from None
 
 
 def _read_file(path: Path, *, required: bool) -> dict[str, Any]:

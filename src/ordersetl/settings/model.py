@@ -4,14 +4,25 @@ import re
 import zoneinfo
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from ordersetl.settings.environment import Environment
+from ordersetl.settings.environment import read_environment
 
-__all__ = ["CANCELLED_STATUSES", "Settings"]
+__all__ = ["CANCELLED_STATUSES", "Settings", "read_span"]
 
 CANCELLED_STATUSES = ("canceled", "cancelled", "voided")
 """Statuses of cancelled orders, in lower case, unless others are set."""
@@ -38,14 +49,27 @@ def _bound_span(value: timedelta) -> timedelta:
 Span = Annotated[timedelta, BeforeValidator(_read_span), AfterValidator(_bound_span)]
 
 
-class Settings(BaseSettings):
+def read_span(text: str) -> timedelta:
+    """A time span that was given as text.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return TypeAdapter(Span).validate_python(text)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]["msg"]
+        raise ValueError(problem.removeprefix("Value error, ")) from None
+
+
+class Settings(BaseModel):
     """All that can be set. Environment variables are named ``ORDERSETL_`` and the field in upper case.
 
     ``Settings(...)`` takes its arguments, the environment and the defaults; it reads no ``ordersetl.toml``.
     :func:`load_settings` does, as the command line does. An ``ORDERSETL_`` variable that is no setting is refused.
     """
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     api_url: str | None = Field(None, description="base URL of the API; without it the built-in sample answers")
     api_token: SecretStr | None = Field(None, description="bearer token; environment or file only")
@@ -58,6 +82,9 @@ class Settings(BaseSettings):
     max_pages: int = Field(100_000, ge=1, le=10_000_000, description="most pages of one batch")
     timeout_s: float = Field(30.0, gt=0, le=3600, description="seconds to wait for the API to connect or to send")
     max_retries: int = Field(5, ge=0, le=100, description="tries after the first, for one page")
+    max_requests_per_second: float | None = Field(
+        None, gt=0, le=1000, description="most requests a second, of all workers"
+    )
     retry_total_s: float = Field(300.0, ge=0, le=86400, description="most seconds to wait between tries, for one page")
     max_response_mb: int = Field(256, ge=1, le=4096, description="largest response that is accepted, in MiB")
     max_reference_mb: int = Field(256, ge=1, le=4096, description="largest users or products file, in MiB")
@@ -75,6 +102,12 @@ class Settings(BaseSettings):
     bulk: bool = Field(True, description="validate in bulk where the result is provably that of the models")
     chunk_mb: int = Field(12, ge=1, le=1024, description="raw JSON that one worker holds at a time, in MiB")
     workers: int | None = Field(None, ge=1, le=256, description="parallel workers; one a core if unset")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _add_environment(cls, given: dict[str, Any]) -> dict[str, Any]:
+        environment = read_environment(cls.model_fields)
+        return {name: variable.value for name, variable in environment.items()} | given
 
     @field_validator("api_url")
     @classmethod
@@ -154,6 +187,7 @@ class Settings(BaseSettings):
         "timeout_s",
         "max_retries",
         "retry_total_s",
+        "max_requests_per_second",
         "max_response_mb",
         "max_reference_mb",
         "max_reject_ratio",
@@ -167,16 +201,3 @@ class Settings(BaseSettings):
         if isinstance(value, bool):
             raise ValueError("must be a number")  # noqa: TRY004 - pydantic collects ValueError
         return value
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then the environment; :func:`load_settings` adds the file."""
-        del env_settings, dotenv_settings, file_secret_settings
-        return init_settings, Environment(settings_cls)

@@ -13,6 +13,7 @@ from ordersetl.lake.raw import BatchRequest
 from ordersetl.settings import Settings
 from ordersetl.source.answer import CharsetError, describe_body, find_charset, look_at, quote_text
 from ordersetl.source.attempt import Answer, Attempts, CursorRefusedError, TryAgainError
+from ordersetl.source.pace import Pace, read_rate_limit
 from ordersetl.source.page import NotJsonError, Page
 from ordersetl.source.trail import PageTrail, RepeatedError
 from ordersetl.source.transport import open_http
@@ -40,6 +41,7 @@ class OrdersClient:
         sleep: how to wait, in seconds; tests give one that does not.
         now: clock for a Retry-After that is a date.
         clock: seconds that only go forward, for the time an answer may take.
+        pace: of requests, shared by all clients of one API; None for one of its own.
 
     Attributes:
         retries: Attempts after the first, over all pages.
@@ -53,10 +55,14 @@ class OrdersClient:
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
+        pace: Pace | None = None,
     ) -> None:
         self._settings = settings
         self._secret = settings.api_token.get_secret_value() if settings.api_token else None
         self._attempts = Attempts(http, settings, now=now, clock=clock)
+        self._pace = pace or Pace(settings.max_requests_per_second, clock=clock)
+        self._sleep = sleep
+        self._now = now
         self._backoff = wait_exponential(multiplier=0.5, max=30) + wait_random(0, 0.5)
         self._retrying = Retrying(
             retry=retry_if_exception_type(TryAgainError),
@@ -66,6 +72,7 @@ class OrdersClient:
             sleep=sleep,
             reraise=True,
         )
+        self._slept = 0.0
         self.retries = 0
 
     def pages(self, request: BatchRequest, trail: PageTrail | None = None) -> Iterator[Page]:
@@ -104,7 +111,7 @@ class OrdersClient:
             params["cursor"] = cursor
         url = f"{request.url}/orders"
         try:
-            answer = self._retrying(self._attempts.get, url, params)
+            answer = self._retrying(self._ask, url, params)
         except TryAgainError as error:
             attempts = self._retrying.statistics["attempt_number"]
             failed = "failed" if attempts == 1 else f"failed {attempts} times, the last time"
@@ -114,6 +121,21 @@ class OrdersClient:
                 hint="Nothing was lost: run the same command later, and it goes on at the page where it stopped.",
             ) from error
         return self._read_page(answer, url, request, trail)
+
+    def _ask(self, url: str, params: dict[str, str]) -> Answer:
+        """One attempt, in its turn; what the API says of its limits slows all who ask it."""
+        slept, self._slept = self._slept, 0.0
+        if (wait_s := self._pace.take_turn() - slept) > 0:
+            self._sleep(wait_s)
+        try:
+            answer = self._attempts.get(url, params)
+        except TryAgainError as error:
+            if error.wait_s is not None:
+                self._pace.hold(error.wait_s)  # for the others: this one waits before it tries again
+            raise
+        if (wait := read_rate_limit(answer.headers, self._now())) is not None:
+            self._pace.hold(min(wait, self._settings.retry_total_s))
+        return answer
 
     def _read_page(self, answer: Answer, url: str, request: BatchRequest, trail: PageTrail) -> Page:
         try:
@@ -145,5 +167,6 @@ class OrdersClient:
 
     def _note_retry(self, state: RetryCallState) -> None:
         self.retries += 1
+        self._slept = state.upcoming_sleep
         failure = state.outcome.exception() if state.outcome else None
         log.info("%s; trying again in %.1f s (attempt %d)", failure, state.upcoming_sleep, state.attempt_number + 1)

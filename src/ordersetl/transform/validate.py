@@ -16,6 +16,7 @@ from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.fold_settings import DEFAULTS, FoldSettings
 from ordersetl.lake.quarantine import Reject
 from ordersetl.source.page import MAX_DEPTH, DeepRecord, Page, parse_json, read_records
+from ordersetl.star.days import find_days
 from ordersetl.star.frames import ORDER_SCHEMA
 from ordersetl.star.values import read_short_text, read_time
 from ordersetl.transform.bulk import NOTHING_READ, PAGE_BITS, read_bulk
@@ -110,11 +111,10 @@ def validate_pages(
 
 def _apply_settings(orders: pl.DataFrame, settings: FoldSettings) -> pl.DataFrame:
     """The orders with their day in the shop's zone, and with whether they are cancelled."""
-    time = pl.col("created_at_order")
-    if settings.timezone != "UTC":
-        time = time.dt.replace_time_zone("UTC").dt.convert_time_zone(settings.timezone)
     by_status = pl.col("status").str.to_lowercase().is_in(settings.cancelled_statuses).fill_null(value=False)
-    return orders.with_columns(dt=time.dt.date(), cancelled=pl.col("cancelled") | by_status)
+    return orders.with_columns(
+        find_days(orders["created_at_order"], settings.timezone).alias("dt"), cancelled=pl.col("cancelled") | by_status
+    )
 
 
 @dataclass

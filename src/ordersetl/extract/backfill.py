@@ -1,0 +1,209 @@
+"""Backfill: a long window cut into shorter ones, several of which are fetched at a time, each a batch of its own."""
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ordersetl.errors import ConfigError, InterruptedRunError
+from ordersetl.extract.batch import Batch, begin_batch, fetch_pages
+from ordersetl.extract.batches import Origin, ReferenceFile, commit_result, make_request
+from ordersetl.extract.coverage import read_coverage
+from ordersetl.extract.unfinished import take_up
+from ordersetl.lake import raw
+from ordersetl.lake.raw import BatchRequest, PageEntry
+from ordersetl.results import BackfillResult, ExtractResult
+from ordersetl.runtime import RunContext
+from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError
+from ordersetl.source.page import Page
+from ordersetl.text import format_time
+from ordersetl.window import Window
+
+__all__ = ["ClientOpener", "cut_windows", "extract_windows"]
+
+log = logging.getLogger(__name__)
+
+ClientOpener = Callable[[Callable[[float], None]], AbstractContextManager[OrdersClient]]
+"""Opens a client with a connection of its own, which waits by the given function; all of them keep one pace."""
+
+_MAX_WINDOWS = 10_000
+
+
+def cut_windows(window: Window, span: timedelta, now: datetime) -> list[Window]:
+    """The windows that a window is cut into, oldest first; they only depend on ``since``, ``until`` and the span.
+
+    The last one is as open as the whole.
+
+    Raises:
+        ConfigError: there is no ``since`` to begin at, or there would be too many of them.
+    """
+    if window.since is None:
+        raise ConfigError("--window needs --since, where the first window begins", hint="Give --since.")
+    if not timedelta(0) < span:
+        raise ConfigError("--window must be longer than nothing", hint="Give a span such as 7d or 12h.")
+    end = window.until or now
+    count = max(1, -((window.since - end) // span))
+    if count > _MAX_WINDOWS:
+        raise ConfigError(
+            f"--window cuts {format_time(window.since)} to {format_time(end)} into {count:,} windows",
+            hint=f"Give a longer span: {_MAX_WINDOWS:,} windows are the most.",
+        )
+    begins = [window.since + at * span for at in range(count)]
+    return [Window(since, until) for since, until in zip(begins, [*begins[1:], window.until], strict=True)]
+
+
+@dataclass
+class _Work:
+    """What the windows that are under way share: how they are told to end, and what they report."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    events: "queue.SimpleQueue[Future[int] | None]" = field(default_factory=queue.SimpleQueue)
+
+    def await_page(self, pages: Iterator[Page]) -> Page | None:
+        """The next page of a window, unless the command ends."""
+        self._require_going()
+        return next(pages, None)
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, but end when the command does."""
+        self.stop.wait(seconds)
+        self._require_going()
+
+    def note_page(self, entry: PageEntry, page: Page | None) -> None:
+        """Report a page that is on disk."""
+        del entry, page
+        self.events.put(None)
+
+    def _require_going(self) -> None:
+        if self.stop.is_set():
+            raise InterruptedRunError("ended with the command")
+
+
+def extract_windows(
+    context: RunContext,
+    open_client: ClientOpener,
+    origin: Origin,
+    windows: Sequence[Window],
+    references: Sequence[ReferenceFile] = (),
+    *,
+    concurrency: int,
+) -> BackfillResult:
+    """Fetch the windows, so many at a time, and commit each as a batch as soon as it is complete.
+
+    A window that a batch covers already is not fetched again. One that was interrupted goes on at its page; where the
+    API no longer knows the page's cursor, it begins again. Where one fails, the others end at their next page, and
+    their pages are kept.
+
+    Args:
+        context: of the command.
+        open_client: a client for each window.
+        origin: where from.
+        windows: what, oldest first; they do not overlap.
+        references: users and products that are kept with each batch.
+        concurrency: most windows under way.
+
+    Raises:
+        SourceError: the API failed for good in one of them.
+        CorruptedError: the marker of a batch is not what was written.
+        StorageError: the disk refused.
+        InterruptedRunError: a signal came; the pages so far are kept for the next run.
+    """
+    started = time.monotonic()
+    covered = _list_covered(context, origin)
+    missing = [window for window in windows if (window.since, window.until) not in covered]
+    requests = [make_request(context, origin, window, references) for window in missing]
+    results = _fetch_all(context, open_client, requests, concurrency) if requests else []
+    batches = raw.list_batches(context.lake)
+    coverage = read_coverage(context.lake, batches, source=origin.source, url=origin.url, now=context.now())
+    return BackfillResult(
+        source=origin.source,
+        url=origin.url,
+        since=windows[0].since,
+        until=windows[-1].until,
+        windows=tuple(results),
+        windows_covered=len(windows) - len(missing),
+        pages=sum(result.pages for result in results),
+        records=sum(result.records for result in results),
+        bytes=sum(result.bytes for result in results),
+        retries=sum(result.retries for result in results),
+        resumed_pages=sum(result.resumed_pages for result in results),
+        seconds=time.monotonic() - started,
+        gaps=coverage.gaps,
+    )
+
+
+def _list_covered(context: RunContext, origin: Origin) -> set[tuple[datetime | None, datetime | None]]:
+    """Windows that a batch of this origin was fetched for when they had long passed, so that nothing was missing."""
+    markers = [raw.read_marker(context.lake, batch) for batch in raw.list_batches(context.lake)]
+    ours = [marker for marker in markers if (marker.source, marker.url) == (origin.source, origin.url)]
+    return {(m.since, m.until) for m in ours if m.until is not None and m.window_end == m.until}
+
+
+def _fetch_all(
+    context: RunContext, open_client: ClientOpener, requests: Sequence[BatchRequest], concurrency: int
+) -> list[ExtractResult]:
+    """Fetch and commit a batch a request; results in the order of the requests."""
+    work, started = _Work(), time.monotonic()
+    results: dict[int, ExtractResult] = {}
+    with open_client(work.sleep) as client:
+        taken = take_up(context, client, requests, in_order=False)
+        newest = max((batch.id for batch in taken if batch is not None), default="")
+        waiting: deque[tuple[int, Batch]] = deque()
+        for at, (found, request) in enumerate(zip(taken, requests, strict=True)):
+            batch = found or begin_batch(context, client, request, after=newest)
+            newest = max(newest, batch.id)
+            waiting.append((at, batch))
+    under_way: dict[Future[int], tuple[int, Batch]] = {}
+    with ThreadPoolExecutor(concurrency, thread_name_prefix="window") as pool:
+        try:
+            pages = sum(len(batch.pages) for _, batch in waiting)
+            while waiting or under_way:
+                while waiting and len(under_way) < concurrency:
+                    at, batch = waiting.popleft()
+                    future = pool.submit(_fetch_window, context, open_client, work, batch)
+                    under_way[future] = (at, batch)
+                    future.add_done_callback(work.events.put)
+                event = _await_event(context, work)
+                if event is None:
+                    pages += 1
+                    context.progress("pages", pages, None)
+                    continue
+                at, batch = under_way.pop(event)
+                results[at] = commit_result(context, batch, retries=event.result(), started=started)
+                context.progress("windows", len(results), len(requests))
+        finally:
+            work.stop.set()  # those under way end at their next page; the pool waits for them
+    return [results[at] for at in range(len(requests))]
+
+
+def _await_event(context: RunContext, work: _Work) -> "Future[int] | None":
+    """The next window that is done, or None for a page; a signal ends the wait at once."""
+    context.checkpoint()
+    with context.runtime.interruptible():
+        return work.events.get()
+
+
+def _fetch_window(context: RunContext, open_client: ClientOpener, work: _Work, batch: Batch) -> int:
+    """Fetch what is missing of one window; how many attempts had to be repeated."""
+    with open_client(work.sleep) as client:
+        try:
+            fetch_pages(context, client, batch, work.await_page, work.note_page)
+        except (CursorRefusedError, RepeatedError) as error:
+            if not batch.resumed:
+                raise
+            log.warning(
+                "the interrupted window %s cannot go on (%s): fetching from its first page",
+                format_time(batch.request.since) if batch.request.since else batch.id,
+                error,
+            )
+            raw.drop_batch(context.lake, batch.id)
+            raw.write_request(context.lake, batch.id, batch.request)
+            batch.pages, batch.resumed, batch.trail = [], 0, client.begin_trail(batch.request)
+            fetch_pages(context, client, batch, work.await_page, work.note_page)
+        return client.retries

@@ -1,0 +1,117 @@
+"""One batch under way: its pages are fetched and written one after the other, and its marker commits it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ordersetl.errors import CorruptedError
+from ordersetl.extract.coverage import Coverage, hash_batches, read_coverage
+from ordersetl.lake import raw
+from ordersetl.lake.layout import Lake, batch_id_after
+from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
+from ordersetl.runtime import RunContext
+from ordersetl.source.client import OrdersClient
+from ordersetl.source.page import Page
+from ordersetl.source.times import find_newest
+from ordersetl.source.trail import PageTrail
+from ordersetl.version import __version__
+
+__all__ = ["Batch", "PageWatcher", "begin_batch", "commit_batch", "fetch_pages"]
+
+PageWatcher = Callable[[str, BatchRequest, PageEntry, Page | None], None]
+"""Called with each page on disk: its batch, what that asks for, its entry, and the page itself if just received."""
+
+
+@dataclass
+class Batch:
+    """A batch under way: its pages so far, how many of them an earlier run left, and what they have shown."""
+
+    id: str
+    request: BatchRequest
+    trail: PageTrail
+    pages: list[PageEntry] = field(default_factory=list)
+    resumed: int = 0
+    complete: bool = False
+
+
+def begin_batch(context: RunContext, client: OrdersClient, request: BatchRequest, *, after: str = "") -> Batch:
+    """Begin a batch that sorts after all that are committed, and after ``after``."""
+    newest = max([*raw.list_batches(context.lake), after])
+    batch = batch_id_after(request.began_at, newest or None)
+    raw.write_request(context.lake, batch, request)
+    return Batch(batch, request, client.begin_trail(request))
+
+
+def fetch_pages(
+    context: RunContext,
+    client: OrdersClient,
+    batch: Batch,
+    await_page: Callable[[Iterator[Page]], Page | None],
+    on_page: Callable[[PageEntry, Page | None], None],
+) -> None:
+    """Fetch the pages that are missing.
+
+    While one page is awaited the one before it is written, and no more than that is under way: pages reach the disk
+    one after the other.
+
+    Args:
+        context: of the command.
+        client: fetches the pages.
+        batch: gets them.
+        await_page: returns the next page, None after the last; it may raise to end the fetch.
+        on_page: called with each page that is on disk, the earlier run's too, and with itself if just received.
+    """
+    for resumed in batch.pages:
+        on_page(resumed, None)
+    if batch.complete:
+        return
+    pages = client.pages(batch.request, batch.trail)
+    page = await_page(pages)
+    while page is not None:
+        context.lock.assert_held()  # the wait may have been long enough for another run to take the output over
+        writing = context.threads.submit(_keep_page, context.lake, batch.id, page, batch.request.began_at)
+        written = page
+        try:
+            page = await_page(pages)
+        finally:
+            batch.pages.append(writing.result())
+        batch.complete = page is None
+        on_page(batch.pages[-1], written)
+
+
+def _keep_page(lake: Lake, batch: str, page: Page, began_at: datetime) -> PageEntry:
+    newest = find_newest(page, began_at)
+    records = page.head.records
+    return raw.write_page(lake, batch, page.number, page.body, records=records, newest=newest, charset=page.charset)
+
+
+def commit_batch(context: RunContext, batch: Batch) -> tuple[BatchMarker, Coverage]:
+    """Write the marker, the last thing of a batch to become durable; and what is covered now."""
+    request, now = batch.request, context.now()
+    batches = raw.list_batches(context.lake)
+    covered_of = hash_batches(sorted([*batches, batch.id]))
+    try:
+        before = read_coverage(context.lake, batches, source=request.source, url=request.url, now=now)
+    except CorruptedError:
+        before, covered_of = Coverage(), ""  # the next run that needs to know reads all markers, and names this one
+    coverage, end = before.add(request, batch.pages)
+    marker = BatchMarker(
+        batch=batch.id,
+        source=request.source,
+        url=request.url,
+        since=request.since,
+        until=request.until,
+        window_end=end,
+        request=request,
+        committed_at=now,
+        tool=f"ordersetl {__version__}",
+        pages=tuple(batch.pages),
+        references=request.references,
+        format=raw.FORMAT,
+        shown=coverage.shown,
+        covered=coverage.intervals,
+        covered_of=covered_of,
+    )
+    context.lock.assert_held()
+    raw.write_marker(context.lake, marker)
+    return marker, coverage

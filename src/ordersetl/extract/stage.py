@@ -1,0 +1,119 @@
+"""The stage as a whole: from settings and a window to one committed batch, or to several."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from ordersetl.errors import ConfigError
+from ordersetl.extract.backfill import cut_windows, extract_windows
+from ordersetl.extract.batch import PageWatcher
+from ordersetl.extract.batches import Origin, ReferenceFile, extract_orders
+from ordersetl.extract.origin import choose_origin, choose_transport, read_references, require_one_kind
+from ordersetl.lake.layout import Lake
+from ordersetl.results import BackfillResult, ExtractResult
+from ordersetl.runtime import RunContext, Runtime
+from ordersetl.settings import Settings
+from ordersetl.source.client import OrdersClient, open_http
+from ordersetl.source.pace import Pace
+from ordersetl.text import format_time
+from ordersetl.window import Backfill, Window
+
+__all__ = ["ExtractPlan", "extract", "prepare"]
+
+log = logging.getLogger(__name__)
+
+_LOOPBACK = ("localhost", "127.", "::1")
+
+
+@dataclass(frozen=True)
+class ExtractPlan:
+    """Where from, what and with which reference files; ``windows`` are what a backfill is cut into, or empty."""
+
+    origin: Origin
+    window: Window
+    references: list[ReferenceFile]
+    windows: tuple[Window, ...] = ()
+    concurrency: int = 1
+
+
+def prepare(
+    settings: Settings,
+    window: Window,
+    users: Path | None,
+    products: Path | None,
+    runtime: Runtime,
+    *,
+    backfill: Backfill | None,
+) -> ExtractPlan:
+    """Plan an extraction: all that was given is found usable before the output is touched.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    now = runtime.now()
+    window, origin = _read_window(window, now), choose_origin(settings)
+    windows = tuple(cut_windows(window, backfill.span, now)) if backfill else ()
+    url = httpx.URL(origin.url)
+    if settings.api_token is not None and url.scheme == "http" and not url.host.startswith(_LOOPBACK):
+        log.warning("the token travels to %s unencrypted: use https:// where the API has it.", url.host)
+    with runtime.interruptible():  # a pipe may keep it waiting
+        references = read_references(settings, origin, users, products, Lake(settings.output))
+    return ExtractPlan(origin, window, references, windows, backfill.concurrency if backfill else 1)
+
+
+def extract(
+    context: RunContext, plan: ExtractPlan, *, on_page: PageWatcher | None = None
+) -> ExtractResult | BackfillResult:
+    """Fetch what is planned, and commit it.
+
+    Args:
+        context: of the command.
+        plan: what :func:`prepare` made.
+        on_page: called with each page of a single batch once it is on disk.
+
+    Raises:
+        OrdersetlError: as :func:`ordersetl.extract.batches.extract_orders` says.
+    """
+    require_one_kind(context.lake, plan.origin)
+    settings, runtime = context.settings, context.runtime
+    pace = Pace(settings.max_requests_per_second)
+
+    @contextmanager
+    def open_client(sleep: Callable[[float], None]) -> Iterator[OrdersClient]:
+        with open_http(settings, choose_transport(plan.origin) or runtime.transport) as http:
+            yield OrdersClient(http, settings, sleep=sleep, now=runtime.now, pace=pace)
+
+    if plan.windows:
+        return extract_windows(
+            context, open_client, plan.origin, plan.windows, plan.references, concurrency=plan.concurrency
+        )
+    with open_client(runtime.sleep) as client:
+        return extract_orders(context, client, plan.origin, plan.window, plan.references, on_page=on_page)
+
+
+def _read_window(window: Window, now: datetime) -> Window:
+    """The window in aware UTC.
+
+    Raises:
+        ConfigError: it is empty, or begins in the future.
+    """
+    since, until = (
+        time and (time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC))
+        for time in (window.since, window.until)
+    )
+    if since is not None and until is not None and since >= until:
+        raise ConfigError(
+            f"the window is empty: since {format_time(since)} is not before until {format_time(until)}",
+            hint="Give --since an earlier time than --until.",
+        )
+    if since is not None and since > now:
+        raise ConfigError(
+            f"since {format_time(since)} lies in the future: it is now {format_time(now)}",
+            hint="Look at the year of --since, and at this machine's clock.",
+        )
+    return Window(since, until, full=window.full)

@@ -1,0 +1,95 @@
+"""Extractions that were interrupted: taken up again, committed, or dropped."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+
+from ordersetl.errors import SourceError
+from ordersetl.extract.batch import Batch, commit_batch
+from ordersetl.lake import raw
+from ordersetl.lake.raw import BatchRequest, PageEntry
+from ordersetl.runtime import RunContext
+from ordersetl.source.answer import find_charset
+from ordersetl.source.client import OrdersClient, max_records
+from ordersetl.source.page import Page
+from ordersetl.source.times import find_newest
+
+__all__ = ["take_up"]
+
+log = logging.getLogger(__name__)
+
+
+def take_up(
+    context: RunContext, client: OrdersClient, requests: Sequence[BatchRequest], *, in_order: bool = True
+) -> list[Batch | None]:
+    """The interrupted extraction of each of the requests, None where there is none that can be taken up.
+
+    Of the others, those that lack nothing but their marker are committed (a marker may also have been deleted), and
+    the rest is dropped.
+
+    Args:
+        context: of the command.
+        client: knows how a batch's pages follow one another.
+        requests: what is to be fetched now.
+        in_order: take up none whose id is older than that of a batch committed since, as its newer pages would count
+            as older. Windows that do not overlap need no order.
+    """
+    taken: list[Batch | None] = [None] * len(requests)
+    sources = {request.source for request in requests}
+    newest = max(raw.list_batches(context.lake), default="")
+    for batch in reversed(raw.list_unfinished(context.lake)):
+        earlier = raw.read_request(context.lake, batch)
+        found = _read_pages(context, client, batch, earlier) if earlier is not None else None
+        since = newest if in_order else ""
+        at = None if found is None else _find_request(context, found, requests, since)
+        if found is not None and at is not None and taken[at] is None:
+            log.info("going on with the interrupted extraction %s after page %d", found.id, len(found.pages))
+            raw.prune_batch(context.lake, batch, pages=len(found.pages))
+            taken[at] = found
+        elif found is not None and found.complete and found.request.source in sources:
+            log.warning("committing %s: all its pages were there, but not its marker", found.id)
+            raw.prune_batch(context.lake, batch, pages=len(found.pages))
+            newest = max(newest, commit_batch(context, found)[0].batch)
+        else:
+            raw.drop_unfinished(context.lake, batch)
+    return taken
+
+
+def _find_request(context: RunContext, found: Batch, requests: Sequence[BatchRequest], newest: str) -> int | None:
+    """Which of the requests it asked for too, not too long ago, and after the batch ``newest``."""
+    for at, request in enumerate(requests):
+        age = request.began_at - found.request.began_at
+        if _asked(found.request) == _asked(request) and age <= context.settings.resume_within and found.id > newest:
+            return at
+    return None
+
+
+def _asked(request: BatchRequest) -> object:
+    """All of a request but when it began and what its files were called."""
+    contents = {kind: entry.sha256 for kind, entry in request.references.items()}
+    window = (request.since, request.until, request.continues)
+    return request.source, request.url, window, request.page_size, contents
+
+
+def _read_pages(context: RunContext, client: OrdersClient, batch: str, request: BatchRequest) -> Batch:
+    """The pages that were kept, up to the first that is missing, unreadable or no page that may follow.
+
+    One that is not UTF-8 is fetched again: nothing says in which charset it came.
+    """
+    found = Batch(batch, request, client.begin_trail(request))
+    while not found.complete:
+        number = len(found.pages) + 1
+        body = raw.read_unfinished_page(context.lake, batch, number)
+        if body is None:
+            break
+        try:
+            page = Page(number, body, find_charset(body, ""), max_records(request))
+            found.trail.admit(page.head)
+        except SourceError:
+            break
+        newest = find_newest(page, request.began_at)
+        digest = hashlib.sha256(body).hexdigest()
+        found.pages.append(PageEntry(raw.page_name(number), digest, len(body), page.head.records, newest))
+        found.complete = page.head.next_cursor is None
+    found.resumed = len(found.pages)
+    return found

@@ -1,0 +1,64 @@
+"""The pace of requests: one for all that ask one API, so that what it asks of one slows all."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+__all__ = ["Pace", "read_rate_limit"]
+
+_LONGEST_HOLD_S = 3600.0
+_EPOCH_S = 1e8
+"""A reset of more seconds than this is a time since 1970, as some APIs send it."""
+
+
+class Pace:
+    """Turns in which requests go out.
+
+    Args:
+        per_second: most requests a second; None for as fast as answers come.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(self, per_second: float | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._interval = 1 / per_second if per_second else 0.0
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next = clock()
+
+    def take_turn(self) -> float:
+        """Take the next turn; the seconds until it comes."""
+        with self._lock:
+            now = self._clock()
+            turn = max(now, self._next)
+            self._next = turn + self._interval
+            return turn - now
+
+    def hold(self, seconds: float) -> None:
+        """Give no turn for so long, whoever asks."""
+        with self._lock:
+            self._next = max(self._next, self._clock() + min(seconds, _LONGEST_HOLD_S))
+
+
+def read_rate_limit(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds until the API has requests left again; None where it has some, or says nothing.
+
+    ``RateLimit-Remaining`` and ``RateLimit-Reset`` (draft-ietf-httpapi-ratelimit-headers-03: seconds to go), also with
+    ``X-``, where a reset may be a time since 1970 as well.
+    """
+    for prefix in ("RateLimit", "X-RateLimit", "X-Rate-Limit"):
+        remaining, reset = _read(headers.get(f"{prefix}-Remaining")), _read(headers.get(f"{prefix}-Reset"))
+        if remaining is None or reset is None or remaining > 0:
+            continue
+        seconds = reset - now.astimezone(UTC).timestamp() if reset > _EPOCH_S else reset
+        return max(0.0, seconds)
+    return None
+
+
+def _read(value: str | None) -> float | None:
+    try:
+        number = math.nan if value is None else float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
