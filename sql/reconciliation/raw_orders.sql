@@ -8,7 +8,7 @@ SELECT
         ELSE 'differs'
     END AS problem,
     raw.batch AS batch,
-    raw.dt AS dt_in_raw,
+    raw.created_at AS created_at_in_raw,
     curated.dt AS dt_in_curated,
     raw.amount AS amount_in_raw,
     curated.order_amount AS amount_in_curated,
@@ -31,7 +31,10 @@ WHERE
         raw.order_id IS NULL
         OR raw.is_gone
         OR curated.order_id IS NULL
-        OR raw.dt <> curated.dt
+        OR NOT EXISTS (
+            SELECT 1 FROM shop_span
+            WHERE shop_span.dt = curated.dt AND raw.created_at >= shop_span.since AND raw.created_at < shop_span.until
+        )
         OR raw.version_at <> curated.updated_at_order
         OR raw.amount <> curated.order_amount
         OR raw.lines <> curated.lines

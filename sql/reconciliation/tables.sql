@@ -2,7 +2,7 @@
 -- the rejected lines, rows by SKU and refunds by SKU.
 CREATE TEMP TABLE validated_order (
     batch VARCHAR, page INTEGER, idx BIGINT, order_id VARCHAR, is_outside BOOLEAN, reason VARCHAR, is_gone BOOLEAN,
-    version_at TIMESTAMP, dt DATE, amount DECIMAL(38, 4), currency VARCHAR, lines BIGINT, discount DECIMAL(38, 4),
+    version_at TIMESTAMP, created_at TIMESTAMP, amount DECIMAL(38, 4), currency VARCHAR, lines BIGINT, discount DECIMAL(38, 4),
     tax DECIMAL(38, 4), shipping DECIMAL(38, 4), cancelled BOOLEAN, is_unparseable BOOLEAN
 );
 CREATE TEMP TABLE line_reject (batch VARCHAR, reason VARCHAR);

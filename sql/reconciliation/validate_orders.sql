@@ -36,7 +36,7 @@ SELECT
     END AS reason,
     is_deleted OR coalesce(valid_lines, 0) = 0 AS is_gone,
     version_at,
-    shop_day(created_at) AS dt,
+    created_at,
     coalesce(stated, line_amount) AS amount,
     upper(text_of(given_currency)) AS currency,
     lines,

@@ -245,9 +245,7 @@ def test_a_partition_is_the_day_of_the_recorded_time_zone(layer: Layer, tmp_path
     write_manifest(lake, berlin)
     found = failures(check(lake))
     assert set(found) == {"partition_is_created_date"}
-    assert [(s["order_id"], s["day_of_order"]) for s in found["partition_is_created_date"].samples] == [
-        ("o-2", str(NEXT_DAY))
-    ]
+    assert [s["order_id"] for s in found["partition_is_created_date"].samples] == ["o-2"]
 
 
 def test_an_empty_layer_passes(layer: Layer, tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
 -- dt is the day of created_at_order in the output's time zone: a row on another day is missed by whoever filters on dt.
-SELECT dt, order_id, sku, created_at_order, shop_day(created_at_order) AS day_of_order
+SELECT fact_order.dt, fact_order.order_id, fact_order.sku, fact_order.created_at_order
 FROM fact_order
-WHERE dt IS DISTINCT FROM shop_day(created_at_order);
+ANTI JOIN shop_span
+    ON shop_span.dt = fact_order.dt
+    AND fact_order.created_at_order >= shop_span.since AND fact_order.created_at_order < shop_span.until;

@@ -10,8 +10,9 @@ from ordersetl.check.files import find_regular_files
 from ordersetl.check.metrics import METRIC_TOTALS, collect_bridge, collect_metrics
 from ordersetl.check.open_quarantine import close_gone, close_rejects, list_open, load_rejects
 from ordersetl.check.reconciliation import CURATED_ROWS, compare_raw
+from ordersetl.check.shop_days import list_spans
 from ordersetl.check.sql_checks import merge_outcomes, run_checks
-from ordersetl.check.tables import create_manifest_tables, group_files, open_database, read_files, read_sql
+from ordersetl.check.tables import create_manifest_tables, group_files, open_database, read_files, read_sql, select_rows
 from ordersetl.lake.layout import Lake, file_day
 from ordersetl.lake.manifest import FileEntry, Manifest
 from ordersetl.results import CheckMetrics, CheckOutcome, OpenQuarantine
@@ -59,7 +60,7 @@ class TableQuery:
         present = find_regular_files(self.lake, self.files)
         groups = list(group_files({name: self.files[name] for name in present if file_day(name)})) or [[]]
         with open_database() as database:
-            database.execute(f"CREATE MACRO shop_day(utc) AS {_express_day(self.manifest.settings.timezone)}")
+            self._create_spans(database)
             outcomes = [*self._check_dimensions(database, [name for name in present if name in DIMENSIONS])]
             self._create_totals(database)
             with ThreadPoolExecutor(_GROUPS_AT_A_TIME) as pool:
@@ -67,6 +68,15 @@ class TableQuery:
                     outcomes += found
             outcomes += run_checks(database, "layer", max_samples=self.max_samples)
             return self._finish(database, merge_outcomes(outcomes, max_samples=self.max_samples))
+
+    def _create_spans(self, database: duckdb.DuckDBPyConnection) -> None:
+        """Create ``shop_span``: the spans of UTC that each partition's day is, the end exclusive."""
+        days = sorted({day for name in self.files if (day := file_day(name))})
+        query, parameters = select_rows(
+            {"dt": "DATE", "since": "TIMESTAMP", "until": "TIMESTAMP"},
+            list(list_spans(days, self.manifest.settings.timezone)),
+        )
+        database.execute(f"CREATE TABLE shop_span AS {query}", parameters)
 
     def _check_dimensions(self, database: duckdb.DuckDBPyConnection, present: list[str]) -> Iterator[CheckOutcome]:
         unreadable: dict[str, str] = {}
@@ -126,9 +136,3 @@ class TableQuery:
     def _report_unreadable(self, problems: Mapping[str, str]) -> CheckOutcome:
         rows = [{"file": name, "problem": problem} for name, problem in sorted(problems.items())]
         return CheckOutcome("readable", not rows, _READABLE_WHY, len(rows), tuple(rows[: self.max_samples]))
-
-
-def _express_day(timezone: str) -> str:
-    """SQL of the date in a zone (an IANA name) of ``utc``, a TIMESTAMP in UTC."""
-    local = "utc" if timezone == "UTC" else f"utc AT TIME ZONE 'UTC' AT TIME ZONE '{timezone}'"
-    return f"CAST({local} AS DATE)"

@@ -60,8 +60,8 @@ def compare_raw(
 ) -> list[CheckOutcome]:
     """Validate the raw pages of the applied batches in SQL; compare with curated and ``quarantined``.
 
-    Curated are ``order_partition`` and CURATED_ROWS; the macro ``shop_day`` gives the day of a time in the output's
-    zone. Records that SQL cannot validate with certainty (see the detail of ``raw_orders``) are left out on both sides.
+    Curated are ``order_partition`` and CURATED_ROWS; ``shop_span`` says which times are in a partition's day. Records
+    that SQL cannot validate with certainty (see the detail of ``raw_orders``) are left out on both sides.
     """
     _create_tables(database, manifest.settings.cancelled_statuses)
     damaged: list[dict[str, str]] = []
