@@ -50,11 +50,11 @@ def fetch(
     clock: Callable[[], float] = lambda: 0.0,
     **settings: Any,
 ) -> list[Page]:
-    """All pages of a request, without waiting; ``pauses`` receives the waits."""
+    """All pages of a request, without waiting; ``pauses`` receives the waits, which the clock sees."""
     known = Settings(**settings)
-    sleep = pauses.append if pauses is not None else lambda _: None
+    slept: list[float] = [] if pauses is None else pauses
     with open_http(known) as http:
-        client = OrdersClient(http, known, sleep=sleep, now=lambda: NOW, clock=clock)
+        client = OrdersClient(http, known, sleep=slept.append, now=lambda: NOW, clock=lambda: clock() + sum(slept))
         asked = request or request_of()
         trail = client.begin_trail(asked)
         for cursor in seen:

@@ -341,6 +341,17 @@ def test_what_is_staged_ahead_of_another_batch_is_dropped(context: RunContext) -
         assert transform_batches(context, ahead=ahead).staged_anew == (FIRST, SECOND)
 
 
+def test_a_batch_that_is_fetched_from_its_first_page_again_is_staged_once(context: RunContext) -> None:
+    write_batch(context, [order(str(number)) for number in range(3)], pages_of=1, batch_id=FIRST)
+    source = raw.read_marker(context.lake, FIRST)
+    with StagingAhead(context) as ahead:
+        for page in (source.pages[0], source.pages[1], *source.pages):
+            ahead.add(FIRST, source.request, page)
+        staging = ahead.take(source)
+        assert staging is not None
+        assert sum(outcome.counts.accepted for outcome in staging.finish()) == 3
+
+
 def test_pages_that_are_not_those_of_the_batch_are_staged_anew(context: RunContext) -> None:
     write_batch(context, [order(str(number)) for number in range(3)], pages_of=1, batch_id=FIRST)
     source = raw.read_marker(context.lake, FIRST)

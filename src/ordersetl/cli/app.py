@@ -202,8 +202,11 @@ def _read_backfill(shared: Shared) -> "Backfill | None":
     from ordersetl.window import Backfill
 
     if shared.window is None:
+        if shared.concurrency is not None:
+            raise ConfigError("--concurrency is for windows", hint="Give --window too, such as --window 7d.")
         return None
     try:
-        return Backfill(read_span(shared.window), shared.concurrency)
+        span = read_span(shared.window)
     except ValueError as error:
         raise ConfigError(f"--window {shared.window}: {error}", hint="Give a span such as 7d or 12h.") from None
+    return Backfill(span) if shared.concurrency is None else Backfill(span, shared.concurrency)

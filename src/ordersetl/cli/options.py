@@ -77,7 +77,8 @@ Window = Annotated[
     typer.Option("--window", metavar="SPAN", help="Cut the time since --since into windows, e.g. 7d, a batch each."),
 ]
 Concurrency = Annotated[
-    int, typer.Option("--concurrency", min=1, max=32, metavar="N", help="Fetch so many windows at a time.")
+    int | None,
+    typer.Option("--concurrency", min=1, max=32, metavar="N", help="Fetch so many windows at a time  [default: 4]."),
 ]
 ApiUrl = Annotated[
     str | None, typer.Option("--api-url", metavar="URL", help="Base URL of the API; /orders is appended to it.")
@@ -110,7 +111,7 @@ class Shared:
     until: str | None = None
     full: bool = False
     window: str | None = None
-    concurrency: int = 4
+    concurrency: int | None = None
 
 
 _SETTINGS = ("output", "api_url", "source", "users", "products")
@@ -122,7 +123,7 @@ def _declare_fetching(
     until: Until = None,
     full: Full = False,
     window: Window = None,
-    concurrency: Concurrency = 4,
+    concurrency: Concurrency = None,
     api_url: ApiUrl = None,
     source: Source = None,
     users: Users = None,

@@ -1,6 +1,6 @@
 """Backfill: a long window cut into shorter ones, several of which are fetched at a time, each a batch of its own."""
 
-import logging
+import hashlib
 import queue
 import threading
 import time
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ordersetl.errors import ConfigError, InterruptedRunError
-from ordersetl.extract.batch import Batch, begin_batch, fetch_pages
+from ordersetl.extract.batch import Batch, begin_batch, fetch_batch
 from ordersetl.extract.batches import Origin, ReferenceFile, commit_result, make_request
 from ordersetl.extract.coverage import read_coverage
 from ordersetl.extract.unfinished import take_up
@@ -20,17 +20,17 @@ from ordersetl.lake import raw
 from ordersetl.lake.raw import BatchRequest, PageEntry
 from ordersetl.results import BackfillResult, ExtractResult
 from ordersetl.runtime import RunContext
-from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError
+from ordersetl.source.client import OrdersClient
 from ordersetl.source.page import Page
 from ordersetl.text import format_time
 from ordersetl.window import Window
 
 __all__ = ["ClientOpener", "cut_windows", "extract_windows"]
 
-log = logging.getLogger(__name__)
-
 ClientOpener = Callable[[Callable[[float], None]], AbstractContextManager[OrdersClient]]
-"""Opens a client with a connection of its own, which waits by the given function; all of them keep one pace."""
+"""Opens a client with a connection of its own, which waits by the given function; all of them keep one pace.
+
+Windows wait by a function of their own, not by the runtime's: only the main thread learns of signals."""
 
 _MAX_WINDOWS = 10_000
 
@@ -76,9 +76,10 @@ class _Work:
         self._require_going()
 
     def note_page(self, entry: PageEntry, page: Page | None) -> None:
-        """Report a page that is on disk."""
-        del entry, page
-        self.events.put(None)
+        """Report a page that is on disk, unless an earlier run left it there."""
+        del entry
+        if page is not None:
+            self.events.put(None)
 
     def _require_going(self) -> None:
         if self.stop.is_set():
@@ -115,7 +116,7 @@ def extract_windows(
         InterruptedRunError: a signal came; the pages so far are kept for the next run.
     """
     started = time.monotonic()
-    covered = _list_covered(context, origin)
+    covered = _list_covered(context, origin, references)
     missing = [window for window in windows if (window.since, window.until) not in covered]
     requests = [make_request(context, origin, window, references) for window in missing]
     results = _fetch_all(context, open_client, requests, concurrency) if requests else []
@@ -138,48 +139,61 @@ def extract_windows(
     )
 
 
-def _list_covered(context: RunContext, origin: Origin) -> set[tuple[datetime | None, datetime | None]]:
-    """Windows that a batch of this origin was fetched for when they had long passed, so that nothing was missing."""
+def _list_covered(
+    context: RunContext, origin: Origin, references: Sequence[ReferenceFile]
+) -> set[tuple[datetime | None, datetime | None]]:
+    """Windows that a batch of this origin was fetched for when they had long passed, so that nothing was missing.
+
+    None where a reference file is given that no batch has: the windows that are fetched keep it.
+    """
     markers = [raw.read_marker(context.lake, batch) for batch in raw.list_batches(context.lake)]
     ours = [marker for marker in markers if (marker.source, marker.url) == (origin.source, origin.url)]
+    kept = {entry.sha256 for marker in ours for entry in marker.references.values()}
+    if any(hashlib.sha256(file.body).hexdigest() not in kept for file in references):
+        return set()
     return {(m.since, m.until) for m in ours if m.until is not None and m.window_end == m.until}
 
 
 def _fetch_all(
     context: RunContext, open_client: ClientOpener, requests: Sequence[BatchRequest], concurrency: int
 ) -> list[ExtractResult]:
-    """Fetch and commit a batch a request; results in the order of the requests."""
+    """Fetch a batch a request, and commit them in the order of the requests.
+
+    So each marker can take all before it into account, and none turns up late. What is complete and must wait for its
+    turn is on disk: should the command end, it lacks nothing but its marker.
+    """
     work, started = _Work(), time.monotonic()
-    results: dict[int, ExtractResult] = {}
     with open_client(work.sleep) as client:
         taken = take_up(context, client, requests, in_order=False)
-        newest = max((batch.id for batch in taken if batch is not None), default="")
-        waiting: deque[tuple[int, Batch]] = deque()
-        for at, (found, request) in enumerate(zip(taken, requests, strict=True)):
-            batch = found or begin_batch(context, client, request, after=newest)
-            newest = max(newest, batch.id)
-            waiting.append((at, batch))
-    under_way: dict[Future[int], tuple[int, Batch]] = {}
+    newest = max([*raw.list_batches(context.lake), *(batch.id for batch in taken if batch is not None)], default="")
+    waiting = deque(zip(taken, requests, strict=True))
+    under_way: deque[tuple[Batch, Future[int]]] = deque()
+    results: list[ExtractResult] = []
+    pages = sum(len(batch.pages) for batch in taken if batch is not None)
     with ThreadPoolExecutor(concurrency, thread_name_prefix="window") as pool:
         try:
-            pages = sum(len(batch.pages) for _, batch in waiting)
             while waiting or under_way:
-                while waiting and len(under_way) < concurrency:
-                    at, batch = waiting.popleft()
+                while waiting and sum(not future.done() for _, future in under_way) < concurrency:
+                    found, request = waiting.popleft()
+                    with open_client(work.sleep) as client:
+                        batch = found or begin_batch(context, client, request, newest=newest)
+                    newest = max(newest, batch.id)
                     future = pool.submit(_fetch_window, context, open_client, work, batch)
-                    under_way[future] = (at, batch)
+                    under_way.append((batch, future))
                     future.add_done_callback(work.events.put)
-                event = _await_event(context, work)
-                if event is None:
+                failed = next((future for _, future in under_way if future.done() and future.exception()), None)
+                if failed is not None:
+                    failed.result()
+                while under_way and under_way[0][1].done():
+                    batch, future = under_way.popleft()
+                    results.append(commit_result(context, batch, retries=future.result(), started=started))
+                    context.progress("windows", len(results), len(requests))
+                if under_way and _await_event(context, work) is None:
                     pages += 1
                     context.progress("pages", pages, None)
-                    continue
-                at, batch = under_way.pop(event)
-                results[at] = commit_result(context, batch, retries=event.result(), started=started)
-                context.progress("windows", len(results), len(requests))
         finally:
             work.stop.set()  # those under way end at their next page; the pool waits for them
-    return [results[at] for at in range(len(requests))]
+    return results
 
 
 def _await_event(context: RunContext, work: _Work) -> "Future[int] | None":
@@ -192,18 +206,5 @@ def _await_event(context: RunContext, work: _Work) -> "Future[int] | None":
 def _fetch_window(context: RunContext, open_client: ClientOpener, work: _Work, batch: Batch) -> int:
     """Fetch what is missing of one window; how many attempts had to be repeated."""
     with open_client(work.sleep) as client:
-        try:
-            fetch_pages(context, client, batch, work.await_page, work.note_page)
-        except (CursorRefusedError, RepeatedError) as error:
-            if not batch.resumed:
-                raise
-            log.warning(
-                "the interrupted window %s cannot go on (%s): fetching from its first page",
-                format_time(batch.request.since) if batch.request.since else batch.id,
-                error,
-            )
-            raw.drop_batch(context.lake, batch.id)
-            raw.write_request(context.lake, batch.id, batch.request)
-            batch.pages, batch.resumed, batch.trail = [], 0, client.begin_trail(batch.request)
-            fetch_pages(context, client, batch, work.await_page, work.note_page)
+        fetch_batch(context, client, batch, work.await_page, work.note_page)
         return client.retries

@@ -1,5 +1,6 @@
 """One batch under way: its pages are fetched and written one after the other, and its marker commits it."""
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,13 +11,15 @@ from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake, batch_id_after
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.runtime import RunContext
-from ordersetl.source.client import OrdersClient
+from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError
 from ordersetl.source.page import Page
 from ordersetl.source.times import find_newest
 from ordersetl.source.trail import PageTrail
 from ordersetl.version import __version__
 
-__all__ = ["Batch", "PageWatcher", "begin_batch", "commit_batch", "fetch_pages"]
+__all__ = ["Batch", "PageWatcher", "begin_batch", "commit_batch", "fetch_batch"]
+
+log = logging.getLogger(__name__)
 
 PageWatcher = Callable[[str, BatchRequest, PageEntry, Page | None], None]
 """Called with each page on disk: its batch, what that asks for, its entry, and the page itself if just received."""
@@ -34,22 +37,25 @@ class Batch:
     complete: bool = False
 
 
-def begin_batch(context: RunContext, client: OrdersClient, request: BatchRequest, *, after: str = "") -> Batch:
-    """Begin a batch that sorts after all that are committed, and after ``after``."""
-    newest = max([*raw.list_batches(context.lake), after])
+def begin_batch(context: RunContext, client: OrdersClient, request: BatchRequest, *, newest: str) -> Batch:
+    """Begin a batch that sorts after the batch ``newest``; empty for none.
+
+    Raises:
+        StorageError: the disk refused, or no id sorts after ``newest``.
+    """
     batch = batch_id_after(request.began_at, newest or None)
     raw.write_request(context.lake, batch, request)
     return Batch(batch, request, client.begin_trail(request))
 
 
-def fetch_pages(
+def fetch_batch(
     context: RunContext,
     client: OrdersClient,
     batch: Batch,
     await_page: Callable[[Iterator[Page]], Page | None],
     on_page: Callable[[PageEntry, Page | None], None],
 ) -> None:
-    """Fetch the pages that are missing.
+    """Fetch the pages that are missing; all of them, where the API cannot go on with those of an earlier run.
 
     While one page is awaited the one before it is written, and no more than that is under way: pages reach the disk
     one after the other.
@@ -60,7 +66,31 @@ def fetch_pages(
         batch: gets them.
         await_page: returns the next page, None after the last; it may raise to end the fetch.
         on_page: called with each page that is on disk, the earlier run's too, and with itself if just received.
+
+    Raises:
+        LockedError: the lock was lost.
+        SourceError: the API failed for good.
+        StorageError: the disk refused.
     """
+    try:
+        _fetch_pages(context, client, batch, await_page, on_page)
+    except (CursorRefusedError, RepeatedError) as error:
+        if not batch.resumed:
+            raise
+        log.warning("the interrupted extraction %s cannot go on (%s): fetching from its first page", batch.id, error)
+        raw.drop_batch(context.lake, batch.id)
+        raw.write_request(context.lake, batch.id, batch.request)
+        batch.pages, batch.resumed, batch.trail = [], 0, client.begin_trail(batch.request)
+        _fetch_pages(context, client, batch, await_page, on_page)
+
+
+def _fetch_pages(
+    context: RunContext,
+    client: OrdersClient,
+    batch: Batch,
+    await_page: Callable[[Iterator[Page]], Page | None],
+    on_page: Callable[[PageEntry, Page | None], None],
+) -> None:
     for resumed in batch.pages:
         on_page(resumed, None)
     if batch.complete:

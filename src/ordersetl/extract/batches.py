@@ -1,27 +1,24 @@
 """Extract: fetch a window of orders page by page into the raw log, and commit it as one batch."""
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from ordersetl.errors import ConfigError
-from ordersetl.extract.batch import Batch, PageWatcher, begin_batch, commit_batch, fetch_pages
+from ordersetl.extract.batch import Batch, PageWatcher, begin_batch, commit_batch, fetch_batch
 from ordersetl.extract.coverage import read_coverage
 from ordersetl.extract.unfinished import take_up
 from ordersetl.lake import raw
 from ordersetl.lake.raw import BatchRequest, PageEntry
 from ordersetl.results import ExtractResult
 from ordersetl.runtime import RunContext
-from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError
+from ordersetl.source.client import OrdersClient
 from ordersetl.source.page import Page
 from ordersetl.text import format_time
 from ordersetl.window import Window
 
 __all__ = ["Origin", "PageWatcher", "ReferenceFile", "commit_result", "extract_orders", "make_request"]
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,22 +70,17 @@ def extract_orders(
     """
     started = time.monotonic()
     request = make_request(context, origin, window, references)
-    batch = take_up(context, client, [request])[0] or begin_batch(context, client, request)
+    batch = take_up(context, client, [request])[0]
+    if batch is None:
+        newest = max(raw.list_batches(context.lake), default="")
+        batch = begin_batch(context, client, request, newest=newest)
 
     def tell(entry: PageEntry, page: Page | None) -> None:
         if on_page:
             on_page(batch.id, request, entry, page)
         context.progress("extract", len(batch.pages), len(batch.pages) if batch.complete else None)
 
-    try:
-        fetch_pages(context, client, batch, partial(_await_page, context), tell)
-    except (CursorRefusedError, RepeatedError) as error:
-        if not batch.resumed:
-            raise
-        log.warning("the interrupted extraction cannot go on (%s): fetching from the first page", error)
-        raw.drop_batch(context.lake, batch.id)
-        batch = begin_batch(context, client, request)
-        fetch_pages(context, client, batch, partial(_await_page, context), tell)
+    fetch_batch(context, client, batch, partial(_await_page, context), tell)
     return commit_result(context, batch, retries=client.retries, started=started)
 
 

@@ -55,6 +55,8 @@ def prepare(
     Raises:
         ConfigError: it is not.
     """
+    if backfill and backfill.concurrency < 1:
+        raise ConfigError(f"a concurrency of {backfill.concurrency} fetches nothing", hint="Give 1 or more.")
     now = runtime.now()
     window, origin = _read_window(window, now), choose_origin(settings)
     windows = tuple(cut_windows(window, backfill.span, now)) if backfill else ()

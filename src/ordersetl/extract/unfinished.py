@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from ordersetl.errors import SourceError
 from ordersetl.extract.batch import Batch, commit_batch
@@ -35,17 +35,19 @@ def take_up(
             as older. Windows that do not overlap need no order.
     """
     taken: list[Batch | None] = [None] * len(requests)
+    wanted = {_asked(request): at for at, request in enumerate(requests)}
     sources = {request.source for request in requests}
     newest = max(raw.list_batches(context.lake), default="")
     for batch in reversed(raw.list_unfinished(context.lake)):
         earlier = raw.read_request(context.lake, batch)
         found = _read_pages(context, client, batch, earlier) if earlier is not None else None
-        since = newest if in_order else ""
-        at = None if found is None else _find_request(context, found, requests, since)
-        if found is not None and at is not None and taken[at] is None:
+        at = None if found is None else wanted.get(_asked(found.request))
+        is_fresh = found is not None and at is not None and _is_fresh(context, found, requests[at])
+        if found is not None and at is not None and is_fresh and not (in_order and found.id <= newest):
             log.info("going on with the interrupted extraction %s after page %d", found.id, len(found.pages))
             raw.prune_batch(context.lake, batch, pages=len(found.pages))
             taken[at] = found
+            del wanted[_asked(found.request)]
         elif found is not None and found.complete and found.request.source in sources:
             log.warning("committing %s: all its pages were there, but not its marker", found.id)
             raw.prune_batch(context.lake, batch, pages=len(found.pages))
@@ -55,18 +57,14 @@ def take_up(
     return taken
 
 
-def _find_request(context: RunContext, found: Batch, requests: Sequence[BatchRequest], newest: str) -> int | None:
-    """Which of the requests it asked for too, not too long ago, and after the batch ``newest``."""
-    for at, request in enumerate(requests):
-        age = request.began_at - found.request.began_at
-        if _asked(found.request) == _asked(request) and age <= context.settings.resume_within and found.id > newest:
-            return at
-    return None
+def _is_fresh(context: RunContext, found: Batch, request: BatchRequest) -> bool:
+    """Whether its extraction began not too long before this one."""
+    return request.began_at - found.request.began_at <= context.settings.resume_within
 
 
-def _asked(request: BatchRequest) -> object:
+def _asked(request: BatchRequest) -> Hashable:
     """All of a request but when it began and what its files were called."""
-    contents = {kind: entry.sha256 for kind, entry in request.references.items()}
+    contents = tuple(sorted((kind, entry.sha256) for kind, entry in request.references.items()))
     window = (request.since, request.until, request.continues)
     return request.source, request.url, window, request.page_size, contents
 

@@ -72,7 +72,6 @@ class OrdersClient:
             sleep=sleep,
             reraise=True,
         )
-        self._slept = 0.0
         self.retries = 0
 
     def pages(self, request: BatchRequest, trail: PageTrail | None = None) -> Iterator[Page]:
@@ -124,8 +123,7 @@ class OrdersClient:
 
     def _ask(self, url: str, params: dict[str, str]) -> Answer:
         """One attempt, in its turn; what the API says of its limits slows all who ask it."""
-        slept, self._slept = self._slept, 0.0
-        if (wait_s := self._pace.take_turn() - slept) > 0:
+        if (wait_s := self._pace.take_turn()) > 0:
             self._sleep(wait_s)
         try:
             answer = self._attempts.get(url, params)
@@ -167,6 +165,5 @@ class OrdersClient:
 
     def _note_retry(self, state: RetryCallState) -> None:
         self.retries += 1
-        self._slept = state.upcoming_sleep
         failure = state.outcome.exception() if state.outcome else None
         log.info("%s; trying again in %.1f s (attempt %d)", failure, state.upcoming_sleep, state.attempt_number + 1)

@@ -46,8 +46,8 @@ class StagingAhead:
         self._drop()
 
     def add(self, batch: str, request: BatchRequest, entry: PageEntry, page: Page | None = None) -> None:
-        """Take in the next page of a batch; where another batch was under way, that one came to nothing."""
-        if self._staging is None or self._staging.batch != batch:
+        """Take in the next page of a batch; another one, or a first page again, says that what was there is void."""
+        if self._staging is None or self._staging.batch != batch or entry.name == self._staging.pages[0].name:
             self._drop()
             self._staging = BatchStaging(self._context, batch, _window(request))
         self._staging.add(entry, page)
