@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import zoneinfo
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import settings
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+zoneinfo.reset_tzpath(())  # what tests expect goes by the same data as what they test
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ FLOORS = (
     ("lake",),
     ("storage", "star"),
     ("settings", "results"),
-    ("errors", "text", "resources", "version", "window"),
+    ("errors", "text", "zones", "resources", "version", "window"),
 )
 """The house from its roof down: a room knows its own floor's rooms not at all, and those below."""
 ROOMS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -138,7 +138,7 @@ FILE_CALLS = frozenset(
         "realpath",
     ]
 )
-OWN_FILES = ("cli", "settings", "resources", "extract.bounded_file", "source.sample", "source.demo")
+OWN_FILES = ("cli", "settings", "resources", "zones", "extract.bounded_file", "source.sample", "source.demo")
 """Modules that read files of the user, of the package or of the system, none of them of an output."""
 
 

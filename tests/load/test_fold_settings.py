@@ -9,6 +9,7 @@ import pytest
 from lakes import curated_bytes, load, open_job, order, rows, run, transform, write_batch
 
 from ordersetl.errors import ConfigError
+from ordersetl.lake import fold_settings
 from ordersetl.lake.manifest import read_manifest
 from ordersetl.load.plan import require_timezone
 from ordersetl.runtime import RunContext
@@ -80,6 +81,17 @@ def test_what_was_staged_under_other_settings_is_staged_again(output: Path) -> N
         transform(context)
     with opened(output, timezone="Asia/Tokyo") as context:
         assert load(context).written == ("dt=2025-08-21/fact_order.csv",)
+
+
+def test_an_upgrade_of_the_zones_data_folds_all_again(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(output, timezone="Europe/Berlin") as context:
+        write_batch(context, [order(created_at="2025-08-20T22:30:00Z")])
+        run(context)
+    monkeypatch.setattr(fold_settings, "hash_zone", lambda _: "0" * 16)
+    with opened(output, timezone="Europe/Berlin") as context:
+        result = run(context)
+        assert result.rebuilt
+        assert not run(context).rebuilt
 
 
 def test_without_a_manifest_any_time_zone_will_do(output: Path) -> None:

@@ -1,8 +1,9 @@
-"""Which spans of UTC are a day of the shop, by Python's zone data: DuckDB's own may be older."""
+"""Which spans of UTC are a day of the shop, by the data of :mod:`ordersetl.zones`: DuckDB's own may be older."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from zoneinfo import ZoneInfo
+
+from ordersetl.zones import read_zone
 
 __all__ = ["list_spans"]
 
@@ -17,7 +18,7 @@ def list_spans(days: Iterable[date], timezone: str) -> Iterator[tuple[date, date
 
     A day has several where clocks change in it or go back over its midnight, and none where a zone skipped it.
     """
-    zone = ZoneInfo(timezone)
+    zone = read_zone(timezone)
     for day in days:
         midnight = datetime.combine(day, time())
         for since, until, offset in _split_by_offset(zone, midnight - _REACH, midnight + _DAY + _REACH):

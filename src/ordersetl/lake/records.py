@@ -17,6 +17,7 @@ import msgspec
 from ordersetl.errors import CorruptedError
 from ordersetl.lake.layout import file_day, is_batch_id
 from ordersetl.text import look_up_charset
+from ordersetl.zones import list_zones
 
 if TYPE_CHECKING:
     from ordersetl.lake.fold_settings import FoldSettings
@@ -29,7 +30,7 @@ __all__ = ["check_manifest", "check_marker", "check_request", "check_stage", "pa
 _SHA256 = re.compile("[0-9a-f]{64}").fullmatch
 _KIND = re.compile("[a-z_]{1,40}").fullmatch
 _DIMENSION = re.compile(r"dim_[a-z_]{1,40}\.csv").fullmatch
-_ZONE = re.compile(r"[A-Za-z0-9_+-]{1,40}(/[A-Za-z0-9_+-]{1,40}){0,3}").fullmatch
+_ZONE_DATA = re.compile("(?:[0-9a-f]{16})?").fullmatch
 _EMAILS = re.compile("keep|drop|hash:[0-9a-f]{8}").fullmatch
 _SEGMENT = re.compile(r"[0-9a-f]{16,64}\.[a-z]{1,10}").fullmatch
 _DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,10})?").fullmatch
@@ -130,7 +131,8 @@ def _check_file(file: str, entry: "FileEntry") -> None:
 
 def _check_settings(settings: "FoldSettings") -> None:
     """Check what SQL and file names are made of."""
-    _require(_ZONE(settings.timezone), "the time zone", settings.timezone)
+    _require(settings.timezone in list_zones(), "the time zone", settings.timezone)
+    _require(_ZONE_DATA(settings.zone_data), "the version of zone data", settings.zone_data)
     _require(_EMAILS(settings.emails), "the setting of emails", settings.emails)
 
 

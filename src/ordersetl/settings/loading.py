@@ -49,7 +49,7 @@ class _Given:
             return (f"the flag --{name.replace('_', '-')}" if name in _FLAGS else "the argument"), str
         if name in self.variables:
             return f"the variable {self.variables[name]}", lambda field: f"{PREFIX}{field.upper()}"
-        return _locate(name, self.file), str
+        return _locate(name, self.file) or "not set", str
 
 
 def load_settings(config: Path | None = None, **flags: Any) -> Settings:  # noqa: ANN401 - any flag's value
@@ -94,9 +94,9 @@ def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
 
 
 def _locate(name: str, path: Path) -> str:
-    """The file and, where it can be told, the line that sets a top-level name."""
+    """The file and, where it can be told, the line that sets a top-level name; empty where there is no file."""
     key = re.compile(rf"\s*(\[\[?\s*)?([\"']?){re.escape(name)}\2\s*[=.\]]")
-    lines = path.read_text("utf-8").split("\n")
+    lines = path.read_text("utf-8").split("\n") if path.is_file() else []
     for number, line in enumerate(lines):
         found = key.match(line)
         if found is None:
@@ -107,4 +107,4 @@ def _locate(name: str, path: Path) -> str:
             continue
         if found[1] or name in above:
             return f"{path}, line {number + 1}"
-    return str(path)
+    return str(path) if lines else ""

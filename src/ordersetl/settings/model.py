@@ -1,7 +1,6 @@
 """All that can be set, and which values are refused."""
 
 import re
-import zoneinfo
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,6 +20,7 @@ from pydantic import (
 )
 
 from ordersetl.settings.environment import read_environment
+from ordersetl.zones import list_zones
 
 __all__ = ["CANCELLED_STATUSES", "Settings", "read_span"]
 
@@ -142,11 +142,10 @@ class Settings(BaseModel):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        known = zoneinfo.available_timezones() - {"Factory", "localtime"}  # no zones of IANA
-        if value not in known:
+        if value not in list_zones():
             from difflib import get_close_matches  # noqa: PLC0415
 
-            near = get_close_matches(value, known, 1)
+            near = get_close_matches(value, list_zones(), 1)
             meant = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(f"must be the IANA name of a time zone, such as Europe/Berlin{meant}")
         return value

@@ -1,4 +1,4 @@
-"""The shop's days: at which date in its time zone an instant lies, by Python's zone data.
+"""The shop's days: at which date in its time zone an instant lies, by the data of :mod:`ordersetl.zones`.
 
 Polars and DuckDB carry zone data of their own, of the day they were built, so that theirs is for no rule to use: the
 same orders would lie on other days after an upgrade.
@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
+
+from ordersetl.zones import read_zone
 
 __all__ = ["find_days"]
 
@@ -25,7 +27,7 @@ def find_days(times: pl.Series, timezone: str) -> pl.Series:
     """
     if timezone == "UTC":
         return times.dt.date()
-    zone = ZoneInfo(timezone)
+    zone = read_zone(timezone)
     utc_days = times.dt.date().drop_nulls().unique().sort()
     if utc_days.is_empty():
         return times.dt.date()
