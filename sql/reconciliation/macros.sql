@@ -17,6 +17,13 @@ CREATE OR REPLACE TEMP MACRO text_of(member) AS CASE
         THEN regexp_replace(member ->> '$', '\.0$', '')
 END;
 
+-- Text that needs no cleaning, no cut and no rule beyond ASCII; '' for what is no text; null for anything else.
+CREATE OR REPLACE TEMP MACRO plain_text(member) AS CASE
+    WHEN coalesce(json_type(member), 'NULL') IN ('NULL', 'ARRAY', 'OBJECT', 'BOOLEAN') THEN ''
+    WHEN json_type(member) = 'VARCHAR' AND regexp_full_match(member ->> '$', '[!-~]([ -~]{0,253}[!-~])?') THEN member ->> '$'
+    WHEN json_type(member) <> 'VARCHAR' AND regexp_full_match(member ->> '$', '0|-?[1-9][0-9]{0,14}') THEN member ->> '$'
+END;
+
 -- Whether an id is a number whose digits a double does not hold for certain.
 CREATE OR REPLACE TEMP MACRO is_large_id(member) AS coalesce(
     json_type(member) = 'DOUBLE'

@@ -43,8 +43,11 @@ SELECT
     number_of(given_discount) AS discount,
     number_of(given_tax) AS tax,
     number_of(given_shipping) AS shipping,
-    NOT is_absent(given_cancelled_at) OR coalesce(lower(text_of(given_status)) IN (SELECT status FROM cancelled_status), false)
-        AS cancelled,
+    -- Null where the status is no plain text: raw_orders does not compare it then.
+    CASE
+        WHEN NOT is_absent(given_cancelled_at) THEN true
+        ELSE lower(plain_text(given_status)) IN (SELECT status FROM cancelled_status)
+    END AS cancelled,
     given_unparseable
     OR is_repeating
     OR coalesce(lines_unparseable, false)

@@ -418,3 +418,19 @@ def replace_curated(lake: Lake, contents: dict[str, bytes]) -> None:
         (lake.root / "curated" / name).unlink()
     files = {name: write_file(lake, name, body) for name, body in contents.items()}
     (lake.root / "curated/_manifest.json").write_bytes(encode_manifest(msgspec.structs.replace(manifest, files=files)))
+
+
+@pytest.mark.parametrize("status", ["\u0130PTAL", "\u039f\u03a3", "\u212a", "Iptal " * 50])
+def test_a_status_that_sql_writes_otherwise_in_lower_case_is_no_alarm(tmp_path: Path, status: str) -> None:
+    for cancelled_statuses in ({status.lower()}, {status.lower()[:255], "i\u0307ptal", "iptal", "\u03bf\u03c3", "k"}):
+        rules = Rules(cancelled_statuses=frozenset(cancelled_statuses))
+        root = tmp_path / str(len(cancelled_statuses))
+        lake = write_lake(root, [Batch([order("o-1", 1, status=status)])], rules=rules)
+        assert check_deeply(lake)["raw_orders"].ok
+
+
+def test_cancelled_is_compared_where_cancelled_at_decides_beside_any_status(tmp_path: Path) -> None:
+    lake = write_lake(tmp_path / "output", [Batch([order("o-1", 1, status="\u0130", cancelled_at="2025-08-26")])])
+    assert check_deeply(lake)["raw_orders"].ok
+    replace_curated(lake, fold([Batch([order("o-1", 1, status="\u0130")])]))
+    assert not check_deeply(lake)["raw_orders"].ok
