@@ -110,6 +110,11 @@ CREATE OR REPLACE TEMP MACRO units(amount) AS CAST(CAST(amount AS DECIMAL(38, 4)
 
 CREATE OR REPLACE TEMP MACRO money(units) AS CAST(units AS DECIMAL(30, 0)) * CAST(0.0001 AS DECIMAL(5, 4));
 
+-- The quotient of two integers, not negative, half-even, as money.
+CREATE OR REPLACE TEMP MACRO average(a, b) AS money(
+    a // b + CASE WHEN 2 * (a % b) > b OR (2 * (a % b) = b AND (a // b) % 2 = 1) THEN 1 ELSE 0 END
+);
+
 CREATE OR REPLACE TEMP MACRO floor_div(a, b) AS a // b - CASE WHEN a % b < 0 THEN 1 ELSE 0 END;
 
 -- A row's share of a value by cumulative rounding: upto is the sum of the weights up to this row, total that of all rows.

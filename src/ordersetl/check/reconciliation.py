@@ -19,7 +19,7 @@ __all__ = ["CURATED_ROWS", "compare_raw"]
 
 CURATED_ROWS = {
     "curated_row": """SELECT order_id, sku, qty, line_amount, net_amount, discount_amount, tax_amount, shipping_amount,
-        refunded_amount FROM fact_order""",
+        refunded_amount, item_price, created_at_order, user_id, status, source, promo FROM fact_order""",
     "curated_refund": "SELECT order_id, refund_id, sku, qty, refund_amount, refunded_at FROM fact_refund",
 }
 """Tables to compare with raw by name, and what a group of partitions adds to each."""
