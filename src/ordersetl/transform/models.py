@@ -182,7 +182,7 @@ def read_order(record: object) -> ReadOrder | GoneOrder | Failure:
         return broken_rule(error.errors(include_url=False, include_input=False)[0])
     except PydanticCustomError as error:
         return Failure(error.type, error.message())
-    updated_at = order.get("updated_at") or order["created_at"]
+    updated_at = order.get("updated_at") or order["created_at"]  # as star.values.version_time_of
     if not items.lines:
         return GoneOrder(order["order_id"], updated_at, deleted=False, lines_skipped=items.skipped)
     return ReadOrder(
