@@ -55,7 +55,7 @@ class TableQuery:
         """Read every file once and run each check where its scope says.
 
         Raises:
-            duckdb.Error: no room for what DuckDB spills to disk.
+            duckdb.Error: no room for what DuckDB spills to disk, or a query is wrong.
         """
         present = find_regular_files(self.lake, self.files)
         groups = list(group_files({name: self.files[name] for name in present if file_day(name)})) or [[]]
