@@ -22,12 +22,12 @@ from strategies import ZONES, batches, encode
 from ordersetl.check.layer import check
 from ordersetl.check.unparseable_pages import split_page
 from ordersetl.lake.fold_settings import FoldSettings
-from ordersetl.lake.layout import Lake, file_day, partition_day
+from ordersetl.lake.layout import Lake, file_day, page_name, partition_day
 from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, encode_manifest, read_manifest
-from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, page_name, read_marker, write_marker
+from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, read_marker, write_marker
 from ordersetl.results import CheckOutcome
 from ordersetl.runtime import RunContext
-from ordersetl.source.page import DeepRecord
+from ordersetl.source.nested import DeepRecord
 
 FIRST = datetime(2025, 9, 1, tzinfo=UTC)
 RULES = st.builds(

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from ordersetl.source.page import MAX_DEPTH
+from ordersetl.source.nested import MAX_DEPTH
 from ordersetl.transform.fields import METADATA_FIELDS, ORDER_FIELDS, USER_FIELDS
 
 __all__ = ["is_certain"]

@@ -18,7 +18,6 @@ from ordersetl.star.values import AMOUNT_LIMIT, read_time
 from ordersetl.transform.charges import CHARGE_REASONS, Charges, Label, read_charges, read_label
 from ordersetl.transform.fields import METADATA_FIELDS
 from ordersetl.transform.order_lines import (
-    LINE_REASONS,
     Failure,
     Items,
     Line,
@@ -32,11 +31,8 @@ from ordersetl.transform.order_lines import (
 )
 
 __all__ = [
-    "LINE_REASONS",
     "ORDER_REASONS",
-    "Failure",
     "GoneOrder",
-    "Line",
     "Order",
     "ReadOrder",
     "read_order",

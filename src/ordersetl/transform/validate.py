@@ -15,14 +15,16 @@ import polars as pl
 from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.fold_settings import DEFAULTS, FoldSettings
 from ordersetl.lake.quarantine import Reject
-from ordersetl.source.page import MAX_DEPTH, DeepRecord, Page, parse_json, read_records
+from ordersetl.source.nested import MAX_DEPTH, DeepRecord
+from ordersetl.source.page import Page, read_records
+from ordersetl.source.parser import parse_json
 from ordersetl.star.days import find_days
 from ordersetl.star.frames import ORDER_SCHEMA
 from ordersetl.star.values import read_short_text, read_version_time, to_naive
 from ordersetl.transform.bulk import NOTHING_READ, PAGE_BITS, read_bulk
 from ordersetl.transform.columns import Columns
-from ordersetl.transform.models import Failure, GoneOrder, ReadOrder, read_order
-from ordersetl.transform.order_lines import LineFailures
+from ordersetl.transform.models import GoneOrder, ReadOrder, read_order
+from ordersetl.transform.order_lines import Failure, LineFailures
 from ordersetl.window import Window
 
 __all__ = ["Validated", "validate_pages"]
