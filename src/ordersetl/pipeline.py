@@ -19,8 +19,8 @@ from ordersetl.lake.commit import recover
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, RAW, Lake, file_day
 from ordersetl.lake.listing import list_batches, list_misnamed
+from ordersetl.lake.location import find_lake, make_lake
 from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, read_manifest, require_timezone
-from ordersetl.lake.place import find_lake, make_lake
 from ordersetl.lake.runs import keep_report
 from ordersetl.load.batches import load_batches
 from ordersetl.report.failures import check_failure

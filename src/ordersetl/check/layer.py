@@ -43,7 +43,7 @@ def check(
         InternalError: DuckDB refused a query.
     """
     started = time.perf_counter()
-    whole = days is None
+    all_days = days is None
     manifest, problem = _read_manifest(lake)
     outcomes = [CheckOutcome("manifest", not problem, _MANIFEST_WHY, int(bool(problem)), detail=problem)]
     found = QueryResult([], CheckMetrics(), None)
@@ -51,12 +51,12 @@ def check(
         files = _select_files(manifest, days) if dimensions else {}
         outcomes += _inspect(lake, manifest, files, days, max_samples)
         if dimensions:
-            found = _query(TableQuery(lake, manifest, files, whole, deep and whole, max_samples))
+            found = _query(TableQuery(lake, manifest, files, all_days, deep and all_days, max_samples))
     return CheckResult(
         ok=all(outcome.ok for outcome in (*outcomes, *found.outcomes)),
-        scope="all" if whole else "days",
+        scope="all" if all_days else "days",
         days=tuple(sorted(days or ())),
-        deep=deep and whole,
+        deep=deep and all_days,
         outcomes=(*outcomes, *found.outcomes),
         metrics=found.metrics,
         totals=_sum_totals(manifest) if not problem else LayerTotals(),

@@ -1,4 +1,4 @@
-"""Validate orders of the generic API in bulk, wherever the columns prove what the models would say.
+"""Validate orders of the generic API in bulk, wherever the columns show for certain what the models would say.
 
 msgspec cuts pages into the texts of their records, DuckDB parses these, Polars looks at the columns. A record *fits*
 this fast path when every rule of models.py certainly holds for it, by patterns that are narrower than the rules; its
