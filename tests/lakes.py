@@ -16,6 +16,7 @@ from strategies import encode
 
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake, batch_id_after, partition_file
+from ordersetl.lake.listing import list_batches
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, ReferenceEntry
 from ordersetl.load.batches import load_batches
 from ordersetl.results import LoadResult, TransformResult
@@ -150,7 +151,7 @@ def write_batch(
     unless the tool chose it to continue.
     """
     lake, began = context.lake, context.now()
-    batch = batch_id or batch_id_after(began, max(raw.list_batches(lake), default=None))
+    batch = batch_id or batch_id_after(began, max(list_batches(lake), default=None))
     texts = [record if isinstance(record, Raw) else encode(record) for record in records]
     given = {kind: body for kind, body in (("users", users), ("products", products)) if body is not None}
     references = {kind: raw.store_reference(lake, body, f"{kind}.csv") for kind, body in given.items()}
@@ -220,7 +221,7 @@ def spoil(path: Path) -> None:
 
 def raw_batches(lake: Lake) -> dict[str, Batch]:
     """The committed batches as the reference reads them from raw, oldest first, by id."""
-    return {batch: _read_batch(lake, raw.read_marker(lake, batch)) for batch in raw.list_batches(lake)}
+    return {batch: _read_batch(lake, raw.read_marker(lake, batch)) for batch in list_batches(lake)}
 
 
 def read_pages(lake: Lake, marker: BatchMarker) -> list[bytes]:

@@ -12,6 +12,7 @@ from lakes import Clock, SerialExecutor
 from ordersetl import pipeline
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
+from ordersetl.lake.listing import MARKER, list_batches, list_unfinished
 from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.results import LoadResult, RunResult
 from ordersetl.runtime import Runtime
@@ -136,14 +137,14 @@ def leftovers(output: Path) -> list[str]:
     wanted = {entry.name for entry in manifest.index + manifest.tombstones + manifest.mentions}
     found = [path for path in output.rglob("*") if is_temporary(path.name)]
     found += [path for path in (lake.root / "curated/_staging", lake.root / "curated/_pending.json") if path.exists()]
-    found += [lake.root / "raw" / batch for batch in raw.list_unfinished(lake)]
+    found += [lake.root / "raw" / batch for batch in list_unfinished(lake)]
     found += [path for path in (lake.root / "index").iterdir() if path.name not in wanted]
-    found += [path for batch in raw.list_batches(lake) for path in _unlisted_pages(lake, batch)]
+    found += [path for batch in list_batches(lake) for path in _unlisted_pages(lake, batch)]
     return sorted(path.relative_to(output).as_posix() for path in found)
 
 
 def _unlisted_pages(lake: Lake, batch: str) -> list[Path]:
-    wanted = {page.name for page in raw.read_marker(lake, batch).pages} | {raw.MARKER, raw.REQUEST}
+    wanted = {page.name for page in raw.read_marker(lake, batch).pages} | {MARKER, raw.REQUEST}
     return [path for path in (lake.root / "raw" / batch).iterdir() if path.name not in wanted]
 
 

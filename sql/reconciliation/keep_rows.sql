@@ -4,7 +4,18 @@ SELECT batch, reason FROM validated_line SEMI JOIN accepted_record USING (batch,
 
 -- One row per (record, sku): what its lines say of money.
 INSERT INTO raw_line
-SELECT batch, page, idx, sku, sum(qty) AS qty, sum(amount) AS line_amount, sum(discount) AS discount, sum(tax) AS tax
+SELECT
+    batch,
+    page,
+    idx,
+    sku,
+    sum(qty) AS qty,
+    sum(amount) AS line_amount,
+    average(
+        sum(units(qty) * units(price)) FILTER (WHERE price IS NOT NULL), sum(units(qty)) FILTER (WHERE price IS NOT NULL)
+    ) AS item_price,
+    sum(discount) AS discount,
+    sum(tax) AS tax
 FROM validated_line
 SEMI JOIN accepted_record USING (batch, page, idx)
 WHERE reason IS NULL AND qty > 0

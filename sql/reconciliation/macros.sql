@@ -17,6 +17,13 @@ CREATE OR REPLACE TEMP MACRO text_of(member) AS CASE
         THEN regexp_replace(member ->> '$', '\.0$', '')
 END;
 
+-- Text that needs no cleaning, no cut and no rule beyond ASCII; '' for what is no text; null for anything else.
+CREATE OR REPLACE TEMP MACRO plain_text(member) AS CASE
+    WHEN coalesce(json_type(member), 'NULL') IN ('NULL', 'ARRAY', 'OBJECT', 'BOOLEAN') THEN ''
+    WHEN json_type(member) = 'VARCHAR' AND regexp_full_match(member ->> '$', '[!-~]([ -~]{0,253}[!-~])?') THEN member ->> '$'
+    WHEN json_type(member) <> 'VARCHAR' AND regexp_full_match(member ->> '$', '0|-?[1-9][0-9]{0,14}') THEN member ->> '$'
+END;
+
 -- Whether an id is a number whose digits a double does not hold for certain.
 CREATE OR REPLACE TEMP MACRO is_large_id(member) AS coalesce(
     json_type(member) = 'DOUBLE'
@@ -102,6 +109,11 @@ CREATE OR REPLACE TEMP MACRO is_invalid_time(member) AS NOT is_absent(member) AN
 CREATE OR REPLACE TEMP MACRO units(amount) AS CAST(CAST(amount AS DECIMAL(38, 4)) * 10000 AS HUGEINT);
 
 CREATE OR REPLACE TEMP MACRO money(units) AS CAST(units AS DECIMAL(30, 0)) * CAST(0.0001 AS DECIMAL(5, 4));
+
+-- The quotient of two integers, not negative, half-even, as money.
+CREATE OR REPLACE TEMP MACRO average(a, b) AS money(
+    a // b + CASE WHEN 2 * (a % b) > b OR (2 * (a % b) = b AND (a // b) % 2 = 1) THEN 1 ELSE 0 END
+);
 
 CREATE OR REPLACE TEMP MACRO floor_div(a, b) AS a // b - CASE WHEN a % b < 0 THEN 1 ELSE 0 END;
 

@@ -43,8 +43,15 @@ SELECT
     number_of(given_discount) AS discount,
     number_of(given_tax) AS tax,
     number_of(given_shipping) AS shipping,
-    NOT is_absent(given_cancelled_at) OR coalesce(lower(text_of(given_status)) IN (SELECT status FROM cancelled_status), false)
-        AS cancelled,
+    -- Null where the status is no plain text: raw_orders does not compare it then.
+    CASE
+        WHEN NOT is_absent(given_cancelled_at) THEN true
+        ELSE lower(plain_text(given_status)) IN (SELECT status FROM cancelled_status)
+    END AS cancelled,
+    plain_text(given_user_id) AS user_id,
+    plain_text(given_status) AS status,
+    CASE WHEN NOT has_repeated_key(given_metadata) THEN plain_text(given_source) END AS source,
+    CASE WHEN NOT has_repeated_key(given_metadata) THEN plain_text(given_promo) END AS promo,
     given_unparseable
     OR is_repeating
     OR coalesce(lines_unparseable, false)
@@ -86,6 +93,9 @@ FROM (
             members[12] AS given_refunds,
             members[13] AS given_cancelled_at,
             members[14] AS given_status,
+            members[15] AS given_metadata,
+            members[16] AS given_source,
+            members[17] AS given_promo,
             CASE WHEN is_absent(members[3]) THEN time_of(members[2]) ELSE time_of(members[3]) END AS given_version_at
         FROM (
             -- One call, so that a record is parsed once.
@@ -95,7 +105,8 @@ FROM (
                     record,
                     [
                         '$.order_id', '$.created_at', '$.updated_at', '$.user_id', '$.amount', '$.currency', '$.items',
-                        '$.deleted', '$.discount', '$.tax', '$.shipping', '$.refunds', '$.cancelled_at', '$.status'
+                        '$.deleted', '$.discount', '$.tax', '$.shipping', '$.refunds', '$.cancelled_at', '$.status',
+                        '$.metadata', '$.metadata.source', '$.metadata.promo'
                     ]
                 ) AS members
             FROM raw_record

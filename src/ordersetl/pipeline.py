@@ -16,13 +16,13 @@ from pathlib import Path
 from ordersetl.check.layer import check as check_layer
 from ordersetl.errors import CorruptedError
 from ordersetl.lake.commit import recover
+from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, RAW, Lake, file_day
 from ordersetl.lake.listing import list_batches, list_misnamed
-from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, read_manifest
-from ordersetl.lake.place import find_lake, make_lake
+from ordersetl.lake.location import find_lake, make_lake
+from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, read_manifest, require_timezone
 from ordersetl.lake.runs import keep_report
 from ordersetl.load.batches import load_batches
-from ordersetl.load.plan import require_timezone
 from ordersetl.report.failures import check_failure
 from ordersetl.results import BackfillResult, CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
 from ordersetl.runtime import RunContext, Runtime, count_cores
@@ -59,7 +59,7 @@ def extract(
         users: CSV with ``user_id,email,country,created_at``, kept with the batch; None for the settings' one.
         products: CSV with ``sku,name,category,price``, kept with the batch; None for the settings' one.
         wait_s: seconds to wait for another run to end.
-        runtime: what surrounds the command.
+        runtime: the clock, signals, disk and workers of the command.
 
     Raises:
         SourceError: the API failed for good; nothing is committed.
@@ -73,9 +73,20 @@ def extract(
 
 
 def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RUNTIME) -> TransformResult:
-    """Stage the batches that wait to be loaded, and quarantine what is not a valid order."""
+    """Stage the batches that wait to be loaded, and quarantine what is not a valid order.
+
+    Args:
+        settings: which output.
+        wait_s: seconds to wait for another run to end.
+        runtime: the clock, signals, disk and workers of the command.
+
+    Raises:
+        ConfigError: there is no output, or its partitions are the days of another time zone.
+        CorruptedError: a raw page is not what was received; batches before it are staged.
+        OrdersetlError: as the module says.
+    """
     with _open_context(settings, runtime, wait_s, is_new=False) as (context, _):
-        require_timezone(context)
+        require_timezone(context.lake, FoldSettings.of(settings))
         return transform_batches(context)
 
 
@@ -94,7 +105,13 @@ def load(
         verify: hash every curated and quarantine file first, instead of trusting size and time.
         rebuild: fold everything from raw again.
         wait_s: seconds to wait for another run to end.
-        runtime: what surrounds the command.
+        runtime: the clock, signals, disk and workers of the command.
+
+    Raises:
+        ConfigError: there is no output, or its partitions are the days of another time zone and this is no rebuild.
+        CorruptedError: a raw file that is needed is missing or damaged.
+        StorageError: the disk refused, or a rebuild would lose batches that are no longer in raw.
+        OrdersetlError: as the module says.
     """
     with _open_context(settings, runtime, wait_s, is_new=False) as (context, recovered):
         provider = partial(stage_batch, context) if rebuild else StagedBatches(context).ensure
@@ -143,7 +160,7 @@ def run(
         _open_context(settings, runtime, wait_s) as (context, recovered),
         keep_report(context.lake, context.now()) as report,
     ):
-        require_timezone(context)
+        require_timezone(context.lake, FoldSettings.of(settings))
         with StagingAhead(context) as ahead:
             extracted = stage.extract(context, plan, on_page=ahead.add)
             report.add("extract", extracted)

@@ -25,9 +25,9 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def format_time(moment: date) -> str:
+def format_time(time: date) -> str:
     """A time, or a date, in ISO 8601; ``Z`` where it is UTC."""
-    return moment.isoformat().replace("+00:00", "Z")
+    return time.isoformat().replace("+00:00", "Z")
 
 
 def many(count: int, one: str, more: str = "") -> str:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-__all__ = ["Backfill", "Window"]
+__all__ = ["MAX_AHEAD", "Backfill", "Window"]
 
-_FUTURE = timedelta(days=1)
-"""What a version's time may be ahead of ours: two clocks differ, but not by more."""
+MAX_AHEAD = timedelta(days=1)
+"""What a time of the source may be ahead of ours: two clocks differ, but not by more."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Window:
     @property
     def latest(self) -> datetime | None:
         """The latest time that a version may claim, aware; None where it may claim any."""
-        return None if self.began_at is None else self.began_at + _FUTURE
+        return None if self.began_at is None else self.began_at + MAX_AHEAD
 
     def cap(self, time: datetime) -> datetime:
         """The time as which a version's own counts: the extraction's beginning where it lies in the future."""
-        return time if self.began_at is None or time <= self.began_at + _FUTURE else self.began_at
+        return time if self.began_at is None or time <= self.began_at + MAX_AHEAD else self.began_at
 
 
 @dataclass(frozen=True)

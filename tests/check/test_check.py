@@ -12,12 +12,13 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import msgspec
 import pytest
 
 from ordersetl.check import tables as duckdb_files
 from ordersetl.check.layer import check
-from ordersetl.errors import StorageError
+from ordersetl.errors import InternalError, OrdersetlError, StorageError
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.layout import Lake, file_day, partition_file, refund_file
 from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, encode_manifest, read_manifest
@@ -693,3 +694,23 @@ def test_no_room_for_temporary_files_is_a_storage_error(lake: Lake, monkeypatch:
     monkeypatch.setattr(duckdb_files, "_MEMORY_MB_A_THREAD", 0)
     with pytest.raises(StorageError, match="could not be finished"):
         check(lake)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "expected"),
+    [
+        (duckdb.OutOfMemoryException("out"), StorageError),
+        (duckdb.IOException("disk"), StorageError),
+        (duckdb.BinderException("no such column"), InternalError),
+    ],
+)
+def test_only_room_that_is_missing_is_said_to_be(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, refusal: duckdb.Error, expected: type[OrdersetlError]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise refusal
+
+    monkeypatch.setattr("ordersetl.check.layer.TableQuery.run", refuse)
+    with pytest.raises(expected) as raised:
+        check(lake)
+    assert ("TMPDIR" in (raised.value.hint or "")) == (expected is StorageError)

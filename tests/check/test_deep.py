@@ -22,12 +22,12 @@ from strategies import ZONES, batches, encode
 from ordersetl.check.layer import check
 from ordersetl.check.unparseable_pages import split_page
 from ordersetl.lake.fold_settings import FoldSettings
-from ordersetl.lake.layout import Lake, file_day, partition_day
+from ordersetl.lake.layout import Lake, file_day, page_name, partition_day
 from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, encode_manifest, read_manifest
-from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, page_name, read_marker, write_marker
+from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, read_marker, write_marker
 from ordersetl.results import CheckOutcome
 from ordersetl.runtime import RunContext
-from ordersetl.source.page import DeepRecord
+from ordersetl.source.nested import DeepRecord
 
 FIRST = datetime(2025, 9, 1, tzinfo=UTC)
 RULES = st.builds(
@@ -193,6 +193,10 @@ CHARGED = order(
     discount=3,
     tax=Decimal("0.01"),
     shipping=5,
+    updated_at="2025-08-21",
+    user_id="u-1",
+    status="paid",
+    metadata={"source": "web", "promo": "SPRING"},
     items=[{"sku": "A", "qty": 1, "price": 4}, {"sku": "B", "qty": 1, "price": 6}],
     refunds=[
         {"refund_id": "r", "created_at": "2025-09-01", "amount": 2, "items": [{"sku": "B", "qty": 1, "amount": 2}]}
@@ -207,6 +211,12 @@ CHARGED = order(
         (("0.0040", "0.0060"), ("0.0050", "0.0050"), "raw_rows"),  # tax
         (("2.0000,0.0000", "3.0000,2.0000"), ("2.5000,0.0000", "2.5000,2.0000"), "raw_rows"),  # shipping
         (("2.0000,0.0000", "3.0000,2.0000"), ("2.0000,1.0000", "3.0000,1.0000"), "raw_rows"),  # refunded
+        (("1.0000,4.0000,", "1.0000,6.0000,"), ("1.0000,4.0001,", "1.0000,6.0000,"), "raw_rows"),  # price
+        (("2025-08-20 04:30:00.000000", "EUR"), ("2025-08-20 04:31:00.000000", "EUR"), "raw_rows"),  # created at
+        ((",u-1,", ",EUR,"), (",,", ",EUR,"), "raw_rows"),
+        ((",paid,", ",EUR,"), (",,", ",EUR,"), "raw_rows"),
+        ((",web,", ",EUR,"), (",shop,", ",EUR,"), "raw_rows"),
+        ((",SPRING,", ",EUR,"), (",,", ",EUR,"), "raw_rows"),
         (("false", "false"), ("true", "true"), "raw_orders"),
         (("r,B,1.0000", "r,B,1.0000"), ("r,A,1.0000", "r,A,1.0000"), "raw_refunds"),
         (("2025-09-01 00:00", "2025-09-01 00:00"), ("2025-09-01 00:01", "2025-09-01 00:01"), "raw_refunds"),
@@ -418,3 +428,43 @@ def replace_curated(lake: Lake, contents: dict[str, bytes]) -> None:
         (lake.root / "curated" / name).unlink()
     files = {name: write_file(lake, name, body) for name, body in contents.items()}
     (lake.root / "curated/_manifest.json").write_bytes(encode_manifest(msgspec.structs.replace(manifest, files=files)))
+
+
+@pytest.mark.parametrize("status", ["\u0130PTAL", "\u039f\u03a3", "\u212a", "Iptal " * 50])
+def test_a_status_that_sql_writes_otherwise_in_lower_case_is_no_alarm(tmp_path: Path, status: str) -> None:
+    for cancelled_statuses in ({status.lower()}, {status.lower()[:255], "i\u0307ptal", "iptal", "\u03bf\u03c3", "k"}):
+        rules = Rules(cancelled_statuses=frozenset(cancelled_statuses))
+        root = tmp_path / str(len(cancelled_statuses))
+        lake = write_lake(root, [Batch([order("o-1", 1, status=status)])], rules=rules)
+        assert check_deeply(lake)["raw_orders"].ok
+
+
+def test_cancelled_is_compared_where_cancelled_at_decides_beside_any_status(tmp_path: Path) -> None:
+    lake = write_lake(tmp_path / "output", [Batch([order("o-1", 1, status="\u0130", cancelled_at="2025-08-26")])])
+    assert check_deeply(lake)["raw_orders"].ok
+    replace_curated(lake, fold([Batch([order("o-1", 1, status="\u0130")])]))
+    assert not check_deeply(lake)["raw_orders"].ok
+
+
+def test_texts_that_sql_does_not_read_as_the_models_do_are_no_alarm(tmp_path: Path) -> None:
+    twice = Raw('{"source": "a", "promo": "b", "source": 7}')
+    texts = [" x ", "\u00e9" * 200, "x" * 300, 5, 501.0, Raw("5.01e2"), Raw("-0"), True, [], "a\u0000b", "", None, 1.5]
+    records = [
+        order(f"o-{at}", 1, user_id=f"u-{at}", status=text, metadata={"source": text, "promo": text})
+        for at, text in enumerate(texts)
+    ]
+    records += [order(f"m-{at}", 1, metadata=metadata) for at, metadata in enumerate([twice, [1], "x", None])]
+    with open_job(tmp_path / "output") as context:
+        write_lake_batch(context, records)
+        run(context)
+        outcomes = check_deeply(context.lake)
+    assert [outcome for outcome in outcomes.values() if not outcome.ok] == []
+
+
+def test_the_average_price_of_an_sku_is_compared_half_even(tmp_path: Path) -> None:
+    prices = [("0.0001", "0.0002"), ("0.0002", "0.0003"), ("1", "2.0001"), ("1", None), (None, None)]
+    records = [
+        order(f"o-{at}", 5, items=[{"sku": "A", "qty": 1, "price": one}, {"sku": "A", "qty": 1, "price": other}])
+        for at, (one, other) in enumerate(prices)
+    ]
+    assert all(outcome.ok for outcome in check_deeply(write_lake(tmp_path / "output", [Batch(records)])).values())

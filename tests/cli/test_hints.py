@@ -172,7 +172,7 @@ def test_what_was_repaired_is_named_in_a_sentence(shop: Path) -> None:
     partition.write_bytes(partition.read_bytes().replace(b"1", b"2", 1))
     other.write_bytes(b"x")
     output = ordersetl("load", "--verify", cwd=shop).out
-    assert f"healed {partition.parent.name}/fact_order.csv: its content differs; what was there is now" in output
+    assert f"repaired {partition.parent.name}/fact_order.csv: its content differs; what was there is now" in output
     assert re.search(
-        rf"healed {other.parent.name}/fact_order.csv: its size differs: 1 instead of \d+ bytes; what", output
+        rf"repaired {other.parent.name}/fact_order.csv: its size differs: 1 instead of \d+ bytes; what", output
     )

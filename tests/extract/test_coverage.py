@@ -20,6 +20,7 @@ from ordersetl.extract.coverage import find_gaps, merge_intervals
 from ordersetl.lake import raw
 from ordersetl.lake.checksum import encode_record
 from ordersetl.lake.layout import Lake
+from ordersetl.lake.listing import MARKER
 from ordersetl.results import ExtractResult
 from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
@@ -354,7 +355,7 @@ def make_old(root: Path, batch: str, **fields: Any) -> None:
         marker,
         **{"format": 1, "shown": None, "covered": (), "covered_of": "", "pages": pages, "request": request, **fields},
     )
-    (root / "raw" / batch / raw.MARKER).write_bytes(encode_record(old))
+    (root / "raw" / batch / MARKER).write_bytes(encode_record(old))
 
 
 def test_batches_of_before_end_where_they_say_but_not_in_the_future(shop: Shop) -> None:
@@ -372,7 +373,7 @@ def test_batches_of_before_end_where_they_say_but_not_in_the_future(shop: Shop) 
 def test_a_damaged_marker_stops_the_run_that_needs_it_alone(shop: Shop) -> None:
     shop.sell("a", day(20))
     batch = shop.run().batch
-    path = shop.root / "raw" / batch / raw.MARKER
+    path = shop.root / "raw" / batch / MARKER
     good = path.read_bytes()
     path.write_bytes(good[:-9])
     with pytest.raises(CorruptedError, match=batch):
@@ -391,7 +392,7 @@ def test_a_recovered_batch_is_covered(shop: Shop) -> None:
         shop.run(Window(since=day(number), until=day(number + 4)))
         shop.wait(HOUR)
     middle = raw.list_batches(Lake(shop.root))[1]
-    (shop.root / "raw" / middle / raw.MARKER).unlink()
+    (shop.root / "raw" / middle / MARKER).unlink()
     assert shop.run().gaps == ()
     assert middle in raw.list_batches(Lake(shop.root))
 

@@ -29,6 +29,7 @@ from ordersetl.errors import (
 from ordersetl.extract.batches import Origin, ReferenceFile, extract_orders
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
+from ordersetl.lake.listing import MARKER
 from ordersetl.results import ExtractResult
 from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
@@ -122,7 +123,7 @@ def interrupt(root: Path, *, kept: int, pages: int = 3, **options: Any) -> str:
 
 def leave_unmarked(root: Path, **options: Any) -> str:
     """Leave a batch with all its pages but no marker, and give its id."""
-    disk = WatchedDisk(refuse=lambda step: step.path.name == raw.MARKER)
+    disk = WatchedDisk(refuse=lambda step: step.path.name == MARKER)
     with pytest.raises(StorageError):
         extract(root, Api(), disk=disk, **options)
     (batch,) = raw.list_unfinished(Lake(root))

@@ -11,6 +11,7 @@ from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake import raw
 from ordersetl.lake.checksum import encode_record
 from ordersetl.lake.layout import Lake
+from ordersetl.lake.listing import list_batches, list_unfinished
 from ordersetl.lake.raw import BatchMarker, BatchRequest
 from ordersetl.storage.disk import Disk
 
@@ -69,16 +70,16 @@ harmed = pytest.mark.parametrize("harm", HARMS)
 
 
 def test_there_are_no_batches_where_there_is_no_folder(lake: Lake) -> None:
-    assert raw.list_batches(lake) == []
-    assert raw.list_unfinished(lake) == []
+    assert list_batches(lake) == []
+    assert list_unfinished(lake) == []
 
 
 def test_a_batch_counts_from_its_marker_on(lake: Lake) -> None:
     raw.write_request(lake, SECOND, request_from())
     raw.write_page(lake, SECOND, 1, b"[]", records=0)
-    assert (raw.list_batches(lake), raw.list_unfinished(lake)) == ([], [SECOND])
+    assert (list_batches(lake), list_unfinished(lake)) == ([], [SECOND])
     marker = commit(lake, FIRST)
-    assert (raw.list_batches(lake), raw.list_unfinished(lake)) == ([FIRST], [SECOND])
+    assert (list_batches(lake), list_unfinished(lake)) == ([FIRST], [SECOND])
     assert raw.read_marker(lake, FIRST) == marker
     assert raw.read_request(lake, FIRST) == marker.request
     assert marker.records == 1
@@ -90,13 +91,13 @@ def test_other_names_and_links_are_no_batches(lake: Lake) -> None:
         (lake.root / "raw" / name).mkdir()
     (lake.root / "raw" / SECOND).symlink_to(lake.root / "raw" / FIRST)
     (lake.root / "raw" / THIRD).touch()
-    assert (raw.list_batches(lake), raw.list_unfinished(lake)) == ([FIRST], [])
+    assert (list_batches(lake), list_unfinished(lake)) == ([FIRST], [])
 
 
 def test_a_raw_folder_that_cannot_be_read_is_named(lake: Lake) -> None:
     (lake.root / "raw").touch()
     with pytest.raises(StorageError, match=r"cannot read .*raw"):
-        raw.list_batches(lake)
+        list_batches(lake)
 
 
 def test_a_whole_page_is_read(lake: Lake) -> None:
@@ -183,4 +184,4 @@ def test_an_unfinished_batch_can_be_dropped(lake: Lake) -> None:
     raw.write_request(lake, FIRST, request_from())
     raw.drop_batch(lake, FIRST)
     raw.drop_batch(lake, FIRST)
-    assert raw.list_unfinished(lake) == []
+    assert list_unfinished(lake) == []

@@ -10,8 +10,8 @@ from lakes import curated_bytes, load, open_job, order, rows, run, transform, wr
 
 from ordersetl.errors import ConfigError
 from ordersetl.lake import fold_settings
-from ordersetl.lake.manifest import read_manifest
-from ordersetl.load.plan import require_timezone
+from ordersetl.lake.fold_settings import FoldSettings
+from ordersetl.lake.manifest import read_manifest, require_timezone
 from ordersetl.runtime import RunContext
 
 
@@ -26,6 +26,10 @@ def opened(output: Path, **settings: Any) -> Iterator[RunContext]:
         yield context
 
 
+def refuse_other_timezone(context: RunContext) -> None:
+    require_timezone(context.lake, FoldSettings.of(context.settings))
+
+
 def test_partitions_are_the_days_of_the_shop(output: Path) -> None:
     with opened(output, timezone="Europe/Berlin") as context:
         late = order("o-1", created_at="2025-08-20T22:30:00Z")
@@ -37,7 +41,7 @@ def test_partitions_are_the_days_of_the_shop(output: Path) -> None:
         assert manifest.settings.timezone == "Europe/Berlin"
 
 
-@pytest.mark.parametrize("command", [load, require_timezone])
+@pytest.mark.parametrize("command", [load, refuse_other_timezone])
 def test_another_time_zone_is_refused(output: Path, command: Callable[[RunContext], object]) -> None:
     with opened(output) as context:
         write_batch(context, [order()])
@@ -96,10 +100,10 @@ def test_an_upgrade_of_the_zones_data_folds_all_again(output: Path, monkeypatch:
 
 def test_without_a_manifest_any_time_zone_will_do(output: Path) -> None:
     with opened(output, timezone="Asia/Tokyo") as context:
-        require_timezone(context)
+        refuse_other_timezone(context)
         write_batch(context, [order()])
         run(context)
         (output / "curated/_manifest.json").write_text("damaged")
-        require_timezone(context)
+        refuse_other_timezone(context)
     with opened(output) as context:
         assert load(context).rebuilt is True

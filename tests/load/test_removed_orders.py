@@ -12,6 +12,7 @@ from ordersetl.check.layer import check
 from ordersetl.errors import CorruptedError
 from ordersetl.lake import raw
 from ordersetl.lake.checksum import encode_record
+from ordersetl.lake.listing import MARKER
 from ordersetl.results import OrderChanges
 from ordersetl.runtime import RunContext
 
@@ -140,7 +141,7 @@ def test_a_marker_that_counts_other_records_than_its_pages_hold_is_damage(contex
     batch = write_batch(context, [order()])
     marker = raw.read_marker(context.lake, batch)
     page = msgspec.structs.replace(marker.pages[0], records=7)
-    (context.lake.root / "raw" / batch / raw.MARKER).write_bytes(
+    (context.lake.root / "raw" / batch / MARKER).write_bytes(
         encode_record(msgspec.structs.replace(marker, pages=(page,)))
     )
     with pytest.raises(CorruptedError, match="7 records, and its pages hold 1"):

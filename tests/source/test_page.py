@@ -14,16 +14,15 @@ from hypothesis import given, settings, strategies as st
 from strategies import any_json, encode, odd_text
 
 from ordersetl.errors import InvalidResponseError
+from ordersetl.source.nested import MAX_DEPTH, DeepRecord
 from ordersetl.source.page import (
-    MAX_DEPTH,
-    DeepRecord,
     Page,
     PageHead,
-    parse_json,
     read_head,
     read_records,
     split_records,
 )
+from ordersetl.source.parser import parse_json
 
 
 @pytest.mark.parametrize(

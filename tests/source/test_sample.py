@@ -15,7 +15,8 @@ import pytest
 
 from ordersetl.source.sample import SAMPLE_URL, Fault, page_cursor, sample_app, sample_orders, sample_references
 from ordersetl.source.server import serve
-from ordersetl.transform.models import LINE_REASONS, ORDER_REASONS
+from ordersetl.transform.models import ORDER_REASONS
+from ordersetl.transform.order_lines import LINE_REASONS
 
 ORDERS: list[dict[str, Any]] = [
     {"order_id": "a", "created_at": "2025-08-01T00:00:00Z", "updated_at": "2025-08-02T00:00:00Z"},

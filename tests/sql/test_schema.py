@@ -16,7 +16,8 @@ from sqlglot import exp
 
 from ordersetl.resources import locate
 from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, FACT_ORDER, FACT_REFUND, TABLES, Table
-from ordersetl.transform.models import LINE_REASONS, ORDER_REASONS
+from ordersetl.transform.models import ORDER_REASONS
+from ordersetl.transform.order_lines import LINE_REASONS
 
 SQL = locate("sql")
 REDSHIFT_DDL = SQL.joinpath("redshift-ddl.sql").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """What counts as a number, a text or a time, and that it is read exactly."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -8,7 +8,15 @@ import reference_fold
 from hypothesis import example, given, settings, strategies as st
 from strategies import ODD_NUMBERS, ODD_TEXTS, ODD_TIMES, odd_text
 
-from ordersetl.star.values import HugeNumber, read_date, read_decimal, read_short_text, read_text, read_time
+from ordersetl.star.values import (
+    HugeNumber,
+    read_date,
+    read_decimal,
+    read_short_text,
+    read_text,
+    read_time,
+    read_version_time,
+)
 
 
 @pytest.mark.parametrize(
@@ -164,3 +172,17 @@ def test_read_time(value: object, expected: str | None) -> None:
 @given(st.one_of(st.sampled_from(ODD_TIMES), st.datetimes().map(datetime.isoformat), odd_text()))
 def test_read_time_agrees_with_the_reference(value: object) -> None:
     assert read_time(value) == reference_fold.time_of(value)
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ({"created_at": "2025-08-20", "updated_at": "2025-08-21"}, datetime(2025, 8, 21, tzinfo=UTC)),
+        ({"created_at": "2025-08-20", "updated_at": None}, datetime(2025, 8, 20, tzinfo=UTC)),
+        ({"created_at": "2025-08-20", "updated_at": "soon"}, None),
+        ({}, None),
+        ([], None),
+    ],
+)
+def test_a_version_is_as_of_its_update_or_else_its_creation(record: object, expected: datetime | None) -> None:
+    assert read_version_time(record) == expected

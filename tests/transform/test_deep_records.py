@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from page_texts import join_page
 
-from ordersetl.source.page import MAX_DEPTH, DeepRecord, Page
+from ordersetl.source.nested import MAX_DEPTH, DeepRecord
+from ordersetl.source.page import Page
 from ordersetl.transform.models import ORDER_REASONS
 from ordersetl.transform.validate import Validated, validate_pages
 from ordersetl.window import Window

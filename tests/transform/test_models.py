@@ -11,20 +11,18 @@ from hypothesis import given, settings, strategies as st
 from order_cases import CASES
 from strategies import leaving, odd_records, orders
 
-from ordersetl.source.page import parse_json
+from ordersetl.source.parser import parse_json
 from ordersetl.star.values import HugeNumber
 from ordersetl.transform.charges import Charges, Refund, RefundItem
 from ordersetl.transform.fields import CHARGE_FIELDS, ITEM_FIELDS, ORDER_FIELDS, REFUND_FIELDS, REFUND_ITEM_FIELDS
 from ordersetl.transform.models import (
-    LINE_REASONS,
     ORDER_REASONS,
-    Failure,
     GoneOrder,
-    Line,
     Order,
     ReadOrder,
     read_order,
 )
+from ordersetl.transform.order_lines import LINE_REASONS, Failure, Line
 
 LINE = {"sku": "A", "qty": 2, "price": Decimal("1.25")}
 ORDER: dict[str, Any] = {"order_id": "o-1", "created_at": "2025-08-20T10:00:00Z", "amount": 5, "items": [LINE]}

@@ -8,7 +8,7 @@ import duckdb
 
 from ordersetl.check.files import inspect_batches, inspect_files, inspect_orphans, inspect_quarantine
 from ordersetl.check.queries import DIMENSIONS, QueryResult, TableQuery
-from ordersetl.errors import CorruptedError, StorageError
+from ordersetl.errors import CorruptedError, InternalError, StorageError
 from ordersetl.lake.layout import CURATED, MANIFEST, Lake, file_day, partition_file
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
 from ordersetl.results import CheckMetrics, CheckOutcome, CheckResult, LayerTotals
@@ -40,9 +40,10 @@ def check(
 
     Raises:
         StorageError: the disk refused, or there was no room for what DuckDB spills.
+        InternalError: DuckDB refused a query.
     """
     started = time.perf_counter()
-    whole = days is None
+    all_days = days is None
     manifest, problem = _read_manifest(lake)
     outcomes = [CheckOutcome("manifest", not problem, _MANIFEST_WHY, int(bool(problem)), detail=problem)]
     found = QueryResult([], CheckMetrics(), None)
@@ -50,12 +51,12 @@ def check(
         files = _select_files(manifest, days) if dimensions else {}
         outcomes += _inspect(lake, manifest, files, days, max_samples)
         if dimensions:
-            found = _query(TableQuery(lake, manifest, files, whole, deep and whole, max_samples))
+            found = _query(TableQuery(lake, manifest, files, all_days, deep and all_days, max_samples))
     return CheckResult(
         ok=all(outcome.ok for outcome in (*outcomes, *found.outcomes)),
-        scope="all" if whole else "days",
+        scope="all" if all_days else "days",
         days=tuple(sorted(days or ())),
-        deep=deep and whole,
+        deep=deep and all_days,
         outcomes=(*outcomes, *found.outcomes),
         metrics=found.metrics,
         totals=_sum_totals(manifest) if not problem else LayerTotals(),
@@ -109,10 +110,14 @@ def _inspect(
 def _query(query: TableQuery) -> QueryResult:
     try:
         return query.run()
-    except duckdb.Error as error:
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
         raise StorageError(
             f"the check could not be finished: {error}",
             hint="Free some room in the folder for temporary files (TMPDIR) and run it again.",
+        ) from error
+    except duckdb.Error as error:
+        raise InternalError(
+            f"the check could not be finished: {error}", hint="This is a bug in ordersetl: please report it."
         ) from error
 
 

@@ -1,12 +1,12 @@
 """The business figures of the partitions that were loaded, added up group by group."""
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN
 
 import duckdb
 
 from ordersetl.check.tables import read_sql
 from ordersetl.results import BridgeMetric, CheckMetrics, CountryMetric, CurrencyMetric, DayMetric, ProductMetric
-from ordersetl.star.schema import MONEY_SCALE
+from ordersetl.star.values import UNIT
 
 __all__ = ["METRIC_TOTALS", "collect_bridge", "collect_metrics"]
 
@@ -17,7 +17,6 @@ METRIC_TOTALS = {
 }
 """Tables by name, and what a group of partitions adds to each."""
 _TOP_PRODUCTS = 10
-_UNIT = Decimal(1).scaleb(-MONEY_SCALE)
 
 
 def collect_metrics(database: duckdb.DuckDBPyConnection) -> CheckMetrics:
@@ -33,7 +32,7 @@ def collect_metrics(database: duckdb.DuckDBPyConnection) -> CheckMetrics:
     over = database.execute("SELECT count(*) FROM refunded_over_amount").fetchall()[0][0]
     return CheckMetrics(
         currencies=tuple(
-            CurrencyMetric(name, orders, lines, revenue, (revenue / orders).quantize(_UNIT, ROUND_HALF_EVEN))
+            CurrencyMetric(name, orders, lines, revenue, (revenue / orders).quantize(UNIT, ROUND_HALF_EVEN))
             for name, orders, lines, revenue in currencies
         ),
         days=tuple(DayMetric(*row) for row in days),

@@ -7,7 +7,7 @@ version is as new as its batch.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 
 import duckdb
@@ -19,6 +19,7 @@ from ordersetl.lake.layout import Lake, quarantine_key
 from ordersetl.lake.manifest import IndexEntry
 from ordersetl.lake.quarantine import RejectLine, decode_reject
 from ordersetl.results import OpenOrder, OpenQuarantine
+from ordersetl.star.values import to_naive
 
 __all__ = ["close_gone", "close_rejects", "list_open", "load_rejects"]
 
@@ -114,4 +115,4 @@ def _version_time(rejected: RejectLine) -> datetime:
     if time is None:
         with suppress(ValueError):
             time = datetime.fromisoformat(rejected.batch)
-    return _NEVER if time is None else time.astimezone(UTC).replace(tzinfo=None)
+    return _NEVER if time is None else to_naive(time)

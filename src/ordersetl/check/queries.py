@@ -41,13 +41,13 @@ class QueryResult:
 class TableQuery:
     """All SQL checks over some files of the manifest.
 
-    ``whole`` where these are all of it: then metrics are collected. ``deep`` compares with raw as well.
+    ``all_days`` where these are all of it: then metrics are collected. ``deep`` compares with raw as well.
     """
 
     lake: Lake
     manifest: Manifest
     files: Mapping[str, FileEntry]
-    whole: bool
+    all_days: bool
     deep: bool
     max_samples: int
 
@@ -55,7 +55,7 @@ class TableQuery:
         """Read every file once and run each check where its scope says.
 
         Raises:
-            duckdb.Error: no room for what DuckDB spills to disk.
+            duckdb.Error: no room for what DuckDB spills to disk, or a query is wrong.
         """
         present = find_regular_files(self.lake, self.files)
         groups = list(group_files({name: self.files[name] for name in present if file_day(name)})) or [[]]
@@ -106,9 +106,9 @@ class TableQuery:
         unreadable: dict[str, str] = {}
         for table in (FACT_ORDER, FACT_REFUND):
             names = [name for name in group if name.endswith(f"/{table.name}.csv")]
-            unreadable |= read_files(own, table, self.lake, names, temporary=True, labels=self.whole)
+            unreadable |= read_files(own, table, self.lake, names, temporary=True, labels=self.all_days)
         create_manifest_tables(own, {name: self.files[name] for name in group if name not in unreadable})
-        columns = "*" if self.whole else f"* EXCLUDE ({', '.join(_METRIC_COLUMNS)})"
+        columns = "*" if self.all_days else f"* EXCLUDE ({', '.join(_METRIC_COLUMNS)})"
         own.execute(f"CREATE TEMP TABLE order_summary AS SELECT {columns} FROM ({read_sql('metrics/order_summary')})")
         own.execute("CREATE TEMP VIEW mixed_order AS SELECT dt, order_id FROM order_summary WHERE is_mixed")
         own.execute(f"CREATE TEMP TABLE bridge AS {read_sql('metrics/bridge')}")
@@ -118,13 +118,13 @@ class TableQuery:
     def _totals(self) -> dict[str, str]:
         """Tables of the whole layer by name, and what a group adds to each; of an order no more than is needed."""
         columns = ["order_id", "dt"]
-        columns += ["updated_at_order"] if self.whole else []
+        columns += ["updated_at_order"] if self.all_days else []
         columns += ["order_amount", "currency", "lines", "cancelled"] if self.deep else []
         totals = {"order_partition": f"SELECT {', '.join(columns)} FROM order_summary", "bridge_total": "FROM bridge"}
-        return totals | (METRIC_TOTALS if self.whole else {}) | (CURATED_ROWS if self.deep else {})
+        return totals | (METRIC_TOTALS if self.all_days else {}) | (CURATED_ROWS if self.deep else {})
 
     def _finish(self, database: duckdb.DuckDBPyConnection, outcomes: list[CheckOutcome]) -> QueryResult:
-        if not self.whole:
+        if not self.all_days:
             return QueryResult(outcomes, CheckMetrics(bridge=collect_bridge(database)), None)
         load_rejects(database, self.lake, self.manifest.quarantine)
         close_gone(database, self.lake, self.manifest.tombstones)

@@ -1,12 +1,12 @@
 """The deep check: raw pages validated again by SQL of its own, and compared with curated and quarantine."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import duckdb
 
-from ordersetl.check.tables import fetch_samples, read_sql, select_rows
+from ordersetl.check.tables import fetch_samples, read_sql, read_why, select_rows
 from ordersetl.check.unparseable_pages import split_page
 from ordersetl.errors import CorruptedError, InvalidResponseError
 from ordersetl.lake.layout import Lake
@@ -14,12 +14,13 @@ from ordersetl.lake.manifest import Manifest
 from ordersetl.lake.raw import BatchMarker, PageEntry, read_marker, read_page_body, read_reference
 from ordersetl.results import CheckOutcome
 from ordersetl.source.page import page_text
+from ordersetl.star.values import to_naive
 
 __all__ = ["CURATED_ROWS", "compare_raw"]
 
 CURATED_ROWS = {
     "curated_row": """SELECT order_id, sku, qty, line_amount, net_amount, discount_amount, tax_amount, shipping_amount,
-        refunded_amount FROM fact_order""",
+        refunded_amount, item_price, created_at_order, user_id, status, source, promo FROM fact_order""",
     "curated_refund": "SELECT order_id, refund_id, sku, qty, refund_amount, refunded_at FROM fact_refund",
 }
 """Tables to compare with raw by name, and what a group of partitions adds to each."""
@@ -49,7 +50,7 @@ class _RawPage(NamedTuple):
     page: int
     since: datetime | None
     until: datetime | None
-    began_at: datetime | None
+    began_at: datetime
     content: str | None
     body: bytes
     records: int
@@ -129,8 +130,8 @@ def _read_page(lake: Lake, marker: BatchMarker, number: int, entry: PageEntry) -
     except UnicodeDecodeError:
         content = None
     request = marker.request
-    since, until, began_at = map(_to_naive, (request.enforced_since, request.until, request.began_at))
-    return _RawPage(marker.batch, number, since, until, began_at, content, body, entry.records)
+    since, until = (time and to_naive(time) for time in (request.enforced_since, request.until))
+    return _RawPage(marker.batch, number, since, until, to_naive(request.began_at), content, body, entry.records)
 
 
 def _validate_pages(database: duckdb.DuckDBPyConnection, pages: list[_RawPage]) -> None:
@@ -208,20 +209,15 @@ def _compare(
     database: duckdb.DuckDBPyConnection, name: str, detail: str, unnamed: int, max_samples: int
 ) -> CheckOutcome:
     sql = _sql(name)
-    why = sql.partition("\n")[0].removeprefix("--").strip()
     offending, samples = fetch_samples(database, sql, most=max_samples)
     if 0 < offending <= unnamed:
         detail += f" Not covered: {offending} differences, for {unnamed} of those records have no id that SQL can read."
-        return CheckOutcome(name, ok=True, why=why, detail=detail)
-    return CheckOutcome(name, not offending, why, offending, tuple(samples), detail)
+        return CheckOutcome(name, ok=True, why=read_why(sql), detail=detail)
+    return CheckOutcome(name, not offending, read_why(sql), offending, tuple(samples), detail)
 
 
 def _fetch_row(database: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
     return database.execute(query).fetchall()[0]
-
-
-def _to_naive(time: datetime | None) -> datetime | None:
-    return None if time is None else time.astimezone(UTC).replace(tzinfo=None)
 
 
 def _sql(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import duckdb
 
-from ordersetl.check.tables import fetch_samples
+from ordersetl.check.tables import fetch_samples, read_why
 from ordersetl.resources import locate
 from ordersetl.results import CheckOutcome
 
@@ -21,8 +21,7 @@ def run_checks(database: duckdb.DuckDBPyConnection, scope: Scope, *, max_samples
     for path in sorted((locate("sql") / "checks" / scope).glob("*.sql")):
         sql = path.read_text("utf-8")
         offending, samples = fetch_samples(database, sql, most=max_samples)
-        why = sql.partition("\n")[0].removeprefix("--").strip()
-        yield CheckOutcome(path.stem, not offending, why, offending, tuple(samples))
+        yield CheckOutcome(path.stem, not offending, read_why(sql), offending, tuple(samples))
 
 
 def merge_outcomes(outcomes: Iterable[CheckOutcome], *, max_samples: int) -> list[CheckOutcome]:

@@ -23,6 +23,7 @@ __all__ = [
     "open_database",
     "read_files",
     "read_sql",
+    "read_why",
     "select_rows",
 ]
 
@@ -33,7 +34,7 @@ _MEMORY_MB_A_THREAD = 100
 _MIN_MEMORY_MB = 400
 _MAX_THREADS = 16
 _LABELS = frozenset({"status", "source", "promo", "product_name", "product_category"})
-"""Columns that no check looks at."""
+"""Columns that no check but the deep one looks at."""
 _FACTS = (FACT_ORDER, FACT_REFUND)
 """Tables with a file a day, named by its path."""
 _PATH = "dt=2025-01-01/{}.csv"
@@ -170,6 +171,11 @@ def fetch_samples(database: duckdb.DuckDBPyConnection, query: str, *, most: int)
 def read_sql(name: str) -> str:
     """A statement of the package's ``sql`` folder, by its path without the ending, without its semicolon."""
     return (locate("sql") / f"{name}.sql").read_text("utf-8").rstrip().removesuffix(";")
+
+
+def read_why(sql: str) -> str:
+    """What a check's query is for: the comment in its first line."""
+    return sql.partition("\n")[0].removeprefix("--").strip()
 
 
 def _create_table(

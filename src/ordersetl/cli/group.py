@@ -25,7 +25,6 @@ class Invocation:
 
     command: str = ""
     json: bool = False
-    quiet: bool = False
     verbose: bool = False
     options: OptionsInUse = field(default_factory=OptionsInUse)
 

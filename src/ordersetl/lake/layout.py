@@ -34,6 +34,7 @@ __all__ = [
     "file_day",
     "has_batch_form",
     "is_batch_id",
+    "page_name",
     "partition_day",
     "partition_file",
     "quarantine_key",
@@ -112,6 +113,11 @@ class Lake:
 def raw_key(batch: str, name: str) -> str:
     """Key of a page or marker of a raw batch."""
     return f"{RAW}/{batch}/{name}"
+
+
+def page_name(number: int) -> str:
+    """Name of the ``number``-th page of a batch, from 1."""
+    return f"page-{number:05d}.json"
 
 
 def reference_key(sha256: str) -> str:

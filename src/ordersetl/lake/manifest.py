@@ -1,15 +1,16 @@
 """The manifest: what the curated layer holds, and which batches it is the fold of."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 
 import msgspec
 
-from ordersetl.errors import CorruptedError, StorageError
+from ordersetl.errors import ConfigError, CorruptedError, StorageError
 from ordersetl.lake.checksum import decode_record, encode_record
 from ordersetl.lake.fold_settings import DEFAULTS, FoldSettings
-from ordersetl.lake.layout import MANIFEST, PENDING, Lake, partition_day, refund_day
+from ordersetl.lake.layout import CURATED, MANIFEST, PENDING, Lake, partition_day, refund_day
 from ordersetl.lake.records import check_manifest
 from ordersetl.storage.disk import UnfitFileError
 
@@ -19,8 +20,10 @@ __all__ = [
     "IndexEntry",
     "Manifest",
     "QuarantineEntry",
+    "check_timezone",
     "encode_manifest",
     "read_manifest",
+    "require_timezone",
 ]
 
 
@@ -142,3 +145,30 @@ def read_manifest(lake: Lake, *, pending: bool = False) -> Manifest | None:
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
     return manifest
+
+
+def check_timezone(lake: Lake, manifest: Manifest, settings: FoldSettings) -> None:
+    """Refuse to work under another time zone than that of the partitions.
+
+    Raises:
+        ConfigError: it is another one.
+    """
+    if manifest.settings.timezone != settings.timezone:
+        raise ConfigError(
+            f"the days of {lake.locate(CURATED)} are those of the time zone {manifest.settings.timezone}, and the "
+            f"setting timezone is {settings.timezone}",
+            hint=f"Set timezone to {manifest.settings.timezone}; or fold all orders again by the other one: "
+            "ordersetl load --rebuild",
+        )
+
+
+def require_timezone(lake: Lake, settings: FoldSettings) -> None:
+    """As :func:`check_timezone`, of the current manifest; a damaged one is for load to find.
+
+    Raises:
+        ConfigError: it is another one.
+    """
+    with suppress(CorruptedError):
+        manifest = read_manifest(lake)
+        if manifest is not None:
+            check_timezone(lake, manifest, settings)

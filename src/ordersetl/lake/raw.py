@@ -12,13 +12,14 @@ import msgspec
 
 from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake.checksum import decode_record, encode_record
-from ordersetl.lake.layout import RAW, REFERENCES, STAGED, Lake, raw_key, reference_key
+from ordersetl.lake.layout import RAW, REFERENCES, STAGED, Lake, page_name, raw_key, reference_key
 from ordersetl.lake.listing import MARKER, list_batches, list_unfinished
 from ordersetl.lake.reading import read_content, read_verified
-from ordersetl.lake.records import check_marker, check_request, page_name
+from ordersetl.lake.records import check_marker, check_request
 
 __all__ = [
-    "MARKER",
+    "FORMAT",
+    "REQUEST",
     "BatchMarker",
     "BatchRequest",
     "Interval",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ordersetl.errors import CorruptedError
-from ordersetl.lake.layout import file_day, is_batch_id
+from ordersetl.lake.layout import file_day, is_batch_id, page_name
 from ordersetl.text import look_up_charset
 from ordersetl.zones import list_zones
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ordersetl.lake.raw import BatchMarker, BatchRequest, ReferenceEntry
     from ordersetl.lake.staged import StageMarker
 
-__all__ = ["check_manifest", "check_marker", "check_request", "check_stage", "page_name"]
+__all__ = ["check_manifest", "check_marker", "check_request", "check_stage"]
 
 _SHA256 = re.compile("[0-9a-f]{64}").fullmatch
 _KIND = re.compile("[a-z_]{1,40}").fullmatch
@@ -40,11 +40,6 @@ _LONGEST_AGO = datetime(1860, 1, 1, tzinfo=UTC)
 """A window may begin before the earliest order: the longest lookback is a hundred years."""
 _MAX_COUNT = 2**63 - 1
 _MAX_SHOWN = 80
-
-
-def page_name(number: int) -> str:
-    """Name of the ``number``-th page of a batch, from 1."""
-    return f"page-{number:05d}.json"
 
 
 def check_request(request: "BatchRequest") -> None:

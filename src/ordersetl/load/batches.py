@@ -2,8 +2,8 @@
 
 import time
 
-from ordersetl.lake import raw
 from ordersetl.lake.layout import file_day, partition_day
+from ordersetl.lake.listing import list_batches
 from ordersetl.lake.manifest import Manifest
 from ordersetl.lake.staged import find_damaged_quarantine
 from ordersetl.load.files import CorruptedFileError
@@ -13,7 +13,7 @@ from ordersetl.results import Damage, LoadResult
 from ordersetl.runtime import RunContext
 from ordersetl.star.dimensions import PRODUCTS, USERS
 
-__all__ = ["StageProvider", "load_batches"]
+__all__ = ["load_batches"]
 
 
 def load_batches(
@@ -40,7 +40,7 @@ def load_batches(
         StorageError: the disk refused; the layer is as it was, or the next command carries the commit through.
     """
     started = time.monotonic()
-    committed = raw.list_batches(context.lake)
+    committed = list_batches(context.lake)
     current = read_current_state(context, committed, verify=verify, rebuild=rebuild)
     damages = list(current.damages)
     lost_quarantine = _repair_quarantine(context, provider, current.manifest, verify=verify)

@@ -1,6 +1,5 @@
 """What a load builds on, and which batches it folds over that."""
 
-import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -8,19 +7,19 @@ from pathlib import Path
 
 import msgspec
 
-from ordersetl.errors import ConfigError, CorruptedError, StorageError
+from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake import index
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.integrity import examine, move_to_damaged
-from ordersetl.lake.layout import CURATED, MANIFEST, MANIFEST_FILE, RAW, Lake, file_day, partition_day, refund_day
-from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
+from ordersetl.lake.layout import MANIFEST, MANIFEST_FILE, RAW, Lake, file_day, partition_day, refund_day
+from ordersetl.lake.manifest import FileEntry, Manifest, check_timezone, read_manifest
 from ordersetl.lake.staged import StageMarker
 from ordersetl.results import Damage
 from ordersetl.runtime import RunContext
 from ordersetl.star.dimensions import DIMENSIONS, Dimension
 from ordersetl.star.schema import RULES
 
-__all__ = ["CurrentState", "Part", "Plan", "list_parts", "plan_batches", "read_current_state", "require_timezone"]
+__all__ = ["CurrentState", "Part", "Plan", "list_parts", "plan_batches", "read_current_state"]
 
 
 @dataclass
@@ -116,6 +115,9 @@ def read_current_state(context: RunContext, committed: Collection[str], *, verif
         committed: batches in raw. Where some of them wait, the index will be used, and so is verified by hash.
         verify: hash every file, instead of trusting size and time.
         rebuild: trust no file.
+
+    Raises:
+        ConfigError: the partitions are the days of another time zone, and this is no rebuild.
     """
     damages = []
     try:
@@ -127,7 +129,7 @@ def read_current_state(context: RunContext, committed: Collection[str], *, verif
         return CurrentState(Manifest(), {}, rebuild=True, damages=damages)
     wanted = FoldSettings.of(context.settings)
     if not rebuild:
-        _require_timezone(context.lake, manifest, wanted)
+        check_timezone(context.lake, manifest, wanted)
     if rebuild or manifest.rules != RULES or manifest.settings != wanted:
         return CurrentState(manifest, {}, rebuild=True, damages=damages)
     examined = examine(context.lake, manifest, verify=verify)
@@ -155,28 +157,6 @@ def read_current_state(context: RunContext, committed: Collection[str], *, verif
         lost_tombstones=lost_tombstones,
         lost_mentions=lost_mentions,
     )
-
-
-def require_timezone(context: RunContext) -> None:
-    """Refuse to work under another time zone than that of the partitions; a damaged manifest is for load to find.
-
-    Raises:
-        ConfigError: it is another one.
-    """
-    with contextlib.suppress(CorruptedError):
-        manifest = read_manifest(context.lake)
-        if manifest is not None:
-            _require_timezone(context.lake, manifest, FoldSettings.of(context.settings))
-
-
-def _require_timezone(lake: Lake, manifest: Manifest, wanted: FoldSettings) -> None:
-    if manifest.settings.timezone != wanted.timezone:
-        raise ConfigError(
-            f"the days of {lake.locate(CURATED)} are those of the time zone {manifest.settings.timezone}, and the "
-            f"setting timezone is {wanted.timezone}",
-            hint=f"Set timezone to {manifest.settings.timezone}; or fold all orders again by the other one: "
-            "ordersetl load --rebuild",
-        )
 
 
 def plan_batches(context: RunContext, current: CurrentState, committed: Collection[str]) -> Plan:

@@ -60,11 +60,11 @@ def _draw(result: object, complete: _Complete) -> Iterator[RenderableType]:
             yield _facts("Transform", _transform_facts(result), complete)
         case LoadResult():
             yield _facts("Load", _load_facts(result), complete)
-            yield from _draw_healed(result.healed)
+            yield from _draw_repaired(result.healed)
         case RunResult():
             yield _facts(f"Run {result.run_id}", _run_facts(result), complete)
             yield from _draw_gaps(result.gaps)
-            yield from _draw_healed(result.load.healed)
+            yield from _draw_repaired(result.load.healed)
             written = many(len(result.check.days), "partition")
             yield from draw_bridge(result.check.metrics.bridge, f"From gross to net sales, of the {written} written")
         case CheckResult():
@@ -162,10 +162,10 @@ def _draw_gaps(gaps: Iterable[tuple[datetime, datetime]]) -> Iterator[Renderable
         yield Text.assemble(("never fetched ", "yellow"), f"{since} to {until}: {fill}")
 
 
-def _draw_healed(healed: Iterable[Damage]) -> Iterator[RenderableType]:
-    for damage in healed:
+def _draw_repaired(repaired: Iterable[Damage]) -> Iterator[RenderableType]:
+    for damage in repaired:
         kept = f"; what was there is now {damage.kept_as}" if damage.kept_as else ""
-        yield Text.assemble(("healed ", "yellow"), _text(f"{damage.file}: {damage.problem}{kept}"))
+        yield Text.assemble(("repaired ", "yellow"), _text(f"{damage.file}: {damage.problem}{kept}"))
 
 
 def _draw_check(result: CheckResult, complete: _Complete) -> Iterator[RenderableType]:

@@ -44,7 +44,8 @@ class ExtractResult:
 class BackfillResult:
     """A long window, fetched as several batches: ``windows`` has those that were committed now, oldest first.
 
-    ``windows_covered`` of them a batch had covered before. The counts are those of ``windows``; ``gaps`` as there.
+    ``windows_covered`` counts the others: a batch had covered them before. The counts are those of ``windows``;
+    ``gaps`` as there.
     """
 
     source: str

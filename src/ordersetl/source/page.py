@@ -11,18 +11,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ordersetl.errors import InvalidResponseError
 from ordersetl.source.complete import CLAIM_NAMES
-from ordersetl.source.nested import MAX_DEPTH, DeepRecord, count_records, is_shallow
-from ordersetl.source.parser import NotJsonError, decode_text, parse_json, parse_page
+from ordersetl.source.nested import MAX_DEPTH, count_records, is_shallow
+from ordersetl.source.parser import NotJsonError, decode_text, parse_page
 
 __all__ = [
-    "MAX_DEPTH",
-    "DeepRecord",
     "Envelope",
     "NotJsonError",
     "Page",
     "PageHead",
     "page_text",
-    "parse_json",
     "read_head",
     "read_records",
     "split_records",

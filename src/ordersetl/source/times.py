@@ -3,19 +3,18 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from ordersetl.errors import InvalidResponseError
 from ordersetl.source.page import Page, read_records
-from ordersetl.star.values import read_time
+from ordersetl.star.values import read_time, version_time_of
+from ordersetl.window import MAX_AHEAD
 
 __all__ = ["find_newest"]
 
-_AHEAD = timedelta(days=1)
-"""A time further ahead of the extraction is no time of this source's clock: it counts where there is no other."""
 _SHAPE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 """Times of one length and one offset in this shape sort as text."""
 
@@ -40,8 +39,8 @@ def find_newest(page: Page, began_at: datetime) -> datetime | None:
     What cannot be read is left out, and so is what lies more than a day after ``began_at``, unless all that can be
     read does. None where nothing can.
     """
-    latest = began_at + _AHEAD
-    times = [record.created_at if record.updated_at is None else record.updated_at for record in _read(page)]
+    latest = began_at + MAX_AHEAD
+    times = [version_time_of(record.created_at, record.updated_at) for record in _read(page)]
     texts = [time for time in times if type(time) is str]
     if not texts:
         return None

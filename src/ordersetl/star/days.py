@@ -24,6 +24,9 @@ def find_days(times: pl.Series, timezone: str) -> pl.Series:
     Args:
         times: naive UTC, in microseconds.
         timezone: an IANA name.
+
+    Raises:
+        zoneinfo.ZoneInfoNotFoundError: there is no such zone (settings let none such in).
     """
     if timezone == "UTC":
         return times.dt.date()

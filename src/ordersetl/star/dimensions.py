@@ -88,7 +88,7 @@ def read_reference(dimension: Dimension, body: bytes, name: str) -> tuple[pl.Dat
 
 
 def inspect_reference(dimension: Dimension, body: bytes, name: str) -> str:
-    """Prove that a reference file that is given is strict CSV and has what :func:`read_reference` needs.
+    """Require of a reference file that is given that it is strict CSV and has what :func:`read_reference` needs.
 
     Returns:
         A sentence that names the first cells that cannot be taken as they are; empty where there is none.
@@ -112,7 +112,7 @@ def fold_dimension(
     Args:
         dimension: which one.
         known: the dimension so far, one row a key.
-        files: rows of reference files, one row a key each; the later file's row of a key repositions the earlier one.
+        files: rows of reference files, one row a key each; the later file's row of a key replaces the earlier one.
         mentioned: keys of accepted orders; null is no key.
 
     Returns:
@@ -199,17 +199,17 @@ def _read_keys(cells: pl.Series) -> pl.Series:
 def _read_column(cells: pl.Series, target: pl.DataType, read: _Reader) -> tuple[pl.Series, list[tuple[int, str]]]:
     """The cells as their type, and which were odd in what.
 
-    Plain ones are read all at once, any other by ``read``, which gives the same values.
+    On the fast path they are read all at once; the fallback is ``read``, cell by cell, which gives the same values.
     """
-    is_plain = cells.str.contains(_PLAIN[target.base_type()]) & (cells.str.len_bytes() <= TEXT_BYTES)
-    plain = cells.set(~is_plain, None)
-    values = plain.str.to_date("%Y-%m-%d", strict=False) if target == pl.Date else plain.cast(target)
-    doubtful = (values.is_null() & (cells != "")).arg_true()
-    if doubtful.is_empty():
+    on_fast_path = cells.str.contains(_FAST_PATH[target.base_type()]) & (cells.str.len_bytes() <= TEXT_BYTES)
+    fast = cells.set(~on_fast_path, None)
+    values = fast.str.to_date("%Y-%m-%d", strict=False) if target == pl.Date else fast.cast(target)
+    fallback = (values.is_null() & (cells != "")).arg_true()
+    if fallback.is_empty():
         return values, []
-    read_cells = [read(cell) for cell in cells.gather(doubtful)]
-    problems = [(at, what) for at, (_, what) in zip(doubtful, read_cells, strict=True) if what]
-    return values.scatter(doubtful, pl.Series([value for value, _ in read_cells], dtype=target)), problems
+    read_cells = [read(cell) for cell in cells.gather(fallback)]
+    problems = [(at, what) for at, (_, what) in zip(fallback, read_cells, strict=True) if what]
+    return values.scatter(fallback, pl.Series([value for value, _ in read_cells], dtype=target)), problems
 
 
 def _read_cell_key(cell: str) -> tuple[str | None, str]:
@@ -238,7 +238,7 @@ def _read_cell_date(cell: str) -> tuple[date | None, str]:
 
 _READERS: dict[Any, _Reader] = {pl.String: _read_cell_text, pl.Decimal: _read_cell_price, pl.Date: _read_cell_date}
 _END = r"[!-~\p{L}\p{N}]"
-_PLAIN: dict[Any, str] = {
+_FAST_PATH: dict[Any, str] = {
     pl.String: rf"^{_END}(?:[^\x00]*{_END})?$",
     pl.Decimal: r"^[0-9]{1,9}(?:\.[0-9]{1,4})?$",
     pl.Date: r"^(?:19[7-9][0-9]|20[0-9][0-9]|21[0-9][0-9])-[0-9]{2}-[0-9]{2}$",

@@ -19,6 +19,9 @@ __all__ = [
     "read_short_text",
     "read_text",
     "read_time",
+    "read_version_time",
+    "to_naive",
+    "version_time_of",
 ]
 
 AMOUNT_LIMIT = Decimal(10) ** 14
@@ -134,6 +137,23 @@ def read_time(value: object) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return time if _FIRST_YEAR <= time.year <= _LAST_YEAR else None
+
+
+def version_time_of(created_at: object, updated_at: object) -> object:
+    """Which of the two orders an order's versions, as given: ``updated_at``, and ``created_at`` where that is null."""
+    return created_at if updated_at is None else updated_at
+
+
+def read_version_time(record: object) -> datetime | None:
+    """The time that orders a record among the versions of its order, as far as it gives one readably."""
+    if not isinstance(record, dict):
+        return None
+    return read_time(version_time_of(record.get("created_at"), record.get("updated_at")))
+
+
+def to_naive(time: datetime) -> datetime:
+    """An aware time as naive UTC: how frames and tables hold times."""
+    return time.astimezone(UTC).replace(tzinfo=None)
 
 
 def read_date(value: object) -> date | None:

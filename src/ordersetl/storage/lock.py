@@ -27,7 +27,7 @@ _MAX_NOTE_BYTES = 1 << 16
 
 
 class Lock:
-    """A held lock; :meth:`assert_held` proves that it is still the one at its path."""
+    """A held lock; :meth:`assert_held` checks that it is still the one at its path."""
 
     def __init__(self, path: Path, note: bytes) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""Validate orders of the generic API in bulk, wherever the columns prove what the models would say.
+"""Validate orders of the generic API in bulk, wherever the columns show for certain what the models would say.
 
 msgspec cuts pages into the texts of their records, DuckDB parses these, Polars looks at the columns. A record *fits*
 this fast path when every rule of models.py certainly holds for it, by patterns that are narrower than the rules; its
@@ -34,7 +34,7 @@ from ordersetl.transform.bulk_values import (
     strip_quotes,
 )
 from ordersetl.transform.columns import CHARGED_SCHEMA
-from ordersetl.transform.fields import read_fields
+from ordersetl.transform.fields import METADATA_FIELDS, USER_FIELDS, read_fields
 
 __all__ = ["NOTHING_READ", "PAGE_BITS", "BulkOrders", "FallbackRecord", "read_bulk"]
 
@@ -45,7 +45,7 @@ _IDS = {"order_id", "user_id", "sku"}
 _EXTRAS = {"discount": "discounts", "tax": "taxes", "name": "names"}
 """Optional fields of items, and the column that counts an order's items that have one."""
 _CHARGES = ("discount", "tax", "shipping")
-_LABELS = ("status", "source", "promo", "email", "country")
+_LABELS = ("status", *METADATA_FIELDS, *USER_FIELDS)
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,14 @@
 
 import polars as pl
 
-from ordersetl.source.page import MAX_DEPTH
-from ordersetl.transform.fields import METADATA_FIELDS, ORDER_FIELDS
+from ordersetl.source.nested import MAX_DEPTH
+from ordersetl.transform.fields import METADATA_FIELDS, ORDER_FIELDS, USER_FIELDS
 
 __all__ = ["is_certain"]
 
 _USUAL = (*ORDER_FIELDS, *METADATA_FIELDS)
 _ONCE = tuple(name for name in _USUAL if name not in {"amount", "created_at"})  # which refunds have too
-_RARE_ONCE = ("shipping", "cancelled_at", "email", "country")
+_RARE_ONCE = ("shipping", "cancelled_at", *USER_FIELDS)
 _RARE_KEYS = (*_RARE_ONCE, "discount", "tax", "user_name")
 _OF_REFUNDS = ("refund_items", "refund_amount", "refund_sku", "refund_qty")
 _ITEM_VALUES = ("discounts", "taxes", "names")

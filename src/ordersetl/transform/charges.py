@@ -14,6 +14,7 @@ from pydantic import AfterValidator, PlainValidator, TypeAdapter, ValidationInfo
 from typing_extensions import TypedDict
 
 from ordersetl.star.values import AMOUNT_LIMIT, read_short_text, read_time
+from ordersetl.transform.fields import USER_FIELDS
 from ordersetl.transform.order_lines import Line, fail, read_amount, read_id, read_qty
 
 __all__ = [
@@ -56,7 +57,7 @@ def _read_refunded(value: object) -> Decimal:
 
 def _read_user(value: object, info: ValidationInfo) -> dict[str, str | None]:
     given = value if isinstance(value, dict) else {}
-    return {name: read_label(given.get(name), info) for name in ("email", "country")}
+    return {name: read_label(given.get(name), info) for name in USER_FIELDS}
 
 
 _RefundId = Annotated[str, PlainValidator(lambda v: read_id(v, missing="invalid_refund", invalid="invalid_refund"))]

@@ -14,6 +14,7 @@ __all__ = [
     "ORDER_FIELDS",
     "REFUND_FIELDS",
     "REFUND_ITEM_FIELDS",
+    "USER_FIELDS",
     "read_fields",
 ]
 
@@ -22,6 +23,7 @@ _TRICKY = r"\\u(?:00[0-7]|[dD][89a-fA-F])"
 
 ORDER_FIELDS = ("order_id", "user_id", "amount", "currency", "created_at", "updated_at", "status")
 METADATA_FIELDS = ("source", "promo")
+USER_FIELDS = ("email", "country")
 CHARGE_FIELDS = ("discount", "tax", "shipping", "cancelled_at")
 ITEM_FIELDS = ("sku", "qty", "price", "discount", "tax", "name")
 REFUND_FIELDS = ("refund_id", "created_at", "amount")
@@ -34,13 +36,14 @@ _SHAPE = json.dumps(
         "refunds": [{**dict.fromkeys(REFUND_FIELDS, "JSON"), "items": [dict.fromkeys(REFUND_ITEM_FIELDS, "JSON")]}],
         "items": [dict.fromkeys(ITEM_FIELDS, "JSON")],
         "metadata": dict.fromkeys(METADATA_FIELDS, "JSON"),
-        "user": dict.fromkeys(("email", "country", "name"), "JSON"),
+        "user": dict.fromkeys((*USER_FIELDS, "name"), "JSON"),
     }
 )
 _QUERY = f"""
 SELECT {", ".join(f"o.{name}" for name in (*ORDER_FIELDS, *CHARGE_FIELDS))}, o.items, o.refunds,
        o.refunds IS NOT NULL AS has_refunds,
-       o.user IS NOT NULL AS has_user, o.user.email AS email, o.user.country AS country, o.user.name AS user_name,
+       o.user IS NOT NULL AS has_user, {", ".join(f"o.user.{name} AS {name}" for name in USER_FIELDS)},
+       o.user.name AS user_name,
        CASE WHEN list_contains([x.price IS NULL FOR x IN o.items], true)
             THEN len(json_extract(record, '$.items[*].price')) ELSE len(o.items) END AS price_keys,
        o.metadata IS NOT NULL AS has_metadata, {", ".join(f"o.metadata.{name} AS {name}" for name in METADATA_FIELDS)}

@@ -18,7 +18,6 @@ from ordersetl.star.values import AMOUNT_LIMIT, read_time
 from ordersetl.transform.charges import CHARGE_REASONS, Charges, Label, read_charges, read_label
 from ordersetl.transform.fields import METADATA_FIELDS
 from ordersetl.transform.order_lines import (
-    LINE_REASONS,
     Failure,
     Items,
     Line,
@@ -32,11 +31,8 @@ from ordersetl.transform.order_lines import (
 )
 
 __all__ = [
-    "LINE_REASONS",
     "ORDER_REASONS",
-    "Failure",
     "GoneOrder",
-    "Line",
     "Order",
     "ReadOrder",
     "read_order",
@@ -182,7 +178,7 @@ def read_order(record: object) -> ReadOrder | GoneOrder | Failure:
         return broken_rule(error.errors(include_url=False, include_input=False)[0])
     except PydanticCustomError as error:
         return Failure(error.type, error.message())
-    updated_at = order.get("updated_at") or order["created_at"]
+    updated_at = order.get("updated_at") or order["created_at"]  # as star.values.version_time_of
     if not items.lines:
         return GoneOrder(order["order_id"], updated_at, deleted=False, lines_skipped=items.skipped)
     return ReadOrder(

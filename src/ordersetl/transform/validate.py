@@ -6,7 +6,7 @@ Two paths give the same result: the bulk path for records that fit it, the model
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
@@ -15,14 +15,16 @@ import polars as pl
 from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.fold_settings import DEFAULTS, FoldSettings
 from ordersetl.lake.quarantine import Reject
-from ordersetl.source.page import MAX_DEPTH, DeepRecord, Page, parse_json, read_records
+from ordersetl.source.nested import MAX_DEPTH, DeepRecord
+from ordersetl.source.page import Page, read_records
+from ordersetl.source.parser import parse_json
 from ordersetl.star.days import find_days
 from ordersetl.star.frames import ORDER_SCHEMA
-from ordersetl.star.values import read_short_text, read_time
+from ordersetl.star.values import read_short_text, read_version_time, to_naive
 from ordersetl.transform.bulk import NOTHING_READ, PAGE_BITS, read_bulk
 from ordersetl.transform.columns import Columns
-from ordersetl.transform.models import Failure, GoneOrder, ReadOrder, read_order
-from ordersetl.transform.order_lines import LineFailures
+from ordersetl.transform.models import GoneOrder, ReadOrder, read_order
+from ordersetl.transform.order_lines import Failure, LineFailures
 from ordersetl.window import Window
 
 __all__ = ["Validated", "validate_pages"]
@@ -176,7 +178,7 @@ def _validate_records(records: Iterable[tuple[int, Any]], window: Window) -> _Ou
     outcome = _Outcome()
     for pos, record in records:
         outcome.counts["received"] += 1
-        stated = _read_version_time(record)
+        stated = read_version_time(record)
         time = None if stated is None else window.cap(stated)
         if time is not None and not window.holds(time):
             outcome.counts["outside"] += 1
@@ -209,14 +211,6 @@ def _read_any(record: object) -> ReadOrder | GoneOrder | Failure:
     return Failure("too_deep", where)
 
 
-def _read_version_time(record: object) -> datetime | None:
-    """When a record was last updated, as far as it says so readably."""
-    if not isinstance(record, dict):
-        return None
-    given = record.get("updated_at")
-    return read_time(record.get("created_at") if given is None else given)
-
-
 def _parse_record(text: str) -> Any:  # noqa: ANN401 - any JSON value
     if text.count("[") + text.count("{") > MAX_DEPTH:  # perhaps too deep, which is for the reader of pages to say
         return read_records(f"[{text}]".encode())[0]
@@ -231,22 +225,18 @@ def _page_records(page: Page) -> Iterator[tuple[int, Any]]:
 def _apply_window(orders: pl.DataFrame, window: Window) -> tuple[pl.DataFrame, int]:
     """Orders inside the window, their times capped, and how many were."""
     updated_at = pl.col("updated_at_order")
-    is_future = pl.lit(value=False) if window.latest is None else updated_at > _naive(window.latest)
+    is_future = pl.lit(value=False) if window.latest is None else updated_at > to_naive(window.latest)
     future = orders.filter(is_future).height
     if future and window.began_at is not None:
-        began = pl.lit(_naive(window.began_at), ORDER_SCHEMA["updated_at_order"])
+        began = pl.lit(to_naive(window.began_at), ORDER_SCHEMA["updated_at_order"])
         marked = orders.with_columns(future=is_future)
         orders = marked.with_columns(updated_at_order=pl.when("future").then(began).otherwise(updated_at))
     inside = pl.lit(value=True)
     if window.since is not None:
-        inside &= updated_at >= _naive(window.since)
+        inside &= updated_at >= to_naive(window.since)
     if window.until is not None:
-        inside &= updated_at < _naive(window.until)
+        inside &= updated_at < to_naive(window.until)
     kept = orders.filter(inside)
     if future:
         return kept.drop("future"), kept.filter("future").height
     return kept, 0
-
-
-def _naive(time: datetime) -> datetime:
-    return time.astimezone(UTC).replace(tzinfo=None)

@@ -8,7 +8,7 @@ import pytest
 
 from ordersetl.errors import ConfigError, StorageError
 from ordersetl.lake.layout import Lake
-from ordersetl.lake.place import find_lake, make_lake
+from ordersetl.lake.location import find_lake, make_lake
 from ordersetl.storage.lock import acquire_lock
 
 BATCH = "20250901T000000.000000Z"
