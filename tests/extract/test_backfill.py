@@ -20,6 +20,7 @@ from ordersetl.extract.batches import Origin
 from ordersetl.extract.stage import prepare
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
+from ordersetl.lake.listing import list_batches
 from ordersetl.results import BackfillResult
 from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
@@ -82,7 +83,7 @@ class Shop:
 
     def windows(self) -> list[tuple[datetime | None, datetime | None, int]]:
         lake = Lake(self.root)
-        markers = [raw.read_marker(lake, batch) for batch in raw.list_batches(lake)]
+        markers = [raw.read_marker(lake, batch) for batch in list_batches(lake)]
         return [(marker.since, marker.until, marker.records) for marker in markers]
 
 

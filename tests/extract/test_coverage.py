@@ -20,7 +20,7 @@ from ordersetl.extract.coverage import find_gaps, merge_intervals
 from ordersetl.lake import raw
 from ordersetl.lake.checksum import encode_record
 from ordersetl.lake.layout import Lake
-from ordersetl.lake.listing import MARKER
+from ordersetl.lake.listing import MARKER, list_batches
 from ordersetl.results import ExtractResult
 from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
@@ -122,7 +122,7 @@ def test_the_window_begins_at_the_newest_time_that_was_shown_less_lookback(shop:
     shop.sell("b", day(25))
     assert shop.run().window_end == day(25)
     assert shop.run(lookback="2h").since == day(25) - 2 * HOUR
-    request = raw.read_marker(Lake(shop.root), max(raw.list_batches(Lake(shop.root)))).request
+    request = raw.read_marker(Lake(shop.root), max(list_batches(Lake(shop.root)))).request
     assert (request.continues, request.enforced_since) == (True, None)
 
 
@@ -184,7 +184,7 @@ def test_a_host_clock_that_leaps_and_comes_back_neither_skips_nor_refetches(shop
     assert shop.asked[0] is None
     assert None not in shop.asked[1:]
     assert max(shop.answered[1:]) <= 1 + 6  # while the host's clock is behind, nothing moves on
-    ids = raw.list_batches(Lake(shop.root))
+    ids = list_batches(Lake(shop.root))
     assert len(ids) == 31
 
 
@@ -332,7 +332,7 @@ def test_a_batch_that_turns_up_or_goes_away_is_taken_into_account_once(
         shop.sell(f"o-{number}", day(number))
         shop.run(Window(since=day(number), until=day(number + 1)))
         shop.wait(HOUR)
-    batches = raw.list_batches(Lake(shop.root))
+    batches = list_batches(Lake(shop.root))
     assert shop.run().gaps == ()
     (shop.root / "raw" / batches[3]).rename(shop.root / "aside")
     with counting(monkeypatch) as read:
@@ -391,10 +391,10 @@ def test_a_recovered_batch_is_covered(shop: Shop) -> None:
         shop.sell(f"o-{number}", day(number))
         shop.run(Window(since=day(number), until=day(number + 4)))
         shop.wait(HOUR)
-    middle = raw.list_batches(Lake(shop.root))[1]
+    middle = list_batches(Lake(shop.root))[1]
     (shop.root / "raw" / middle / MARKER).unlink()
     assert shop.run().gaps == ()
-    assert middle in raw.list_batches(Lake(shop.root))
+    assert middle in list_batches(Lake(shop.root))
 
 
 # Intervals

@@ -29,7 +29,7 @@ from ordersetl.errors import (
 from ordersetl.extract.batches import Origin, ReferenceFile, extract_orders
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
-from ordersetl.lake.listing import MARKER
+from ordersetl.lake.listing import MARKER, list_batches, list_unfinished
 from ordersetl.results import ExtractResult
 from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
@@ -117,7 +117,7 @@ def interrupt(root: Path, *, kept: int, pages: int = 3, **options: Any) -> str:
     broken = Api(pages, answers={kept + 1: httpx.Response(503)})
     with pytest.raises(SourceError):
         extract(root, broken, **options)
-    (batch,) = raw.list_unfinished(Lake(root))
+    (batch,) = list_unfinished(Lake(root))
     return batch
 
 
@@ -126,7 +126,7 @@ def leave_unmarked(root: Path, **options: Any) -> str:
     disk = WatchedDisk(refuse=lambda step: step.path.name == MARKER)
     with pytest.raises(StorageError):
         extract(root, Api(), disk=disk, **options)
-    (batch,) = raw.list_unfinished(Lake(root))
+    (batch,) = list_unfinished(Lake(root))
     return batch
 
 
@@ -163,7 +163,7 @@ def test_no_orders_are_a_batch_too(tmp_path: Path) -> None:
     api = Api(answers={1: httpx.Response(200, content=b"[]")})
     result = extract(tmp_path, api)
     assert (result.pages, result.records) == (1, 0)
-    assert raw.list_batches(Lake(tmp_path)) == [result.batch]
+    assert list_batches(Lake(tmp_path)) == [result.batch]
 
 
 @pytest.mark.parametrize("executor", [SerialExecutor, lambda: ThreadPoolExecutor(2)])
@@ -225,7 +225,7 @@ def test_an_error_in_writing_ends_the_extraction(tmp_path: Path, page: int, exec
     disk = WatchedDisk(refuse=lambda step: step.operation == "sync_file" and f"page-0000{page}" in step.path.name)
     with executor() as workers, pytest.raises(StorageError, match=f"page-0000{page}"):
         extract(tmp_path, Api(), disk=disk, threads=workers)
-    assert raw.list_batches(Lake(tmp_path)) == []
+    assert list_batches(Lake(tmp_path)) == []
     api = Api()
     assert extract(tmp_path, api).resumed_pages == page - 1
     assert len(api.asked) == 4 - page
@@ -235,7 +235,7 @@ def test_a_stolen_lock_keeps_the_batch_from_being_committed(tmp_path: Path) -> N
     api = Api(on_request=lambda _: (tmp_path / ".lock").write_text("another"))  # type: ignore[arg-type]
     with pytest.raises(LockedError):
         extract(tmp_path, api)
-    assert raw.list_batches(Lake(tmp_path)) == []
+    assert list_batches(Lake(tmp_path)) == []
 
 
 def test_reference_files_are_kept_once_by_content(tmp_path: Path) -> None:
@@ -371,8 +371,8 @@ def test_one_that_stopped_before_the_first_page_begins_again(tmp_path: Path) -> 
     interrupt(tmp_path, kept=0)
     result = extract(tmp_path, Api(), at=BEGAN + timedelta(hours=1))
     assert (result.pages, result.resumed_pages) == (3, 0)
-    assert len(raw.list_batches(Lake(tmp_path))) == 1
-    assert raw.list_unfinished(Lake(tmp_path)) == []
+    assert len(list_batches(Lake(tmp_path))) == 1
+    assert list_unfinished(Lake(tmp_path)) == []
 
 
 @pytest.mark.parametrize(
@@ -395,9 +395,9 @@ def test_another_request_or_a_late_one_begins_again(tmp_path: Path, window: Wind
     assert (result.pages, result.resumed_pages) == (3, 0)
     assert api.cursors == [None, "c2", "c3"]
     lake = Lake(tmp_path)
-    assert raw.list_batches(lake) == [result.batch]
+    assert list_batches(lake) == [result.batch]
     assert result.batch != left
-    assert raw.list_unfinished(lake) == []
+    assert list_unfinished(lake) == []
 
 
 def test_one_that_is_older_than_a_committed_batch_does_not_go_on(tmp_path: Path) -> None:
@@ -408,7 +408,7 @@ def test_one_that_is_older_than_a_committed_batch_does_not_go_on(tmp_path: Path)
     (tmp_path / "aside").rename(tmp_path / "raw" / left)
     result = extract(tmp_path, Api(), at=BEGAN + timedelta(minutes=2))
     assert result.resumed_pages == 0
-    assert raw.list_batches(Lake(tmp_path)) == [newer.batch, result.batch]
+    assert list_batches(Lake(tmp_path)) == [newer.batch, result.batch]
 
 
 def _cut(path: Path) -> None:
@@ -451,7 +451,7 @@ def test_a_torn_request_costs_its_batch(tmp_path: Path) -> None:
     batch = interrupt(tmp_path, kept=2)
     _cut(tmp_path / "raw" / batch / "_request.json")
     assert extract(tmp_path, Api(), at=BEGAN + timedelta(hours=1)).resumed_pages == 0
-    assert raw.list_unfinished(Lake(tmp_path)) == []
+    assert list_unfinished(Lake(tmp_path)) == []
 
 
 def test_all_leftovers_but_the_one_that_goes_on_are_dropped(tmp_path: Path) -> None:
@@ -462,7 +462,7 @@ def test_all_leftovers_but_the_one_that_goes_on_are_dropped(tmp_path: Path) -> N
     (tmp_path / "raw" / "20250901T130000.000000Z").mkdir()
     result = extract(tmp_path, Api(), at=BEGAN + timedelta(minutes=30))
     assert (result.batch, result.resumed_pages) == (newer, 2)
-    assert raw.list_unfinished(Lake(tmp_path)) == []
+    assert list_unfinished(Lake(tmp_path)) == []
 
 
 def test_folders_of_others_in_raw_are_left_alone(tmp_path: Path) -> None:
@@ -488,7 +488,7 @@ def test_a_complete_fetch_of_another_request_is_committed_beside_it(
     batch = leave_unmarked(tmp_path, references=[USERS])
     result = extract(tmp_path, Api(), Window(full=True), at=BEGAN + timedelta(days=30))
     lake = Lake(tmp_path)
-    assert raw.list_batches(lake) == [batch, result.batch]
+    assert list_batches(lake) == [batch, result.batch]
     assert raw.read_marker(lake, batch).records == 3
     assert raw.read_marker(lake, batch).references.keys() == {"users"}
     assert batch in caplog.text
@@ -497,7 +497,7 @@ def test_a_complete_fetch_of_another_request_is_committed_beside_it(
 def test_a_complete_fetch_of_the_sample_is_not_committed_among_real_orders(tmp_path: Path) -> None:
     leave_unmarked(tmp_path, origin=Origin("sample", "http://sample.test"))
     result = extract(tmp_path, Api(), at=BEGAN + timedelta(hours=1))
-    assert raw.list_batches(Lake(tmp_path)) == [result.batch]
+    assert list_batches(Lake(tmp_path)) == [result.batch]
 
 
 def test_a_deleted_marker_comes_back(tmp_path: Path) -> None:
@@ -508,7 +508,7 @@ def test_a_deleted_marker_comes_back(tmp_path: Path) -> None:
     (tmp_path / "raw" / batch / "batch.json").unlink()
     extract(tmp_path, Api(), at=BEGAN + timedelta(days=2))
     after = raw.read_marker(lake, batch)
-    assert raw.list_batches(lake)[:2] == [batch, newest]
+    assert list_batches(lake)[:2] == [batch, newest]
     assert (after.pages, after.request, after.window_end) == (before.pages, before.request, before.window_end)
 
 
@@ -523,7 +523,7 @@ def test_a_cursor_that_the_api_forgot_costs_the_pages_but_not_the_run(tmp_path: 
     assert (result.pages, result.resumed_pages) == (3, 0)
     assert api.cursors == ["c3", None, "c2", "c3"]
     assert result.window_end == BEGAN
-    assert raw.list_batches(Lake(tmp_path)) == [result.batch]
+    assert list_batches(Lake(tmp_path)) == [result.batch]
 
 
 def test_a_cursor_seen_before_the_interruption_is_a_repeat(tmp_path: Path) -> None:
@@ -547,7 +547,7 @@ def test_what_says_nothing_of_the_cursor_costs_no_page(tmp_path: Path, status: i
 def test_a_refused_cursor_of_a_fresh_extraction_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="404"):
         extract(tmp_path, Api(answers={2: httpx.Response(404)}))
-    assert raw.list_batches(Lake(tmp_path)) == []
+    assert list_batches(Lake(tmp_path)) == []
 
 
 # Interrupts

@@ -17,6 +17,7 @@ from ordersetl.extract.batches import Origin, ReferenceFile, commit_result, make
 from ordersetl.extract.coverage import read_coverage
 from ordersetl.extract.unfinished import take_up
 from ordersetl.lake import raw
+from ordersetl.lake.listing import list_batches
 from ordersetl.lake.raw import BatchRequest, PageEntry
 from ordersetl.results import BackfillResult, ExtractResult
 from ordersetl.runtime import RunContext
@@ -120,7 +121,7 @@ def extract_windows(
     missing = [window for window in windows if (window.since, window.until) not in covered]
     requests = [make_request(context, origin, window, references) for window in missing]
     results = _fetch_all(context, open_client, requests, concurrency) if requests else []
-    batches = raw.list_batches(context.lake)
+    batches = list_batches(context.lake)
     coverage = read_coverage(context.lake, batches, source=origin.source, url=origin.url, now=context.now())
     return BackfillResult(
         source=origin.source,
@@ -146,7 +147,7 @@ def _list_covered(
 
     None where a reference file is given that no batch has: the windows that are fetched keep it.
     """
-    markers = [raw.read_marker(context.lake, batch) for batch in raw.list_batches(context.lake)]
+    markers = [raw.read_marker(context.lake, batch) for batch in list_batches(context.lake)]
     ours = [marker for marker in markers if (marker.source, marker.url) == (origin.source, origin.url)]
     kept = {entry.sha256 for marker in ours for entry in marker.references.values()}
     if any(hashlib.sha256(file.body).hexdigest() not in kept for file in references):
@@ -165,7 +166,7 @@ def _fetch_all(
     work, started = _Work(), time.monotonic()
     with open_client(work.sleep) as client:
         taken = take_up(context, client, requests, in_order=False)
-    newest = max([*raw.list_batches(context.lake), *(batch.id for batch in taken if batch is not None)], default="")
+    newest = max([*list_batches(context.lake), *(batch.id for batch in taken if batch is not None)], default="")
     waiting = deque(zip(taken, requests, strict=True))
     under_way: deque[tuple[Batch, Future[int]]] = deque()
     results: list[ExtractResult] = []

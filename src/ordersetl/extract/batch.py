@@ -9,6 +9,7 @@ from ordersetl.errors import CorruptedError
 from ordersetl.extract.coverage import Coverage, hash_batches, read_coverage
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake, batch_id_after
+from ordersetl.lake.listing import list_batches
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.runtime import RunContext
 from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError
@@ -118,7 +119,7 @@ def _keep_page(lake: Lake, batch: str, page: Page, began_at: datetime) -> PageEn
 def commit_batch(context: RunContext, batch: Batch) -> tuple[BatchMarker, Coverage]:
     """Write the marker, the last thing of a batch to become durable; and what is covered now."""
     request, now = batch.request, context.now()
-    batches = raw.list_batches(context.lake)
+    batches = list_batches(context.lake)
     covered_of = hash_batches(sorted([*batches, batch.id]))
     try:
         before = read_coverage(context.lake, batches, source=request.source, url=request.url, now=now)

@@ -10,6 +10,7 @@ from ordersetl.extract.batch import Batch, PageWatcher, begin_batch, commit_batc
 from ordersetl.extract.coverage import read_coverage
 from ordersetl.extract.unfinished import take_up
 from ordersetl.lake import raw
+from ordersetl.lake.listing import list_batches
 from ordersetl.lake.raw import BatchRequest, PageEntry
 from ordersetl.results import ExtractResult
 from ordersetl.runtime import RunContext
@@ -72,7 +73,7 @@ def extract_orders(
     request = make_request(context, origin, window, references)
     batch = take_up(context, client, [request])[0]
     if batch is None:
-        newest = max(raw.list_batches(context.lake), default="")
+        newest = max(list_batches(context.lake), default="")
         batch = begin_batch(context, client, request, newest=newest)
 
     def tell(entry: PageEntry, page: Page | None) -> None:
@@ -115,7 +116,7 @@ def make_request(
     began = context.now()
     since = window.since
     if since is None and not window.full:
-        batches = raw.list_batches(context.lake)
+        batches = list_batches(context.lake)
         end = read_coverage(context.lake, batches, source=origin.source, url=origin.url, now=began).end
         since = end - context.settings.lookback if end else None
     if since is not None and window.until is not None and since >= window.until:

@@ -14,6 +14,7 @@ from itertools import pairwise
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import BatchMarker, BatchRequest, Interval, PageEntry
+from ordersetl.window import MAX_AHEAD
 
 __all__ = ["Coverage", "find_gaps", "hash_batches", "merge_intervals", "read_coverage"]
 
@@ -115,7 +116,7 @@ def _find_shown(request: BatchRequest, pages: Iterable[PageEntry]) -> datetime |
     What lies more than a day after that is a slip of a pen, and counts only where there is nothing else.
     """
     times = [page.newest for page in pages if page.newest is not None]
-    usual = [time for time in times if time <= request.began_at + _SETTLED]
+    usual = [time for time in times if time <= request.began_at + MAX_AHEAD]
     newest = max(usual or times, default=None)
     return None if newest is None else min(newest, request.began_at)
 

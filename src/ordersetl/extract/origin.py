@@ -11,6 +11,7 @@ from ordersetl.extract.batches import Origin, ReferenceFile
 from ordersetl.extract.bounded_file import read_bounded
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
+from ordersetl.lake.listing import list_batches
 from ordersetl.lake.manifest import read_manifest
 from ordersetl.settings import Settings
 from ordersetl.source.sample import SAMPLE_URL, sample_references
@@ -110,7 +111,7 @@ def require_one_kind(lake: Lake, origin: Origin) -> None:
     Raises:
         ConfigError: the output holds the sample's orders and the origin is another, or the reverse.
     """
-    newest = max(raw.list_batches(lake), default=None)
+    newest = max(list_batches(lake), default=None)
     if newest is None:
         return
     kept = raw.read_marker(lake, newest).source

@@ -7,6 +7,8 @@ from collections.abc import Hashable, Sequence
 from ordersetl.errors import SourceError
 from ordersetl.extract.batch import Batch, commit_batch
 from ordersetl.lake import raw
+from ordersetl.lake.layout import page_name
+from ordersetl.lake.listing import list_batches, list_unfinished
 from ordersetl.lake.raw import BatchRequest, PageEntry
 from ordersetl.runtime import RunContext
 from ordersetl.source.answer import find_charset
@@ -37,8 +39,8 @@ def take_up(
     taken: list[Batch | None] = [None] * len(requests)
     wanted = {_asked(request): at for at, request in enumerate(requests)}
     sources = {request.source for request in requests}
-    newest = max(raw.list_batches(context.lake), default="")
-    for batch in reversed(raw.list_unfinished(context.lake)):
+    newest = max(list_batches(context.lake), default="")
+    for batch in reversed(list_unfinished(context.lake)):
         earlier = raw.read_request(context.lake, batch)
         found = _read_pages(context, client, batch, earlier) if earlier is not None else None
         at = None if found is None else wanted.get(_asked(found.request))
@@ -87,7 +89,7 @@ def _read_pages(context: RunContext, client: OrdersClient, batch: str, request: 
             break
         newest = find_newest(page, request.began_at)
         digest = hashlib.sha256(body).hexdigest()
-        found.pages.append(PageEntry(raw.page_name(number), digest, len(body), page.head.records, newest))
+        found.pages.append(PageEntry(page_name(number), digest, len(body), page.head.records, newest))
         found.complete = page.head.next_cursor is None
     found.resumed = len(found.pages)
     return found

@@ -13,7 +13,7 @@ import msgspec
 from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake.checksum import decode_record, encode_record
 from ordersetl.lake.layout import RAW, REFERENCES, STAGED, Lake, page_name, raw_key, reference_key
-from ordersetl.lake.listing import MARKER, list_batches, list_unfinished
+from ordersetl.lake.listing import MARKER
 from ordersetl.lake.reading import read_content, read_verified
 from ordersetl.lake.records import check_marker, check_request
 
@@ -27,9 +27,6 @@ __all__ = [
     "ReferenceEntry",
     "drop_batch",
     "drop_unfinished",
-    "list_batches",
-    "list_unfinished",
-    "page_name",
     "prune_batch",
     "read_marker",
     "read_marker_digest",
