@@ -216,3 +216,11 @@ def test_a_rebuild_moves_refunds_away_that_no_batch_accounts_for(context: RunCon
     result = load(context, rebuild=True)
     assert [damage.file for damage in result.healed] == [refund_file(date(2025, 1, 1))]
     assert not (context.lake.root / "curated/fact_refund").exists()
+
+
+def test_a_file_in_place_of_the_folder_of_refunds_stops_no_rebuild(context: RunContext) -> None:
+    deliver(context, order(items=[item()]))
+    (context.lake.root / "curated/fact_refund").write_text("not a folder")
+    assert load(context, rebuild=True).written == ()
+    deliver(context, order(items=[item()], refunds=[refund()], updated_at="2025-09-09T00:00:00Z"))
+    assert refunds(context.lake, 20)

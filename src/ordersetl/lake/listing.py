@@ -47,7 +47,9 @@ def is_committed(lake: Lake, batch: str) -> bool:
 def list_partition_files(lake: Lake) -> set[str]:
     """Files that are named as partitions are, relative to ``curated/``, whether the manifest lists them or not."""
     files = {f"{entry.name}/{FACT_FILE}" for entry in lake.storage.entries(CURATED)}
-    files |= {f"{REFUNDS}/{entry.name}/{REFUND_FILE}" for entry in lake.storage.entries(curated_key(REFUNDS))}
+    refunds = lake.storage.stat(curated_key(REFUNDS))
+    if refunds is not None and refunds.is_folder:
+        files |= {f"{REFUNDS}/{entry.name}/{REFUND_FILE}" for entry in lake.storage.entries(curated_key(REFUNDS))}
     return {file for file in files if file_day(file) is not None and lake.storage.exists(curated_key(file))}
 
 

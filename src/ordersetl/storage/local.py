@@ -144,7 +144,7 @@ class LocalStorage:
         try:
             with os.scandir(folder) as found:
                 return sorted(Entry(entry.name, _kind(entry)) for entry in found)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return []
         except OSError as error:
             raise StorageError(
