@@ -26,7 +26,7 @@ from ordersetl.errors import (
     SourceError,
     StorageError,
 )
-from ordersetl.extract.batches import Origin, ReferenceFile, extract_orders
+from ordersetl.extract.batches import Origin, PageWatcher, ReferenceFile, extract_orders
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.listing import MARKER, list_batches, list_unfinished
@@ -100,6 +100,7 @@ def extract(
     runtime: Runtime | None = None,
     threads: Executor | None = None,
     disk: Disk | None = None,
+    on_page: PageWatcher | None = None,
     **settings: Any,
 ) -> ExtractResult:
     lake = Lake(root, disk or WatchedDisk())
@@ -109,7 +110,7 @@ def extract(
     with acquire_lock(lake.root / ".lock", disk=lake.disk) as lock, open_http(known, httpx.MockTransport(api)) as http:
         client = OrdersClient(http, known, sleep=lambda _: None, now=runtime.now)
         context = RunContext(lake, known, lock, SerialExecutor(), runtime, threads or SerialExecutor())
-        return extract_orders(context, client, origin, window, references)
+        return extract_orders(context, client, origin, window, references, on_page=on_page)
 
 
 def interrupt(root: Path, *, kept: int, pages: int = 3, **options: Any) -> str:
@@ -359,6 +360,15 @@ def test_an_interrupted_extraction_goes_on_at_the_page_where_it_stopped(tmp_path
     lake = Lake(tmp_path)
     marker = raw.read_marker(lake, batch)
     assert read_pages(lake, marker) == [api.body(n) for n in (1, 2, 3)]
+
+
+def test_pages_are_shown_with_what_their_own_batch_asked_for(tmp_path: Path) -> None:
+    interrupt(tmp_path, kept=2)
+    began: list[datetime] = []
+    extract(tmp_path, Api(), at=BEGAN + timedelta(hours=1), on_page=lambda *page: began.append(page[1].began_at))
+    (batch,) = list_batches(Lake(tmp_path))
+    assert began == [BEGAN] * 3
+    assert raw.read_marker(Lake(tmp_path), batch).request.began_at == BEGAN
 
 
 def test_it_goes_on_although_the_clock_went_back(tmp_path: Path) -> None:

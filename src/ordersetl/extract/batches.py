@@ -78,7 +78,7 @@ def extract_orders(
 
     def tell(entry: PageEntry, page: Page | None) -> None:
         if on_page:
-            on_page(batch.id, request, entry, page)
+            on_page(batch.id, batch.request, entry, page)
         context.progress("extract", len(batch.pages), len(batch.pages) if batch.complete else None)
 
     fetch_batch(context, client, batch, partial(_await_page, context), tell)
