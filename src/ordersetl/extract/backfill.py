@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import msgspec
+
 from ordersetl.errors import ConfigError, InterruptedRunError
 from ordersetl.extract.batch import Batch, begin_batch, fetch_batch
 from ordersetl.extract.batches import Origin, ReferenceFile, commit_result, make_request
@@ -119,8 +121,11 @@ def extract_windows(
     started = time.monotonic()
     covered = _list_covered(context, origin, references)
     missing = [window for window in windows if (window.since, window.until) not in covered]
-    requests = [make_request(context, origin, window, references) for window in missing]
-    results = _fetch_all(context, open_client, requests, concurrency) if requests else []
+    results = []
+    if missing:
+        first = make_request(context, origin, missing[0], references)
+        requests = [msgspec.structs.replace(first, since=window.since, until=window.until) for window in missing]
+        results = _fetch_all(context, open_client, requests, concurrency)
     batches = list_batches(context.lake)
     coverage = read_coverage(context.lake, batches, source=origin.source, url=origin.url, now=context.now())
     return BackfillResult(
@@ -164,7 +169,7 @@ def _fetch_all(
     turn is on disk: should the command end, it lacks nothing but its marker.
     """
     work, started = _Work(), time.monotonic()
-    with open_client(work.sleep) as client:
+    with open_client(work.sleep) as client:  # asks nothing: it knows how a batch's pages follow one another
         taken = take_up(context, client, requests, in_order=False)
     newest = max([*list_batches(context.lake), *(batch.id for batch in taken if batch is not None)], default="")
     waiting = deque(zip(taken, requests, strict=True))
@@ -176,8 +181,7 @@ def _fetch_all(
             while waiting or under_way:
                 while waiting and sum(not future.done() for _, future in under_way) < concurrency:
                     found, request = waiting.popleft()
-                    with open_client(work.sleep) as client:
-                        batch = found or begin_batch(context, client, request, newest=newest)
+                    batch = found or begin_batch(context, client, request, newest=newest)
                     newest = max(newest, batch.id)
                     future = pool.submit(_fetch_window, context, open_client, work, batch)
                     under_way.append((batch, future))
