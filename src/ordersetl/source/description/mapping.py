@@ -4,16 +4,17 @@ A mapped record is an order of the generic API: all rules behind it see that alo
 are ISO 8601 in UTC, an absent field is null.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ordersetl.source.description.expressions import ExpressionText
+from ordersetl.source.description.kinds import check_time_format, check_zone
 from ordersetl.source.description.table import Table
 
 __all__ = ["Fallback", "ItemMapping", "Mapping", "OrderMapping", "RefundItemMapping", "RefundMapping", "Skip"]
 
-TimeFormat = str
+TimeFormat = Annotated[str, AfterValidator(check_time_format)]
 """``iso``, ``rfc2822``, ``epoch``, ``epoch_ms``, or a format of strptime."""
 
 
@@ -103,4 +104,6 @@ class Mapping(Table):
         (), description="amounts that come with a minus sign for what is meant without"
     )
     times: TimeFormat = Field("iso", description="format of all times: iso, rfc2822, epoch, epoch_ms, or strptime's")
-    zone: str = Field("UTC", description="IANA time zone of times that name none")
+    zone: Annotated[str, AfterValidator(check_zone)] = Field(
+        "UTC", description="IANA time zone of times that name none"
+    )
