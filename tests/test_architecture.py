@@ -138,7 +138,16 @@ FILE_CALLS = frozenset(
         "realpath",
     ]
 )
-OWN_FILES = ("cli", "settings", "resources", "zones", "extract.bounded_file", "source.sample", "source.demo")
+OWN_FILES = (
+    "cli",
+    "settings",
+    "resources",
+    "zones",
+    "extract.bounded_file",
+    "source.description.loading",
+    "source.sample",
+    "source.demo",
+)
 """Modules that read files of the user, of the package or of the system, none of them of an output."""
 
 

@@ -6,12 +6,20 @@ parameter, or a member of a body, whose text names a value that there is not is 
 nothing but ``${name}`` keeps the value's type.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from ordersetl.settings.model import Span
 from ordersetl.source.description.expressions import ExpressionText
+from ordersetl.source.description.kinds import (
+    check_auth,
+    check_paging,
+    check_throttle,
+    check_token,
+    check_window,
+    check_zone,
+)
 from ordersetl.source.description.mapping import Mapping
 from ordersetl.source.description.table import Table
 
@@ -46,6 +54,7 @@ class Variable(Table):
     default: str | None = Field(None, description="without one it must be set; ${api_url} may be in it")
     pattern: str | None = Field(None, description="a regular expression that the whole value must match")
     required: bool = True
+    selects: bool = Field(False, description="it says which orders come: another value is another source to go on with")
     per_request: int | None = Field(
         None, ge=1, description="the value is a comma-separated list; so many go into one request, the rest into others"
     )
@@ -67,14 +76,24 @@ class TokenRequest(Table):
     lifetime: Span | None = Field(None, description="how long it lasts where the answer does not say")
     renew_on: tuple[int, ...] = Field((401,), description="status codes that say that it has expired")
 
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        check_token(self)
+        return self
+
 
 class Auth(Table):
     """How a request shows who asks. The credentials are settings."""
 
     kind: Literal["none", "bearer", "header", "query", "basic"]
-    name: str | None = Field(None, description="of the header or the parameter; with basic over query: see user_param")
+    name: str | None = Field(None, description="of the header or the parameter that holds the token")
     required: bool = True
     token: TokenRequest | None = Field(None, description="used where client_id, refresh_token or api_user are set")
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        check_auth(self)
+        return self
 
 
 class Request(Table):
@@ -95,7 +114,9 @@ class Window(Table):
     """How the source filters by time of change."""
 
     format: str = Field("%Y-%m-%dT%H:%M:%S.%fZ", description="strftime's, or iso, epoch, epoch_ms, rfc2822")
-    zone: str = Field("UTC", description="IANA zone in which times are written; ${variable} may stand here")
+    zone: Annotated[str, AfterValidator(check_zone)] = Field(
+        "UTC", description="IANA zone in which times are written; ${variable} may stand here"
+    )
     precision: Span = Field(description="the finest step that the source stores or compares, e.g. 1s")
     since_inclusive: bool = True
     until_inclusive: bool = False
@@ -105,15 +126,22 @@ class Window(Table):
     min_age: Span | None = Field(None, description="how old the end must be")
     reaches_back: Span | None = Field(None, description="how far back the source goes: what is older is warned of")
 
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        check_window(self)
+        return self
+
 
 class Paging(Table):
     """How to go on to the next page, and what proves that there is none."""
 
     kind: Literal["cursor", "link", "next_url", "page", "offset", "none"]
     next: ExpressionText | None = Field(None, description="cursor or URL of the next page, in the answer")
-    end: Literal["has_more", "total", "page_count", "null", "absent", "empty_page", "short_page"] = Field(
+    end: Literal["has_more", "total", "page_count", "null", "absent", "empty_page", "short_page"] | None = Field(
+        None,
         description="what proves the end: a flag, a total met, a page count, next being null or absent, an empty page, "
-        "or (of a call) a page with fewer than were asked for"
+        "or (of a call) a page with fewer than were asked for; may be unset with "
+        "link (no such link is the end) and none (one page is all)",
     )
     has_more: ExpressionText | None = None
     total: ExpressionText | None = Field(None, description="number of orders of all pages, in the answer")
@@ -125,6 +153,11 @@ class Paging(Table):
     max_pages: int | None = Field(None, ge=1, description="pages beyond it fail: a longer window is split")
     cursor_lifetime: Span | None = Field(None, description="how long a cursor can be gone on with")
     cursor_alone: bool = Field(False, description="the request of a next page holds the cursor and the page size only")
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        check_paging(self)
+        return self
 
 
 class Errors(Table):
@@ -150,6 +183,11 @@ class Throttle(Table):
     left_header: str | None = None
     reset_header: str | None = None
     rate_header: str | None = None
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        check_throttle(self)
+        return self
 
 
 class Call(Table):
