@@ -33,8 +33,8 @@ _ENDS = {
     "cursor": ("has_more", "total", "page_count", "null", "absent", "empty_page"),
     "next_url": ("has_more", "total", "page_count", "null", "absent", "empty_page"),
     "link": ("has_more", "total", "page_count", "absent", "empty_page"),
-    "page": ("has_more", "total", "page_count", "empty_page"),
-    "offset": ("has_more", "total", "page_count", "empty_page"),
+    "page": ("has_more", "total", "page_count", "empty_page", "short_page"),
+    "offset": ("has_more", "total", "page_count", "empty_page", "short_page"),
     "none": ("has_more", "total", "page_count"),
 }
 _PAGING_KEYS = {

@@ -62,7 +62,9 @@ class ItemMapping(Table):
     fallbacks: tuple[Fallback, ...] = Field((), description="what counts where the SKU is blank, the first there is")
     qty: ExpressionText
     price: ExpressionText | None = Field(None, description="list price of a unit, before discount and tax")
-    total: ExpressionText | None = Field(None, description="instead of a price: that of all units of the line")
+    total: ExpressionText | None = Field(
+        None, description="that of all units of the line: counts where it is there, before the price"
+    )
     discount: ExpressionText | None = None
     tax: ExpressionText | None = None
     name: ExpressionText | None = None
@@ -85,6 +87,7 @@ class RefundMapping(Table):
     list: ExpressionText
     refund_id: ExpressionText
     created_at: ExpressionText
+    times: TimeFormat | None = Field(None, description="format of its times, where it is not that of the others")
     amount: ExpressionText
     items: RefundItemMapping | None = None
 

@@ -113,7 +113,7 @@ class Request(Table):
 class Window(Table):
     """How the source filters by time of change."""
 
-    format: str = Field("%Y-%m-%dT%H:%M:%S.%fZ", description="strftime's, or epoch, epoch_ms, rfc2822")
+    format: str = Field("%Y-%m-%dT%H:%M:%S.%fZ", description="strftime's, or iso, epoch, epoch_ms, rfc2822")
     zone: Annotated[str, AfterValidator(check_zone)] = Field(
         "UTC", description="IANA zone in which times are written; ${variable} may stand here"
     )
@@ -137,10 +137,11 @@ class Paging(Table):
 
     kind: Literal["cursor", "link", "next_url", "page", "offset", "none"]
     next: ExpressionText | None = Field(None, description="cursor or URL of the next page, in the answer")
-    end: Literal["has_more", "total", "page_count", "null", "absent", "empty_page"] | None = Field(
+    end: Literal["has_more", "total", "page_count", "null", "absent", "empty_page", "short_page"] | None = Field(
         None,
-        description="what proves the end: a flag, a total met, a page count, next being null or absent, an empty page; "
-        "may be unset with link (no such link is the end) and none (one page is all)",
+        description="what proves the end: a flag, a total met, a page count, next being null or absent, an empty page, "
+        "or (of a call) a page with fewer than were asked for; may be unset with "
+        "link (no such link is the end) and none (one page is all)",
     )
     has_more: ExpressionText | None = None
     total: ExpressionText | None = Field(None, description="number of orders of all pages, in the answer")
@@ -149,6 +150,7 @@ class Paging(Table):
     page_count_header: str | None = None
     first: int = Field(1, description="number of the first page, or its offset")
     max_objects: int | None = Field(None, ge=1, description="the API ends here: a longer window is split")
+    max_pages: int | None = Field(None, ge=1, description="pages beyond it fail: a longer window is split")
     cursor_lifetime: Span | None = Field(None, description="how long a cursor can be gone on with")
     cursor_alone: bool = Field(False, description="the request of a next page holds the cursor and the page size only")
 
@@ -192,6 +194,9 @@ class Call(Table):
     """A request for each order of a page, whose answer is put into the order's record."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    each: ExpressionText | None = Field(
+        None, description="path of a list in the record: a request for each of its elements, of which the rest speaks"
+    )
     when: ExpressionText | None = Field(None, description="true of the records that need it; all if unset")
     method: Literal["GET", "POST"] = "GET"
     path: str
