@@ -9,9 +9,10 @@ import duckdb
 from ordersetl.check.tables import fetch_samples, read_sql, read_why, select_rows
 from ordersetl.check.unparseable_pages import split_page
 from ordersetl.errors import CorruptedError, InvalidResponseError
+from ordersetl.lake.kept_files import read_reference
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import Manifest
-from ordersetl.lake.raw import BatchMarker, PageEntry, read_marker, read_page_body, read_reference
+from ordersetl.lake.raw import BatchMarker, PageEntry, read_marker, read_page_body
 from ordersetl.results import CheckOutcome
 from ordersetl.source.page import page_text
 from ordersetl.star.values import to_naive
