@@ -8,7 +8,7 @@ from ordersetl.lake.listing import list_batches
 from ordersetl.lake.manifest import read_manifest
 from ordersetl.lake.raw import BatchRequest, read_marker
 
-__all__ = ["InForce", "find_in_force"]
+__all__ = ["NOTHING_IN_FORCE", "InForce", "find_in_force"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class InForce:
         return cls(request.description, request.mapping)
 
 
+NOTHING_IN_FORCE = InForce()
+"""Of an output without batches, or whose batches hold orders as they are."""
+
+
 def find_in_force(lake: Lake) -> InForce:
     """What the newest batch says whose marker can be read; where raw has none, what curated was folded by."""
     for batch in reversed(list_batches(lake)):
@@ -35,4 +39,4 @@ def find_in_force(lake: Lake) -> InForce:
         manifest = read_manifest(lake)
     except CorruptedError:
         manifest = None
-    return InForce(None, manifest.settings.mapping) if manifest is not None else InForce()
+    return InForce(None, manifest.settings.mapping) if manifest is not None else NOTHING_IN_FORCE
