@@ -31,6 +31,7 @@ __all__ = [
     "STAGING",
     "Lake",
     "batch_id_after",
+    "calls_name",
     "curated_key",
     "file_day",
     "has_batch_form",
@@ -122,6 +123,11 @@ def raw_key(batch: str, name: str) -> str:
 def page_name(number: int) -> str:
     """Name of the ``number``-th page of a batch, from 1."""
     return f"page-{number:05d}.json"
+
+
+def calls_name(number: int) -> str:
+    """File of what calls answered for the orders of the ``number``-th page, from 1."""
+    return page_name(number).replace(".json", ".calls.ndjson")
 
 
 def reference_key(sha256: str) -> str:

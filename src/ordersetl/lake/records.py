@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ordersetl.errors import CorruptedError
-from ordersetl.lake.layout import file_day, is_batch_id, page_name
+from ordersetl.lake.layout import calls_name, file_day, is_batch_id, page_name
 from ordersetl.text import look_up_charset
 from ordersetl.zones import list_zones
 
@@ -70,6 +70,7 @@ def check_marker(marker: "BatchMarker", batch: str) -> None:
         _require(page.name == page_name(number), "the page", page.name)
         charset = page.charset
         _require(charset is None or look_up_charset(charset) == charset, "the charset", charset or "")
+        _require(page.calls is None or page.calls.name == calls_name(number), "the file of calls of", page.name)
     for begin, end in marker.covered:
         _require(begin is None or begin <= end, "the interval to", str(end))
 
