@@ -19,7 +19,7 @@ from ordersetl.source.description.mapping import Mapping
 from ordersetl.source.mapping.record import list_native_lines, map_record, name_skipped
 from ordersetl.source.nested import MAX_DEPTH, DeepRecord
 from ordersetl.source.page import Page, read_records
-from ordersetl.source.parser import parse_json
+from ordersetl.source.parser import parse_json, parse_page
 from ordersetl.star.days import find_days
 from ordersetl.star.frames import ORDER_SCHEMA
 from ordersetl.star.values import read_short_text, read_version_time, to_naive
@@ -229,12 +229,12 @@ def _read_any(record: object, order: object, *, totals: bool) -> ReadOrder | Gon
 
 def _parse_record(text: str) -> Any:  # noqa: ANN401 - any JSON value
     if text.count("[") + text.count("{") > MAX_DEPTH:  # perhaps too deep, which is for the reader of pages to say
-        return read_records(f"[{text}]".encode())[0]
+        return parse_page(f"[{text}]".encode())[0]
     return parse_json(text)
 
 
 def _page_records(page: Page) -> Iterator[tuple[int, Any]]:
-    for index, record in enumerate(read_records(page.text)):
+    for index, record in enumerate(read_records(page)):
         yield page.number << PAGE_BITS | index, record
 
 
