@@ -41,7 +41,7 @@ def test_a_misspelt_key_does_not_fit() -> None:
     assert sorted(find_misfits(tables, schema, schema["$defs"])) == ["paging.kind", "paging.nxt"]
 
 
-TYPES = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
+TYPES: dict[str, Any] = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
 
 
 def find_misfits(value: Any, schema: dict[str, Any], defs: dict[str, Any], at: str = "") -> list[str]:
