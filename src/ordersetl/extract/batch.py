@@ -122,7 +122,9 @@ def commit_batch(context: RunContext, batch: Batch) -> tuple[BatchMarker, Covera
     batches = list_batches(context.lake)
     covered_of = hash_batches(sorted([*batches, batch.id]))
     try:
-        before = read_coverage(context.lake, batches, source=request.source, url=request.url, now=now)
+        before = read_coverage(
+            context.lake, batches, source=request.source, url=request.url, selection=request.selection, now=now
+        )
     except CorruptedError:
         before, covered_of = Coverage(), ""  # the next run that needs to know reads all markers, and names this one
     coverage, end = before.add(request, batch.pages)

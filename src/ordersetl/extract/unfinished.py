@@ -68,7 +68,8 @@ def _asked(request: BatchRequest) -> Hashable:
     """All of a request but when it began and what its files were called."""
     contents = tuple(sorted((kind, entry.sha256) for kind, entry in request.references.items()))
     window = (request.since, request.until, request.continues)
-    return request.source, request.url, window, request.page_size, contents
+    described = (request.description, tuple(sorted(request.selection.items())))
+    return request.source, request.url, window, request.page_size, contents, described
 
 
 def _read_pages(context: RunContext, client: OrdersClient, batch: str, request: BatchRequest) -> Batch:

@@ -7,14 +7,14 @@ that the same request can go on at the page where it stopped.
 """
 
 import hashlib
-import os
 from datetime import datetime
 
 import msgspec
 
-from ordersetl.errors import CorruptedError, StorageError
+from ordersetl.errors import CorruptedError
 from ordersetl.lake.checksum import decode_record, encode_record
-from ordersetl.lake.layout import RAW, REFERENCES, Lake, calls_name, page_name, raw_key, reference_key
+from ordersetl.lake.kept_files import ReferenceEntry
+from ordersetl.lake.layout import RAW, Lake, calls_name, page_name, raw_key
 from ordersetl.lake.listing import MARKER
 from ordersetl.lake.reading import read_content, read_verified
 from ordersetl.lake.records import check_marker, check_request
@@ -27,14 +27,11 @@ __all__ = [
     "CallsEntry",
     "Interval",
     "PageEntry",
-    "ReferenceEntry",
     "read_marker",
     "read_marker_digest",
     "read_page_body",
     "read_page_calls",
-    "read_reference",
     "read_request",
-    "store_reference",
     "write_marker",
     "write_page",
     "write_request",
@@ -50,19 +47,15 @@ Interval = tuple[datetime | None, datetime]
 """Since, inclusive, None for the beginning; and end, exclusive."""
 
 
-class ReferenceEntry(msgspec.Struct, frozen=True):
-    """A users or products file kept with a batch: its content's hash (its name in ``raw/reference``) and size."""
-
-    sha256: str
-    bytes: int
-    name: str
-
-
 class BatchRequest(msgspec.Struct, frozen=True):
     """What an extraction asked for. Times are aware and UTC; ``began_at`` ends the window where ``until`` is None.
 
     ``continues``: the tool itself chose ``since``, so that it is only asked for, and whatever comes is folded in. None
     in batches of before 0.2, which did not record it.
+
+    ``description`` is the SHA-256 of the source's description, its name in ``raw/source``, and ``mapping`` tells what
+    of it values depend on: empty where its records are orders as they are. ``selection`` are the values of its
+    variables that say which orders come. Batches of before 0.3 have none of them.
     """
 
     source: str
@@ -73,6 +66,9 @@ class BatchRequest(msgspec.Struct, frozen=True):
     began_at: datetime
     references: dict[str, ReferenceEntry] = {}
     continues: bool | None = None
+    description: str | None = None
+    mapping: str = ""
+    selection: dict[str, str] = {}
 
     @property
     def enforced_since(self) -> datetime | None:
@@ -246,41 +242,4 @@ def _read_raw(lake: Lake, key: str, recorded: PageEntry | CallsEntry, since: dat
             f"the raw page {lake.locate(key)} is damaged: {error.message}",
             hint=f"Restore it from a backup, or move {lake.locate(key).parent} away and fetch it again: ordersetl run "
             f"{window}",
-        ) from error
-
-
-def store_reference(lake: Lake, body: bytes, name: str) -> ReferenceEntry:
-    """Keep a users or products file, each content once; a damaged one is written again.
-
-    Raises:
-        StorageError: a folder has its name.
-    """
-    printable = os.fsencode(name).decode(errors="replace")  # a name on disk may not be valid text
-    entry = ReferenceEntry(hashlib.sha256(body).hexdigest(), len(body), printable)
-    key = reference_key(entry.sha256)
-    found = lake.storage.stat(key)
-    if found is not None and found.is_folder:
-        raise StorageError(f"{lake.locate(key)} must be a file, and is a folder", hint="Move it away and run again.")
-    try:
-        read_verified(lake, key, entry)
-    except CorruptedError:
-        lake.storage.put(key, body)
-    else:
-        lake.storage.sync(REFERENCES)  # whoever put it there may have died before this
-    return entry
-
-
-def read_reference(lake: Lake, entry: ReferenceEntry) -> bytes:
-    """Content of a kept reference file, verified to be what was given.
-
-    Raises:
-        CorruptedError: it is missing or differs.
-    """
-    key = reference_key(entry.sha256)
-    try:
-        return read_verified(lake, key, entry)
-    except CorruptedError as error:
-        raise CorruptedError(
-            f"the reference file {lake.locate(key)} ({entry.name}) is damaged: {error.message}",
-            hint="Restore it from a backup, or put the original file there under this name.",
         ) from error

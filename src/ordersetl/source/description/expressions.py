@@ -19,23 +19,23 @@ __all__ = ["Expression", "ExpressionText"]
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
-class _ExactFunctions(Functions):  # type: ignore[misc] # which types-jmespath leaves untyped
+class _ExactFunctions(Functions):
     """The library's functions on the numbers of payloads, which are exact: it knows int and float alone."""
 
     def _get_allowed_pytypes(self, types: Sequence[str]) -> tuple[list[str], list[tuple[str, ...]]]:
-        allowed, of_elements = super()._get_allowed_pytypes(types)
+        allowed, of_elements = super()._get_allowed_pytypes(types)  # type: ignore[misc]
         return (
             [*allowed, "Decimal"] if "float" in allowed else allowed,
             [(*names, "Decimal") if "float" in names else names for names in of_elements],
         )
 
-    @signature({"types": []})  # type: ignore[untyped-decorator]
+    @signature({"types": []})
     def _func_to_number(self, arg: object) -> int | float | Decimal | None:
         if isinstance(arg, int | float | Decimal) and not isinstance(arg, bool):
             return arg
         return Decimal(arg.strip()) if isinstance(arg, str) and _NUMBER.fullmatch(arg.strip()) else None
 
-    @signature({"types": []})  # type: ignore[untyped-decorator]
+    @signature({"types": []})
     def _func_to_string(self, arg: object) -> str:
         return arg if isinstance(arg, str) else json.dumps(arg, separators=(",", ":"), default=str).strip('"')
 
@@ -97,7 +97,7 @@ def _read_path(node: Mapping[str, Any]) -> tuple[str, ...] | None:
             return None
 
 
-def _prepare(node: dict[str, Any]) -> None:
+def _prepare(node: Any) -> None:  # noqa: ANN401 - a node of the library's tree
     """Look for functions that there are not, and make numbers that stand in the expression exact."""
     if node["type"] == "function_expression" and node["value"] not in _ExactFunctions.FUNCTION_TABLE:
         raise JMESPathError(f"there is no function {node['value']}()")

@@ -6,6 +6,7 @@ from ordersetl.source.description.expressions import Expression
 from ordersetl.source.description.mapping import ItemMapping, Mapping, RefundItemMapping, RefundMapping
 from ordersetl.source.mapping.times import find_time_reader
 from ordersetl.source.mapping.values import Money, find_sku, is_true, without_sign
+from ordersetl.source.nested import DeepRecord
 from ordersetl.star.values import read_text
 
 __all__ = ["list_native_lines", "map_record", "name_skipped"]
@@ -20,7 +21,7 @@ _USER = ("email", "country")
 
 def name_skipped(mapping: Mapping, record: object) -> str | None:
     """As what a record is left out, for it is no order; None of one that counts."""
-    if not isinstance(record, dict):
+    if not isinstance(record, dict) or isinstance(record, DeepRecord):  # which may lack what it is judged by
         return None
     return next((skip.name for skip in mapping.skip if is_true(skip.when.search(record))), None)
 

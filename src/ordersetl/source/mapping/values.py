@@ -14,14 +14,13 @@ from ordersetl.star.values import EXACT, has_surrogate, read_text
 __all__ = ["Money", "find_sku", "is_true", "without_sign"]
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_FALSE = (None, False, "", [], {})
 _MAX_EXPONENT = 60
 """Beyond it an amount is out of range, or 0, in any unit."""
 
 
 def is_true(value: object) -> bool:
     """Truth in the sense of JMESPath: null, false and what is empty are not true, 0 is."""
-    return not any(value is false or (value == false and type(value) is type(false)) for false in _FALSE)
+    return not (value is None or value is False or value in ("", [], {}))
 
 
 class Money:
