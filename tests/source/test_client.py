@@ -26,6 +26,7 @@ from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedEr
 from ordersetl.source.page import Page, PageHead
 from ordersetl.source.sample import Fault, page_cursor, sample_app
 from ordersetl.source.server import serve
+from ordersetl.source.trail import PageTrail
 from ordersetl.version import __version__
 
 if TYPE_CHECKING:

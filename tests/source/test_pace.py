@@ -9,6 +9,7 @@ from ordersetl.lake.raw import BatchRequest
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient
 from ordersetl.source.pace import Pace, read_rate_limit
+from ordersetl.source.session import generic_session
 
 NOW = datetime(2025, 9, 1, 12, tzinfo=UTC)
 

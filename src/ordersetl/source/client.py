@@ -121,12 +121,14 @@ class OrdersClient:
             return PageTrail(open_window=open_window, max_pages=self._settings.max_pages)
         return self._traverse(request, Position())
 
-    def resume_trail(self, request: BatchRequest, position: bytes) -> Traversal | None:
+    def resume_trail(self, request: BatchRequest, position: bytes, *, now: datetime) -> Traversal | None:
         """The trail of a batch of a described source that goes on; None where nobody can tell where."""
         try:
-            return self._traverse(request, msgspec.json.decode(position, type=Position))
+            trail = self._traverse(request, msgspec.json.decode(position, type=Position))
         except (msgspec.DecodeError, RecursionError):
             return None
+        trail.drop_expired(now)
+        return trail
 
     def _traverse(self, request: BatchRequest, position: Position) -> Traversal:
         return Traversal(

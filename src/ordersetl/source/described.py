@@ -14,7 +14,8 @@ from ordersetl.source.calls import CallFetcher
 from ordersetl.source.envelope import find_next, note_envelope
 from ordersetl.source.page import Page
 from ordersetl.source.parser import parse_json
-from ordersetl.source.position import ShiftedError, Traversal
+from ordersetl.source.position import Traversal
+from ordersetl.source.proof import ShiftedError
 from ordersetl.source.reading import explain_problem, open_page
 from ordersetl.source.session import SourceSession, fill_headers
 from ordersetl.source.slices import Slice, plan_slices, write_bounds

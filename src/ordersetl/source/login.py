@@ -11,19 +11,20 @@ from urllib.parse import urlencode
 
 import httpx
 
-from ordersetl.errors import ConfigError, SourceError
+from ordersetl.errors import SourceError
 from ordersetl.settings import Settings
 from ordersetl.source.ask import Answer, Ask, Authorization, DeniedError
 from ordersetl.source.asker import Asker
-from ordersetl.source.description.model import Auth, Description, TokenRequest
+from ordersetl.source.description.consistency import CREDENTIALS
+from ordersetl.source.description.credentials import list_credentials
+from ordersetl.source.description.model import Description, TokenRequest
 from ordersetl.source.parser import parse_json
-from ordersetl.source.template import fill_body, fill_text, names_in
+from ordersetl.source.template import fill_body, fill_text
 
 __all__ = ["SecretTexts", "SourceLogin", "is_loopback"]
 
 log = logging.getLogger(__name__)
 
-_CREDENTIALS = ("api_token", "api_user", "api_password", "client_id", "client_secret", "refresh_token")
 _NOT_SECRET = {"api_user", "client_id"}
 _RANDOM = 16
 """Characters from which on a name looks like a key, and is kept out of messages too."""
@@ -59,9 +60,6 @@ class SourceLogin:
 
     Attributes:
         secrets: what no message may show.
-
-    Raises:
-        ConfigError: credentials are missing.
     """
 
     def __init__(
@@ -73,7 +71,7 @@ class SourceLogin:
         *,
         clock: Callable[[], float],
     ) -> None:
-        given = {name: getattr(settings, name) for name in _CREDENTIALS}
+        given = {name: getattr(settings, name) for name in CREDENTIALS}
         self._given = {name: secret.get_secret_value() for name, secret in given.items() if secret is not None}
         self._auth, self._url, self._name = description.auth, url, description.name
         self._values = {**variables, **self._given, "api_url": url}
@@ -85,8 +83,10 @@ class SourceLogin:
         for name, text in self._given.items():
             if name not in _NOT_SECRET or len(text) >= _RANDOM:
                 self.secrets.add(text)
-        self._request = self._choose_request(self._auth)
-        self._require_credentials()
+        ways = list_credentials(self._auth)
+        way = next((way for way in ways if set(way) <= self._given.keys()), ways[0] if ways else ())
+        self._named = " and ".join(f"ORDERSETL_{name.upper()}" for name in way)
+        self._request = self._auth.token if set(way) <= self._given.keys() and way != ("api_token",) else None
 
     @property
     def token_url(self) -> str | None:
@@ -98,7 +98,7 @@ class SourceLogin:
         sent = bool(self._given) and self._auth.kind != "none"
         for url in dict.fromkeys([self._url if sent else None, self.token_url]):
             if url is not None and (at := httpx.URL(url)).scheme == "http" and not is_loopback(at.host):
-                log.warning("the token travels to %s unencrypted: use https:// where the API has it.", at.host)
+                log.warning("secrets travel to %s unencrypted: use https:// where the API has it.", at.host)
 
     def authorize(self, asker: Asker) -> Authorization:
         """Headers or parameters that show who asks; a token that is about to expire is renewed first.
@@ -124,7 +124,7 @@ class SourceLogin:
         return True
 
     def _show(self, token: str | None) -> Authorization:
-        auth, named = self._auth, self._settings_of(self._request)
+        auth, named = self._auth, self._named
         if auth.kind == "basic":
             pair = b64encode(f"{self._given.get('api_user', '')}:{self._given.get('api_password', '')}".encode())
             self.secrets.add(pair.decode())
@@ -142,14 +142,14 @@ class SourceLogin:
         body = {**self._grant(request), **fill_body(request.body, self._values)}
         kind = "application/json" if request.send == "json" else "application/x-www-form-urlencoded"
         content = json.dumps(body) if request.send == "json" else urlencode(body)
-        authorization = Authorization(settings=self._settings_of(request))
+        authorization = Authorization(settings=self._named)
         ask = Ask(
             url, {}, "POST", {"Content-Type": kind}, content.encode(), authorization, path="the token", follows=False
         )
         try:
             self._expires = asker.ask_apart(ask, lambda answer: self._read_token(request, url, answer))
         except SourceError as error:
-            hint = f"Look at {self._settings_of(request)}, and at what the API says."
+            hint = f"Look at {self._named}, and at what the API says."
             raise SourceError(f"no access token was given: {error.message}", hint=hint) from error
 
     def _read_token(self, request: TokenRequest, url: str, answer: Answer) -> float:
@@ -175,40 +175,6 @@ class SourceLogin:
             return {}
         sent = ("client_id", "client_secret", *(("refresh_token",) if request.grant == "refresh_token" else ()))
         return {"grant_type": request.grant, **{name: self._values[name] for name in sent if name in self._values}}
-
-    def _needed(self, request: TokenRequest | None) -> list[str]:
-        """Names of the settings that are sent."""
-        if request is None:
-            return ["api_user", "api_password"] if self._auth.kind == "basic" else ["api_token"]
-        granted = {"client_credentials": ["client_id", "client_secret"]}
-        granted["refresh_token"] = ["client_id", "client_secret", "refresh_token"]
-        own = granted.get(request.grant, [])
-        return [*own, *sorted(names_in(request.body) & set(_CREDENTIALS) - set(own))]
-
-    def _settings_of(self, request: TokenRequest | None) -> str:
-        return " and ".join(f"ORDERSETL_{name.upper()}" for name in self._needed(request))
-
-    def _choose_request(self, auth: Auth) -> TokenRequest | None:
-        """The request for a token, where the settings have anything that it alone needs."""
-        needs = self._needed(auth.token) if auth.token is not None else []
-        return auth.token if any(name in self._given for name in needs) else None
-
-    def _require_credentials(self) -> None:
-        if self._auth.kind == "none":
-            return
-        needed = self._needed(self._request)
-        missing = [name for name in needed if name not in self._given]
-        if not missing or (not self._auth.required and missing == needed):
-            return
-        ways = [self._settings_of(None)]
-        if self._auth.token is not None:
-            ways.append(self._settings_of(self._auth.token))
-        wanted = self._settings_of(self._request) if self._request is not None else ", or ".join(ways)
-        names = ", ".join(missing)
-        raise ConfigError(
-            f"the source {self._name} needs credentials, and {names} {'is' if len(missing) == 1 else 'are'} not set",
-            hint=f"Set {wanted}; or each as ..._FILE, with the path of a file that holds it.",
-        )
 
 
 def is_loopback(host: str) -> bool:

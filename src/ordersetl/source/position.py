@@ -5,9 +5,9 @@ shorter than those before it, an order that comes twice say that pages shifted w
 begins again, a few times.
 """
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -15,22 +15,20 @@ import msgspec
 from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.description.model import Description
 from ordersetl.source.page import Page
-from ordersetl.source.proof import Progress, find_total, prove_end
-from ordersetl.source.shape import VersionKey
+from ordersetl.source.proof import Progress, ShiftedError, find_total, prove_end
 from ordersetl.source.slices import MAX_SLICES, Slice, halve_slice
 from ordersetl.source.trail import RepeatedError
+from ordersetl.source.versions import SeenVersions
 from ordersetl.text import format_time, many
 
-__all__ = ["Position", "ShiftedError", "Traversal"]
+__all__ = ["Position", "Traversal"]
+
+log = logging.getLogger(__name__)
 
 _MAX_EMPTY_PAGES = 1000
 _MAX_RESTARTS = 3
 _LONGEST_QUOTE = 60
 _HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
-
-
-class ShiftedError(InvalidResponseError):
-    """Pages shifted while they were read, so that orders may have been passed over."""
 
 
 class Position(msgspec.Struct):
@@ -93,9 +91,20 @@ class Traversal:
         """Of the next page, in orders."""
         return self._paging.first + self.position.received
 
+    def drop_expired(self, now: datetime) -> None:
+        """Begin the slice again where its cursor, which an earlier command was given, has expired."""
+        at, lasts = self.position, self._paging.cursor_lifetime
+        if at.cursor is not None and lasts is not None and (at.at is None or now - at.at >= lasts):
+            log.warning(
+                "a cursor of this API lasts %s, and that of page %d is older: its window begins again", lasts, at.pages
+            )
+            self._begin()
+
     def replay(self, page: Page) -> None:
-        """Take in a page that an earlier command kept, of the slice that goes on."""
-        self._remember(page)
+        """Take in a page that an earlier command kept; it counts where it is of the slice that goes on."""
+        if page.number <= self.position.began:
+            return
+        self._versions.add(page)
         self._contents[page.head.records, page.head.content] = page.number
 
     def admit(self, page: Page, headers: Mapping[str, str], next_cursor: str | None) -> bool:
@@ -120,7 +129,7 @@ class Traversal:
         self._require_new(page, next_cursor)
         if self._paging.kind == "page" and at.page_records is not None and records > at.page_records:
             raise ShiftedError(f"a page holds {records:,} orders, those before it {at.page_records:,}", hint=_HINT)
-        self._remember(page)
+        self._versions.add(page)
         at.pages += 1
         at.received += records
         at.empty = 0 if records else at.empty + 1
@@ -154,7 +163,7 @@ class Traversal:
             problem = f"{error.message} (its window began again {at.restarts} times)"
             raise type(error)(problem, hint=error.hint or _HINT) from error
         at.restarts += 1
-        at.pass_digest = self._digest()
+        at.pass_digest = self._versions.digest
         self._begin()
 
     def encode(self, now: datetime) -> bytes:
@@ -171,8 +180,7 @@ class Traversal:
     def _forget(self) -> None:
         self._cursors = {self.position.cursor} if self.position.cursor is not None else set()
         self._contents: dict[tuple[int, int], int] = {}
-        self._ids: list[bytes] = []
-        self._versions: list[bytes] = []
+        self._versions = SeenVersions(kept=self._paging.kind in {"page", "offset"})
 
     def _finish(self) -> None:
         at = self.position
@@ -290,21 +298,3 @@ class Traversal:
         earlier = self._contents.get((head.records, head.content)) if head.records else None
         if earlier is not None:
             raise RepeatedError(f"page {page.number:,} holds the same records as page {earlier:,}", hint=_HINT)
-
-    def _remember(self, page: Page) -> None:
-        """Which orders and versions a page shows, where pages may shift."""
-        if self._paging.kind in {"page", "offset"} and page.shape is not None:
-            for key in page.shape.read_keys(page):
-                order, version = _hash_key(key)
-                self._ids.append(order)
-                self._versions.append(version)
-
-    def _digest(self) -> str:
-        return blake2b(b"".join(self._versions), digest_size=16).hexdigest()
-
-
-def _hash_key(key: VersionKey) -> tuple[bytes, bytes]:
-    order = repr(key.order_id).encode("utf-8", "surrogatepass")
-    time = repr(key.updated_at if key.updated_at is not None else key.created_at)
-    version = order + time.encode("utf-8", "surrogatepass")
-    return blake2b(order, digest_size=8).digest(), blake2b(version, digest_size=8).digest()

@@ -7,9 +7,13 @@ from ordersetl.errors import InvalidResponseError
 from ordersetl.source.description.expressions import Expression
 from ordersetl.source.description.model import Paging
 
-__all__ = ["Progress", "find_total", "prove_end"]
+__all__ = ["Progress", "ShiftedError", "find_total", "prove_end"]
 
 _HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
+
+
+class ShiftedError(InvalidResponseError):
+    """Pages shifted while they were read, so that orders may have been passed over."""
 
 
 class Progress(NamedTuple):

@@ -41,9 +41,6 @@ class SourceSession:
 
     Attributes:
         shape: How its pages are read; None as those of the generic API.
-
-    Raises:
-        ConfigError: credentials are missing.
     """
 
     def __init__(
