@@ -40,7 +40,11 @@ def find_newest(page: Page, began_at: datetime) -> datetime | None:
     read does. None where nothing can.
     """
     latest = began_at + MAX_AHEAD
-    times = [version_time_of(record.created_at, record.updated_at) for record in _read(page)]
+    times = (
+        page.shape.read_times(page)
+        if page.shape
+        else [version_time_of(r.created_at, r.updated_at) for r in _read(page)]
+    )
     texts = [time for time in times if type(time) is str]
     if not texts:
         return None
@@ -62,7 +66,7 @@ def _read(page: Page) -> Sequence[_Times]:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return [_read_one(record) for record in page.head.texts]
     try:
-        records = read_records(page.text)
+        records = read_records(page)
     except InvalidResponseError:
         return []
     return [_Times(r.get("created_at"), r.get("updated_at")) for r in records if isinstance(r, dict)]

@@ -175,6 +175,7 @@ def _item_columns(floats: Collection[str]) -> list[pl.Expr]:
         read_number("qty").alias("qty"),
         *(read_number(name).alias(name) for name in ("price", "discount", "tax")),
         strip_quotes("name").alias("name"),
+        pl.lit(None, ITEM_SCHEMA["total"]).alias("total"),
         fits_id("sku").alias("sku_fits"),
         pl.col("qty").str.contains(NUMBER).fill_null(value=False).alias("qty_fits"),
         is_absent_or("price", NUMBER).alias("price_fits"),

@@ -191,7 +191,10 @@ class Throttle(Table):
 
 
 class Call(Table):
-    """A request for each order of a page, whose answer is put into the order's record."""
+    """A request for each order of a page, whose answer is put into the order's record.
+
+    With ``each`` it is a request for each element of a list of the record, and the answer is put into the element.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     each: ExpressionText | None = Field(
@@ -241,6 +244,7 @@ class Description(Table):
     paging: Paging
     records: ExpressionText = Field(description="the list of orders, in the answer; a path, @ for a bare list")
     bare_list: bool = Field(False, description="an answer may as well be the list itself")
+    may_be_absent: bool = Field(False, description="an answer without the list, or with null, is an empty page")
     errors: Errors | None = None
     throttle: Throttle | None = None
     calls: tuple[Call, ...] = ()
