@@ -1,4 +1,4 @@
-"""What the sample shop's orders are as canonical ones, by the shape that they come in: written apart from the mappings."""
+"""The sample shop's orders as canonical ones, by the shape that they come in: written apart from the mappings."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
