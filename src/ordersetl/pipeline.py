@@ -16,7 +16,7 @@ from pathlib import Path
 from ordersetl.check.layer import check as check_layer
 from ordersetl.errors import CorruptedError
 from ordersetl.lake.commit import recover
-from ordersetl.lake.fold_settings import FoldSettings
+from ordersetl.lake.in_force import find_in_force
 from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, RAW, Lake, file_day
 from ordersetl.lake.listing import list_batches, list_misnamed
 from ordersetl.lake.location import find_lake, make_lake
@@ -27,7 +27,8 @@ from ordersetl.report.failures import check_failure
 from ordersetl.results import BackfillResult, CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
 from ordersetl.runtime import RunContext, Runtime, count_cores
 from ordersetl.settings import Settings
-from ordersetl.transform.batches import StagedBatches, StagingAhead, stage_batch, transform_batches
+from ordersetl.transform.ahead import StagingAhead
+from ordersetl.transform.batches import StagedBatches, stage_batch, transform_batches
 from ordersetl.transform.reject_share import require_few_rejects
 from ordersetl.window import Backfill, Window
 
@@ -86,8 +87,8 @@ def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RU
         OrdersetlError: as the module says.
     """
     with _open_context(settings, runtime, wait_s, is_new=False) as (context, _):
-        require_timezone(context.lake, FoldSettings.of(settings))
-        return transform_batches(context)
+        require_timezone(context.lake, context.fold_settings)
+        return transform_batches(_take_in_force(context))
 
 
 def load(
@@ -113,7 +114,8 @@ def load(
         StorageError: the disk refused, or a rebuild would lose batches that are no longer in raw.
         OrdersetlError: as the module says.
     """
-    with _open_context(settings, runtime, wait_s, is_new=False) as (context, recovered):
+    with _open_context(settings, runtime, wait_s, is_new=False) as (opened, recovered):
+        context = _take_in_force(opened)
         provider = partial(stage_batch, context) if rebuild else StagedBatches(context).ensure
         return load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
 
@@ -160,15 +162,16 @@ def run(
         _open_context(settings, runtime, wait_s) as (context, recovered),
         keep_report(context.lake, context.now()) as report,
     ):
-        require_timezone(context.lake, FoldSettings.of(settings))
+        require_timezone(context.lake, context.fold_settings)
         with StagingAhead(context) as ahead:
             extracted = stage.extract(context, plan, on_page=ahead.add)
             report.add("extract", extracted)
-            stages = StagedBatches(context)
-            transformed = transform_batches(context, stages, ahead=ahead)
+            folding = _take_in_force(context)
+            stages = StagedBatches(folding)
+            transformed = transform_batches(folding, stages, ahead=ahead)
         report.add("transform", transformed)
         require_few_rejects(context.lake, transformed, settings)
-        loaded = load_batches(context, stages.ensure, recovered=recovered, verify=verify)
+        loaded = load_batches(folding, stages.ensure, recovered=recovered, verify=verify)
         report.add("load", loaded)
         days = {day for file in loaded.written if (day := file_day(file)) is not None}
         checked = check_layer(context.lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
@@ -222,6 +225,11 @@ def _open_context(
         executor = runtime.executor or stack.enter_context(ThreadPoolExecutor((settings.workers or count_cores()) + 1))
         threads = runtime.threads or stack.enter_context(ThreadPoolExecutor(2))
         yield RunContext(lake, settings, lock, executor, runtime, threads), recovered
+
+
+def _take_in_force(context: RunContext) -> RunContext:
+    """The context with the description of the newest batch there is now."""
+    return dataclasses.replace(context, in_force=find_in_force(context.lake))
 
 
 def _describe_raw(lake: Lake) -> list[str]:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from ordersetl.errors import CorruptedError
 from ordersetl.extract.coverage import Coverage, hash_batches, read_coverage
-from ordersetl.lake import raw
+from ordersetl.lake import raw, unfinished
 from ordersetl.lake.layout import Lake, batch_id_after
 from ordersetl.lake.listing import list_batches
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
@@ -79,7 +79,7 @@ def fetch_batch(
         if not batch.resumed:
             raise
         log.warning("the interrupted extraction %s cannot go on (%s): fetching from its first page", batch.id, error)
-        raw.drop_batch(context.lake, batch.id)
+        unfinished.drop_batch(context.lake, batch.id)
         raw.write_request(context.lake, batch.id, batch.request)
         batch.pages, batch.resumed, batch.trail = [], 0, client.begin_trail(batch.request)
         _fetch_pages(context, client, batch, await_page, on_page)
@@ -122,7 +122,9 @@ def commit_batch(context: RunContext, batch: Batch) -> tuple[BatchMarker, Covera
     batches = list_batches(context.lake)
     covered_of = hash_batches(sorted([*batches, batch.id]))
     try:
-        before = read_coverage(context.lake, batches, source=request.source, url=request.url, now=now)
+        before = read_coverage(
+            context.lake, batches, source=request.source, url=request.url, selection=request.selection, now=now
+        )
     except CorruptedError:
         before, covered_of = Coverage(), ""  # the next run that needs to know reads all markers, and names this one
     coverage, end = before.add(request, batch.pages)

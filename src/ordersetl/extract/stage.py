@@ -13,7 +13,13 @@ from ordersetl.errors import ConfigError
 from ordersetl.extract.backfill import cut_windows, extract_windows
 from ordersetl.extract.batch import PageWatcher
 from ordersetl.extract.batches import Origin, ReferenceFile, extract_orders
-from ordersetl.extract.origin import choose_origin, choose_transport, read_references, require_one_kind
+from ordersetl.extract.origin import (
+    choose_origin,
+    choose_transport,
+    list_given_secrets,
+    read_references,
+    require_one_source,
+)
 from ordersetl.lake.layout import Lake
 from ordersetl.results import BackfillResult, ExtractResult
 from ordersetl.runtime import RunContext, Runtime
@@ -61,8 +67,8 @@ def prepare(
     window, origin = _read_window(window, now), choose_origin(settings)
     windows = tuple(cut_windows(window, backfill.span, now)) if backfill else ()
     url = httpx.URL(origin.url)
-    if settings.api_token is not None and url.scheme == "http" and not url.host.startswith(_LOOPBACK):
-        log.warning("the token travels to %s unencrypted: use https:// where the API has it.", url.host)
+    if list_given_secrets(settings) and url.scheme == "http" and not url.host.startswith(_LOOPBACK):
+        log.warning("secrets travel to %s unencrypted: use https:// where the API has it.", url.host)
     with runtime.interruptible():  # a pipe may keep it waiting
         references = read_references(settings, origin, users, products, Lake(settings.output))
     return ExtractPlan(origin, window, references, windows, backfill.concurrency if backfill else 1)
@@ -81,7 +87,7 @@ def extract(
     Raises:
         OrdersetlError: as :func:`ordersetl.extract.batches.extract_orders` says.
     """
-    require_one_kind(context.lake, plan.origin)
+    require_one_source(context.lake, plan.origin)
     settings, runtime = context.settings, context.runtime
     pace = Pace(settings.max_requests_per_second)
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 
 from ordersetl.errors import SourceError
 from ordersetl.extract.batch import Batch, commit_batch
-from ordersetl.lake import raw
+from ordersetl.lake import raw, unfinished
 from ordersetl.lake.layout import page_name
 from ordersetl.lake.listing import list_batches, list_unfinished
 from ordersetl.lake.raw import BatchRequest, PageEntry
@@ -47,15 +47,15 @@ def take_up(
         is_fresh = found is not None and at is not None and _is_fresh(context, found, requests[at])
         if found is not None and at is not None and is_fresh and not (in_order and found.id <= newest):
             log.info("going on with the interrupted extraction %s after page %d", found.id, len(found.pages))
-            raw.prune_batch(context.lake, batch, pages=len(found.pages))
+            unfinished.prune_batch(context.lake, batch, pages=len(found.pages))
             taken[at] = found
             del wanted[_asked(found.request)]
         elif found is not None and found.complete and found.request.source in sources:
             log.warning("committing %s: all its pages were there, but not its marker", found.id)
-            raw.prune_batch(context.lake, batch, pages=len(found.pages))
+            unfinished.prune_batch(context.lake, batch, pages=len(found.pages))
             newest = max(newest, commit_batch(context, found)[0].batch)
         else:
-            raw.drop_unfinished(context.lake, batch)
+            unfinished.drop_unfinished(context.lake, batch)
     return taken
 
 
@@ -68,7 +68,8 @@ def _asked(request: BatchRequest) -> Hashable:
     """All of a request but when it began and what its files were called."""
     contents = tuple(sorted((kind, entry.sha256) for kind, entry in request.references.items()))
     window = (request.since, request.until, request.continues)
-    return request.source, request.url, window, request.page_size, contents
+    described = (request.description, tuple(sorted(request.selection.items())))
+    return request.source, request.url, window, request.page_size, contents, described
 
 
 def _read_pages(context: RunContext, client: OrdersClient, batch: str, request: BatchRequest) -> Batch:
@@ -79,7 +80,7 @@ def _read_pages(context: RunContext, client: OrdersClient, batch: str, request: 
     found = Batch(batch, request, client.begin_trail(request))
     while not found.complete:
         number = len(found.pages) + 1
-        body = raw.read_unfinished_page(context.lake, batch, number)
+        body = unfinished.read_unfinished_page(context.lake, batch, number)
         if body is None:
             break
         try:

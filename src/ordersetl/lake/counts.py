@@ -12,9 +12,9 @@ class BatchCounts(msgspec.Struct, frozen=True):
 
     ``rejected`` and ``lines_rejected`` are by reason; ``skipped`` are records that are no orders, by what the source's
     mapping calls them. ``deleted`` and ``emptied`` count those of the accepted versions with which an order leaves,
-    ``future_updated_at`` those whose time lay too far in the future, ``lines_skipped`` the lines of quantity 0 and those
-    that the mapping leaves out, ``texts_cut`` the texts that were cut to 255 bytes; ``cancelled`` and ``refunded`` those
-    of the accepted versions whose order was cancelled, or has refunds.
+    ``future_updated_at`` those whose time lay too far in the future, ``lines_skipped`` the lines of quantity 0 and
+    those that the mapping leaves out, ``texts_cut`` the texts that were cut to 255 bytes; ``cancelled`` and
+    ``refunded`` those of the accepted versions whose order was cancelled, or has refunds.
     """
 
     received: int = 0

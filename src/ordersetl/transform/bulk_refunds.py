@@ -43,9 +43,12 @@ class BulkRefunds:
 
 def read_refunds(records: pl.DataFrame) -> BulkRefunds:
     """Read the refunds of records (``pos``, ``refunds``) as DuckDB wrote them."""
+    none = BulkRefunds(pl.DataFrame(schema=REFUND_ITEM_SCHEMA), pl.DataFrame(schema=_SUMMARY_SCHEMA))
+    if "refunds" not in records.columns:
+        return none
     given = records.filter(pl.col("refunds").list.len() > 0).select("pos", "refunds")
     if given.is_empty():
-        return BulkRefunds(pl.DataFrame(schema=REFUND_ITEM_SCHEMA), pl.DataFrame(schema=_SUMMARY_SCHEMA))
+        return none
     refunds = given.explode("refunds").unnest("refunds").with_row_index("refund")
     times = read_times(refunds["created_at"])
     refunds = refunds.with_columns(

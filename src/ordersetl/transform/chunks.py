@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -12,8 +13,9 @@ from ordersetl.executor import WorkQueue
 from ordersetl.lake import raw
 from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.fold_settings import FoldSettings
+from ordersetl.lake.in_force import InForce
 from ordersetl.lake.layout import RAW, STAGED, Lake, staged_key
-from ordersetl.lake.raw import PageEntry
+from ordersetl.lake.raw import BatchRequest, PageEntry
 from ordersetl.lake.staged import PartEntry, StagedFile
 from ordersetl.runtime import RunContext
 from ordersetl.source.page import Page
@@ -21,6 +23,9 @@ from ordersetl.star.frames import ORDER_SCHEMA
 from ordersetl.star.lines import merge_lines, merge_refunds
 from ordersetl.transform.validate import Validated, validate_pages
 from ordersetl.window import Window
+
+if TYPE_CHECKING:
+    from ordersetl.source.description.model import Description
 
 __all__ = ["BatchStaging", "Chunk", "ChunkOutcome", "stage_chunk"]
 
@@ -38,6 +43,7 @@ class Chunk:
     """Pages of one batch that are validated together, as the ``number``-th part of it.
 
     ``received`` are the same pages where they are at hand as they came in; the others are read from disk.
+    ``description`` says how they are read and mapped, None where their records are orders as they are.
     """
 
     lake: Lake
@@ -49,6 +55,7 @@ class Chunk:
     pages: Sequence[PageEntry]
     received: Sequence[Page | None]
     bulk: bool
+    description: "Description | None" = None
 
 
 @dataclass(frozen=True)
@@ -67,12 +74,14 @@ class BatchStaging:
     are the same however early their pages were known. What was staged counts only once its marker is written.
     """
 
-    def __init__(self, context: RunContext, batch: str, window: Window) -> None:
+    def __init__(self, context: RunContext, batch: str, request: BatchRequest, in_force: InForce) -> None:
         self.batch = batch
+        self.in_force = in_force
         self.pages: list[PageEntry] = []
         self._context = context
-        self._window = window
-        self._settings = FoldSettings.of(context.settings)
+        self._window = Window(request.enforced_since, request.until, began_at=request.began_at)
+        self._settings = FoldSettings.of(context.settings, in_force.mapping)
+        self._description = _read_description(context.lake, request, in_force)
         self._gathered: list[PageEntry] = []
         self._received: list[Page | None] = []
         self._gathered_bytes = self._gathered_records = 0
@@ -120,7 +129,10 @@ class BatchStaging:
         first = len(self.pages) - len(pages) + 1
         bulk = self._context.settings.bulk
         lake, settings = self._context.lake, self._settings
-        self._queue.put(Chunk(lake, self.batch, self._window, settings, self._chunks, first, pages, received, bulk))
+        described = self._description
+        self._queue.put(
+            Chunk(lake, self.batch, self._window, settings, self._chunks, first, pages, received, bulk, described)
+        )
 
 
 def stage_chunk(chunk: Chunk) -> ChunkOutcome:
@@ -132,6 +144,19 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
     bulk = chunk.bulk and sum(page.bytes for page in chunk.pages) >= _MIN_BULK_BYTES
     found = validate_pages(_read_pages(chunk), chunk.window, chunk.settings, bulk=bulk)
     return ChunkOutcome(_write_part(chunk, found), len(chunk.pages), found.counts)
+
+
+def _read_description(lake: Lake, request: BatchRequest, in_force: InForce) -> "Description | None":
+    """How the pages of a batch are read and mapped; None where their records are orders as they are.
+
+    Raises:
+        CorruptedError: a description that is needed is not what was kept.
+    """
+    if not in_force.mapping or in_force.description is None or request.description is None:
+        return None
+    from ordersetl.source.description.kept import describe_batch  # noqa: PLC0415 - the generic API does without
+
+    return describe_batch(lake, request.description, in_force.description)
 
 
 def _read_pages(chunk: Chunk) -> list[Page]:
