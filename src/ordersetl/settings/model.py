@@ -15,6 +15,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -46,7 +47,12 @@ def _bound_span(value: timedelta) -> timedelta:
     return value
 
 
-Span = Annotated[timedelta, BeforeValidator(_read_span), AfterValidator(_bound_span)]
+Span = Annotated[
+    timedelta,
+    BeforeValidator(_read_span),
+    AfterValidator(_bound_span),
+    WithJsonSchema({"type": "string", "examples": ["90s", "10m", "2h", "1d", "PT10M"]}),
+]
 
 
 def read_span(text: str) -> timedelta:
