@@ -57,6 +57,7 @@ def fetch(
         client = OrdersClient(http, known, sleep=slept.append, now=lambda: NOW, clock=lambda: clock() + sum(slept))
         asked = request or request_of()
         trail = client.begin_trail(asked)
+        assert isinstance(trail, PageTrail)
         for cursor in seen:
             trail.admit(PageHead(0, cursor, names_cursor=True))
         return list(client.pages(asked, trail))
