@@ -445,3 +445,11 @@ def test_there_are_no_other_shapes() -> None:
         shape_server("etsy", SHOP)
     assert list_settings("generic", "") == {}
     assert list_faults("generic") == ()
+
+
+def test_a_fault_may_spare_other_paths() -> None:
+    client = open_client(magento(SHOP), [Fault(every=1, status=401, within="orders")])
+    given = {"username": "admin", "password": "admin123"}
+    assert client.post("/rest/all/V1/integration/admin/token", json=given).status_code == 200
+    headers = {"Authorization": "Bearer sample"}
+    assert client.get("/rest/all/V1/orders", params=criteria(1), headers=headers).status_code == 401

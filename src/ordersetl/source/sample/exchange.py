@@ -98,7 +98,9 @@ def as_app(server: Server, faults: Sequence[FaultSource] = ()) -> "WSGIApplicati
         except Refusal as refusal:
             answer = refusal.answer
         body = b"" if answer.content is None else json.dumps(answer.content, ensure_ascii=False).encode()
-        status, body, headers = spoil_answer(find_fault(faults, number), answer.status, body, answer.headers)
+        status, body, headers = spoil_answer(
+            find_fault(faults, number, asked.path), answer.status, body, answer.headers
+        )
         start_response(f"{status} {name_status(status)}", list(headers.items()))
         return [body]
 

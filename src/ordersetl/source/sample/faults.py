@@ -28,6 +28,7 @@ class Fault:
         body: The body to send. None keeps the real one, or with a ``status`` sends a JSON error.
         next_cursor: Put into the real page instead of its own; with ``page_cursor(0)`` the pages go round in circles.
         truncate: Announce the whole body by ``Content-Length`` and send half of it.
+        within: What the path must have in it; a shape's requests for tokens are spared so.
     """
 
     on: Container[int] = ()
@@ -37,6 +38,7 @@ class Fault:
     body: bytes | None = None
     next_cursor: str | None = None
     truncate: bool = False
+    within: str = ""
 
     def concerns(self, request: int) -> bool:
         """Tell whether the request of this number gets the fault."""
@@ -88,10 +90,10 @@ class RandomFaults:
         return random.Random(f"{self.seed}:{request}").random()  # noqa: S311 - to be repeatable, not secret
 
 
-def find_fault(sources: Iterable[FaultSource], request: int) -> Fault:
-    """The first fault that any of them has for the request; one that changes nothing where none has."""
+def find_fault(sources: Iterable[FaultSource], request: int, path: str = "") -> Fault:
+    """The first fault that any of them has for the request to a path; one that changes nothing where none has."""
     found = (source.find(request) for source in sources)
-    return next((fault for fault in found if fault is not None), Fault())
+    return next((fault for fault in found if fault is not None and fault.within in path), Fault())
 
 
 def spoil_answer(

@@ -74,13 +74,12 @@ def list_faults(shape: str) -> Sequence[Fault]:
             cost = {"requestedQueryCost": 900, "actualQueryCost": None, "throttleStatus": status}
             errors = [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]
             return (
-                Fault(body=_encode({"errors": errors, "extensions": {"cost": cost}})),
-                Fault(status=401, body=_encode({"errors": "[API] Invalid API key or access token"})),
+                Fault(body=_encode({"errors": errors, "extensions": {"cost": cost}}), within="graphql"),
+                Fault(status=401, body=_encode({"errors": "[API] Invalid API key or access token"}), within="graphql"),
             )
         case "magento":
-            return (
-                Fault(status=401, body=_encode({"message": "The consumer isn't authorized to access %resources."})),
-            )
+            refused = {"message": "The consumer isn't authorized to access %resources."}
+            return (Fault(status=401, body=_encode(refused), within="orders"),)
         case "bigcommerce":
             headers = {"X-Rate-Limit-Requests-Left": "0", "X-Rate-Limit-Time-Reset-Ms": "700"}
             return (Fault(status=429, headers=headers),)
@@ -91,7 +90,7 @@ def list_faults(shape: str) -> Sequence[Fault]:
             errors = [{"code": "Unauthorized", "message": "Access to requested resource is denied.", "details": ""}]
             quota = [{"code": "QuotaExceeded", "message": "You exceeded your quota for the requested resource."}]
             return (
-                Fault(status=403, body=_encode({"errors": errors})),
+                Fault(status=403, body=_encode({"errors": errors}), within="orders"),
                 Fault(status=429, body=_encode({"errors": quota})),
             )
         case _:
