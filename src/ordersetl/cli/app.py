@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ordersetl.cli.execute import execute, read_backfill, read_window
+from ordersetl.cli.execute import execute, read_backfill, read_span_of, read_window
 from ordersetl.cli.group import Commands
 from ordersetl.cli.options import (
     Deep,
     InstallCompletion,
+    MaxAge,
+    OrderId,
+    Prometheus,
+    Quarantine,
+    Reason,
     Rebuild,
     Shared,
     ShowCompletion,
@@ -22,6 +27,7 @@ from ordersetl.cli.options import (
     share_options,
 )
 from ordersetl.cli.process import end_process_with
+from ordersetl.errors import ConfigError
 
 if TYPE_CHECKING:
     from ordersetl.runtime import Runtime
@@ -138,5 +144,46 @@ def check(shared: Shared, *, deep: Deep = False) -> None:
 
         del runtime
         return pipeline.check(settings, deep=deep)
+
+    execute(shared, work)
+
+
+@app.command(epilog="Example: ordersetl status --max-age 6h")
+@share_options(locks=False)
+def status(
+    shared: Shared,
+    *,
+    max_age: MaxAge = None,
+    prometheus: Prometheus = None,
+    quarantine: Quarantine = False,
+    reason: Reason = None,
+    order: OrderId = None,
+) -> None:
+    """Show how old the data is, what waits, what is missing, and why.
+
+    It takes no lock, reads little, and works while a run is under way.
+    """
+    if (reason is not None and not quarantine) or ((quarantine or order is not None) and (max_age or prometheus)):
+        raise ConfigError(
+            "these options do not go together",
+            hint="Give --max-age and --prometheus, or --quarantine with --reason and --order, or --order alone.",
+        )
+
+    def work(settings: "Settings", runtime: "Runtime") -> object:
+        from ordersetl.lake.location import find_lake
+        from ordersetl.status.order_life import trace_order
+        from ordersetl.status.overview import read_status
+        from ordersetl.status.prometheus import write_metrics
+        from ordersetl.status.rejects import list_quarantine
+
+        lake = find_lake(settings.output, runtime.disk)
+        if quarantine:
+            return list_quarantine(lake, reason=reason, order_id=order)
+        if order is not None:
+            return trace_order(lake, order, runtime.now())
+        result = read_status(lake, runtime.now(), max_age=read_span_of("--max-age", max_age) if max_age else None)
+        if prometheus is not None:
+            write_metrics(prometheus, result, runtime.disk)
+        return result
 
     execute(shared, work)

@@ -2,6 +2,7 @@
 # ruff: noqa: PLC0415
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,15 +18,14 @@ if TYPE_CHECKING:
     from ordersetl.settings import Settings
     from ordersetl.window import Backfill, Window
 
-__all__ = ["execute", "read_backfill", "read_window"]
+__all__ = ["execute", "read_backfill", "read_span_of", "read_window"]
 
 
 def execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> None:
     """Settings, one library call under the signals' eyes, and the result on stdout."""
     from ordersetl.cli import streams
     from ordersetl.cli.signals import Interrupts
-    from ordersetl.report.failures import check_failure
-    from ordersetl.results import CheckResult
+    from ordersetl.report.failures import find_failure
     from ordersetl.runtime import Runtime
     from ordersetl.settings import load_settings
 
@@ -44,7 +44,7 @@ def execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> No
             sleep=interrupts.sleep,
         )
         result = work(settings, runtime)
-    failure = check_failure(result) if isinstance(result, CheckResult) else None
+    failure = find_failure(result)
     if shared.json:
         streams.print_envelope(invocation.command, result, failure, options)
     elif not shared.quiet:
@@ -77,21 +77,31 @@ def read_window(shared: Shared) -> "Window":
     return Window(times[0], times[1], full=shared.full)
 
 
+def read_span_of(flag: str, text: str) -> "timedelta":
+    """The time span that a flag names.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    from ordersetl.settings import read_span
+
+    try:
+        return read_span(text)
+    except ValueError as error:
+        raise ConfigError(f"{flag} {text}: {error}", hint="Give a span such as 7d or 12h.") from None
+
+
 def read_backfill(shared: Shared) -> "Backfill | None":
     """How the flags cut that window; None where they do not.
 
     Raises:
         ConfigError: the span is none, or there is only a concurrency.
     """
-    from ordersetl.settings import read_span
     from ordersetl.window import Backfill
 
     if shared.window is None:
         if shared.concurrency is not None:
             raise ConfigError("--concurrency is for windows", hint="Give --window too, such as --window 7d.")
         return None
-    try:
-        span = read_span(shared.window)
-    except ValueError as error:
-        raise ConfigError(f"--window {shared.window}: {error}", hint="Give a span such as 7d or 12h.") from None
+    span = read_span_of("--window", shared.window)
     return Backfill(span) if shared.concurrency is None else Backfill(span, shared.concurrency)

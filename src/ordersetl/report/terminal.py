@@ -8,8 +8,19 @@ from rich.text import Text
 from ordersetl.report.checks import draw_check
 from ordersetl.report.run import draw_run
 from ordersetl.report.stages import draw_gaps, draw_repaired, extract_facts, load_facts, transform_facts
+from ordersetl.report.status import draw_order, draw_quarantine, draw_status
 from ordersetl.report.tables import Complete, draw_facts
-from ordersetl.results import BackfillResult, CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
+from ordersetl.results import (
+    BackfillResult,
+    CheckResult,
+    ExtractResult,
+    LoadResult,
+    OrderResult,
+    QuarantineResult,
+    RunResult,
+    StatusResult,
+    TransformResult,
+)
 
 __all__ = ["draw"]
 
@@ -39,3 +50,9 @@ def _draw(result: object, complete: Complete) -> Iterator[RenderableType]:
             yield from draw_run(result, complete)
         case CheckResult():
             yield from draw_check(result, complete)
+        case StatusResult():
+            yield from draw_status(result, complete)
+        case QuarantineResult():
+            yield from draw_quarantine(result)
+        case OrderResult():
+            yield from draw_order(result, complete)
