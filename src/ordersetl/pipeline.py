@@ -189,12 +189,8 @@ def run(
         journal.begin("check")
         checked = _check_written(context.lake, loaded)
         report.add("check", checked)
-        seconds = {
-            "extract": extracted.seconds,
-            "transform": transformed.seconds,
-            "load": loaded.seconds,
-            "check": checked.seconds,
-        }
+        done = {"extract": extracted, "transform": transformed, "load": loaded, "check": checked}
+        seconds = {stage: result.seconds for stage, result in done.items()}
         report.add("seconds", seconds)
         if failure := check_failure(checked):
             raise failure
