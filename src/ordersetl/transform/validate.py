@@ -25,6 +25,7 @@ from ordersetl.star.frames import ORDER_SCHEMA
 from ordersetl.star.values import read_short_text, read_version_time, to_naive
 from ordersetl.transform.bulk import NOTHING_READ, PAGE_BITS, read_bulk
 from ordersetl.transform.columns import Columns
+from ordersetl.transform.mapped_fields import find_bulk_mapping
 from ordersetl.transform.models import GoneOrder, ReadOrder, read_order
 from ordersetl.transform.order_lines import Failure, LineFailures
 from ordersetl.window import Window
@@ -100,15 +101,20 @@ def validate_pages(
     Raises:
         InvalidResponseError: a page holds no list of orders (extract lets no such page in).
     """
-    fast = read_bulk(pages) if bulk else NOTHING_READ
+    in_bulk = None if mapping is None else find_bulk_mapping(mapping)
+    fast = read_bulk(pages, in_bulk) if bulk and (mapping is None) == (in_bulk is None) else NOTHING_READ
     unread = chain.from_iterable(_page_records(page) for page in pages if page.number not in fast.pages)
     records = chain(unread, ((d.pos, _parse_record(d.text)) for d in fast.fallback))
     rest = _validate_records(records, window, mapping)
+    rest.skipped.update(fast.skipped)
     fast_orders, future = _apply_window(fast.orders, window)
     outside = fast.orders.height - fast_orders.height
     of_orders = [fast.items, fast.refunds]
     if outside:
         of_orders = [rows.join(fast_orders.select("pos"), on="pos", how="semi") for rows in of_orders]
+    if fast.skipped_lines is not None:
+        skipped = fast.skipped_lines.join(fast_orders, on="pos", how="semi")
+        rest.counts["lines_skipped"] += int(skipped["count"].sum())
     orders = _apply_settings(pl.concat([fast_orders, rest.columns.orders]), settings)
     items, refunds = map(pl.concat, zip(of_orders, (rest.columns.items, rest.columns.refunds), strict=True))
     return Validated(
@@ -167,7 +173,7 @@ def _count(
         else:
             lines.update(bad.failures.reasons)
     return BatchCounts(
-        received=counts["received"] + bulk,
+        received=counts["received"] + bulk + rest.skipped.total(),
         accepted=orders.height,
         outside_window=outside + counts["outside"],
         rejected=dict(sorted(reasons.items())),
@@ -188,10 +194,10 @@ def _count(
 def _validate_records(records: Iterable[tuple[int, Any]], window: Window, mapping: Mapping | None = None) -> _Outcome:
     outcome = _Outcome()
     for pos, record in records:
-        outcome.counts["received"] += 1
         if mapping is not None and (name := name_skipped(mapping, record)) is not None:
             outcome.skipped[name] += 1
             continue
+        outcome.counts["received"] += 1
         order = record if mapping is None else map_record(mapping, record)
         stated = read_version_time(order)
         time = None if stated is None else window.cap(stated)

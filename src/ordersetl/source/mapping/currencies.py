@@ -1,6 +1,8 @@
 """How many digits a currency's amounts have after the point: ISO 4217, List One, of January 2026."""
 
-__all__ = ["find_digits"]
+from collections.abc import Mapping
+
+__all__ = ["find_digits", "list_digits"]
 
 _USUAL = 2
 _OTHER = {
@@ -23,6 +25,11 @@ _DIGITS = {
     **{code: digits for digits, codes in _OTHER.items() for code in codes.split()},
     "BYR": 0,
 }
+
+
+def list_digits() -> Mapping[str, int]:
+    """Digits after the point by currency."""
+    return _DIGITS
 
 
 def find_digits(currency: str | None) -> int | None:
