@@ -141,7 +141,7 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
         CorruptedError: a page is missing or not what was received.
     """
     bulk = chunk.bulk and sum(page.bytes for page in chunk.pages) >= _MIN_BULK_BYTES
-    mapping = chunk.description and chunk.description.mapping
+    mapping = chunk.description.mapping if chunk.description is not None else None
     found = validate_pages(_read_pages(chunk), chunk.window, chunk.settings, mapping, bulk=bulk)
     return ChunkOutcome(_write_part(chunk, found), len(chunk.pages), found.counts)
 
