@@ -282,13 +282,9 @@ class Traversal:
             raise ShiftedError(f"the pages ended after {at.received:,} orders of {at.total:,}", hint=_HINT)
         if self._paging.kind not in {"page", "offset"} or at.number == 1:
             return
-        ids, versions = set(self._ids), set(self._versions)
-        missing = at.first_total is not None and len(ids) + at.received - len(self._ids) < at.first_total
-        if (missing or len(versions) > len(ids)) and at.pass_digest != self._digest():
-            raise ShiftedError(
-                f"{many(at.received - len(ids), 'order')} came twice: the pages shifted while they were read",
-                hint=_HINT,
-            )
+        if self._versions.may_lack(at.received, at.first_total) and at.pass_digest != self._versions.digest:
+            twice = many(self._versions.repeated, "order")
+            raise ShiftedError(f"{twice} came twice: the pages shifted while they were read", hint=_HINT)
 
     def _require_new(self, page: Page, next_cursor: str | None) -> None:
         if next_cursor is not None and next_cursor in self._cursors:
