@@ -14,7 +14,21 @@ from ordersetl.cli.group import COMPLETE_VARIABLE
 from ordersetl.text import printable
 from ordersetl.version import __version__
 
-__all__ = ["Deep", "InstallCompletion", "Rebuild", "Shared", "ShowCompletion", "Verify", "Version", "share_options"]
+__all__ = [
+    "Deep",
+    "InstallCompletion",
+    "MaxAge",
+    "OrderId",
+    "Prometheus",
+    "Quarantine",
+    "Reason",
+    "Rebuild",
+    "Shared",
+    "ShowCompletion",
+    "Verify",
+    "Version",
+    "share_options",
+]
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001 - a Typer callback
@@ -96,6 +110,20 @@ Products = Annotated[Path | None, typer.Option("--products", help="CSV with sku,
 Verify = Annotated[bool, typer.Option("--verify", help="Hash every curated file first, and rebuild what differs.")]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw again.")]
 Deep = Annotated[bool, typer.Option("--deep", help="Validate raw/ again too, by SQL of its own, order by order.")]
+
+MaxAge = Annotated[
+    str | None, typer.Option("--max-age", metavar="SPAN", help="Exit 3 where curated is older, such as 6h or 2d.")
+]
+Prometheus = Annotated[
+    Path | None, typer.Option("--prometheus", metavar="FILE", help="Write the figures there too, for Prometheus.")
+]
+Quarantine = Annotated[bool, typer.Option("--quarantine", help="List what was rejected and is still open.")]
+Reason = Annotated[
+    str | None, typer.Option("--reason", metavar="NAME", help="With --quarantine: only what this rule rejected.")
+]
+OrderId = Annotated[
+    str | None, typer.Option("--order", metavar="ID", help="Tell the life of one order: why is it missing?")
+]
 
 
 @dataclass(frozen=True)
