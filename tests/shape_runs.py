@@ -99,12 +99,12 @@ def open_source(
 
 
 def usual_server(shape: str, shop: Shop, pauses: Pauses) -> Server:
-    """The shape's server, in the time of the runs."""
+    """The shape's server, in the time of the runs, with no limit that they could reach."""
     match shape:
         case "shopify":
-            return shopify(shop, clock=pauses.clock, now=lambda: NOW)
+            return shopify(shop, capacity=100_000, clock=pauses.clock, now=lambda: NOW)
         case "bigcommerce":
-            return bigcommerce(shop, clock=pauses.clock)
+            return bigcommerce(shop, quota=100_000, clock=pauses.clock)
         case "amazon":
             return amazon(shop, now=lambda: NOW + timedelta(minutes=1))
         case _:

@@ -17,7 +17,7 @@ from ordersetl.results import BackfillResult, ExtractResult
 from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
-from ordersetl.source.session import SourceSession
+from ordersetl.source.session import SourceSession, generic_session
 from ordersetl.text import format_time
 from ordersetl.window import Backfill, Window
 
