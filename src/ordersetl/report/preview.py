@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from rich.console import RenderableType
+from rich.text import Text
 
 from ordersetl.report.tables import Complete, draw_facts, list_counts, new_table, plain_text
 from ordersetl.results import PreviewOrder, PreviewResult
@@ -23,7 +24,7 @@ def draw_preview(result: PreviewResult, complete: Complete) -> Iterator[Renderab
             line = "" if bad.line is None else str(bad.line + 1)
             table.add_row(*map(plain_text, (str(bad.index + 1), line, bad.order_id or "", bad.reason, bad.detail)))
         yield table
-    yield plain_text("\nNothing was written. To fetch them all: ordersetl run")
+    yield Text("\nNothing was written. To fetch them all: ordersetl run")
 
 
 def _facts(result: PreviewResult) -> dict[str, str]:
@@ -57,7 +58,7 @@ def _draw_orders(result: PreviewResult) -> RenderableType:
             order.currency or "",
             _number(order.amount),
         )
-        rows = [(line.sku, _number(line.qty), _number(line.item_price)) for line in order.lines] or [("", "", "")]
+        rows = [(line.sku, _number(line.qty, 0), _number(line.item_price)) for line in order.lines] or [("", "", "")]
         for at, row in enumerate(rows):
             table.add_row(*map(plain_text, (*(head if at == 0 else [""] * len(head)), *row)))
     return table
@@ -71,10 +72,10 @@ def _describe_state(order: PreviewOrder) -> str:
     return ", ".join(states)
 
 
-def _number(value: Decimal | None) -> str:
-    """A number with no zeros at its end beyond the second digit; a dash where it is not known."""
+def _number(value: Decimal | None, digits: int = 2) -> str:
+    """A number with so many digits behind the point, or as many as it needs; a dash where it is not known."""
     if value is None:
         return "-"
-    text = f"{value:f}".rstrip("0")
-    whole, _, fraction = text.partition(".")
-    return f"{whole}.{fraction:0<2}"
+    whole, _, fraction = f"{value:f}".partition(".")
+    fraction = fraction.rstrip("0").ljust(digits, "0")
+    return f"{whole}.{fraction}" if fraction else whole
