@@ -87,9 +87,10 @@ class Attempts:
             SourceError: it will not.
         """
         self._allowance.begin(_SLOWEST * self._settings.timeout_s)
-        asked = at = httpx.URL(url)
+        asked = at = None
         try:
             request = self._http.build_request("GET", url, params=params)
+            asked = request.url
             for _ in range(_MAX_REDIRECTS + 1):
                 at = request.url
                 response = self._http.send(request, stream=True)
@@ -114,14 +115,17 @@ class Attempts:
             raise TryAgainError(f"{type(error).__name__}: {problem}{self._name_route(asked, at)}") from error
         raise SourceError(f"{url} redirects without end{self._name_route(asked, at)}", hint="Look at --api-url.")
 
-    def _name_route(self, asked: httpx.URL, at: httpx.URL) -> str:
+    def _name_route(self, asked: httpx.URL | None, at: httpx.URL | None) -> str:
         """Which way a request went, where not straight: its redirect's target, the proxy."""
         route = ""
-        if (asked.scheme, asked.host, asked.port, asked.path) != (at.scheme, at.host, at.port, at.path):
+        if asked is None or at is None:
+            return route
+        if asked is not at and _place(asked) != _place(at):
             route = f" (redirected to {show_target(at, self._secret)})"
-        port = at.port or (443 if at.scheme == "https" else 80)
-        if self._allowance.connected_to not in {None, (at.raw_host.decode("ascii"), port)}:
-            route += " (through the proxy {}:{})".format(*self._allowance.connected_to or ())
+        if self._allowance.connected_to is not None:
+            port = at.port or (443 if at.scheme == "https" else 80)
+            if self._allowance.connected_to != (at.raw_host.decode("ascii"), port):
+                route += " (through the proxy {}:{})".format(*self._allowance.connected_to)
         return route
 
     def _read_answer(self, url: str, response: httpx.Response, route: str, *, with_cursor: bool) -> Answer:
@@ -208,6 +212,10 @@ class Attempts:
         if "Authorization" in self._http.headers:
             return f"it redirected to {quote_text(response.url.host, self._secret)}, where the token is not sent"
         return "no token is set"
+
+
+def _place(url: httpx.URL) -> tuple[str, str, int | None, str]:
+    return url.scheme, url.host, url.port, url.path
 
 
 def read_retry_after(value: str | None, now: datetime) -> float | None:
