@@ -10,7 +10,7 @@ from typing import Any
 
 from ordersetl.errors import InvalidResponseError
 
-__all__ = ["CLAIM_NAMES", "read_header_claims", "require_complete"]
+__all__ = ["CLAIM_NAMES", "find_next_link", "read_header_claims", "require_complete"]
 
 _ERRORS = ("error", "errors", "error_message", "error_messages", "exception", "fault")
 _SUCCESS = ("success", "ok")
@@ -138,7 +138,7 @@ def read_header_claims(headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """What headers say of more pages: ``Link`` with a relation ``next`` (RFC 8288), ``X-Next-Page`` and its like."""
     claims: dict[str, Any] = {}
     for name, value in headers:
-        if name.lower() == "link" and (target := _find_next_link(value)):
+        if name.lower() == "link" and (target := find_next_link(value)):
             claims["Link"] = {"next": target}
         elif name.lower().startswith("x-"):
             claims[name[2:]] = value.strip()
@@ -149,7 +149,8 @@ _LINK = re.compile(r"""<([^>]*)>((?:\s*;\s*[^;,"'\s=]+(?:\s*=\s*(?:"(?:[^"\\]|\\
 _REL = re.compile(r""";\s*rel\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s;,"']+))""", re.IGNORECASE)
 
 
-def _find_next_link(value: str) -> str | None:
+def find_next_link(value: str) -> str | None:
+    """Target of the relation ``next`` in a ``Link`` header (RFC 8288); None where it has none."""
     for target, parameters in _LINK.findall(value):
         relation = _REL.search(parameters)
         if relation and "next" in " ".join(filter(None, relation.groups())).lower().split():

@@ -23,6 +23,7 @@ class Pace:
 
     def __init__(self, per_second: float | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval = 1 / per_second if per_second else 0.0
+        self._learnt: float | None = None
         self._clock = clock
         self._lock = threading.Lock()
         self._next = clock()
@@ -39,6 +40,23 @@ class Pace:
         """Give no turn for so long, whoever asks."""
         with self._lock:
             self._next = max(self._next, self._clock() + min(seconds, _LONGEST_HOLD_S))
+
+    def learn(self, per_second: float) -> None:
+        """Keep a rate that the API names, which counts once it has refused a request: until then it allows more."""
+        with self._lock:
+            self._learnt = per_second
+
+    def obey(self, per_second: float | None) -> float | None:
+        """Ask no faster than the rate that the API names now, or named before; the seconds between two requests.
+
+        None where it never named one.
+        """
+        with self._lock:
+            rate = per_second or self._learnt
+            if rate is None:
+                return None
+            self._interval = max(self._interval, min(1 / rate, _LONGEST_HOLD_S))
+            return 1 / rate
 
 
 def read_rate_limit(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -44,13 +44,7 @@ def find_newest(page: Page, began_at: datetime) -> datetime | None:
     read does. None where nothing can.
     """
     latest = began_at + MAX_AHEAD
-    texts = [
-        time
-        for record in _read(page)
-        if type(record) is _Times
-        # the rule is asked where it is not plain what it says: a call a record would take as long as all else
-        and type(time := record.updated_at or version_time_of(record.created_at, record.updated_at)) is str
-    ]
+    texts = [time for time in page.shape.read_times(page) if type(time) is str] if page.shape else _list_texts(page)
     if not texts:
         return None
     newest = max(filter(None, map(read_time, _pick_candidates(texts))), default=None)
@@ -58,6 +52,16 @@ def find_newest(page: Page, began_at: datetime) -> datetime | None:
         readable = list(filter(None, map(read_time, set(texts))))
         newest = max((time for time in readable if time <= latest), default=max(readable, default=None))
     return newest
+
+
+def _list_texts(page: Page) -> list[str]:
+    return [
+        time
+        for record in _read(page)
+        if type(record) is _Times
+        # the rule is asked where it is not plain what it says: a call a record would take as long as all else
+        and type(time := record.updated_at or version_time_of(record.created_at, record.updated_at)) is str
+    ]
 
 
 def _read(page: Page) -> Sequence[_Record]:
@@ -71,7 +75,7 @@ def _read(page: Page) -> Sequence[_Record]:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return [_read_one(record) for record in page.head.texts]
     try:
-        records = read_records(page.text)
+        records = read_records(page)
     except InvalidResponseError:
         return []
     return [_Times(r.get("created_at"), r.get("updated_at")) for r in records if isinstance(r, dict)]

@@ -15,8 +15,9 @@ def merge_lines(orders: pl.DataFrame, items: pl.DataFrame, refunds: pl.DataFrame
     """Bring items to the grain (order version, SKU), and give each row its share of what its order says.
 
     ``line_amount`` is the sum of qty x price, each product rounded half-even to four digits, as Polars multiplies
-    decimals; ``item_price`` is the exact average over the priced items, sum(qty x price) / sum(qty), rounded half-even:
-    where an SKU has one priced item, or one price, it is that price. All else is a :func:`share` of the order's value:
+    decimals, or of the items' totals where they have such; ``item_price`` is the exact average over the priced items,
+    sum(qty x price) / sum(qty), rounded half-even, a total standing for its product: where an SKU has one priced item,
+    or one price, it is that price. All else is a :func:`share` of the order's value:
 
     * ``net_amount`` of its amount, by ``line_amount``, or by ``qty`` where all are 0 or null;
     * ``discount_amount`` and ``tax_amount`` of its discount and tax, or where it has none of the sum of its items' own,
@@ -92,12 +93,17 @@ def _merge_items(items: pl.DataFrame) -> pl.DataFrame:
 
     Of ``discount``, ``tax`` and the name there is no column where no item has any: each takes time.
     """
+    amount, price = (pl.col("qty") * pl.col("price")).cast(_MONEY), pl.col("price")
+    if items["total"].null_count() < items.height:
+        has_total = pl.col("total").is_not_null()
+        amount = pl.coalesce("total", amount)
+        price = pl.when(has_total).then(_divide(_worth(), _qty())).otherwise(price)
     optional = ("discount", "tax", "name")
     absent = [name for name in optional if items[name].null_count() == items.height]
     priced = (
         items.drop(absent)
         .rename({"name": "product_name"}, strict=False)
-        .with_columns(line_amount=(pl.col("qty") * pl.col("price")).cast(_MONEY), item_price=pl.col("price"))
+        .with_columns(line_amount=amount, item_price=price)
         .sort("pos", "sku", maintain_order=True)
     )
     first = pl.col("pos").ne_missing(pl.col("pos").shift(1)) | pl.col("sku").ne_missing(pl.col("sku").shift(1))
@@ -130,16 +136,28 @@ def _sum_or_null(column: str) -> pl.Expr:
 def _average_price() -> pl.Expr:
     """Sum of qty x price over the sum of qty, both over what has a price, half-even; null where nothing has one.
 
-    In integers: with N = sum(qty x price) in 10^-8 and D = sum(qty) in 10^-4 the price is N / D in 10^-4. N stays
-    below 10^38: each product is below 10^22, and so are as many of them as a chunk can hold.
+    N = sum(qty x price) stays below 10^38: each product is below 10^22, and so are as many of them as a chunk can hold.
     """
-    is_priced = pl.col("price").is_not_null()
-    qty = pl.col("qty").to_physical().cast(pl.Int128).filter(is_priced)
-    worth = (qty * pl.col("price").to_physical().cast(pl.Int128).filter(is_priced)).sum()
-    total = pl.when(is_priced.any()).then(qty.sum())
-    price = worth // total
-    over = 2 * (worth - price * total)
-    rounded = price + ((over > total) | ((over == total) & (price % 2 == 1))).cast(pl.Int128)
+    is_priced = pl.col("price").is_not_null() | pl.col("total").is_not_null()
+    return _divide(_worth().filter(is_priced).sum(), pl.when(is_priced.any()).then(_qty().filter(is_priced).sum()))
+
+
+def _qty() -> pl.Expr:
+    """Quantities in 10^-4, as integers."""
+    return pl.col("qty").to_physical().cast(pl.Int128)
+
+
+def _worth() -> pl.Expr:
+    """What items come to in 10^-8, exact, as integers: their total, or qty x price; null without either."""
+    total, price = (pl.col(name).to_physical().cast(pl.Int128) for name in ("total", "price"))
+    return pl.coalesce(total * 10_000, _qty() * price)
+
+
+def _divide(worth: pl.Expr, qty: pl.Expr) -> pl.Expr:
+    """A price: N in 10^-8 over D in 10^-4 is N // D in 10^-4, rounded half-even."""
+    price = worth // qty
+    over = 2 * (worth - price * qty)
+    rounded = price + ((over > qty) | ((over == qty) & (price % 2 == 1))).cast(pl.Int128)
     return (rounded.cast(pl.Decimal(38, 4)) / pl.lit(10_000)).cast(_MONEY)
 
 

@@ -10,7 +10,8 @@ number that DuckDB, which reads doubles, may have rounded onto a tie or off its 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import polars as pl
 
@@ -28,13 +29,15 @@ from ordersetl.transform.bulk_values import (
     fits_text,
     holds_floats,
     is_absent_or,
+    is_sure,
     read_id_text,
     read_number,
     read_times,
     strip_quotes,
 )
 from ordersetl.transform.columns import CHARGED_SCHEMA
-from ordersetl.transform.fields import METADATA_FIELDS, USER_FIELDS, read_fields
+from ordersetl.transform.fields import METADATA_FIELDS, USER_FIELDS, FieldTables, read_fields, split_tables
+from ordersetl.transform.mapped_fields import BulkMapping
 
 __all__ = ["NOTHING_READ", "PAGE_BITS", "BulkOrders", "FallbackRecord", "read_bulk"]
 
@@ -61,7 +64,9 @@ class BulkOrders:
     """What was read of ``pages`` in bulk, and what was not.
 
     ``orders`` fit (CHARGED_SCHEMA, no day yet), ``items`` (ITEM_SCHEMA) and ``refunds`` (REFUND_ITEM_SCHEMA) are
-    theirs. Every record of the pages is in ``orders`` or in ``fallback``, once; nothing of any other page is.
+    theirs, and ``skipped_lines`` (``pos``, ``count``) what a mapping left out of these and of other orders. Every
+    record of the pages is in ``orders``, in ``fallback`` or, as what a mapping leaves it out, in ``skipped``, once;
+    nothing of any other page is.
     """
 
     orders: pl.DataFrame
@@ -69,6 +74,8 @@ class BulkOrders:
     refunds: pl.DataFrame
     fallback: Sequence[FallbackRecord]
     pages: frozenset[int]
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    skipped_lines: pl.DataFrame | None = None
 
 
 NOTHING_READ = BulkOrders(
@@ -80,8 +87,13 @@ NOTHING_READ = BulkOrders(
 )
 
 
-def read_bulk(pages: Sequence[Page]) -> BulkOrders:
-    """Read the pages in bulk, as far as that is safe; the models must read the others."""
+def read_bulk(pages: Sequence[Page], mapping: BulkMapping | None = None) -> BulkOrders:
+    """Read the pages in bulk, as far as that is safe; the models must read the others.
+
+    Args:
+        pages: pages of one batch.
+        mapping: of their records; None where these are orders already.
+    """
     positions: list[pl.Series] = []
     texts: list[bytes] = []
     read = set()
@@ -95,33 +107,54 @@ def read_bulk(pages: Sequence[Page]) -> BulkOrders:
         texts.extend(found)
     if not texts:
         return NOTHING_READ
+    if mapping is not None:
+        return _read_mapped(mapping, pl.concat(positions), texts, frozenset(read))
     records = pl.DataFrame({"pos": pl.concat(positions), "record": pl.Series(texts, dtype=pl.Binary).cast(pl.String)})
     del texts
     fields = read_fields(records["record"])
     if fields is None:  # something in there that DuckDB refuses and others read: the models see to it
         return NOTHING_READ
-    return _sort_out(pl.concat([records, fields], how="horizontal"), frozenset(read))
+    fitting = _sort_out(split_tables(pl.concat([records, fields], how="horizontal")))
+    left = records.filter(pl.col("pos").is_in(fitting.left.implode())) if len(fitting.left) else records.clear()
+    fallback = [FallbackRecord(pos, text) for pos, text in left.iter_rows()]
+    return BulkOrders(*fitting[:3], fallback, frozenset(read))
 
 
-def _sort_out(records: pl.DataFrame, pages: frozenset[int]) -> BulkOrders:
-    items = records.select("pos", "items").explode("items", empty_as_null=False, keep_nulls=False).unnest("items")
+def _read_mapped(
+    mapping: BulkMapping, positions: pl.Series, texts: Sequence[bytes], pages: frozenset[int]
+) -> BulkOrders:
+    fields = mapping.read(positions, texts)
+    if fields is None:
+        return NOTHING_READ
+    fitting, skipped = _sort_out(fields.tables), fields.skipped["name"].value_counts()
+    rows = positions.is_in(fitting.left.implode()).arg_true()
+    fallback = [FallbackRecord(pos, texts[row].decode()) for row, pos in zip(rows, positions.gather(rows), strict=True)]
+    return BulkOrders(*fitting[:3], fallback, pages, dict(skipped.iter_rows()), fields.skipped_lines)
+
+
+class _Sorted(NamedTuple):
+    """As in BulkOrders; ``left`` are the positions of the others."""
+
+    orders: pl.DataFrame
+    items: pl.DataFrame
+    refunds: pl.DataFrame
+    left: pl.Series
+
+
+def _sort_out(tables: FieldTables) -> _Sorted:
+    records, items = tables.orders, tables.items
     floats = {name for table in (records, items) for name in _IDS & {*table.columns} if holds_floats(table[name])}
-    amounts = [name for name in ("price", "discount", "tax") if name in items.columns]
-    typed_items = (
-        items.select("pos", *_item_columns(floats, amounts, has_names="name" in items.columns))
-        .with_columns(amount=pl.col("qty").cast(pl.Float64) * pl.col("price").cast(pl.Float64))
-        .with_columns(_item_fits(amounts).alias("fits"))
-    )
+    typed_items = _read_items(items, floats)
+    worth = pl.col("worth") if "total" in items.columns else pl.col("price")
     per_order = typed_items.group_by("pos", maintain_order=True).agg(
         items_fit=pl.col("fits").all(),
         items=pl.len(),
-        unpriced=pl.col("price").null_count(),
+        unpriced=worth.null_count(),
         total=pl.col("amount").sum(),
         **_summarize_extras(typed_items),
     )
-    refunds = read_refunds(records)
-    joined = records.drop("items", "refunds", strict=False)
-    joined = joined.join(per_order, on="pos", how="left", maintain_order="left")
+    refunds = read_refunds(tables)
+    joined = records.join(per_order, on="pos", how="left", maintain_order="left")
     if refunds.summary.height:
         joined = joined.join(refunds.summary, on="pos", how="left", maintain_order="left")
     created = read_times(joined["created_at"])
@@ -130,16 +163,29 @@ def _sort_out(records: pl.DataFrame, pages: frozenset[int]) -> BulkOrders:
     typed = joined.with_columns(*_order_columns(joined, floats), created_at_order=created, updated_at_order=updated)
     typed = typed.with_columns(_order_fits(typed).alias("fits"))
     fitting = typed.filter("fits")
-    certain = is_certain(fitting, typed_items)
-    rest = (typed.filter(~pl.col("fits")), fitting.filter(~certain))
-    fallback = pl.concat(part.select("pos", "record") for part in rest)
+    certain = fitting["sure"] if "sure" in fitting.columns else is_certain(fitting, typed_items)
+    left = pl.concat([typed.filter(~pl.col("fits"))["pos"], fitting["pos"].filter(~certain)])
     orders = _orders_of(fitting if certain.all() else fitting.filter(certain), typed_items)
     kept, refunded = (
-        rows.filter(~pl.col("pos").is_in(fallback["pos"].implode())) if rows.height and fallback.height else rows
+        rows.filter(~pl.col("pos").is_in(left.implode())) if rows.height and len(left) else rows
         for rows in (typed_items, refunds.parts)
     )
-    left = [FallbackRecord(pos, text) for pos, text in fallback.iter_rows()]
-    return BulkOrders(orders, _complete(kept, ITEM_SCHEMA), refunded, left, pages)
+    return _Sorted(orders, _complete(kept, ITEM_SCHEMA), refunded, left)
+
+
+def _read_items(items: pl.DataFrame, floats: Collection[str]) -> pl.DataFrame:
+    """Typed items, the ``amount`` that each comes to and whether it ``fits``; with totals also what is ``worth`` it."""
+    amounts = [name for name in ("price", "total", "discount", "tax") if name in items.columns]
+    typed = items.select("pos", *_item_columns(items, floats, amounts))
+    amount = pl.col("qty").cast(pl.Float64) * pl.col("price").cast(pl.Float64)
+    if "total" not in amounts:
+        return typed.with_columns(amount=amount).with_columns(_item_fits(amounts).alias("fits"))
+    total = pl.col("total").cast(pl.Float64)
+    return (
+        typed.with_columns(amount=pl.coalesce(total, amount), worth=pl.coalesce("total", "price"))
+        # what a unit comes to must not be too much either
+        .with_columns(fits=_item_fits(amounts) & (total / pl.col("qty").cast(pl.Float64) < LARGE).fill_null(value=True))
+    )
 
 
 def _complete(rows: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
@@ -159,11 +205,12 @@ def _summarize_extras(items: pl.DataFrame) -> dict[str, pl.Expr]:
 def _orders_of(fitting: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     """CHARGED_SCHEMA of the records that fit, without their day; an absent amount is the sum of the lines."""
     without = fitting.filter(pl.col("order_amount").is_null()).select("pos")
+    amount = (pl.col("qty") * pl.col("price")).cast(ITEM_SCHEMA["qty"])
+    if "total" in items.columns:
+        amount = pl.coalesce("total", amount)
     if without.height:
         sums = (
-            items.join(without, on="pos", how="semi")
-            .group_by("pos")
-            .agg(summed=(pl.col("qty") * pl.col("price")).cast(ITEM_SCHEMA["qty"]).sum().cast(ITEM_SCHEMA["qty"]))
+            items.join(without, on="pos", how="semi").group_by("pos").agg(summed=amount.sum().cast(ITEM_SCHEMA["qty"]))
         )
         fitting = fitting.join(sums, on="pos", how="left").with_columns(
             order_amount=pl.coalesce("order_amount", "summed")
@@ -171,14 +218,17 @@ def _orders_of(fitting: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     given = {*fitting.columns}
     renamed = {f"user_{name}": pl.col(name) for name in USER_FIELDS if name in given}
     cancelled = pl.col("cancelled_at").is_not_null() if "cancelled_at" in given else pl.lit(value=False)
+    if "is_cancelled" in given:
+        cancelled |= pl.col("is_cancelled")
     orders = fitting.with_columns(
         updated_at_order=pl.coalesce("updated_at_order", "created_at_order"), cancelled=cancelled, **renamed
     )
     return _complete(orders, CHARGED_SCHEMA)
 
 
-def _item_columns(floats: Collection[str], amounts: Sequence[str], *, has_names: bool) -> list[pl.Expr]:
-    optional = [is_absent_or(name, NUMBER) for name in amounts] + [fits_text("name")] * has_names
+def _item_columns(items: pl.DataFrame, floats: Collection[str], amounts: Sequence[str]) -> list[pl.Expr]:
+    has_names = "name" in items.columns
+    optional = [is_absent_or(name, NUMBER) for name in amounts] + [fits_text("name")] * has_names + is_sure(items)
     return [
         *read_id_text("sku", floats),
         read_number("qty").alias("qty"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import dataclass
 from functools import cache
 
 import duckdb
@@ -16,7 +17,10 @@ __all__ = [
     "REFUND_FIELDS",
     "REFUND_ITEM_FIELDS",
     "USER_FIELDS",
+    "FieldTables",
     "read_fields",
+    "read_json",
+    "split_tables",
 ]
 
 _TRICKY = r"\\u(?:00[0-7]|[dD][89a-fA-F])"
@@ -55,14 +59,48 @@ def read_fields(records: pl.Series) -> pl.DataFrame | None:
     """
     sample = records.gather_every(1 + len(records) // _SAMPLES)
     mentioned = frozenset(name for name in OPTIONAL_NAMES if sample.str.contains(f'"{name}"', literal=True).any())
-    tricky = records.str.contains(_TRICKY)
+    return read_json(records, _query(mentioned))
+
+
+def read_json(records: pl.Series, query: str) -> pl.DataFrame | None:
+    """What a query says of ``given``, whose column ``record`` are these JSON texts; None where DuckDB refuses one.
+
+    A record with tricky escapes is null.
+    """
+    tricky = records.str.contains(_TRICKY).fill_null(value=False)
     given = records.set(tricky, None) if tricky.any() else records
     with _open_database(os.getpid()).cursor() as connection:
         connection.register("given", _ArrowStream(given.to_frame("record")))
         try:
-            return pl.DataFrame(connection.sql(_query(mentioned)))
+            return pl.DataFrame(connection.sql(query))
         except duckdb.Error:
             return None
+
+
+@dataclass(frozen=True)
+class FieldTables:
+    """Fields of the generic API as JSON text, by ``pos``: of ``orders`` and of their ``items``, named as there.
+
+    ``refunds`` and ``refund_items`` are numbered by ``refund``; None where no order has any. A boolean ``sure``, where
+    there is one, says of a row whether its texts are certain.
+    """
+
+    orders: pl.DataFrame
+    items: pl.DataFrame
+    refunds: pl.DataFrame | None = None
+    refund_items: pl.DataFrame | None = None
+
+
+def split_tables(records: pl.DataFrame) -> FieldTables:
+    """The tables of records with ``pos`` and the columns that :func:`read_fields` gives."""
+    items = records.select("pos", "items").explode("items", empty_as_null=False, keep_nulls=False).unnest("items")
+    orders = records.drop("items", "refunds", strict=False)
+    given = records.filter(pl.col("refunds").list.len() > 0).select("pos", "refunds") if "refunds" in records else None
+    if given is None or given.is_empty():
+        return FieldTables(orders, items)
+    refunds = given.explode("refunds").unnest("refunds").with_row_index("refund")
+    of_refunds = refunds.filter(pl.col("items").list.len() > 0).select("pos", "refund", "items")
+    return FieldTables(orders, items, refunds, of_refunds.explode("items").unnest("items"))
 
 
 @cache
