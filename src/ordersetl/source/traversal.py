@@ -195,8 +195,7 @@ class Traversal:
             paging = self._paging
             most = many(paging.max_objects, "order") if paging.max_objects else many(paging.max_pages or 0, "page")
             raise SourceError(
-                f"the API lets {most} be fetched, and there are more from {since} on that the same "
-                "window must hold",
+                f"the API lets {most} be fetched, and there are more from {since} on that the same window must hold",
                 hint="This API cannot be fetched completely in this way: ask its makers for an export of that time.",
             )
         at.slices[:1] = halves
