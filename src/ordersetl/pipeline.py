@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ordersetl.check.layer import check as check_layer
 from ordersetl.lake.commit import recover
+from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.in_force import find_in_force
 from ordersetl.lake.journal import JournalKeeper, keep_journal
 from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, Lake, file_day
@@ -23,7 +24,15 @@ from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, require_timezone
 from ordersetl.lake.runs import keep_report
 from ordersetl.load.batches import load_batches
 from ordersetl.report.failures import check_failure
-from ordersetl.results import BackfillResult, CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
+from ordersetl.results import (
+    BackfillResult,
+    CheckResult,
+    ExtractResult,
+    LoadResult,
+    PreviewResult,
+    RunResult,
+    TransformResult,
+)
 from ordersetl.runtime import RunContext, Runtime, count_cores
 from ordersetl.settings import Settings
 from ordersetl.status.raw_problems import describe_raw
@@ -32,7 +41,7 @@ from ordersetl.transform.batches import StagedBatches, stage_batch, transform_ba
 from ordersetl.transform.reject_share import require_few_rejects
 from ordersetl.window import Backfill, Window
 
-__all__ = ["check", "extract", "load", "run", "transform"]
+__all__ = ["check", "extract", "load", "preview", "run", "transform"]
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +83,32 @@ def extract(
         result = stage.extract(context, plan)
         journal.note_asked(plan.window.until, is_news=True)
         return result
+
+
+def preview(
+    settings: Settings, window: Window = _WINDOW, *, orders: int = 20, runtime: Runtime = _RUNTIME
+) -> PreviewResult:
+    """Fetch the first page of a window, and say what becomes of its orders; write nothing.
+
+    Args:
+        settings: where from, how patiently.
+        window: what to fetch; by default from the beginning. A naive time is UTC.
+        orders: how many to ask for, and to show.
+        runtime: the clock, signals and transport of the command.
+
+    Raises:
+        SourceError: the API failed for good.
+        OrdersetlError: as the module says.
+    """
+    from ordersetl.extract import preview, stage  # noqa: PLC0415 - brings in the HTTP client
+    from ordersetl.transform.preview import preview_page  # noqa: PLC0415 - no other command needs it
+
+    plan = stage.prepare(settings, window, None, None, runtime, backfill=None)
+    first = preview.fetch_first_page(settings, plan, runtime, orders=orders)
+    mapping = first.description.mapping if first.description is not None else None
+    return preview_page(
+        first.page, first.request, FoldSettings.of(settings), mapping, limit=orders, seconds=first.seconds
+    )
 
 
 def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RUNTIME) -> TransformResult:

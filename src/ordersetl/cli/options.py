@@ -19,6 +19,7 @@ __all__ = [
     "InstallCompletion",
     "MaxAge",
     "OrderId",
+    "Preview",
     "Prometheus",
     "Quarantine",
     "Reason",
@@ -108,6 +109,12 @@ Source = Annotated[
 Users = Annotated[Path | None, typer.Option("--users", help="CSV with user_id,email,country,created_at.")]
 Products = Annotated[Path | None, typer.Option("--products", help="CSV with sku,name,category,price.")]
 Verify = Annotated[bool, typer.Option("--verify", help="Hash every curated file first, and rebuild what differs.")]
+Preview = Annotated[
+    int | None,
+    typer.Option(
+        "--preview", min=1, max=1000, metavar="N", help="Fetch one page, show N orders as read; write nothing."
+    ),
+]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw again.")]
 Deep = Annotated[bool, typer.Option("--deep", help="Validate raw/ again too, by SQL of its own, order by order.")]
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from ordersetl.errors import ConfigError
-from ordersetl.extract.backfill import cut_windows, extract_windows
+from ordersetl.extract.backfill import ClientOpener, cut_windows, extract_windows
 from ordersetl.extract.batch import PageWatcher
 from ordersetl.extract.batches import Origin, ReferenceFile, extract_orders
 from ordersetl.extract.origin import choose_origin, choose_transport, read_references, require_one_source
@@ -21,7 +21,7 @@ from ordersetl.source.session import SourceSession, generic_session
 from ordersetl.text import format_time
 from ordersetl.window import Backfill, Window
 
-__all__ = ["ExtractPlan", "extract", "open_session", "prepare"]
+__all__ = ["ExtractPlan", "extract", "open_session", "prepare", "prepare_clients"]
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,22 @@ def extract(
     """
     require_one_source(context.lake, plan.origin)
     settings, runtime = context.settings, context.runtime
-    session = open_session(settings, plan.origin, runtime)
-    transport = choose_transport(plan.origin) or runtime.transport
+    open_client = prepare_clients(settings, plan.origin, runtime)
+    if plan.windows:
+        return extract_windows(
+            context, open_client, plan.origin, plan.windows, plan.references, concurrency=plan.concurrency
+        )
+    with open_client(runtime.sleep) as client:
+        return extract_orders(context, client, plan.origin, plan.window, plan.references, on_page=on_page)
+
+
+def prepare_clients(settings: Settings, origin: Origin, runtime: Runtime) -> ClientOpener:
+    """Opens clients of an origin, which share what a command knows of it."""
+    session = open_session(settings, origin, runtime)
+    open_more = partial(open_http, settings, choose_transport(origin) or runtime.transport)
 
     @contextmanager
     def open_client(sleep: Callable[[float], None]) -> Iterator[OrdersClient]:
-        open_more = partial(open_http, settings, transport)
         with (
             open_more() as http,
             closing(
@@ -89,12 +99,7 @@ def extract(
         ):
             yield client
 
-    if plan.windows:
-        return extract_windows(
-            context, open_client, plan.origin, plan.windows, plan.references, concurrency=plan.concurrency
-        )
-    with open_client(runtime.sleep) as client:
-        return extract_orders(context, client, plan.origin, plan.window, plan.references, on_page=on_page)
+    return open_client
 
 
 def open_session(settings: Settings, origin: Origin, runtime: Runtime) -> SourceSession:
