@@ -411,11 +411,15 @@ def mutated(draw: st.DrawFn, source: str) -> str:
 def write_page(source: str, records: list[str]) -> bytes:
     """A page of a source with these records: its list is where the description of the source says."""
     listed = "[" + ",".join(records) + "]"
-    return {
-        "shopify": '{"data":{"orders":{"pageInfo":{"hasNextPage":false,"endCursor":null},"nodes":%s}}}',
-        "woocommerce": "%s",
-        "magento": '{"items":%s,"total_count":9}',
-        "bigcommerce": "%s",
-        "square": '{"orders":%s}',
-        "amazon": '{"orders":%s,"pagination":{}}',
-    }[source].replace("%s", listed).encode("utf-8", "surrogatepass")
+    return (
+        {
+            "shopify": '{"data":{"orders":{"pageInfo":{"hasNextPage":false,"endCursor":null},"nodes":%s}}}',
+            "woocommerce": "%s",
+            "magento": '{"items":%s,"total_count":9}',
+            "bigcommerce": "%s",
+            "square": '{"orders":%s}',
+            "amazon": '{"orders":%s,"pagination":{}}',
+        }[source]
+        .replace("%s", listed)
+        .encode("utf-8", "surrogatepass")
+    )

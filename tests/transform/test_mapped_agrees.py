@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from native_orders import ODD, USUAL, mutated, write_page
+from native_orders import USUAL, mutated, write_page
 
 from ordersetl.source.description.loading import load_builtin
 from ordersetl.source.description.model import Description
