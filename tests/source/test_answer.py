@@ -154,9 +154,9 @@ def test_a_token_in_a_key_or_an_error_is_not_shown() -> None:
 
 
 def test_a_cut_quote_does_not_end_in_the_beginning_of_the_secret() -> None:
-    assert quote_text("so it is s3cret/t0", TOKEN, cut=True) == "so it is "
-    assert quote_text("so it is s3cret/t0", TOKEN) == "so it is s3cret/t0"
-    assert quote_text("so it is", None, cut=True) == "so it is"
+    assert quote_text("so it is s3cret/t0", [TOKEN], cut=True) == "so it is "
+    assert quote_text("so it is s3cret/t0", [TOKEN]) == "so it is s3cret/t0"
+    assert quote_text("so it is", (), cut=True) == "so it is"
 
 
 # Charsets

@@ -9,9 +9,10 @@ import duckdb
 from ordersetl.check.tables import fetch_samples, read_sql, read_why, select_rows
 from ordersetl.check.unparseable_pages import split_page
 from ordersetl.errors import CorruptedError, InvalidResponseError
+from ordersetl.lake.kept_files import read_description, read_reference
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import Manifest
-from ordersetl.lake.raw import BatchMarker, PageEntry, read_marker, read_page_body, read_reference
+from ordersetl.lake.raw import BatchMarker, PageEntry, read_marker, read_page_body
 from ordersetl.results import CheckOutcome
 from ordersetl.source.page import page_text
 from ordersetl.star.values import to_naive
@@ -38,8 +39,8 @@ _PAGE_TYPES = {
     "content": "VARCHAR",
 }
 _READABLE_WHY = (
-    "Raw is the only source of truth: from a page or a reference file that is missing, or is not what was received, "
-    "nothing can be derived."
+    "Raw is the only source of truth: from a page, a reference file or a description of the source that is missing, or "
+    "is not what was received, nothing can be derived."
 )
 
 
@@ -105,7 +106,7 @@ def _chunk_pages(pages: Iterator[_RawPage]) -> Iterator[list[_RawPage]]:
 
 
 def _read_pages(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) -> Iterator[_RawPage]:
-    """Every page of the applied batches; what cannot be read, reference files too, is added to ``damaged``."""
+    """Every page of the applied batches; what cannot be read, their files too, is added to ``damaged``."""
     read: set[str] = set()
     for batch in manifest.batches:
         try:
@@ -125,6 +126,13 @@ def _read_pages(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) -
                     read_reference(lake, kept)
                 except CorruptedError as error:
                     damaged.append({"batch": batch, "reference": kept.name, "problem": error.message})
+        described = marker.request.description
+        if described is not None and described not in read:
+            read.add(described)
+            try:
+                read_description(lake, described)
+            except CorruptedError as error:
+                damaged.append({"batch": batch, "description": f"{described}.toml", "problem": error.message})
 
 
 def _read_page(lake: Lake, marker: BatchMarker, number: int, entry: PageEntry) -> _RawPage:

@@ -1,5 +1,6 @@
 """One page of the API: its envelope, read without building its records, and its records, read exactly."""
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -108,6 +109,13 @@ class Page:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", page_text(self.body, self.charset))
+
+    def with_calls(self, calls: bytes | None, position: bytes) -> "Page":
+        """The page with what calls answered for it, and where its fetch goes on; its head is not read again."""
+        page = copy.copy(self)
+        object.__setattr__(page, "calls", calls)
+        object.__setattr__(page, "position", position)
+        return page
 
     @cached_property
     def head(self) -> PageHead:
@@ -228,8 +236,10 @@ def _fast_envelope(body: bytes) -> dict[str, Any]:
         parts: Any = _parts.decode(body)
     except msgspec.ValidationError:
         return {"orders": _list.decode(body)}
-    claims = zip(CLAIM_NAMES, msgspec.structs.astuple(parts)[2:], strict=True)
-    envelope: dict[str, Any] = {name: claim for name, claim in claims if claim is not None}
+    claims = msgspec.structs.astuple(parts)[2:]
+    envelope: dict[str, Any] = {}
+    if claims.count(None) < len(claims):  # which most pages do not: they make none
+        envelope = {name: claim for name, claim in zip(CLAIM_NAMES, claims, strict=True) if claim is not None}
     envelope["orders"] = parts.orders
     if parts.next_cursor is not msgspec.UNSET:
         envelope["next_cursor"] = parts.next_cursor

@@ -37,16 +37,10 @@ class PageShape:
 
     Args:
         description: of the source.
-
-    Raises:
-        ValueError: it has no mapping, so that its pages are those of the generic API.
     """
 
     def __init__(self, description: Description) -> None:
-        if description.mapping is None:
-            raise ValueError(f"the source {description.name} has no mapping")
         self.description = description
-        self._mapping = description.mapping
         self._list = ListPath(description.records, bare=description.bare_list)
 
     def __reduce__(self) -> tuple[type["PageShape"], tuple[Description]]:
@@ -109,7 +103,8 @@ class PageShape:
 
     def read_times(self, page: Page) -> list[Any]:
         """Of each of them the time that orders it among the versions of its order, as ISO 8601 text where it is one."""
-        read = find_time_reader(self._mapping.times, self._mapping.zone)
+        mapping = self.description.mapping
+        read = find_time_reader(mapping.times, mapping.zone) if mapping is not None else find_time_reader("iso", "UTC")
         keys = self.read_keys(page)
         return [version_time_of(read(_exact(key.created_at)), read(_exact(key.updated_at))) for key in keys]
 
@@ -182,7 +177,10 @@ class PageShape:
 
     @cached_property
     def _keys(self) -> tuple[Expression | None, ...]:
-        order = self._mapping.order
+        mapping = self.description.mapping
+        if mapping is None:
+            return Expression("order_id"), Expression("created_at"), Expression("updated_at")
+        order = mapping.order
         return order.order_id, order.created_at, order.updated_at
 
     @cached_property
@@ -198,8 +196,17 @@ _list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def shape_of(description: Description | None) -> PageShape | None:
-    """How pages of a source are read; None where as those of the generic API: its records are canonical orders."""
-    return None if description is None or description.mapping is None else PageShape(description)
+    """How pages of a source are read; None where their envelope is that of the generic API, of which more is known."""
+    if description is None or (description.mapping is None and _is_generic(description)):
+        return None
+    return PageShape(description)
+
+
+def _is_generic(description: Description) -> bool:
+    paging, records = description.paging, description.records
+    next_path = paging.next.path if paging.next is not None else None
+    is_listed = (records.path, next_path, paging.kind) == (("orders",), ("next_cursor",), "cursor")
+    return is_listed and not description.calls and description.errors is None
 
 
 def _exact(value: object) -> object:

@@ -108,6 +108,8 @@ def test_a_description_is_read_with_its_digest() -> None:
         ('since = "${since}", ', "", "line 14: window: the request has no ${since}"),
         ('precision = "1s"', 'precision = "0s"', "window: precision must be more than 0s"),
         ('precision = "1s"', 'precision = "1s"\nformat = "%Y-%m-%d"', "window: format = '%Y-%m-%d' writes times"),
+        ('precision = "1s"', 'precision = "1s"\nformat = "epoc"', "or one as %Y-%m-%dT%H:%M:%SZ; did you mean epoch?"),
+        (SHOP[SHOP.index("[mapping.order]") :], "", "records: without [mapping] the answers are the generic API's"),
         ('precision = "1s"', 'precision = "1s"\nmax_span = "1s"', "max_span must be longer than precision"),
         (
             'precision = "1s"',

@@ -17,6 +17,7 @@ CREDENTIALS = ("api_token", "api_user", "api_password", "client_id", "client_sec
 _WINDOW = ("since", "until")
 _POSITIONS = {"cursor": "cursor", "page": "page", "offset": "offset"}
 _RESERVED = {"api_url", "page_size", *_WINDOW, *_POSITIONS.values(), *CREDENTIALS}
+_GENERIC_RECORDS = ("orders",)
 _DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
@@ -33,6 +34,8 @@ def find_problems(description: Description) -> Iterator[Problem]:
         yield from _check_names(("rights", "path"), description.rights.path, variables)
     yield from _check_request(description)
     yield from _check_path(("records",), description.records.path, description.records.text)
+    if description.mapping is None and description.records.path != _GENERIC_RECORDS:
+        yield ("records",), "without [mapping] the answers are the generic API's, and have their orders at orders"
     yield from _check_calls(description)
     yield from _check_mapping(description)
 

@@ -129,6 +129,9 @@ def check_window(window: "Window") -> None:
     except ValueError:
         raise ValueError(f"earliest is not a time: {window.earliest!r}; write it as 2010-01-01T00:00:00Z") from None
     if "%" not in window.format:
+        if window.format not in WRITTEN_TIMES:
+            meant = suggest(window.format, WRITTEN_TIMES)
+            raise ValueError(f"format must be {_join(WRITTEN_TIMES)}, or one as %Y-%m-%dT%H:%M:%SZ{meant}")
         return
     before, after = (time.strftime(window.format) for time in (_SAMPLE_TIME, _SAMPLE_TIME + window.precision))
     if before == after:

@@ -149,6 +149,7 @@ class Paging(Table):
     page_count: ExpressionText | None = None
     page_count_header: str | None = None
     first: int = Field(1, description="number of the first page, or its offset")
+    page_size: int | None = Field(None, ge=1, description="of a call: how many elements are asked for a page")
     max_objects: int | None = Field(None, ge=1, description="the API ends here: a longer window is split")
     max_pages: int | None = Field(None, ge=1, description="pages beyond it fail: a longer window is split")
     cursor_lifetime: Span | None = Field(None, description="how long a cursor can be gone on with")
