@@ -210,7 +210,8 @@ def init(
 ) -> None:
     """Preview a source's orders, and write its settings file.
 
-    On a terminal it asks for what the flags and the environment do not say. Secrets are taken from the environment, or asked for, and never written. A file that is there stays as it is.
+    On a terminal it asks for what the flags and the environment do not say. Secrets are taken from the environment, or
+    asked for, and never written. A file that is there stays as it is.
     """
     from ordersetl.cli.init import complete_settings, read_assignments, require_new_file, write_settings_file
 
