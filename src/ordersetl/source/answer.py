@@ -46,6 +46,8 @@ def find_charset(body: bytes, content_type: str) -> str | None:
         CharsetError: it is not UTF-8, and in no charset that its answer names.
     """
     encoding = json.detect_encoding(body)
+    if encoding == "utf-8" and body.isascii():  # in a tenth of the time
+        return None
     try:
         body.decode(encoding, "surrogatepass")
     except UnicodeDecodeError as error:

@@ -73,9 +73,10 @@ class Attempts:
             SourceError: it will not.
         """
         self._allowance.begin(_SLOWEST * self._settings.timeout_s)
-        asked = at = httpx.URL(ask.url)
+        asked = at = None
         try:
             request = self._build(ask)
+            asked = request.url
             for _ in range(_MAX_REDIRECTS + 1):
                 at = request.url
                 response = self._http.send(request, stream=True)
@@ -124,14 +125,17 @@ class Attempts:
                 following.headers.pop(name, None)
         return following
 
-    def _name_route(self, asked: httpx.URL, at: httpx.URL) -> str:
+    def _name_route(self, asked: httpx.URL | None, at: httpx.URL | None) -> str:
         """Which way a request went, where not straight: its redirect's target, the proxy."""
         route = ""
-        if (asked.scheme, asked.host, asked.port, asked.path) != (at.scheme, at.host, at.port, at.path):
+        if asked is None or at is None:
+            return route
+        if asked is not at and _place(asked) != _place(at):
             route = f" (redirected to {show_target(at, self._secrets)})"
-        port = at.port or (443 if at.scheme == "https" else 80)
-        if self._allowance.connected_to not in {None, (at.raw_host.decode("ascii"), port)}:
-            route += " (through the proxy {}:{})".format(*self._allowance.connected_to or ())
+        if self._allowance.connected_to is not None:
+            port = at.port or (443 if at.scheme == "https" else 80)
+            if self._allowance.connected_to != (at.raw_host.decode("ascii"), port):
+                route += " (through the proxy {}:{})".format(*self._allowance.connected_to)
         return route
 
     def _read_answer(self, ask: Ask, response: httpx.Response, route: str) -> Answer:
@@ -243,6 +247,10 @@ def _keeps_credentials(asked: httpx.URL, target: httpx.URL) -> bool:
         return True
     upgrade = (asked.scheme, asked.port or 80, target.scheme, target.port or 443) == ("http", 80, "https", 443)
     return upgrade and asked.host == target.host
+
+
+def _place(url: httpx.URL) -> tuple[str, str, int | None, str]:
+    return url.scheme, url.host, url.port, url.path
 
 
 def read_retry_after(value: str | None, now: datetime) -> float | None:

@@ -5,6 +5,7 @@ A page without ``next_cursor`` ends a batch, so it must not say in any other way
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from ordersetl.errors import InvalidResponseError
@@ -71,6 +72,7 @@ _MAX_VALUE = 60
 _HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
 
 
+@lru_cache(maxsize=1024)
 def _normalize(name: str) -> str:
     """A name without what its variants differ in: ``hasMore``, ``has-more`` and ``HAS_MORE`` are one."""
     return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -66,8 +66,11 @@ def read_rate_limit(headers: Mapping[str, str], now: datetime) -> float | None:
     ``X-``, where a reset may be a time since 1970 as well.
     """
     for prefix in ("RateLimit", "X-RateLimit", "X-Rate-Limit"):
-        remaining, reset = _read(headers.get(f"{prefix}-Remaining")), _read(headers.get(f"{prefix}-Reset"))
-        if remaining is None or reset is None or remaining > 0:
+        remaining = _read(headers.get(f"{prefix}-Remaining"))
+        if remaining is None or remaining > 0:
+            continue
+        reset = _read(headers.get(f"{prefix}-Reset"))
+        if reset is None:
             continue
         seconds = reset - now.astimezone(UTC).timestamp() if reset > _EPOCH_S else reset
         return max(0.0, seconds)

@@ -236,8 +236,10 @@ def _fast_envelope(body: bytes) -> dict[str, Any]:
         parts: Any = _parts.decode(body)
     except msgspec.ValidationError:
         return {"orders": _list.decode(body)}
-    claims = zip(CLAIM_NAMES, msgspec.structs.astuple(parts)[2:], strict=True)
-    envelope: dict[str, Any] = {name: claim for name, claim in claims if claim is not None}
+    claims = msgspec.structs.astuple(parts)[2:]
+    envelope: dict[str, Any] = {}
+    if claims.count(None) < len(claims):  # which most pages do not: they make none
+        envelope = {name: claim for name, claim in zip(CLAIM_NAMES, claims, strict=True) if claim is not None}
     envelope["orders"] = parts.orders
     if parts.next_cursor is not msgspec.UNSET:
         envelope["next_cursor"] = parts.next_cursor

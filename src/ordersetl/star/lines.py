@@ -46,9 +46,12 @@ def merge_lines(orders: pl.DataFrame, items: pl.DataFrame, refunds: pl.DataFrame
         "discount_amount": _share_charge(lines, "discount", weights),
         "tax_amount": _share_charge(lines, "tax", weights),
         "shipping_amount": share(_units(lines["order_shipping"]), weights, pos),
-        "refunded_amount": _share_refunds(lines.select("pos", "sku"), refunds, [net, *weights]),
     }
-    return lines.with_columns(_money(units).alias(name) for name, units in shares.items()).select(*LINE_SCHEMA)
+    refunded: pl.Expr | pl.Series = pl.lit(0).cast(_MONEY)
+    if refunds.height:
+        refunded = _money(_share_refunds(lines.select("pos", "sku"), refunds, [net, *weights]))
+    given = {name: _money(units) for name, units in shares.items() if units.null_count() < len(units)}
+    return _complete(lines.with_columns(refunded.alias("refunded_amount"), **given))
 
 
 def merge_refunds(orders: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
@@ -86,14 +89,23 @@ def merge_refunds(orders: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _merge_items(items: pl.DataFrame) -> pl.DataFrame:
-    """One row per (pos, sku), sorted so: sums, the average price, and the last name that is given."""
+    """One row per (pos, sku), sorted so: sums, the average price, and the last name that is given.
+
+    Of ``discount``, ``tax`` and the name there is no column where no item has any: each takes time.
+    """
     amount, price = (pl.col("qty") * pl.col("price")).cast(_MONEY), pl.col("price")
     if items["total"].null_count() < items.height:
         has_total = pl.col("total").is_not_null()
         amount = pl.coalesce("total", amount)
         price = pl.when(has_total).then(_divide(_worth(), _qty())).otherwise(price)
-    priced = items.with_columns(line_amount=amount, item_price=price, product_name=pl.col("name"))
-    priced = priced.sort("pos", "sku", maintain_order=True)
+    optional = ("discount", "tax", "name")
+    absent = [name for name in optional if items[name].null_count() == items.height]
+    priced = (
+        items.drop(absent)
+        .rename({"name": "product_name"}, strict=False)
+        .with_columns(line_amount=amount, item_price=price)
+        .sort("pos", "sku", maintain_order=True)
+    )
     first = pl.col("pos").ne_missing(pl.col("pos").shift(1)) | pl.col("sku").ne_missing(pl.col("sku").shift(1))
     marked = priced.with_columns(first=first)
     lines = marked.filter("first")
@@ -103,11 +115,17 @@ def _merge_items(items: pl.DataFrame) -> pl.DataFrame:
         ~(pl.col("first") & pl.col("first").shift(-1, fill_value=True))
     )
     merged = repeated.group_by("row").agg(
-        *(_sum_or_null(name).alias(name) for name in _SUMMED),
+        *(_sum_or_null(name).alias(name) for name in _SUMMED if name not in absent),
+        *([] if "name" in absent else [pl.col("product_name").drop_nulls().last()]),
         item_price=_average_price(),
-        product_name=pl.col("name").drop_nulls().last(),
     )
     return lines.with_columns(lines[name].scatter(merged["row"], merged[name]) for name in merged.columns[1:])
+
+
+def _complete(lines: pl.DataFrame) -> pl.DataFrame:
+    """LINE_SCHEMA, null where there is no column."""
+    there = {*lines.columns}
+    return lines.select(name if name in there else pl.lit(None, kind).alias(name) for name, kind in LINE_SCHEMA.items())
 
 
 def _sum_or_null(column: str) -> pl.Expr:
@@ -145,10 +163,11 @@ def _divide(worth: pl.Expr, qty: pl.Expr) -> pl.Expr:
 
 def _share_charge(lines: pl.DataFrame, name: str, weights: list[pl.Series]) -> pl.Series:
     """Shares of an order's discount or tax, in units: ``order_<name>``, or where that is null its items' own."""
-    value, own = _units(lines[f"order_{name}"]), _units(lines[name])
-    given = own.is_not_null()
-    if not given.any():
+    value = _units(lines[f"order_{name}"])
+    if name not in lines.columns:
         return share(value, weights, lines["pos"])
+    own = _units(lines[name])
+    given = own.is_not_null()
     shares = share(value, [own.fill_null(0), *weights], lines["pos"])
     of_items = value.is_null() & lines["pos"].is_in(lines["pos"].filter(given).unique().implode())
     return own.fill_null(0).zip_with(of_items, shares)
