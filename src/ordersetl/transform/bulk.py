@@ -124,9 +124,8 @@ def _read_mapped(
     mapping: BulkMapping, positions: pl.Series, texts: Sequence[bytes], pages: frozenset[int]
 ) -> BulkOrders:
     fields = mapping.read(positions, texts)
-    if fields is None:
-        return NOTHING_READ
-    fitting, skipped = _sort_out(fields.tables), fields.skipped["name"].value_counts()
+    fitting = _sort_out(fields.tables, fields.skipped["pos"])
+    skipped = fields.skipped["name"].value_counts()
     rows = positions.is_in(fitting.left.implode()).arg_true()
     fallback = [FallbackRecord(pos, texts[row].decode()) for row, pos in zip(rows, positions.gather(rows), strict=True)]
     return BulkOrders(*fitting[:3], fallback, pages, dict(skipped.iter_rows()), fields.skipped_lines)
@@ -141,7 +140,8 @@ class _Sorted(NamedTuple):
     left: pl.Series
 
 
-def _sort_out(tables: FieldTables) -> _Sorted:
+def _sort_out(tables: FieldTables, skipped: pl.Series | None = None) -> _Sorted:
+    """Sort out the orders that fit; lines and refunds of the ``skipped`` records are none of theirs."""
     records, items = tables.orders, tables.items
     floats = {name for table in (records, items) for name in _IDS & {*table.columns} if holds_floats(table[name])}
     typed_items = _read_items(items, floats)
@@ -166,8 +166,9 @@ def _sort_out(tables: FieldTables) -> _Sorted:
     certain = fitting["sure"] if "sure" in fitting.columns else is_certain(fitting, typed_items)
     left = pl.concat([typed.filter(~pl.col("fits"))["pos"], fitting["pos"].filter(~certain)])
     orders = _orders_of(fitting if certain.all() else fitting.filter(certain), typed_items)
+    others = left if skipped is None else pl.concat([left, skipped])
     kept, refunded = (
-        rows.filter(~pl.col("pos").is_in(left.implode())) if rows.height and len(left) else rows
+        rows.filter(~pl.col("pos").is_in(others.implode())) if rows.height and len(others) else rows
         for rows in (typed_items, refunds.parts)
     )
     return _Sorted(orders, _complete(kept, ITEM_SCHEMA), refunded, left)
