@@ -71,7 +71,7 @@ def extract(
     with _open_context(settings, runtime, wait_s) as (context, _), _keep_journal(context, "extract") as journal:
         journal.begin("extract")
         result = stage.extract(context, plan)
-        journal.note_asked(plan.window.until, is_news=True)
+        journal.note_asked(plan.window.until, is_news=bool(result.batches))
         return result
 
 
@@ -177,7 +177,7 @@ def run(
         with StagingAhead(context) as ahead:
             extracted = stage.extract(context, plan, on_page=ahead.add)
             report.add("extract", extracted)
-            journal.note_asked(plan.window.until, is_news=True)
+            journal.note_asked(plan.window.until, is_news=bool(extracted.batches))
             journal.begin("transform")
             stages = StagedBatches(context)
             transformed = transform_batches(context, stages, ahead=ahead)
@@ -194,7 +194,7 @@ def run(
         report.add("seconds", seconds)
         if failure := check_failure(checked):
             raise failure
-        return RunResult(
+        result = RunResult(
             run_id=report.run_id,
             started_at=report.started_at,
             extract=extracted,
@@ -206,6 +206,8 @@ def run(
             warnings=tuple(describe_raw(context.lake)),
             gaps=extracted.gaps,
         )
+        report.is_quiet = result.is_quiet
+        return result
 
 
 def _check_written(lake: Lake, loaded: LoadResult) -> CheckResult:

@@ -24,7 +24,7 @@ def extract_facts(result: ExtractResult | BackfillResult) -> dict[str, str]:
         covered = f", {result.windows_covered:,} covered before" if result.windows_covered else ""
         batches = {"windows": f"{len(result.windows):,} fetched{covered}"}
     else:
-        batches = {"batch": result.batch}
+        batches = {"batch": result.batch or "none kept: nothing new came"}
     return {
         **batches,
         "source": "the built-in sample API" if result.source == "sample" else result.url,

@@ -1,0 +1,121 @@
+"""Whether a batch brings anything that the log has not: one that does not need not stay.
+
+The fold of the log with it and without it is the same. It has no record, or its records are the last ones of the newest
+batch, byte for byte and in their order: so that of each order the version that wins is either among them or newer.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from ordersetl.errors import CorruptedError
+from ordersetl.extract.batch import Batch, commit_batch
+from ordersetl.extract.coverage import Coverage, LogEnd, read_log_end
+from ordersetl.lake import raw
+from ordersetl.lake.layout import Lake
+from ordersetl.lake.listing import list_batches
+from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
+from ordersetl.lake.staged import read_stage
+from ordersetl.runtime import RunContext
+from ordersetl.source.page import Page, split_records
+
+__all__ = ["Settled", "settle_batch"]
+
+_MAX_BYTES = 16 << 20
+"""Of a batch whose records are compared one by one."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a complete batch: ``batch`` is its id, or None where it brought nothing new and is dropped.
+
+    ``window_end`` ends what it covers, None where that is nothing; ``coverage`` is that of all its origin.
+    """
+
+    batch: str | None
+    window_end: datetime | None
+    coverage: Coverage
+
+
+def settle_batch(context: RunContext, batch: Batch) -> Settled:
+    """Commit a batch that is complete, or drop it where it says nothing beyond what is committed.
+
+    Where that cannot be told, it is committed.
+
+    Raises:
+        LockedError: the lock was lost.
+        StorageError: the disk refused.
+    """
+    request, batches = batch.request, list_batches(context.lake)
+    end = None
+    with suppress(CorruptedError):
+        end = read_log_end(context.lake, batches, source=request.source, url=request.url, now=context.now())
+        if not _is_news(context.lake, batch, end):
+            context.lock.assert_held()
+            raw.drop_batch(context.lake, batch.id)
+            return Settled(None, end.coverage.add(request, batch.pages)[1], end.coverage)
+    marker, coverage = commit_batch(context, batch, batches=batches, before=None if end is None else end.coverage)
+    return Settled(marker.batch, marker.window_end, coverage)
+
+
+def _is_news(lake: Lake, batch: Batch, end: LogEnd) -> bool:
+    """Whether it says anything beyond the log so far, or that must be recorded: what is covered once batches are gone.
+
+    Raises:
+        CorruptedError: the newest batch is damaged.
+    """
+    newest = end.newest
+    return (
+        newest is None
+        or not end.is_recorded
+        or not {file.sha256 for file in batch.request.references.values()}
+        <= {file.sha256 for file in newest.references.values()}
+        or _covers_more(batch, newest, end.coverage)
+        or (any(page.records for page in batch.pages) and not _repeats(lake, batch, newest))
+    )
+
+
+def _covers_more(batch: Batch, newest: BatchMarker, before: Coverage) -> bool:
+    """Whether it moves what is covered, or is a window for ever: a backfill must not fetch that again."""
+    request = batch.request
+    after, end = before.add(request, batch.pages)
+    is_settled = request.until is not None and end == request.until
+    return after != before or (is_settled and _window(newest.request) != _window(request))
+
+
+def _window(request: BatchRequest) -> tuple[object, object]:
+    return request.enforced_since, request.until
+
+
+def _repeats(lake: Lake, batch: Batch, newest: BatchMarker) -> bool:
+    """Whether its records are the last ones of the newest batch, and count as they did there."""
+    if _window(newest.request) not in {(None, None), _window(batch.request)}:
+        return False  # what was dropped there may count here
+    stage = read_stage(lake, newest.batch)
+    if stage is None or stage.counts.future_updated_at:
+        return False  # what was in the future there may no longer be
+    if [page.sha256 for page in batch.pages] == [page.sha256 for page in newest.pages]:
+        return True
+    wanted = sum(page.records for page in batch.pages)
+    if wanted > newest.records or sum(page.bytes for page in batch.pages) > _MAX_BYTES:
+        return False
+    own = [record for found in _read_from_end(lake, batch.id, batch.pages) for record in found]
+    theirs: list[bytes | None] = []
+    for found in _read_from_end(lake, newest.batch, newest.pages):
+        theirs += found
+        if len(theirs) >= wanted:
+            break
+    return None not in own and own == theirs[:wanted]
+
+
+def _read_from_end(lake: Lake, batch: str, pages: Sequence[PageEntry]) -> Iterator[list[bytes | None]]:
+    """The records of each page, last page first and last record first; None for a page that nothing splits.
+
+    Raises:
+        CorruptedError: a page is not what was received.
+    """
+    for number, entry in reversed(list(enumerate(pages, 1))):
+        page = Page(number, raw.read_page_body(lake, batch, entry, since=None), entry.charset)
+        records = split_records(page)
+        yield [None] if records is None else [*reversed(records)]
