@@ -251,10 +251,10 @@ def test_reference_files_are_kept_once_by_content(tmp_path: Path) -> None:
 
 
 def test_progress_knows_the_total_at_the_last_page(tmp_path: Path) -> None:
-    seen: list[tuple[str, int, int | None]] = []
+    seen: list[tuple[str, int, int | None, int | None]] = []
     runtime = Runtime(now=lambda: BEGAN, progress=lambda *output: seen.append(output))
     extract(tmp_path, Api(), runtime=runtime)
-    assert seen == [("extract", 1, None), ("extract", 2, None), ("extract", 3, 3)]
+    assert seen == [("extract", 1, None, 1), ("extract", 2, None, 2), ("extract", 3, 3, 3)]
 
 
 # Which window

@@ -35,6 +35,11 @@ class Batch:
     resumed: int = 0
     complete: bool = False
 
+    @property
+    def records(self) -> int:
+        """Records on its pages so far."""
+        return sum(page.records for page in self.pages)
+
 
 def begin_batch(context: RunContext, client: OrdersClient, request: BatchRequest, *, newest: str) -> Batch:
     """Begin a batch that sorts after the batch ``newest``; empty for none.

@@ -77,10 +77,15 @@ def extract_orders(
         newest = max(list_batches(context.lake), default="")
         batch = begin_batch(context, client, request, newest=newest)
 
+    records = 0
+
     def tell(entry: PageEntry, page: Page | None) -> None:
         if on_page:
             on_page(batch.id, batch.request, entry, page)
-        context.progress("extract", len(batch.pages), len(batch.pages) if batch.complete else None)
+        nonlocal records
+        records += entry.records
+        pages = len(batch.pages)
+        context.progress("extract", pages, pages if batch.complete else None, records)
 
     fetch_batch(context, client, batch, partial(_await_page, context), tell)
     return commit_result(context, batch, retries=client.retries, started=started)
@@ -100,7 +105,7 @@ def commit_result(context: RunContext, batch: Batch, *, retries: int, started: f
         until=request.until,
         window_end=settled.window_end,
         pages=len(batch.pages),
-        records=sum(page.records for page in batch.pages),
+        records=batch.records,
         bytes=sum(page.bytes for page in batch.pages),
         retries=retries,
         resumed_pages=batch.resumed,

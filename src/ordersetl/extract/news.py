@@ -7,9 +7,11 @@ batch, byte for byte and in their order: so that of each order the version that 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
-from ordersetl.errors import CorruptedError
+import msgspec
+
+from ordersetl.errors import CorruptedError, OrdersetlError
 from ordersetl.extract.batch import Batch, commit_batch
 from ordersetl.extract.coverage import Coverage, LogEnd, read_log_end
 from ordersetl.lake import raw
@@ -22,6 +24,7 @@ from ordersetl.source.page import Page, split_records
 
 __all__ = ["Settled", "settle_batch"]
 
+_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_BYTES = 16 << 20
 """Of a batch whose records are compared one by one."""
 
@@ -69,10 +72,18 @@ def _is_news(lake: Lake, batch: Batch, end: LogEnd) -> bool:
     return (
         newest is None
         or not end.is_recorded
+        or _asked(newest.request) != _asked(batch.request)
         or not {file.sha256 for file in batch.request.references.values()}
         <= {file.sha256 for file in newest.references.values()}
         or _covers_more(batch, newest, end.coverage)
-        or (any(page.records for page in batch.pages) and not _repeats(lake, batch, newest))
+        or (batch.records > 0 and not _repeats(lake, batch, newest))
+    )
+
+
+def _asked(request: BatchRequest) -> BatchRequest:
+    """A request without when it was made, its window and its files: what else it asks for says how pages are read."""
+    return msgspec.structs.replace(
+        request, since=None, until=None, continues=None, began_at=_ANY_TIME, page_size=0, references={}
     )
 
 
@@ -90,16 +101,28 @@ def _window(request: BatchRequest) -> tuple[object, object]:
 
 def _repeats(lake: Lake, batch: Batch, newest: BatchMarker) -> bool:
     """Whether its records are the last ones of the newest batch, and count as they did there."""
-    if _window(newest.request) not in {(None, None), _window(batch.request)}:
-        return False  # what was dropped there may count here
     stage = read_stage(lake, newest.batch)
     if stage is None or stage.counts.future_updated_at:
         return False  # what was in the future there may no longer be
+    if stage.counts.outside_window and _window(newest.request) != _window(batch.request):
+        return False  # what was dropped there may count here
     if [page.sha256 for page in batch.pages] == [page.sha256 for page in newest.pages]:
         return True
-    wanted = sum(page.records for page in batch.pages)
+    wanted = batch.records
     if wanted > newest.records or sum(page.bytes for page in batch.pages) > _MAX_BYTES:
         return False
+    try:
+        return _ends_with(lake, newest, batch, wanted)
+    except OrdersetlError:
+        return False  # nothing tells its records apart
+
+
+def _ends_with(lake: Lake, newest: BatchMarker, batch: Batch, wanted: int) -> bool:
+    """Whether the newest batch ends with the records of this one, so many, byte for byte.
+
+    Raises:
+        OrdersetlError: a page is damaged, or is not a plain page of orders.
+    """
     own = [record for found in _read_from_end(lake, batch.id, batch.pages) for record in found]
     theirs: list[bytes | None] = []
     for found in _read_from_end(lake, newest.batch, newest.pages):

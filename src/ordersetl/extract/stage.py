@@ -87,8 +87,12 @@ def extract(
 
     @contextmanager
     def open_client(sleep: Callable[[float], None]) -> Iterator[OrdersClient]:
+        def wait(seconds: float) -> None:
+            runtime.on_wait(seconds)
+            sleep(seconds)
+
         with open_http(settings, choose_transport(plan.origin) or runtime.transport) as http:
-            yield OrdersClient(http, settings, sleep=sleep, now=runtime.now, pace=pace)
+            yield OrdersClient(http, settings, sleep=wait, now=runtime.now, pace=pace)
 
     if plan.windows:
         return extract_windows(
