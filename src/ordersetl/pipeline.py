@@ -6,32 +6,38 @@ half done.
 """
 
 import contextlib
-import dataclasses
 import logging
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from ordersetl.check.layer import check as check_layer
-from ordersetl.lake.commit import recover
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.journal import JournalKeeper, keep_journal
-from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, Lake, file_day
-from ordersetl.lake.location import find_lake, make_lake
+from ordersetl.lake.layout import MANIFEST, PENDING, Lake, file_day
+from ordersetl.lake.location import find_lake
 from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, require_timezone
 from ordersetl.lake.runs import keep_report
 from ordersetl.load.batches import load_batches
+from ordersetl.opening import open_context, take_in_force
 from ordersetl.report.failures import check_failure
-from ordersetl.results import BackfillResult, CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
-from ordersetl.runtime import RunContext, Runtime, count_cores
+from ordersetl.results import (
+    BackfillResult,
+    CheckResult,
+    ExtractResult,
+    LoadResult,
+    PreviewResult,
+    RunResult,
+    TransformResult,
+)
+from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
 from ordersetl.status.raw_problems import describe_raw
-from ordersetl.transform.batches import StagedBatches, StagingAhead, stage_batch, transform_batches
+from ordersetl.transform.ahead import StagingAhead
+from ordersetl.transform.batches import StagedBatches, stage_batch, transform_batches
 from ordersetl.transform.reject_share import require_few_rejects
 from ordersetl.window import Backfill, Window
 
-__all__ = ["check", "extract", "load", "run", "transform"]
+__all__ = ["check", "extract", "load", "preview", "run", "transform"]
 
 log = logging.getLogger(__name__)
 
@@ -68,11 +74,37 @@ def extract(
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
-    with _open_context(settings, runtime, wait_s) as (context, _), _keep_journal(context, "extract") as journal:
+    with open_context(settings, runtime, wait_s) as (context, _), _keep_journal(context, "extract") as journal:
         journal.begin("extract")
         result = stage.extract(context, plan)
         journal.note_asked(plan.window.until, is_news=bool(result.batches))
         return result
+
+
+def preview(
+    settings: Settings, window: Window = _WINDOW, *, orders: int = 20, runtime: Runtime = _RUNTIME
+) -> PreviewResult:
+    """Fetch the first page of a window, and say what becomes of its orders; write nothing.
+
+    Args:
+        settings: where from, how patiently.
+        window: what to fetch; by default from the beginning. A naive time is UTC.
+        orders: how many to ask for, and to show.
+        runtime: the clock, signals and transport of the command.
+
+    Raises:
+        SourceError: the API failed for good.
+        OrdersetlError: as the module says.
+    """
+    from ordersetl.extract import preview, stage  # noqa: PLC0415 - brings in the HTTP client
+    from ordersetl.transform.preview import preview_page  # noqa: PLC0415 - no other command needs it
+
+    plan = stage.prepare(settings, window, None, None, runtime, backfill=None)
+    first = preview.fetch_first_page(settings, plan, runtime, orders=orders)
+    mapping = first.description.mapping if first.description is not None else None
+    return preview_page(
+        first.page, first.request, FoldSettings.of(settings), mapping, limit=orders, seconds=first.seconds
+    )
 
 
 def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RUNTIME) -> TransformResult:
@@ -89,12 +121,12 @@ def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RU
         OrdersetlError: as the module says.
     """
     with (
-        _open_context(settings, runtime, wait_s, is_new=False) as (context, _),
+        open_context(settings, runtime, wait_s, is_new=False) as (context, _),
         _keep_journal(context, "transform") as journal,
     ):
-        require_timezone(context.lake, FoldSettings.of(settings))
+        require_timezone(context.lake, context.fold_settings)
         journal.begin("transform")
-        return transform_batches(context)
+        return transform_batches(take_in_force(context))
 
 
 def load(
@@ -121,9 +153,10 @@ def load(
         OrdersetlError: as the module says.
     """
     with (
-        _open_context(settings, runtime, wait_s, is_new=False) as (context, recovered),
-        _keep_journal(context, "load") as journal,
+        open_context(settings, runtime, wait_s, is_new=False) as (opened, recovered),
+        _keep_journal(opened, "load") as journal,
     ):
+        context = take_in_force(opened)
         journal.begin("load")
         provider = partial(stage_batch, context) if rebuild else StagedBatches(context).ensure
         return load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
@@ -168,23 +201,24 @@ def run(
 
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
     with (
-        _open_context(settings, runtime, wait_s) as (context, recovered),
+        open_context(settings, runtime, wait_s) as (context, recovered),
         keep_report(context.lake, context.now()) as report,
         _keep_journal(context, "run") as journal,
     ):
-        require_timezone(context.lake, FoldSettings.of(settings))
+        require_timezone(context.lake, context.fold_settings)
         journal.begin("extract")
         with StagingAhead(context) as ahead:
             extracted = stage.extract(context, plan, on_page=ahead.add)
             report.add("extract", extracted)
             journal.note_asked(plan.window.until, is_news=bool(extracted.batches))
             journal.begin("transform")
-            stages = StagedBatches(context)
-            transformed = transform_batches(context, stages, ahead=ahead)
+            folding = take_in_force(context)
+            stages = StagedBatches(folding)
+            transformed = transform_batches(folding, stages, ahead=ahead)
         report.add("transform", transformed)
         require_few_rejects(context.lake, transformed, settings)
         journal.begin("load")
-        loaded = load_batches(context, stages.ensure, recovered=recovered, verify=verify)
+        loaded = load_batches(folding, stages.ensure, recovered=recovered, verify=verify)
         report.add("load", loaded)
         journal.begin("check")
         checked = _check_written(context.lake, loaded)
@@ -214,34 +248,6 @@ def _check_written(lake: Lake, loaded: LoadResult) -> CheckResult:
     """Check what a load wrote, and the totals."""
     days = {day for file in loaded.written if (day := file_day(file)) is not None}
     return check_layer(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
-
-
-@contextlib.contextmanager
-def _open_context(
-    settings: Settings, runtime: Runtime, wait_s: float, *, is_new: bool = True
-) -> Iterator[tuple[RunContext, bool]]:
-    """The context of one writing command, and whether it carried an interrupted commit through.
-
-    The output's folder is there, its lock is acquired, and the curated layer is in a committed state. Where ``is_new``
-    does not allow for a new output, there must be one.
-    """
-    lake = (make_lake if is_new else find_lake)(settings.output, runtime.disk)
-    with (
-        lake.storage.lock(LOCK, wait_s=wait_s, now=runtime.now, sleep=runtime.sleep) as lock,
-        contextlib.ExitStack() as stack,
-    ):
-        lake.require_own_folders()
-        recovered = recover(lake)
-        if recovered:
-            log.warning("an earlier command died while it committed: its commit was carried through.")
-        for warning in describe_raw(lake):
-            log.warning(warning)
-        if runtime.executor is None:
-            runtime = dataclasses.replace(runtime, width=count_cores())
-        # one thread more than there are workers: some of what is under way waits for the disk
-        executor = runtime.executor or stack.enter_context(ThreadPoolExecutor((settings.workers or count_cores()) + 1))
-        threads = runtime.threads or stack.enter_context(ThreadPoolExecutor(2))
-        yield RunContext(lake, settings, lock, executor, runtime, threads), recovered
 
 
 def _keep_journal(context: RunContext, command: str) -> contextlib.AbstractContextManager[JournalKeeper]:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ordersetl.cli.execute import execute, read_backfill, read_span_of, read_window
+from ordersetl.cli.execute import execute, read_backfill, read_span_of, read_window, refuse_with_preview
 from ordersetl.cli.group import Commands
 from ordersetl.cli.options import (
     Deep,
     InstallCompletion,
     MaxAge,
     OrderId,
+    Preview,
     Prometheus,
     Quarantine,
     Reason,
@@ -90,14 +91,20 @@ def run(shared: Shared, *, verify: Verify = False) -> None:
     execute(shared, work)
 
 
-@app.command(epilog="Example: ordersetl extract --since 2025-08-20 --until 2025-08-25")
+@app.command(epilog="Example: ordersetl extract --source shopify --preview 20")
 @share_options(fetches=True)
-def extract(shared: Shared) -> None:
-    """Fetch a window of orders into raw/; commit it as one batch."""
+def extract(shared: Shared, *, preview: Preview = None) -> None:
+    """Fetch a window of orders into raw/; commit it as one batch.
+
+    With --preview it shows what becomes of the first orders instead, and writes nothing.
+    """
 
     def work(settings: "Settings", runtime: "Runtime") -> object:
         from ordersetl import pipeline
 
+        if preview is not None:
+            refuse_with_preview(shared)
+            return pipeline.preview(settings, read_window(shared), orders=preview, runtime=runtime)
         return pipeline.extract(
             settings, read_window(shared), backfill=read_backfill(shared), wait_s=shared.wait_s, runtime=runtime
         )

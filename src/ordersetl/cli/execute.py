@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ordersetl.settings import Settings
     from ordersetl.window import Backfill, Window
 
-__all__ = ["execute", "read_backfill", "read_span_of", "read_window"]
+__all__ = ["execute", "read_backfill", "read_span_of", "read_window", "refuse_with_preview"]
 
 
 def execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> None:
@@ -77,6 +77,17 @@ def read_window(shared: Shared) -> "Window":
             )
         times.append(time)
     return Window(times[0], times[1], full=shared.full)
+
+
+def refuse_with_preview(shared: Shared) -> None:
+    """Refuse what a preview cannot have.
+
+    Raises:
+        ConfigError: the window is to be cut.
+    """
+    for flag, given in (("--window", shared.window), ("--concurrency", shared.concurrency)):
+        if given is not None:
+            raise ConfigError(f"--preview fetches one page: {flag} has no meaning there", hint=f"Leave {flag} out.")
 
 
 def read_span_of(flag: str, text: str) -> "timedelta":

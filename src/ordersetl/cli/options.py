@@ -19,6 +19,7 @@ __all__ = [
     "InstallCompletion",
     "MaxAge",
     "OrderId",
+    "Preview",
     "Prometheus",
     "Quarantine",
     "Reason",
@@ -93,14 +94,25 @@ Concurrency = Annotated[
     typer.Option("--concurrency", min=1, max=32, metavar="N", help="Fetch so many windows at a time  [default: 4]."),
 ]
 ApiUrl = Annotated[
-    str | None, typer.Option("--api-url", metavar="URL", help="Base URL of the API; /orders is appended to it.")
+    str | None, typer.Option("--api-url", metavar="URL", help="Base URL of the API; the source adds its paths.")
 ]
 Source = Annotated[
-    str | None, typer.Option("--source", metavar="KIND", help="Kind of API: generic, or sample (the built-in one).")
+    str | None,
+    typer.Option(
+        "--source",
+        metavar="NAME|PATH",
+        help="Kind of API: a built-in source, or a description's file  [default: generic; sample without an API].",
+    ),
 ]
 Users = Annotated[Path | None, typer.Option("--users", help="CSV with user_id,email,country,created_at.")]
 Products = Annotated[Path | None, typer.Option("--products", help="CSV with sku,name,category,price.")]
 Verify = Annotated[bool, typer.Option("--verify", help="Hash every curated file first, and rebuild what differs.")]
+Preview = Annotated[
+    int | None,
+    typer.Option(
+        "--preview", min=1, max=1000, metavar="N", help="Fetch one page, show N orders as read; write nothing."
+    ),
+]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw again.")]
 Deep = Annotated[bool, typer.Option("--deep", help="Validate raw/ again too, by SQL of its own, order by order.")]
 

@@ -8,19 +8,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ordersetl.errors import CorruptedError, OrdersetlError
 from ordersetl.extract.batch import Batch, commit_batch
 from ordersetl.extract.coverage import Coverage, LogEnd, read_log_end
-from ordersetl.lake import raw
+from ordersetl.lake import unfinished
+from ordersetl.lake.in_force import InForce
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.listing import list_batches
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.lake.staged import read_stage
 from ordersetl.runtime import RunContext
-from ordersetl.source.page import Page, split_records
+from ordersetl.source.kept_page import describe_request, read_kept_page
+from ordersetl.source.page import split_records
+
+if TYPE_CHECKING:
+    from ordersetl.source.description.model import Description
 
 __all__ = ["Settled", "settle_batch"]
 
@@ -53,10 +59,17 @@ def settle_batch(context: RunContext, batch: Batch) -> Settled:
     request, batches = batch.request, list_batches(context.lake)
     end = None
     with suppress(CorruptedError):
-        end = read_log_end(context.lake, batches, source=request.source, url=request.url, now=context.now())
+        end = read_log_end(
+            context.lake,
+            batches,
+            source=request.source,
+            url=request.url,
+            selection=request.selection,
+            now=context.now(),
+        )
         if not _is_news(context.lake, batch, end):
             context.lock.assert_held()
-            raw.drop_batch(context.lake, batch.id)
+            unfinished.drop_batch(context.lake, batch.id)
             return Settled(None, end.coverage.add(request, batch.pages)[1], end.coverage)
     marker, coverage = commit_batch(context, batch, batches=batches, before=None if end is None else end.coverage)
     return Settled(marker.batch, marker.window_end, coverage)
@@ -106,10 +119,10 @@ def _repeats(lake: Lake, batch: Batch, newest: BatchMarker) -> bool:
         return False  # what was in the future there may no longer be
     if stage.counts.outside_window and _window(newest.request) != _window(batch.request):
         return False  # what was dropped there may count here
-    if [page.sha256 for page in batch.pages] == [page.sha256 for page in newest.pages]:
+    if [(page.sha256, page.calls) for page in batch.pages] == [(page.sha256, page.calls) for page in newest.pages]:
         return True
     wanted = batch.records
-    if wanted > newest.records or sum(page.bytes for page in batch.pages) > _MAX_BYTES:
+    if wanted > newest.records or sum(page.all_bytes for page in batch.pages) > _MAX_BYTES:
         return False
     try:
         return _ends_with(lake, newest, batch, wanted)
@@ -123,22 +136,24 @@ def _ends_with(lake: Lake, newest: BatchMarker, batch: Batch, wanted: int) -> bo
     Raises:
         OrdersetlError: a page is damaged, or is not a plain page of orders.
     """
-    own = [record for found in _read_from_end(lake, batch.id, batch.pages) for record in found]
+    description = describe_request(lake, newest.request, InForce.of(newest.request))
+    own = [record for found in _read_from_end(lake, batch.id, batch.pages, description) for record in found]
     theirs: list[bytes | None] = []
-    for found in _read_from_end(lake, newest.batch, newest.pages):
+    for found in _read_from_end(lake, newest.batch, newest.pages, description):
         theirs += found
         if len(theirs) >= wanted:
             break
     return None not in own and own == theirs[:wanted]
 
 
-def _read_from_end(lake: Lake, batch: str, pages: Sequence[PageEntry]) -> Iterator[list[bytes | None]]:
+def _read_from_end(
+    lake: Lake, batch: str, pages: Sequence[PageEntry], description: "Description | None"
+) -> Iterator[list[bytes | None]]:
     """The records of each page, last page first and last record first; None for a page that nothing splits.
 
     Raises:
-        CorruptedError: a page is not what was received.
+        OrdersetlError: a page is not what was received.
     """
     for number, entry in reversed(list(enumerate(pages, 1))):
-        page = Page(number, raw.read_page_body(lake, batch, entry, since=None), entry.charset)
-        records = split_records(page)
+        records = split_records(read_kept_page(lake, batch, number, entry, since=None, description=description))
         yield [None] if records is None else [*reversed(records)]

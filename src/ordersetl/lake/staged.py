@@ -14,9 +14,9 @@ from ordersetl.lake.checksum import decode_record, encode_record
 from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.integrity import find_problem
+from ordersetl.lake.kept_files import ReferenceEntry
 from ordersetl.lake.layout import Lake, quarantine_key, staged_key
 from ordersetl.lake.manifest import Manifest, QuarantineEntry
-from ordersetl.lake.raw import ReferenceEntry
 from ordersetl.lake.records import check_stage
 
 __all__ = [

@@ -14,6 +14,7 @@ from ordersetl.results.checks import (
     ProductMetric,
 )
 from ordersetl.results.plain import to_plain
+from ordersetl.results.preview import PreviewLine, PreviewOrder, PreviewReject, PreviewResult
 from ordersetl.results.stages import (
     BackfillResult,
     Damage,
@@ -60,6 +61,10 @@ __all__ = [
     "OrderResult",
     "OrderVersion",
     "OriginCoverage",
+    "PreviewLine",
+    "PreviewOrder",
+    "PreviewReject",
+    "PreviewResult",
     "ProductMetric",
     "QuarantineResult",
     "QuarantinedRecord",

@@ -165,4 +165,5 @@ def _read_coverage(lake: Lake, batches: Sequence[str], now: datetime) -> Coverag
     if not batches:
         return Coverage()
     marker = raw.read_marker(lake, batches[-1])
-    return read_coverage(lake, batches, source=marker.source, url=marker.url, now=now)
+    selection = marker.request.selection
+    return read_coverage(lake, batches, source=marker.source, url=marker.url, selection=selection, now=now)

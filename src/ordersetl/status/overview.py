@@ -128,7 +128,8 @@ def _read_coverage(lake: Lake, batches: Sequence[str], now: datetime, problems: 
         return None
     try:
         marker = raw.read_marker(lake, batches[-1])
-        found = read_coverage(lake, batches, source=marker.source, url=marker.url, now=now)
+        selection = marker.request.selection
+        found = read_coverage(lake, batches, source=marker.source, url=marker.url, selection=selection, now=now)
     except CorruptedError as error:
         problems.append(f"{error.message}. {error.hint}")
         return None
