@@ -6,23 +6,19 @@ half done.
 """
 
 import contextlib
-import dataclasses
 import logging
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from ordersetl.check.layer import check as check_layer
-from ordersetl.lake.commit import recover
 from ordersetl.lake.fold_settings import FoldSettings
-from ordersetl.lake.in_force import find_in_force
 from ordersetl.lake.journal import JournalKeeper, keep_journal
-from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, Lake, file_day
-from ordersetl.lake.location import find_lake, make_lake
+from ordersetl.lake.layout import MANIFEST, PENDING, Lake, file_day
+from ordersetl.lake.location import find_lake
 from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, require_timezone
 from ordersetl.lake.runs import keep_report
 from ordersetl.load.batches import load_batches
+from ordersetl.opening import open_context, take_in_force
 from ordersetl.report.failures import check_failure
 from ordersetl.results import (
     BackfillResult,
@@ -33,7 +29,7 @@ from ordersetl.results import (
     RunResult,
     TransformResult,
 )
-from ordersetl.runtime import RunContext, Runtime, count_cores
+from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
 from ordersetl.status.raw_problems import describe_raw
 from ordersetl.transform.ahead import StagingAhead
@@ -78,10 +74,10 @@ def extract(
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
-    with _open_context(settings, runtime, wait_s) as (context, _), _keep_journal(context, "extract") as journal:
+    with open_context(settings, runtime, wait_s) as (context, _), _keep_journal(context, "extract") as journal:
         journal.begin("extract")
         result = stage.extract(context, plan)
-        journal.note_asked(plan.window.until, is_news=True)
+        journal.note_asked(plan.window.until, is_news=bool(result.batches))
         return result
 
 
@@ -125,12 +121,12 @@ def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RU
         OrdersetlError: as the module says.
     """
     with (
-        _open_context(settings, runtime, wait_s, is_new=False) as (context, _),
+        open_context(settings, runtime, wait_s, is_new=False) as (context, _),
         _keep_journal(context, "transform") as journal,
     ):
         require_timezone(context.lake, context.fold_settings)
         journal.begin("transform")
-        return transform_batches(_take_in_force(context))
+        return transform_batches(take_in_force(context))
 
 
 def load(
@@ -157,10 +153,10 @@ def load(
         OrdersetlError: as the module says.
     """
     with (
-        _open_context(settings, runtime, wait_s, is_new=False) as (opened, recovered),
+        open_context(settings, runtime, wait_s, is_new=False) as (opened, recovered),
         _keep_journal(opened, "load") as journal,
     ):
-        context = _take_in_force(opened)
+        context = take_in_force(opened)
         journal.begin("load")
         provider = partial(stage_batch, context) if rebuild else StagedBatches(context).ensure
         return load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
@@ -205,7 +201,7 @@ def run(
 
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
     with (
-        _open_context(settings, runtime, wait_s) as (context, recovered),
+        open_context(settings, runtime, wait_s) as (context, recovered),
         keep_report(context.lake, context.now()) as report,
         _keep_journal(context, "run") as journal,
     ):
@@ -214,9 +210,9 @@ def run(
         with StagingAhead(context) as ahead:
             extracted = stage.extract(context, plan, on_page=ahead.add)
             report.add("extract", extracted)
-            journal.note_asked(plan.window.until, is_news=True)
+            journal.note_asked(plan.window.until, is_news=bool(extracted.batches))
             journal.begin("transform")
-            folding = _take_in_force(context)
+            folding = take_in_force(context)
             stages = StagedBatches(folding)
             transformed = transform_batches(folding, stages, ahead=ahead)
         report.add("transform", transformed)
@@ -232,7 +228,7 @@ def run(
         report.add("seconds", seconds)
         if failure := check_failure(checked):
             raise failure
-        return RunResult(
+        result = RunResult(
             run_id=report.run_id,
             started_at=report.started_at,
             extract=extracted,
@@ -244,45 +240,14 @@ def run(
             warnings=tuple(describe_raw(context.lake)),
             gaps=extracted.gaps,
         )
+        report.is_quiet = result.is_quiet
+        return result
 
 
 def _check_written(lake: Lake, loaded: LoadResult) -> CheckResult:
     """Check what a load wrote, and the totals."""
     days = {day for file in loaded.written if (day := file_day(file)) is not None}
     return check_layer(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
-
-
-@contextlib.contextmanager
-def _open_context(
-    settings: Settings, runtime: Runtime, wait_s: float, *, is_new: bool = True
-) -> Iterator[tuple[RunContext, bool]]:
-    """The context of one writing command, and whether it carried an interrupted commit through.
-
-    The output's folder is there, its lock is acquired, and the curated layer is in a committed state. Where ``is_new``
-    does not allow for a new output, there must be one.
-    """
-    lake = (make_lake if is_new else find_lake)(settings.output, runtime.disk)
-    with (
-        lake.storage.lock(LOCK, wait_s=wait_s, now=runtime.now, sleep=runtime.sleep) as lock,
-        contextlib.ExitStack() as stack,
-    ):
-        lake.require_own_folders()
-        recovered = recover(lake)
-        if recovered:
-            log.warning("an earlier command died while it committed: its commit was carried through.")
-        for warning in describe_raw(lake):
-            log.warning(warning)
-        if runtime.executor is None:
-            runtime = dataclasses.replace(runtime, width=count_cores())
-        # one thread more than there are workers: some of what is under way waits for the disk
-        executor = runtime.executor or stack.enter_context(ThreadPoolExecutor((settings.workers or count_cores()) + 1))
-        threads = runtime.threads or stack.enter_context(ThreadPoolExecutor(2))
-        yield RunContext(lake, settings, lock, executor, runtime, threads), recovered
-
-
-def _take_in_force(context: RunContext) -> RunContext:
-    """The context with the description of the newest batch there is now."""
-    return dataclasses.replace(context, in_force=find_in_force(context.lake))
 
 
 def _keep_journal(context: RunContext, command: str) -> contextlib.AbstractContextManager[JournalKeeper]:

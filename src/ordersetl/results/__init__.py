@@ -14,7 +14,7 @@ from ordersetl.results.checks import (
     ProductMetric,
 )
 from ordersetl.results.plain import to_plain
-from ordersetl.results.preview import PreviewLine, PreviewOrder, PreviewReject, PreviewResult
+from ordersetl.results.preview import InitResult, PreviewLine, PreviewOrder, PreviewReject, PreviewResult
 from ordersetl.results.stages import (
     BackfillResult,
     Damage,
@@ -52,6 +52,7 @@ __all__ = [
     "Damage",
     "DayMetric",
     "ExtractResult",
+    "InitResult",
     "LastFailure",
     "LayerTotals",
     "LoadResult",

@@ -135,10 +135,10 @@ class Traversal:
         at.page_records = at.page_records or records
         if records:
             self._contents[records, page.head.content] = page.number
-        if is_last:
-            self._finish()
-        elif self._reached_ceiling():
+        if self._reached_ceiling(is_last=is_last):
             self._halve()
+        elif is_last:
+            self._finish()
         else:
             at.cursor = next_cursor
             if next_cursor is not None:
@@ -192,8 +192,8 @@ class Traversal:
         halves = halve_slice(self._description.window, part, self._began_at)
         if halves is None or len(at.slices) >= MAX_SLICES:
             since = format_time(part.since) if part.since else "the beginning"
-            paging = self._paging
-            most = many(paging.max_objects, "order") if paging.max_objects else many(paging.max_pages or 0, "page")
+            objects, pages = self._paging.max_objects, self._paging.max_pages or 0
+            most = many(objects, "order") if objects else many(pages, "page")
             raise SourceError(
                 f"the API lets {most} be fetched, and there are more from {since} on that the same window must hold",
                 hint="This API cannot be fetched completely in this way: ask its makers for an export of that time.",
@@ -220,19 +220,18 @@ class Traversal:
 
     def _is_too_long(self, records: int) -> bool:
         """Whether the API is known to end before the slice does."""
-        paging, total = self._paging, self.position.total
-        if total is None:
-            return False
+        paging, total = self._paging, self.position.total or 0
         most_paged = paging.max_pages * records if paging.max_pages and records else total
         return total > min(paging.max_objects or total, most_paged)
 
-    def _reached_ceiling(self) -> bool:
+    def _reached_ceiling(self, *, is_last: bool) -> bool:
+        """Whether the API ends here: where it says that all came, a total must show it."""
         paging, at = self._paging, self.position
-        next_page = at.received + (at.page_records or 0)
-        return bool(
-            (paging.max_objects is not None and next_page > paging.max_objects)
-            or (paging.max_pages is not None and at.number >= paging.max_pages)
-        )
+        if is_last and at.total is not None:
+            return False
+        following = at.received + (0 if is_last else at.page_records or 0) + is_last
+        too_many = paging.max_objects is not None and following > paging.max_objects
+        return too_many or (paging.max_pages is not None and at.number >= paging.max_pages)
 
     def _require_going_on(self, records: int) -> None:
         """Refuse a page in the middle that is shorter than the others, and too many pages.
