@@ -8,9 +8,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from shape_orders import SKIPPED
 from shape_runs import NOW, Counted, Pauses, expected_bytes, open_source, output_bytes, usual_server
 
+from ordersetl import pipeline
 from ordersetl.errors import SourceError
+from ordersetl.settings import Settings
 from ordersetl.source.sample.amazon import amazon
 from ordersetl.source.sample.exchange import Server
 from ordersetl.source.sample.faults import Fault, RandomFaults
@@ -62,10 +65,13 @@ class Outage:
 def test_a_run_gives_the_fold_of_the_shop_in_spite_of_faults(shape: str, tmp_path: Path) -> None:
     faults = RandomFaults(0.15, seed=3).with_kinds(list_faults(shape))
     with open_source(shape, SHOP, [faults]) as source:
-        source.run(tmp_path)
+        result = source.run(tmp_path)
     expected = expected_bytes(shape, SHOP)
     assert output_bytes(tmp_path) == expected
     assert len(expected) > 30
+    assert result.transform.skipped_by_reason == SKIPPED[shape]
+    checked = pipeline.check(Settings(output=tmp_path), deep=True)
+    assert not [outcome for outcome in checked.outcomes if not outcome.ok]
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -89,7 +89,8 @@ def test_the_description_of_the_page_works(tmp_path: Path) -> None:
         given: dict[str, Any] = {"source": str(file), "api_url": url, "api_token": "k", "page_size": 2, "workers": 1}
         settings = Settings(output=tmp_path / "out", **given)
         runtime = Runtime(now=Clock(now), disk=LaxDisk(), executor=SerialExecutor(), sleep=lambda _: None)
-        pipeline.run(settings, runtime=runtime)
+        result = pipeline.run(settings, runtime=runtime)
+    assert result.transform.skipped_by_reason == {"carts": 1}
     assert output_bytes(tmp_path / "out") == fold([Batch(EXPECTED)])
 
 
