@@ -63,6 +63,7 @@ class RejectLine(msgspec.Struct, frozen=True):
     page: int = 0
     index: int = 0
     time: datetime | None = None
+    detail: str = ""
 
 
 def decode_reject(line: bytes) -> RejectLine | None:

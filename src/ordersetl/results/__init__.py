@@ -13,6 +13,7 @@ from ordersetl.results.checks import (
     OpenQuarantine,
     ProductMetric,
 )
+from ordersetl.results.figures import DaySales, LayerFigures, Period, RejectExample, Share
 from ordersetl.results.plain import to_plain
 from ordersetl.results.stages import (
     BackfillResult,
@@ -34,14 +35,19 @@ __all__ = [
     "CurrencyMetric",
     "Damage",
     "DayMetric",
+    "DaySales",
     "ExtractResult",
+    "LayerFigures",
     "LayerTotals",
     "LoadResult",
     "OpenOrder",
     "OpenQuarantine",
     "OrderChanges",
+    "Period",
     "ProductMetric",
+    "RejectExample",
     "RunResult",
+    "Share",
     "TransformResult",
     "to_plain",
 ]
