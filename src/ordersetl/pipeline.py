@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from ordersetl.check.layer import check as check_layer
+from ordersetl.check.layer import check as check_layer, check_with_figures
 from ordersetl.errors import CorruptedError
 from ordersetl.lake.commit import recover
 from ordersetl.lake.fold_settings import FoldSettings
@@ -24,7 +24,15 @@ from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, read_manifest, require_t
 from ordersetl.lake.runs import keep_report
 from ordersetl.load.batches import load_batches
 from ordersetl.report.failures import check_failure
-from ordersetl.results import BackfillResult, CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
+from ordersetl.report.html.write import find_page, write_page
+from ordersetl.results import (
+    BackfillResult,
+    CheckResult,
+    ExtractResult,
+    LoadResult,
+    RunResult,
+    TransformResult,
+)
 from ordersetl.runtime import RunContext, Runtime, count_cores
 from ordersetl.settings import Settings
 from ordersetl.transform.batches import StagedBatches, StagingAhead, stage_batch, transform_batches
@@ -118,18 +126,27 @@ def load(
         return load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
 
 
-def check(settings: Settings, *, deep: bool = False) -> CheckResult:
+def check(settings: Settings, *, deep: bool = False, runtime: Runtime = _RUNTIME) -> CheckResult:
     """Compare the curated layer with its manifest and its rules; with ``deep`` with the raw pages too.
 
     Takes no lock and changes nothing. Where a commit came between, it looks again. The result says whether all is
-    well: nothing is raised where it is not.
+    well: nothing is raised where it is not. The setting ``report_html`` has the page written, whatever the result.
+
+    Raises:
+        OrdersetlError: as the module says; there is no output, or the page could not be written.
     """
-    lake = find_lake(settings.output)
+    target = find_page(settings.report_html)
+    lake = find_lake(settings.output, runtime.disk)
     for _ in range(_MAX_LOOKS):
         before = _committed(lake)
-        result = check_layer(lake, deep=deep)
+        if target is None:
+            result, figures = check_layer(lake, deep=deep), None
+        else:
+            result, figures = check_with_figures(lake, runtime.now(), deep=deep)
         if result.ok or (_committed(lake) == before and not lake.storage.exists(PENDING)):
             break
+    if target is not None:
+        write_page(target, lake, result, figures, made_at=runtime.now(), complete=runtime.complete)
     return result
 
 
@@ -150,11 +167,12 @@ def run(
 
     Raises:
         TooManyRejectsError: too much was rejected; nothing was loaded, the batches wait.
-        CheckFailedError: a check failed on what was written.
+        CheckFailedError: a check failed on what was written; or, where ``report_html`` is set, on any of the layer.
         OrdersetlError: as each stage says.
     """
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
+    target = find_page(settings.report_html)
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
     with (
         _open_context(settings, runtime, wait_s) as (context, recovered),
@@ -170,8 +188,7 @@ def run(
         require_few_rejects(context.lake, transformed, settings)
         loaded = load_batches(context, stages.ensure, recovered=recovered, verify=verify)
         report.add("load", loaded)
-        days = {day for file in loaded.written if (day := file_day(file)) is not None}
-        checked = check_layer(context.lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
+        checked = _check_written(context.lake, loaded)
         report.add("check", checked)
         seconds = {
             "extract": extracted.seconds,
@@ -180,7 +197,8 @@ def run(
             "check": checked.seconds,
         }
         report.add("seconds", seconds)
-        if failure := check_failure(checked):
+        shown = checked if target is None else _show_layer(target, context)
+        if failure := check_failure(checked) or check_failure(shown):
             raise failure
         return RunResult(
             run_id=report.run_id,
@@ -242,6 +260,19 @@ def _describe_raw(lake: Lake) -> list[str]:
         for name in list_misnamed(lake)
     ]
     return warnings
+
+
+def _check_written(lake: Lake, loaded: LoadResult) -> CheckResult:
+    """Check what a load wrote."""
+    days = {day for file in loaded.written if (day := file_day(file)) is not None}
+    return check_layer(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
+
+
+def _show_layer(target: Path, context: RunContext) -> CheckResult:
+    """Check all of the layer, as the page shows all of it, and write that."""
+    result, figures = check_with_figures(context.lake, context.now())
+    write_page(target, context.lake, result, figures, made_at=context.now(), complete=context.runtime.complete)
+    return result
 
 
 def _committed(lake: Lake) -> tuple[bytes | None, ...]:

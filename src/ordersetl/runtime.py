@@ -53,6 +53,7 @@ class Runtime:
     function that is asked each time; None asks the executor, where it is one of Python's own.
     ``threads`` does what only this process can do (page writes, the index), beside the work; None makes threads.
     ``transport`` answers instead of the network.
+    ``complete`` adds the options in use to the commands that a text for people names.
     """
 
     progress: Progress = field(default_factory=SilentProgress)
@@ -65,6 +66,7 @@ class Runtime:
     width: int | Callable[[], int] | None = None
     threads: Executor | None = None
     transport: "httpx.BaseTransport | None" = None
+    complete: Callable[[str], str] = str
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ FLAGS = {
     "extract": FETCHING,
     "transform": {"--wait"},
     "load": {"--verify", "--rebuild", "--wait"},
-    "check": {"--deep"},
+    "check": {"--deep", "--html"},
 }
 
 

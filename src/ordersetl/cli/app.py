@@ -5,6 +5,7 @@ Nothing heavy is imported here: ``ordersetl --help`` must answer at once.
 # ruff: noqa: PLC0415
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from ordersetl.cli.group import Commands, Invocation
 from ordersetl.cli.hints import OptionsInUse
 from ordersetl.cli.options import (
     Deep,
+    Html,
     InstallCompletion,
     Rebuild,
     Shared,
@@ -128,9 +130,9 @@ def load(shared: Shared, *, verify: Verify = False, rebuild: Rebuild = False) ->
     _execute(shared, work)
 
 
-@app.command(epilog="Example: ordersetl check --json | jq '.data.outcomes[] | select(.ok | not)'")
+@app.command(epilog="Example: ordersetl check --html report.html")
 @share_options(locks=False)
-def check(shared: Shared, *, deep: Deep = False) -> None:
+def check(shared: Shared, *, deep: Deep = False, html: Html = None) -> None:
     """Check with DuckDB that curated/ is right; exit 3 if it is not.
 
     It changes nothing and takes no lock.
@@ -139,10 +141,9 @@ def check(shared: Shared, *, deep: Deep = False) -> None:
     def work(settings: "Settings", runtime: "Runtime") -> object:
         from ordersetl import pipeline
 
-        del runtime
-        return pipeline.check(settings, deep=deep)
+        return pipeline.check(settings, deep=deep, runtime=runtime)
 
-    _execute(shared, work)
+    _execute(replace(shared, settings={**shared.settings, "report_html": html}), work)
 
 
 def _execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> None:
@@ -167,6 +168,7 @@ def _execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> N
             checkpoint=interrupts.checkpoint,
             interruptible=interrupts.interruptible,
             sleep=interrupts.sleep,
+            complete=options.complete,
         )
         result = work(settings, runtime)
     failure = check_failure(result) if isinstance(result, CheckResult) else None

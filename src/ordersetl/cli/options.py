@@ -14,7 +14,17 @@ from ordersetl.cli.group import COMPLETE_VARIABLE
 from ordersetl.text import printable
 from ordersetl.version import __version__
 
-__all__ = ["Deep", "InstallCompletion", "Rebuild", "Shared", "ShowCompletion", "Verify", "Version", "share_options"]
+__all__ = [
+    "Deep",
+    "Html",
+    "InstallCompletion",
+    "Rebuild",
+    "Shared",
+    "ShowCompletion",
+    "Verify",
+    "Version",
+    "share_options",
+]
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001 - a Typer callback
@@ -91,6 +101,8 @@ Products = Annotated[Path | None, typer.Option("--products", help="CSV with sku,
 Verify = Annotated[bool, typer.Option("--verify", help="Hash every curated file first, and rebuild what differs.")]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw again.")]
 Deep = Annotated[bool, typer.Option("--deep", help="Validate raw/ again too, by SQL of its own, order by order.")]
+
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the result as one page, too.")]
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,7 @@ class Settings(BaseModel):
     emails_key: SecretStr | None = Field(
         None, validate_default=True, description="key of the HMAC of emails; environment or file only"
     )
+    report_html: Path | None = Field(None, description="file of the page that run and check write; it ends in .html")
     bulk: bool = Field(True, description="validate in bulk where the result is provably that of the models")
     chunk_mb: int = Field(12, ge=1, le=1024, description="raw JSON that one worker holds at a time, in MiB")
     workers: int | None = Field(None, ge=1, le=256, description="parallel workers; one a core if unset")
@@ -168,7 +169,7 @@ class Settings(BaseModel):
             raise ValueError("must be set where emails is hash: put it in ORDERSETL_EMAILS_KEY")
         return SecretStr(key) if key else None
 
-    @field_validator("output", "users", "products")
+    @field_validator("output", "users", "products", "report_html")
     @classmethod
     def _usable_path(cls, value: Path | None) -> Path | None:
         if value is None:
