@@ -1,44 +1,47 @@
-"""A file that the user named, outside of an output: what it may be, and how it is written."""
+"""A file that the user names, outside of any output: written whole, and never in place of what is no plain file."""
 
 import os
-import shlex
+import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from ordersetl.errors import ConfigError
 from ordersetl.storage.disk import Disk, describe_kind
 
-__all__ = ["put_user_file", "require_user_file"]
+__all__ = ["require_user_file", "write_user_file"]
 
 
-def require_user_file(path: Path, what: str, suffixes: tuple[str, ...]) -> Path:
-    """Where a file that the user named is to be written: a link is followed, a file there will be replaced.
-
-    Args:
-        path: as it was given.
-        what: what it is, for the message.
-        suffixes: what its name may end in, so that a slip never replaces a file of another kind.
+def require_user_file(path: Path) -> Path:
+    """Where the file is, a link followed; it may be missing, its folder not.
 
     Raises:
-        ConfigError: its name ends otherwise, there is no such folder, or something is there that is not a file.
+        ConfigError: there is something else, or no folder for it.
     """
     target = Path(os.path.realpath(path))
-    if path.suffix.lower() not in suffixes:
-        named = f"{path.stem}{suffixes[0]}"
-        raise ConfigError(f"{what} cannot be {path}: the name must end in {suffixes[0]}", hint=f"Call it {named}.")
-    if not target.parent.is_dir():
-        folder = shlex.quote(str(path.parent))
+    try:
+        problem = describe_kind(target.stat().st_mode)
+    except FileNotFoundError:
+        problem = ""
+    except OSError as error:
+        problem = f"cannot be looked at: {error.strerror}"
+    if not problem and not target.parent.is_dir():
+        problem = f"would be in {target.parent}, which is not a folder"
+    if problem:
         raise ConfigError(
-            f"{what} cannot be {path}: there is no folder {path.parent}", hint=f"Make it: mkdir -p {folder}"
+            f"cannot write {path}: it {problem}", hint="Give the path of a file in a folder that is there."
         )
-    if target.exists() and (problem := describe_kind(target.stat().st_mode)):
-        raise ConfigError(f"{what} cannot be {path}: what is there {problem}", hint="Name a file.")
     return target
 
 
-def put_user_file(target: Path, data: bytes, disk: Disk) -> None:
-    """Write the file whole, in one step as its readers see it.
+def write_user_file(path: Path, data: bytes | Iterable[bytes], disk: Disk) -> None:
+    """Put a complete file at the path in one step; one that is there keeps its permissions.
 
     Raises:
+        ConfigError: there is something else.
         StorageError: the disk refused.
     """
+    target = require_user_file(path)
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
     disk.publish(target, data)
+    if mode is not None:
+        target.chmod(mode)

@@ -48,10 +48,8 @@ def _note_orders(check: CheckResult) -> Iterator[Note]:
         rejected = many(found.orders, "rejected order")
         yield Note(f"{rejected} without a later good version{unnamed}.", "rejects", "By reason")
     if other := [bridge for bridge in check.metrics.bridge if bridge.other]:
-        sums = ", ".join(
-            f"{bridge.currency} {format_money(bridge.other, bridge.currency)}" for bridge in other[:_MAX_SUMS]
-        )
-        more = ", ..." if len(other) > _MAX_SUMS else ""
-        yield Note(f"Amounts beyond lines, discount, tax and shipping (the step Other): {sums}{more}.")
+        sums = [f"{bridge.currency} {format_money(bridge.other, bridge.currency)}" for bridge in other[:_MAX_SUMS]]
+        shown = ", ".join([*sums, *(["..."] if len(other) > _MAX_SUMS else [])])
+        yield Note(f"Amounts beyond lines, discount, tax and shipping (the step Other): {shown}")
     if over := check.metrics.refunded_over_amount:
         yield Note(f"Of {many(over, 'order')} more was refunded than the amount.")

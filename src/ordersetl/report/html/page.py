@@ -98,6 +98,7 @@ def _render(content: PageContent, detail: _Detail) -> str:
     return environment.get_template("page.html").render(
         check=content.check,
         failed=failed,
+        todo=advise(failed) if failed else "",
         headline=_word_headline(content.check, len(failed)),
         notes=list_notes(content.check, content.state),
         orders={metric.currency: metric.orders for metric in content.check.metrics.currencies},

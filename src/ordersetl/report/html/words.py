@@ -44,6 +44,6 @@ def split_commands(text: str, complete: Callable[[str], str]) -> Iterator[tuple[
         if text[at : found.start()]:
             yield False, text[at : found.start()]
         yield True, complete(found[1])
-        at = found.end()
+        at = found.end() + text.startswith(".", found.end())  # a full stop would look like a part of it
     if text[at:]:
         yield False, text[at:]

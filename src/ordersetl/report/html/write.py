@@ -5,11 +5,14 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from ordersetl.errors import ConfigError
 from ordersetl.lake.layout import Lake
 from ordersetl.results import CheckResult, LayerFigures
-from ordersetl.storage.user_file import put_user_file, require_user_file
+from ordersetl.storage.user_file import require_user_file, write_user_file
 
 __all__ = ["find_page", "write_page"]
+
+_SUFFIXES = {".html", ".htm"}
 
 log = logging.getLogger(__name__)
 
@@ -18,9 +21,13 @@ def find_page(path: Path | None) -> Path | None:
     """Where the page is to be written; None where none was asked for.
 
     Raises:
-        ConfigError: no page can be there.
+        ConfigError: no page can be there, or its name is that of a file of another kind.
     """
-    return None if path is None else require_user_file(path, "the page", (".html", ".htm"))
+    if path is None:
+        return None
+    if path.suffix.lower() not in _SUFFIXES:  # a slip must not cost a settings file
+        raise ConfigError(f"cannot write the page to {path}: the name of a page ends in .html")
+    return require_user_file(path)
 
 
 def write_page(
@@ -49,5 +56,5 @@ def write_page(
     from ordersetl.report.html.state import read_state  # noqa: PLC0415
 
     page = render_page(PageContent(result, figures, read_state(lake), made_at, complete))
-    put_user_file(target, page.encode(), lake.disk)
+    write_user_file(target, page.encode(), lake.disk)
     log.info("the page is written: %s", target)
