@@ -28,6 +28,8 @@ _SCRIPTS = ("unpack.js", "words.js", "charts.js", "page.js")
 _STEPS = ("gross", "discount", "tax", "shipping", "other", "amount", "refunded", "cancelled", "net")
 _MAX_NAME = 80
 """Characters of a name: enough to tell products apart."""
+_MAX_CODE = 12
+"""Characters of a currency, which may be anything."""
 _DAY = timedelta(days=1)
 
 
@@ -58,8 +60,9 @@ _DETAILS = (
     _Detail(5, 1126, months=False),
     _Detail(5, 761, months=False),
     _Detail(2, 761, months=False),
+    _Detail(1, 396, months=False),
 )
-"""From all to little; three years of days, and of two where need be, each with a month to begin with."""
+"""From all to little: three years of days with a month to begin with; of a shop without measure one."""
 
 
 def render_page(content: PageContent) -> str:
@@ -154,7 +157,7 @@ def _encode_figures(figures: LayerFigures, detail: _Detail) -> dict[str, Any]:
     return {
         "currencies": [
             {
-                "code": printable(currency),
+                "code": _cut(currency, _MAX_CODE),
                 "digits": count_digits(currency),
                 **encode_days(fold_months([day for day in figures.days if day.currency == currency], daily_since)),
             }
@@ -187,9 +190,9 @@ def _is_month(period: Period) -> bool:
     return "-" in period.key
 
 
-def _cut(name: str) -> str:
+def _cut(name: str, most: int = _MAX_NAME) -> str:
     shown = printable(name)
-    return shown if len(shown) <= _MAX_NAME else f"{shown[: _MAX_NAME - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return shown if len(shown) <= most else f"{shown[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _draw_coverage(state: RawState) -> list[tuple[str, float, float]]:

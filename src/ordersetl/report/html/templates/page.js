@@ -5,7 +5,8 @@ const MAX_CURRENCY_CARDS = 12;
 const PRINTED_ROWS = 40;
 const byId = (id) => document.getElementById(id);
 
-const packed = JSON.parse(byId("data").textContent);
+// Null where there are no orders.
+const packed = JSON.parse(byId("data").textContent) ?? { currencies: [], periods: [], last: "1970-01-01" };
 const currencies = packed.currencies.map(unpackCurrency);
 const lastDay = toDay(packed.last);
 const dailySince = packed.dailySince ? toDay(packed.dailySince) : null;
@@ -40,9 +41,12 @@ function bucketCount(by, { since, until }) {
   return (until - since + 1) / span;
 }
 
+// Whether the page has no days of a period, but months.
+const isMonthsAlone = ({ until }) => dailySince !== null && until < dailySince;
+
 function usualFold(period) {
   const days = period.until - period.since + 1;
-  return days <= 62 ? "day" : days <= 200 ? "week" : days <= 3700 ? "month" : "year";
+  return days > 3700 ? "year" : days > 200 || isMonthsAlone(period) ? "month" : days > 62 ? "week" : "day";
 }
 
 // The same length of time just before, where the figures reach back so far and the period is over.
@@ -213,7 +217,9 @@ function showChoices() {
   for (const input of document.querySelectorAll("input[name=fold]")) {
     input.checked = input.value === chosen.by;
     const size = bucketCount(input.value, chosen.period);
-    input.disabled = size > MAX_BUCKETS || (size < 1.5 && input.value !== "day");
+    const isFine = input.value === "day" || input.value === "week";
+    const isCoarse = size < 1.5 && input.value !== usualFold(chosen.period);
+    input.disabled = size > MAX_BUCKETS || isCoarse || (isFine && isMonthsAlone(chosen.period));
   }
   byId("period").value = chosen.period.key;
 }
@@ -281,4 +287,4 @@ function start() {
 for (const code of document.querySelectorAll("code.command")) {
   if (navigator.clipboard) code.after(copyButton("Copy", () => code.textContent));
 }
-if (packed) start();
+if (currencies.length) start();
