@@ -93,11 +93,12 @@ function showFacts({ code, digits, rows }, sum) {
   const average = ({ amount, orders }) => (orders ? divide(amount, orders) : 0n);
   const tile = (title, value, note, delta) =>
     html("div", { class: "tile" }, html("dt", {}, title), html("dd", {}, html("span", { class: "big" }, value)), html("dd", { class: "small" }, delta || note || "\u00a0"));
+  const rate = trim(Number((sum.orders * 10n) / BigInt(chosen.period.until - chosen.period.since + 1)) / 10);
   const of = (step, whole, name) => (sum[whole] ? `${percent(sum[step], sum[whole])} of ${name}` : "");
   byId("facts").replaceChildren(
     tile("Net sales", amountOf(sum.net, digits), of("net", "amount", "the amount"), then && change(sum.net, then.net)),
-    tile("Orders", count(sum.orders), "", then && change(sum.orders, then.orders)),
-    tile("Average order", amountOf(average(sum), digits), "", then && change(average(sum), average(then))),
+    tile("Orders", count(sum.orders), `${rate} a day`, then && change(sum.orders, then.orders)),
+    tile("Average order", amountOf(average(sum), digits), "of the amount", then && change(average(sum), average(then))),
     tile("Refunded", amountOf(sum.refunded, digits), of("refunded", "amount", "the amount"), null),
     tile("Cancelled", amountOf(sum.cancelled, digits), of("cancelled", "amount", "the amount"), null)
   );
