@@ -13,39 +13,42 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from ordersetl.check.layer import check as check_layer, check_with_figures
-from ordersetl.errors import CorruptedError
+from ordersetl.check.committed import check_and_show, check_committed
+from ordersetl.check.layer import check as check_layer
 from ordersetl.lake.commit import recover
 from ordersetl.lake.fold_settings import FoldSettings
-from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, RAW, Lake, file_day
-from ordersetl.lake.listing import list_batches, list_misnamed
+from ordersetl.lake.in_force import find_in_force
+from ordersetl.lake.journal import JournalKeeper, keep_journal
+from ordersetl.lake.layout import LOCK, Lake, file_day
 from ordersetl.lake.location import find_lake, make_lake
-from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, read_manifest, require_timezone
+from ordersetl.lake.manifest import require_timezone
 from ordersetl.lake.runs import keep_report
 from ordersetl.load.batches import load_batches
 from ordersetl.report.failures import check_failure
-from ordersetl.report.html.write import find_page, write_page
+from ordersetl.report.html.write import find_page
 from ordersetl.results import (
     BackfillResult,
     CheckResult,
     ExtractResult,
     LoadResult,
+    PreviewResult,
     RunResult,
     TransformResult,
 )
 from ordersetl.runtime import RunContext, Runtime, count_cores
 from ordersetl.settings import Settings
-from ordersetl.transform.batches import StagedBatches, StagingAhead, stage_batch, transform_batches
+from ordersetl.status.raw_problems import describe_raw
+from ordersetl.transform.ahead import StagingAhead
+from ordersetl.transform.batches import StagedBatches, stage_batch, transform_batches
 from ordersetl.transform.reject_share import require_few_rejects
 from ordersetl.window import Backfill, Window
 
-__all__ = ["check", "extract", "load", "run", "transform"]
+__all__ = ["check", "extract", "load", "preview", "run", "transform"]
 
 log = logging.getLogger(__name__)
 
 _RUNTIME = Runtime()
 _WINDOW = Window()
-_MAX_LOOKS = 3
 
 
 def extract(
@@ -76,8 +79,37 @@ def extract(
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
-    with _open_context(settings, runtime, wait_s) as (context, _):
-        return stage.extract(context, plan)
+    with _open_context(settings, runtime, wait_s) as (context, _), _keep_journal(context, "extract") as journal:
+        journal.begin("extract")
+        result = stage.extract(context, plan)
+        journal.note_asked(plan.window.until, is_news=True)
+        return result
+
+
+def preview(
+    settings: Settings, window: Window = _WINDOW, *, orders: int = 20, runtime: Runtime = _RUNTIME
+) -> PreviewResult:
+    """Fetch the first page of a window, and say what becomes of its orders; write nothing.
+
+    Args:
+        settings: where from, how patiently.
+        window: what to fetch; by default from the beginning. A naive time is UTC.
+        orders: how many to ask for, and to show.
+        runtime: the clock, signals and transport of the command.
+
+    Raises:
+        SourceError: the API failed for good.
+        OrdersetlError: as the module says.
+    """
+    from ordersetl.extract import preview, stage  # noqa: PLC0415 - brings in the HTTP client
+    from ordersetl.transform.preview import preview_page  # noqa: PLC0415 - no other command needs it
+
+    plan = stage.prepare(settings, window, None, None, runtime, backfill=None)
+    first = preview.fetch_first_page(settings, plan, runtime, orders=orders)
+    mapping = first.description.mapping if first.description is not None else None
+    return preview_page(
+        first.page, first.request, FoldSettings.of(settings), mapping, limit=orders, seconds=first.seconds
+    )
 
 
 def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RUNTIME) -> TransformResult:
@@ -93,9 +125,13 @@ def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RU
         CorruptedError: a raw page is not what was received; batches before it are staged.
         OrdersetlError: as the module says.
     """
-    with _open_context(settings, runtime, wait_s, is_new=False) as (context, _):
-        require_timezone(context.lake, FoldSettings.of(settings))
-        return transform_batches(context)
+    with (
+        _open_context(settings, runtime, wait_s, is_new=False) as (context, _),
+        _keep_journal(context, "transform") as journal,
+    ):
+        require_timezone(context.lake, context.fold_settings)
+        journal.begin("transform")
+        return transform_batches(_take_in_force(context))
 
 
 def load(
@@ -121,7 +157,12 @@ def load(
         StorageError: the disk refused, or a rebuild would lose batches that are no longer in raw.
         OrdersetlError: as the module says.
     """
-    with _open_context(settings, runtime, wait_s, is_new=False) as (context, recovered):
+    with (
+        _open_context(settings, runtime, wait_s, is_new=False) as (opened, recovered),
+        _keep_journal(opened, "load") as journal,
+    ):
+        context = _take_in_force(opened)
+        journal.begin("load")
         provider = partial(stage_batch, context) if rebuild else StagedBatches(context).ensure
         return load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
 
@@ -137,17 +178,9 @@ def check(settings: Settings, *, deep: bool = False, runtime: Runtime = _RUNTIME
     """
     target = find_page(settings.report_html)
     lake = find_lake(settings.output, runtime.disk)
-    for _ in range(_MAX_LOOKS):
-        before = _committed(lake)
-        if target is None:
-            result, figures = check_layer(lake, deep=deep), None
-        else:
-            result, figures = check_with_figures(lake, runtime.now(), deep=deep)
-        if result.ok or (_committed(lake) == before and not lake.storage.exists(PENDING)):
-            break
-    if target is not None:
-        write_page(target, lake, result, figures, made_at=runtime.now(), complete=runtime.complete)
-    return result
+    if target is None:
+        return check_committed(lake, deep=deep)
+    return check_and_show(lake, target, runtime.now, runtime.complete, deep=deep)
 
 
 def run(
@@ -177,27 +210,30 @@ def run(
     with (
         _open_context(settings, runtime, wait_s) as (context, recovered),
         keep_report(context.lake, context.now()) as report,
+        _keep_journal(context, "run") as journal,
     ):
-        require_timezone(context.lake, FoldSettings.of(settings))
+        require_timezone(context.lake, context.fold_settings)
+        journal.begin("extract")
         with StagingAhead(context) as ahead:
             extracted = stage.extract(context, plan, on_page=ahead.add)
             report.add("extract", extracted)
-            stages = StagedBatches(context)
-            transformed = transform_batches(context, stages, ahead=ahead)
+            journal.note_asked(plan.window.until, is_news=True)
+            journal.begin("transform")
+            folding = _take_in_force(context)
+            stages = StagedBatches(folding)
+            transformed = transform_batches(folding, stages, ahead=ahead)
         report.add("transform", transformed)
         require_few_rejects(context.lake, transformed, settings)
-        loaded = load_batches(context, stages.ensure, recovered=recovered, verify=verify)
+        journal.begin("load")
+        loaded = load_batches(folding, stages.ensure, recovered=recovered, verify=verify)
         report.add("load", loaded)
+        journal.begin("check")
         checked = _check_written(context.lake, loaded)
         report.add("check", checked)
-        seconds = {
-            "extract": extracted.seconds,
-            "transform": transformed.seconds,
-            "load": loaded.seconds,
-            "check": checked.seconds,
-        }
+        done = {"extract": extracted, "transform": transformed, "load": loaded, "check": checked}
+        seconds = {stage: result.seconds for stage, result in done.items()}
         report.add("seconds", seconds)
-        shown = checked if target is None else _show_layer(target, context)
+        shown = check_and_show(context.lake, target, runtime.now, runtime.complete) if target else checked
         if failure := check_failure(checked) or check_failure(shown):
             raise failure
         return RunResult(
@@ -209,9 +245,15 @@ def run(
             check=checked,
             seconds=seconds,
             report=report.path.as_posix(),
-            warnings=tuple(_describe_raw(context.lake)),
+            warnings=tuple(describe_raw(context.lake)),
             gaps=extracted.gaps,
         )
+
+
+def _check_written(lake: Lake, loaded: LoadResult) -> CheckResult:
+    """Check what a load wrote, and the totals."""
+    days = {day for file in loaded.written if (day := file_day(file)) is not None}
+    return check_layer(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
 
 
 @contextlib.contextmanager
@@ -232,7 +274,7 @@ def _open_context(
         recovered = recover(lake)
         if recovered:
             log.warning("an earlier command died while it committed: its commit was carried through.")
-        for warning in _describe_raw(lake):
+        for warning in describe_raw(lake):
             log.warning(warning)
         if runtime.executor is None:
             runtime = dataclasses.replace(runtime, width=count_cores())
@@ -242,45 +284,10 @@ def _open_context(
         yield RunContext(lake, settings, lock, executor, runtime, threads), recovered
 
 
-def _describe_raw(lake: Lake) -> list[str]:
-    """What is to be known of the raw log however well the command goes: batches that are lost, or passed over."""
-    warnings = []
-    try:
-        manifest = read_manifest(lake)
-    except CorruptedError:
-        manifest = None
-    there = set(list_batches(lake)) if manifest else set()
-    if manifest and (gone := sorted(set(manifest.batches) - there)):
-        warnings.append(
-            f"{len(gone):,} of {len(manifest.batches):,} batches that curated holds are no longer in "
-            f"{lake.locate(RAW)}, the first is {gone[0]}: what they held cannot be rebuilt. Restore them from a backup."
-        )
-    warnings += [
-        f"{lake.locate(RAW) / name} is passed over: no batch can be of that time. Move it out of raw/."
-        for name in list_misnamed(lake)
-    ]
-    return warnings
+def _take_in_force(context: RunContext) -> RunContext:
+    """The context with the description of the newest batch there is now."""
+    return dataclasses.replace(context, in_force=find_in_force(context.lake))
 
 
-def _check_written(lake: Lake, loaded: LoadResult) -> CheckResult:
-    """Check what a load wrote."""
-    days = {day for file in loaded.written if (day := file_day(file)) is not None}
-    return check_layer(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
-
-
-def _show_layer(target: Path, context: RunContext) -> CheckResult:
-    """Check all of the layer, as the page shows all of it, and write that."""
-    result, figures = check_with_figures(context.lake, context.now())
-    write_page(target, context.lake, result, figures, made_at=context.now(), complete=context.runtime.complete)
-    return result
-
-
-def _committed(lake: Lake) -> tuple[bytes | None, ...]:
-    """What is committed and what is being committed: the bytes of both manifests, None where there is none."""
-    found: list[bytes | None] = []
-    for key in (MANIFEST, PENDING):
-        try:
-            found.append(lake.storage.read(key, MAX_MANIFEST_BYTES))
-        except OSError:
-            found.append(None)
-    return tuple(found)
+def _keep_journal(context: RunContext, command: str) -> contextlib.AbstractContextManager[JournalKeeper]:
+    return keep_journal(context.lake, command, context.now)

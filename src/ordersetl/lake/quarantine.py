@@ -63,6 +63,7 @@ class RejectLine(msgspec.Struct, frozen=True):
     page: int = 0
     index: int = 0
     time: datetime | None = None
+    line: int | None = None
     detail: str = ""
 
 

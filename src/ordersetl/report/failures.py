@@ -3,16 +3,26 @@
 import re
 from collections.abc import Sequence
 
-from ordersetl.errors import CheckFailedError
-from ordersetl.results import CheckOutcome, CheckResult
-from ordersetl.text import many
+from ordersetl.errors import CheckFailedError, OrdersetlError, TooOldError
+from ordersetl.results import CheckOutcome, CheckResult, StatusResult
+from ordersetl.text import format_span, format_time, many
 
-__all__ = ["advise", "check_failure", "describe_outcome", "shorten_hashes"]
+__all__ = ["advise", "check_failure", "describe_outcome", "find_failure", "shorten_hashes"]
 
 
 _HASH = re.compile(r"\b[0-9a-f]{64}\b")
 _HASH_SHOWN = 12
 """Digits of a hash that people are shown: enough to see that two differ."""
+
+
+def find_failure(result: object) -> OrdersetlError | None:
+    """The error of a result that says that something is not well; None of any other."""
+    match result:
+        case CheckResult():
+            return check_failure(result)
+        case StatusResult(too_old=True):
+            return _age_failure(result)
+    return None
 
 
 def check_failure(result: CheckResult) -> CheckFailedError | None:
@@ -36,6 +46,21 @@ def advise(failed: Sequence[CheckOutcome]) -> str:
     if names & {"raw_readable", "raw_batches"}:
         return "Restore from a backup what raw has lost, or fetch it again: ordersetl run --full."
     return "Rebuild from raw what is damaged: ordersetl load --verify. Fold everything again: ordersetl load --rebuild."
+
+
+def _age_failure(result: StatusResult) -> TooOldError:
+    allowed = format_span(result.max_age_s or 0)
+    hint = "Look at what the last runs say; to catch up: ordersetl run"
+    if result.last_failure is not None:
+        hint = f"The last {result.last_failure.command} failed: {result.last_failure.message}"
+    if result.as_of is None or result.age_s is None:
+        return TooOldError(f"nothing was loaded yet, and {allowed} is the oldest that is allowed", hint=hint)
+    age = format_span(result.age_s)
+    return TooOldError(
+        f"curated is {age} old, as of {format_time(result.as_of.replace(microsecond=0))}; {allowed} is the oldest that "
+        "is allowed",
+        hint=hint,
+    )
 
 
 def describe_outcome(outcome: CheckOutcome, *, most: int = 1) -> str:

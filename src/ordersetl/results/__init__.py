@@ -15,6 +15,7 @@ from ordersetl.results.checks import (
 )
 from ordersetl.results.figures import DaySales, LayerFigures, Period, RejectExample, Share
 from ordersetl.results.plain import to_plain
+from ordersetl.results.preview import PreviewLine, PreviewOrder, PreviewReject, PreviewResult
 from ordersetl.results.stages import (
     BackfillResult,
     Damage,
@@ -24,30 +25,60 @@ from ordersetl.results.stages import (
     RunResult,
     TransformResult,
 )
+from ordersetl.results.status import (
+    BatchCount,
+    CurrentRow,
+    LastFailure,
+    OrderResult,
+    OrderVersion,
+    OriginCoverage,
+    QuarantinedRecord,
+    QuarantineResult,
+    RefundRow,
+    RunningCommand,
+    SizeOf,
+    StatusResult,
+)
 
 __all__ = [
     "BackfillResult",
+    "BatchCount",
     "BridgeMetric",
     "CheckMetrics",
     "CheckOutcome",
     "CheckResult",
     "CountryMetric",
     "CurrencyMetric",
+    "CurrentRow",
     "Damage",
     "DayMetric",
     "DaySales",
     "ExtractResult",
+    "LastFailure",
     "LayerFigures",
     "LayerTotals",
     "LoadResult",
     "OpenOrder",
     "OpenQuarantine",
     "OrderChanges",
+    "OrderResult",
+    "OrderVersion",
+    "OriginCoverage",
     "Period",
+    "PreviewLine",
+    "PreviewOrder",
+    "PreviewReject",
+    "PreviewResult",
     "ProductMetric",
+    "QuarantineResult",
+    "QuarantinedRecord",
+    "RefundRow",
     "RejectExample",
     "RunResult",
+    "RunningCommand",
     "Share",
+    "SizeOf",
+    "StatusResult",
     "TransformResult",
     "to_plain",
 ]
