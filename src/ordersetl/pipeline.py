@@ -10,16 +10,18 @@ import logging
 from functools import partial
 from pathlib import Path
 
+from ordersetl.check.committed import check_and_show, check_committed
 from ordersetl.check.layer import check as check_layer
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.journal import JournalKeeper, keep_journal
-from ordersetl.lake.layout import MANIFEST, PENDING, Lake, file_day
+from ordersetl.lake.layout import Lake, file_day
 from ordersetl.lake.location import find_lake
-from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, require_timezone
+from ordersetl.lake.manifest import require_timezone
 from ordersetl.lake.runs import keep_report
 from ordersetl.load.batches import load_batches
 from ordersetl.opening import open_context, take_in_force
 from ordersetl.report.failures import check_failure
+from ordersetl.report.html.write import find_page
 from ordersetl.results import (
     BackfillResult,
     CheckResult,
@@ -43,7 +45,6 @@ log = logging.getLogger(__name__)
 
 _RUNTIME = Runtime()
 _WINDOW = Window()
-_MAX_LOOKS = 3
 
 
 def extract(
@@ -162,19 +163,20 @@ def load(
         return load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
 
 
-def check(settings: Settings, *, deep: bool = False) -> CheckResult:
+def check(settings: Settings, *, deep: bool = False, runtime: Runtime = _RUNTIME) -> CheckResult:
     """Compare the curated layer with its manifest and its rules; with ``deep`` with the raw pages too.
 
     Takes no lock and changes nothing. Where a commit came between, it looks again. The result says whether all is
-    well: nothing is raised where it is not.
+    well: nothing is raised where it is not. The setting ``report_html`` has the page written, whatever the result.
+
+    Raises:
+        OrdersetlError: as the module says; there is no output, or the page could not be written.
     """
-    lake = find_lake(settings.output)
-    for _ in range(_MAX_LOOKS):
-        before = _committed(lake)
-        result = check_layer(lake, deep=deep)
-        if result.ok or (_committed(lake) == before and not lake.storage.exists(PENDING)):
-            break
-    return result
+    target = find_page(settings.report_html)
+    lake = find_lake(settings.output, runtime.disk)
+    if target is None:
+        return check_committed(lake, deep=deep)
+    return check_and_show(lake, target, runtime.now, runtime.complete, deep=deep)
 
 
 def run(
@@ -194,11 +196,12 @@ def run(
 
     Raises:
         TooManyRejectsError: too much was rejected; nothing was loaded, the batches wait.
-        CheckFailedError: a check failed on what was written.
+        CheckFailedError: a check failed on what was written; or, where ``report_html`` is set, on any of the layer.
         OrdersetlError: as each stage says.
     """
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
+    target = find_page(settings.report_html)
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
     with (
         open_context(settings, runtime, wait_s) as (context, recovered),
@@ -226,7 +229,8 @@ def run(
         done = {"extract": extracted, "transform": transformed, "load": loaded, "check": checked}
         seconds = {stage: result.seconds for stage, result in done.items()}
         report.add("seconds", seconds)
-        if failure := check_failure(checked):
+        shown = check_and_show(context.lake, target, runtime.now, runtime.complete) if target else checked
+        if failure := check_failure(checked) or check_failure(shown):
             raise failure
         result = RunResult(
             run_id=report.run_id,
@@ -252,14 +256,3 @@ def _check_written(lake: Lake, loaded: LoadResult) -> CheckResult:
 
 def _keep_journal(context: RunContext, command: str) -> contextlib.AbstractContextManager[JournalKeeper]:
     return keep_journal(context.lake, command, context.now)
-
-
-def _committed(lake: Lake) -> tuple[bytes | None, ...]:
-    """What is committed and what is being committed: the bytes of both manifests, None where there is none."""
-    found: list[bytes | None] = []
-    for key in (MANIFEST, PENDING):
-        try:
-            found.append(lake.storage.read(key, MAX_MANIFEST_BYTES))
-        except OSError:
-            found.append(None)
-    return tuple(found)

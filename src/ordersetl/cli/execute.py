@@ -46,6 +46,7 @@ def execute(
             checkpoint=interrupts.checkpoint,
             interruptible=interrupts.interruptible,
             sleep=interrupts.sleep,
+            complete=options.complete,
         )
         result = work(settings, runtime)
     failure = find_failure(result)

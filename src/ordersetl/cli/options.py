@@ -17,6 +17,7 @@ from ordersetl.version import __version__
 __all__ = [
     "ApiUrl",
     "Deep",
+    "Html",
     "InstallCompletion",
     "MaxAge",
     "NoPreview",
@@ -125,6 +126,7 @@ NoPreview = Annotated[bool, typer.Option("--no-preview", help="Write the file wi
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw again.")]
 Deep = Annotated[bool, typer.Option("--deep", help="Validate raw/ again too, by SQL of its own, order by order.")]
 
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the result as one page, too.")]
 MaxAge = Annotated[
     str | None, typer.Option("--max-age", metavar="SPAN", help="Exit 3 where curated is older, such as 6h or 2d.")
 ]
