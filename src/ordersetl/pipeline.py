@@ -175,7 +175,7 @@ def check(settings: Settings, *, deep: bool = False) -> CheckResult:
     lake = find_lake(settings.output)
     for _ in range(_MAX_LOOKS):
         before = _committed(lake)
-        result = check_layer(lake, deep=deep)
+        result = check_layer(lake, deep=deep, drift=settings.drift == "fail")
         if result.ok or (_committed(lake) == before and not lake.storage.exists(PENDING)):
             break
     return result
@@ -225,7 +225,7 @@ def run(
         loaded = load_batches(folding, stages.ensure, recovered=recovered, verify=verify)
         report.add("load", loaded)
         journal.begin("check")
-        checked = _check_written(context.lake, loaded)
+        checked = _check_written(context, loaded)
         report.add("check", checked)
         done = {"extract": extracted, "transform": transformed, "load": loaded, "check": checked}
         seconds = {stage: result.seconds for stage, result in done.items()}
@@ -246,10 +246,10 @@ def run(
         )
 
 
-def _check_written(lake: Lake, loaded: LoadResult) -> CheckResult:
-    """Check what a load wrote, and the totals."""
+def _check_written(context: RunContext, loaded: LoadResult) -> CheckResult:
     days = {day for file in loaded.written if (day := file_day(file)) is not None}
-    return check_layer(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
+    dimensions, drift = bool(loaded.written or loaded.dimensions_written), context.settings.drift == "fail"
+    return check_layer(context.lake, days=days, dimensions=dimensions, drift=drift)
 
 
 @contextlib.contextmanager

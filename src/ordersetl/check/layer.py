@@ -15,6 +15,9 @@ from ordersetl.results import CheckMetrics, CheckOutcome, CheckResult, LayerTota
 
 __all__ = ["check"]
 
+_FIELDS_WHY = (
+    "What the source no longer sends as it always did arrives as nothing, or as nonsense, in every order from then on."
+)
 _MANIFEST_WHY = "The manifest says what the curated layer holds: without it there is nothing to compare with."
 
 
@@ -24,6 +27,7 @@ def check(
     deep: bool = False,
     days: Collection[date] | None = None,
     dimensions: bool = True,
+    drift: bool = True,
     max_samples: int = 5,
 ) -> CheckResult:
     """Compare the curated layer with its manifest, its rules and, with ``deep``, the raw log.
@@ -33,6 +37,7 @@ def check(
         deep: validate the raw pages again in SQL and compare order by order; only over the whole layer.
         days: the partitions to cover; None for the whole layer, and only then with metrics, and every file hashed.
         dimensions: cover the dimensions, which partitions need; without them, no day may be given.
+        drift: fail where the source no longer sends a field that the mapping uses as it always did.
         max_samples: offending rows that are shown of each check.
 
     Returns:
@@ -50,6 +55,8 @@ def check(
     if not problem:
         files = _select_files(manifest, days) if dimensions else {}
         outcomes += _inspect(lake, manifest, files, days, max_samples)
+        if manifest.settings.mapping and drift:
+            outcomes.append(_inspect_fields(manifest, max_samples))
         if dimensions:
             found = _query(TableQuery(lake, manifest, files, all_days, deep and all_days, max_samples))
     return CheckResult(
@@ -105,6 +112,13 @@ def _inspect(
         outcomes.append(inspect_quarantine(lake, manifest.quarantine, max_samples=max_samples))
         outcomes.append(inspect_batches(lake, manifest.batches, max_samples=max_samples))
     return outcomes
+
+
+def _inspect_fields(manifest: Manifest, max_samples: int) -> CheckOutcome:
+    found = manifest.fields.drift
+    samples = tuple({"field": one.field, "problem": one.problem} for one in found[:max_samples])
+    detail = "Since batch " + min(one.batch for one in found) if found else ""
+    return CheckOutcome("source_fields", not found, _FIELDS_WHY, len(found), samples, detail)
 
 
 def _query(query: TableQuery) -> QueryResult:

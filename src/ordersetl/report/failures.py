@@ -35,6 +35,11 @@ def check_failure(result: CheckResult) -> CheckFailedError | None:
         hint = "Fold what is in raw: ordersetl load. Fetch orders first: ordersetl run."
     elif {outcome.name for outcome in failed} <= {"stray_files", "raw_batches"}:
         hint = " ".join(outcome.detail for outcome in failed)
+    elif {outcome.name for outcome in failed} == {"source_fields"}:
+        hint = (
+            "Look at an answer of the source: ordersetl extract --preview 5. Correct the mapping and run again, and "
+            "all is folded by it; or set drift = warn, by which the next run takes the fields as they are now."
+        )
     elif {outcome.name for outcome in failed} & {"raw_readable", "raw_batches"}:
         hint = "Restore from a backup what raw has lost, or fetch it again: ordersetl run --full."
     return CheckFailedError(f"{len(failed)} of {many(len(result.outcomes), 'check')} failed: {found}", hint=hint)

@@ -38,6 +38,7 @@ from ordersetl.transform.bulk_values import (
 from ordersetl.transform.columns import CHARGED_SCHEMA
 from ordersetl.transform.fields import METADATA_FIELDS, USER_FIELDS, FieldTables, read_fields, split_tables
 from ordersetl.transform.mapped_fields import BulkMapping
+from ordersetl.transform.seen_fields import NOTHING_SEEN, SeenFields
 
 __all__ = ["NOTHING_READ", "PAGE_BITS", "BulkOrders", "FallbackRecord", "read_bulk"]
 
@@ -76,15 +77,11 @@ class BulkOrders:
     pages: frozenset[int]
     skipped: Mapping[str, int] = field(default_factory=dict)
     skipped_lines: pl.DataFrame | None = None
+    seen: SeenFields = NOTHING_SEEN
 
 
-NOTHING_READ = BulkOrders(
-    orders=pl.DataFrame(schema=CHARGED_SCHEMA),
-    items=pl.DataFrame(schema=ITEM_SCHEMA),
-    refunds=pl.DataFrame(schema=REFUND_ITEM_SCHEMA),
-    fallback=(),
-    pages=frozenset(),
-)
+_NO_ORDERS, _NO_ITEMS = pl.DataFrame(schema=CHARGED_SCHEMA), pl.DataFrame(schema=ITEM_SCHEMA)
+NOTHING_READ = BulkOrders(_NO_ORDERS, _NO_ITEMS, pl.DataFrame(schema=REFUND_ITEM_SCHEMA), (), frozenset())
 
 
 def read_bulk(pages: Sequence[Page], mapping: BulkMapping | None = None) -> BulkOrders:
@@ -128,7 +125,7 @@ def _read_mapped(
     skipped = fields.skipped["name"].value_counts()
     rows = positions.is_in(fitting.left.implode()).arg_true()
     fallback = [FallbackRecord(pos, texts[row].decode()) for row, pos in zip(rows, positions.gather(rows), strict=True)]
-    return BulkOrders(*fitting[:3], fallback, pages, dict(skipped.iter_rows()), fields.skipped_lines)
+    return BulkOrders(*fitting[:3], fallback, pages, dict(skipped.iter_rows()), fields.skipped_lines, fields.seen)
 
 
 class _Sorted(NamedTuple):
