@@ -4,6 +4,7 @@ Nothing heavy is imported here: ``ordersetl --help`` must answer at once.
 """
 # ruff: noqa: PLC0415
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from ordersetl.cli.group import Commands
 from ordersetl.cli.options import (
     ApiUrl,
     Deep,
+    Html,
     InstallCompletion,
     MaxAge,
     NoPreview,
@@ -145,9 +147,9 @@ def load(shared: Shared, *, verify: Verify = False, rebuild: Rebuild = False) ->
     execute(shared, work)
 
 
-@app.command(epilog="Example: ordersetl check --json | jq '.data.outcomes[] | select(.ok | not)'")
+@app.command(epilog="Example: ordersetl check --html report.html")
 @share_options(locks=False)
-def check(shared: Shared, *, deep: Deep = False) -> None:
+def check(shared: Shared, *, deep: Deep = False, html: Html = None) -> None:
     """Check with DuckDB that curated/ is right; exit 3 if it is not.
 
     It changes nothing and takes no lock.
@@ -156,10 +158,9 @@ def check(shared: Shared, *, deep: Deep = False) -> None:
     def work(settings: "Settings", runtime: "Runtime") -> object:
         from ordersetl import pipeline
 
-        del runtime
-        return pipeline.check(settings, deep=deep)
+        return pipeline.check(settings, deep=deep, runtime=runtime)
 
-    execute(shared, work)
+    execute(replace(shared, settings={**shared.settings, "report_html": html}), work)
 
 
 @app.command(epilog="Example: ordersetl status --max-age 6h")

@@ -26,7 +26,8 @@ from ordersetl.transform.mapped_values import (
     read_sku,
     read_times,
 )
-from ordersetl.transform.seen_fields import SeenFields, count_tables
+from ordersetl.transform.seen_fields import SeenFields
+from ordersetl.transform.used_fields import count_tables
 
 __all__ = ["BulkMapping", "MappedFields", "find_bulk_mapping"]
 
