@@ -29,8 +29,8 @@ def advance_history(
     """The history with more batches, and what is to be told of it once.
 
     A used field that was in every record so far, of at least a hundred, drifts where no new record has it, or one has
-    it with a type that it never had. With ``fail`` it stays as a drift until it is back as it was; else
-    what it is now counts from now on, and a drift from before is closed.
+    it with a type that it never had. With ``fail`` it stays as a drift until it is back as it was; else what it is now
+    counts from now on, also of one that drifted before.
 
     Args:
         history: so far.
@@ -38,11 +38,16 @@ def advance_history(
         batch: the newest of them.
         drift: the setting.
     """
-    open_drift = {found.field: found for found in history.drift} if drift == "fail" else {}
+    open_drift = {found.field: found for found in history.drift}
     used: dict[str, FieldCount] = {}
     notes: list[str] = []
+    known = dict(history.used)
+    if drift != "fail":
+        notes += [f"the field {path}, which the mapping uses, {found.problem}" for path, found in open_drift.items()]
+        known = {path: count for path, count in known.items() if path not in open_drift}
+        open_drift = {}
     for path, new in counts.used.items():
-        before = history.used.get(path, FieldCount())
+        before = known.get(path, FieldCount())
         problem = _find_problem(before, new)
         if problem is None and (path not in open_drift or new.seen):
             open_drift.pop(path, None)
@@ -57,7 +62,7 @@ def advance_history(
             if problem is not None:
                 notes.append(f"the field {path}, which the mapping uses, {problem}")
             used[path] = new
-    kept = {path: count for path, count in history.used.items() if path not in used}
+    kept = {path: count for path, count in known.items() if path not in used}
     others = _advance_others(history, counts)
     if drift != "ignore":
         notes += _describe_others(history, counts)

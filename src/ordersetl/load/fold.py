@@ -71,7 +71,8 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
     Raises:
         CorruptedFileError: a file that seemed valid is not; nothing was committed.
     """
-    if not plan.batches or (not plan.waiting and current.is_as_recorded):
+    takes_drift = current.manifest.fields.drift and context.settings.drift != "fail"
+    if not plan.batches or (not plan.waiting and current.is_as_recorded and not takes_drift):
         return Folded(current.manifest)
     repairs = current.broken_days or current.broken_dimensions or current.lost_tombstones or current.lost_mentions
     markers = {batch: provider(batch) for batch in (plan.batches if repairs else plan.pending)}
@@ -166,11 +167,10 @@ def _next_history(fold: _Fold) -> FieldHistory:
     """What the records have, with the batches that wait; of a rebuild, all of them."""
     if fold.current.rebuild:
         return fold_history(fold.markers[batch].fields for batch in fold.plan.batches)
-    history, waiting = fold.current.manifest.fields, fold.plan.waiting
-    if not waiting:
-        return history
+    waiting, newest = fold.plan.waiting, fold.plan.batches[-1]
     counts = sum((fold.markers[batch].fields for batch in waiting), FieldCounts())
-    history, notes = advance_history(history, counts, waiting[-1], drift=fold.context.settings.drift)
+    history = fold.current.manifest.fields
+    history, notes = advance_history(history, counts, newest, drift=fold.context.settings.drift)
     for note in notes:
         log.warning("the source changed: %s.", note)
     return history
