@@ -23,10 +23,11 @@ FETCHING = {
 }
 FLAGS = {
     "run": {"--verify", *FETCHING},
-    "extract": FETCHING,
+    "extract": {"--preview", *FETCHING},
     "transform": {"--wait"},
     "load": {"--verify", "--rebuild", "--wait"},
     "check": {"--deep", "--html"},
+    "init": {"--source", "--api-url", "--set", "--no-preview"},
     "status": {"--max-age", "--prometheus", "--quarantine", "--reason", "--order"},
 }
 

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["execute", "read_backfill", "read_span_of", "read_window", "refuse_with_preview"]
 
 
-def execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> None:
-    """Settings, one library call under the signals' eyes, and the result on stdout."""
+def execute(
+    shared: Shared, work: "Callable[[Settings, Runtime], object]", load: "Callable[[], Settings] | None" = None
+) -> None:
+    """Settings, one library call under the signals' eyes, and the result on stdout; ``load`` finds other settings."""
     from ordersetl.cli import streams
     from ordersetl.cli.signals import Interrupts
     from ordersetl.report.failures import find_failure
@@ -33,7 +35,7 @@ def execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> No
     invocation.json, invocation.verbose = shared.json, shared.verbose
     options = invocation.options = OptionsInUse.of({"config": shared.config, **shared.settings})
     streams.start_logging(options, quiet=shared.quiet, verbose=shared.verbose)
-    settings = load_settings(shared.config, **shared.settings)
+    settings = load() if load is not None else load_settings(shared.config, **shared.settings)
     import_pipeline()
     interrupts = Interrupts()
     with interrupts.obey(), streams.show_progress(quiet=shared.quiet) as progress:

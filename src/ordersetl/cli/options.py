@@ -15,18 +15,22 @@ from ordersetl.text import printable
 from ordersetl.version import __version__
 
 __all__ = [
+    "ApiUrl",
     "Deep",
     "Html",
     "InstallCompletion",
     "MaxAge",
+    "NoPreview",
     "OrderId",
     "Preview",
     "Prometheus",
     "Quarantine",
     "Reason",
     "Rebuild",
+    "Set",
     "Shared",
     "ShowCompletion",
+    "Source",
     "Verify",
     "Version",
     "share_options",
@@ -116,6 +120,11 @@ Preview = Annotated[
         "--preview", min=1, max=1000, metavar="N", help="Fetch one page, show N orders as read; write nothing."
     ),
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Value of one of the source's own variables; as often as needed."),
+]
+NoPreview = Annotated[bool, typer.Option("--no-preview", help="Write the file without asking the API for orders.")]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw again.")]
 Deep = Annotated[bool, typer.Option("--deep", help="Validate raw/ again too, by SQL of its own, order by order.")]
 

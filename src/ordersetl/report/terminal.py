@@ -15,6 +15,7 @@ from ordersetl.results import (
     BackfillResult,
     CheckResult,
     ExtractResult,
+    InitResult,
     LoadResult,
     OrderResult,
     PreviewResult,
@@ -56,7 +57,7 @@ def _draw(result: object, complete: Complete) -> Iterator[RenderableType]:
             yield from draw_status(result, complete)
         case QuarantineResult():
             yield from draw_quarantine(result)
-        case PreviewResult():
+        case InitResult() | PreviewResult():
             yield from draw_preview(result, complete)
         case OrderResult():
             yield from draw_order(result, complete)

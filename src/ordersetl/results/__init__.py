@@ -15,7 +15,7 @@ from ordersetl.results.checks import (
 )
 from ordersetl.results.figures import DaySales, LayerFigures, Period, RejectExample, Share
 from ordersetl.results.plain import to_plain
-from ordersetl.results.preview import PreviewLine, PreviewOrder, PreviewReject, PreviewResult
+from ordersetl.results.preview import InitResult, PreviewLine, PreviewOrder, PreviewReject, PreviewResult
 from ordersetl.results.stages import (
     BackfillResult,
     Damage,
@@ -54,6 +54,7 @@ __all__ = [
     "DayMetric",
     "DaySales",
     "ExtractResult",
+    "InitResult",
     "LastFailure",
     "LayerFigures",
     "LayerTotals",

@@ -250,6 +250,8 @@ def _summary(markers: Sequence[StageMarker], staged_again: tuple[str, ...], seco
         future_updated_at=counts.future_updated_at,
         cancelled=counts.cancelled,
         refunded=counts.refunded,
+        skipped=counts.records_skipped,
+        skipped_by_reason=counts.skipped,
         texts_cut=counts.texts_cut,
         seconds=seconds,
     )
