@@ -56,8 +56,8 @@ def test_gaps_are_between_what_was_fetched(tmp_path: Path) -> None:
     assert state.gaps == [(time(2), time(3)), (time(4), time(6))]
     notes = [note.text for note in list_notes(passed(), state)]
     assert notes[0] == (
-        "Never fetched: 2025-08-02T00:00:00Z to 2025-08-03T00:00:00Z. "
-        "Fill it: ordersetl run --since 2025-08-02T00:00:00Z --until 2025-08-03T00:00:00Z"
+        "Never fetched, 2 Aug 2025, 00:00 UTC to 3 Aug 2025, 00:00 UTC: "
+        "ordersetl run --since 2025-08-02T00:00:00Z --until 2025-08-03T00:00:00Z"
     )
     assert len(notes) == 2
 

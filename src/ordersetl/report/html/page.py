@@ -30,6 +30,7 @@ _MAX_NAME = 80
 """Characters of a name: enough to tell products apart."""
 _MAX_CODE = 12
 """Characters of a currency, which may be anything."""
+_MAX_WINDOWS = 12
 _DAY = timedelta(days=1)
 
 
@@ -113,6 +114,7 @@ def _render(content: PageContent, detail: _Detail) -> str:
         bridge=_list_bridge(content),
         steps=_STEPS,
         data=_encode_figures(content.figures, detail) if content.figures and content.figures.last_day else None,
+        max_windows=_MAX_WINDOWS,
         strip=_draw_coverage(content.state),
         style=style,
         script=script,
