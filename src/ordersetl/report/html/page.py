@@ -57,13 +57,13 @@ class _Detail:
 _DETAILS = (
     _Detail(12, 1126, months=True),
     _Detail(12, 1126, months=False),
-    _Detail(8, 1126, months=False),
-    _Detail(5, 1126, months=False),
-    _Detail(5, 761, months=False),
-    _Detail(2, 761, months=False),
+    _Detail(12, 761, months=False),
+    _Detail(12, 396, months=False),
+    _Detail(6, 396, months=False),
+    _Detail(3, 396, months=False),
     _Detail(1, 396, months=False),
 )
-"""From all to little: three years of days with a month to begin with; of a shop without measure one."""
+"""From all to little: three years of days, with a month to begin with, then two, then one; then fewer currencies."""
 
 
 def render_page(content: PageContent) -> str:
