@@ -6,24 +6,23 @@ half done.
 """
 
 import contextlib
-import dataclasses
 import logging
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from ordersetl.check.committed import check_and_show, check_committed
 from ordersetl.check.layer import check as check_layer
-from ordersetl.lake.commit import recover
 from ordersetl.lake.fold_settings import FoldSettings
-from ordersetl.lake.in_force import find_in_force
 from ordersetl.lake.journal import JournalKeeper, keep_journal
-from ordersetl.lake.layout import LOCK, Lake, file_day
-from ordersetl.lake.location import find_lake, make_lake
+from ordersetl.lake.layout import Lake, file_day
+from ordersetl.lake.location import find_lake
 from ordersetl.lake.manifest import require_timezone
-from ordersetl.lake.runs import keep_report
+from ordersetl.lake.runs import RunReport, keep_report
 from ordersetl.load.batches import load_batches
+from ordersetl.opening import open_context, take_in_force
 from ordersetl.report.failures import check_failure
 from ordersetl.report.html.write import find_page
 from ordersetl.results import (
@@ -35,7 +34,7 @@ from ordersetl.results import (
     RunResult,
     TransformResult,
 )
-from ordersetl.runtime import RunContext, Runtime, count_cores
+from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
 from ordersetl.status.raw_problems import describe_raw
 from ordersetl.transform.ahead import StagingAhead
@@ -79,10 +78,10 @@ def extract(
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
-    with _open_context(settings, runtime, wait_s) as (context, _), _keep_journal(context, "extract") as journal:
+    with open_context(settings, runtime, wait_s) as (context, _), _keep_journal(context, "extract") as journal:
         journal.begin("extract")
         result = stage.extract(context, plan)
-        journal.note_asked(plan.window.until, is_news=True)
+        journal.note_asked(plan.window.until, is_news=bool(result.batches))
         return result
 
 
@@ -126,12 +125,12 @@ def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RU
         OrdersetlError: as the module says.
     """
     with (
-        _open_context(settings, runtime, wait_s, is_new=False) as (context, _),
+        open_context(settings, runtime, wait_s, is_new=False) as (context, _),
         _keep_journal(context, "transform") as journal,
     ):
         require_timezone(context.lake, context.fold_settings)
         journal.begin("transform")
-        return transform_batches(_take_in_force(context))
+        return transform_batches(take_in_force(context))
 
 
 def load(
@@ -158,10 +157,10 @@ def load(
         OrdersetlError: as the module says.
     """
     with (
-        _open_context(settings, runtime, wait_s, is_new=False) as (opened, recovered),
+        open_context(settings, runtime, wait_s, is_new=False) as (opened, recovered),
         _keep_journal(opened, "load") as journal,
     ):
-        context = _take_in_force(opened)
+        context = take_in_force(opened)
         journal.begin("load")
         provider = partial(stage_batch, context) if rebuild else StagedBatches(context).ensure
         return load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
@@ -208,85 +207,70 @@ def run(
     target = find_page(settings.report_html)
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
     with (
-        _open_context(settings, runtime, wait_s) as (context, recovered),
+        open_context(settings, runtime, wait_s) as (context, recovered),
         keep_report(context.lake, context.now()) as report,
         _keep_journal(context, "run") as journal,
     ):
         require_timezone(context.lake, context.fold_settings)
-        journal.begin("extract")
+        done = _StagesDone(report, journal)
         with StagingAhead(context) as ahead:
-            extracted = stage.extract(context, plan, on_page=ahead.add)
-            report.add("extract", extracted)
-            journal.note_asked(plan.window.until, is_news=True)
-            journal.begin("transform")
-            folding = _take_in_force(context)
+            extracted = done.take("extract", lambda: stage.extract(context, plan, on_page=ahead.add))
+            journal.note_asked(plan.window.until, is_news=bool(extracted.batches))
+            folding = take_in_force(context)
             stages = StagedBatches(folding)
-            transformed = transform_batches(folding, stages, ahead=ahead)
-        report.add("transform", transformed)
+            transformed = done.take("transform", lambda: transform_batches(folding, stages, ahead=ahead))
         require_few_rejects(context.lake, transformed, settings)
-        journal.begin("load")
-        loaded = load_batches(folding, stages.ensure, recovered=recovered, verify=verify)
-        report.add("load", loaded)
-        journal.begin("check")
-        checked = _check_written(context.lake, loaded)
-        report.add("check", checked)
-        done = {"extract": extracted, "transform": transformed, "load": loaded, "check": checked}
-        seconds = {stage: result.seconds for stage, result in done.items()}
-        report.add("seconds", seconds)
+        loaded = done.take("load", lambda: load_batches(folding, stages.ensure, recovered=recovered, verify=verify))
+        checked = done.take("check", lambda: _check_written(context.lake, loaded))
+        report.add("seconds", done.seconds)
         shown = check_and_show(context.lake, target, runtime.now, runtime.complete) if target else checked
         if failure := check_failure(checked) or check_failure(shown):
             raise failure
-        return RunResult(
+        result = RunResult(
             run_id=report.run_id,
             started_at=report.started_at,
             extract=extracted,
             transform=transformed,
             load=loaded,
             check=checked,
-            seconds=seconds,
+            seconds=done.seconds,
             report=report.path.as_posix(),
             warnings=tuple(describe_raw(context.lake)),
             gaps=extracted.gaps,
         )
+        report.is_quiet = result.is_quiet
+        return result
+
+
+class _TakesTime(Protocol):
+    @property
+    def seconds(self) -> float: ...
+
+
+_Result = TypeVar("_Result", bound=_TakesTime)
+
+
+@dataclass
+class _StagesDone:
+    """Keeps account of the stages of a run: which is under way, what each did, how long it took."""
+
+    report: RunReport
+    journal: JournalKeeper
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def take(self, stage: str, work: Callable[[], _Result]) -> _Result:
+        """Go through a stage; its result."""
+        self.journal.begin(stage)
+        result = work()
+        self.report.add(stage, result)
+        self.seconds[stage] = result.seconds
+        return result
 
 
 def _check_written(lake: Lake, loaded: LoadResult) -> CheckResult:
     """Check what a load wrote, and the totals."""
     days = {day for file in loaded.written if (day := file_day(file)) is not None}
     return check_layer(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
-
-
-@contextlib.contextmanager
-def _open_context(
-    settings: Settings, runtime: Runtime, wait_s: float, *, is_new: bool = True
-) -> Iterator[tuple[RunContext, bool]]:
-    """The context of one writing command, and whether it carried an interrupted commit through.
-
-    The output's folder is there, its lock is acquired, and the curated layer is in a committed state. Where ``is_new``
-    does not allow for a new output, there must be one.
-    """
-    lake = (make_lake if is_new else find_lake)(settings.output, runtime.disk)
-    with (
-        lake.storage.lock(LOCK, wait_s=wait_s, now=runtime.now, sleep=runtime.sleep) as lock,
-        contextlib.ExitStack() as stack,
-    ):
-        lake.require_own_folders()
-        recovered = recover(lake)
-        if recovered:
-            log.warning("an earlier command died while it committed: its commit was carried through.")
-        for warning in describe_raw(lake):
-            log.warning(warning)
-        if runtime.executor is None:
-            runtime = dataclasses.replace(runtime, width=count_cores())
-        # one thread more than there are workers: some of what is under way waits for the disk
-        executor = runtime.executor or stack.enter_context(ThreadPoolExecutor((settings.workers or count_cores()) + 1))
-        threads = runtime.threads or stack.enter_context(ThreadPoolExecutor(2))
-        yield RunContext(lake, settings, lock, executor, runtime, threads), recovered
-
-
-def _take_in_force(context: RunContext) -> RunContext:
-    """The context with the description of the newest batch there is now."""
-    return dataclasses.replace(context, in_force=find_in_force(context.lake))
 
 
 def _keep_journal(context: RunContext, command: str) -> contextlib.AbstractContextManager[JournalKeeper]:

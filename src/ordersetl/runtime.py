@@ -25,19 +25,23 @@ __all__ = ["Progress", "RunContext", "Runtime", "SilentProgress", "count_cores"]
 class Progress(Protocol):
     """Receives how far a stage is; ``total`` is None where nobody knows."""
 
-    def __call__(self, stage: str, done: int, total: int | None) -> None:
-        """Show that ``done`` of ``total`` units of ``stage`` are done."""
+    def __call__(self, stage: str, done: int, total: int | None, records: int | None = None, /) -> None:
+        """Show that ``done`` of ``total`` units of ``stage`` are done, and how many records that are, if it counts."""
 
 
 class SilentProgress:
     """A progress that nobody watches."""
 
-    def __call__(self, stage: str, done: int, total: int | None) -> None:
+    def __call__(self, stage: str, done: int, total: int | None, records: int | None = None, /) -> None:
         """Do nothing."""
 
 
 def _go_on() -> None:
     """No signal came."""
+
+
+def _tell_nobody(seconds: float) -> None:
+    """Nobody watches."""
 
 
 def _utc_now() -> datetime:
@@ -54,7 +58,8 @@ class Runtime:
     None makes threads. ``width`` says how many of them it works on at a time, as a number or, where that changes, as a
     function that is asked each time; None asks the executor, where it is one of Python's own.
     ``threads`` does what only this process can do (page writes, the index), beside the work; None makes threads.
-    ``transport`` answers instead of the network.
+    ``transport`` answers instead of the network. ``on_wait`` learns of each wait before a request, in seconds, from the
+    thread that waits.
     ``complete`` adds the options in use to the commands that a text for people names.
     """
 
@@ -68,6 +73,7 @@ class Runtime:
     width: int | Callable[[], int] | None = None
     threads: Executor | None = None
     transport: "httpx.BaseTransport | None" = None
+    on_wait: Callable[[float], None] = _tell_nobody
     complete: Callable[[str], str] = str
 
 

@@ -26,6 +26,7 @@ def execute(
 ) -> None:
     """Settings, one library call under the signals' eyes, and the result on stdout; ``load`` finds other settings."""
     from ordersetl.cli import streams
+    from ordersetl.cli.progress import watch_progress
     from ordersetl.cli.signals import Interrupts
     from ordersetl.report.failures import find_failure
     from ordersetl.runtime import Runtime
@@ -38,9 +39,10 @@ def execute(
     settings = load() if load is not None else load_settings(shared.config, **shared.settings)
     import_pipeline()
     interrupts = Interrupts()
-    with interrupts.obey(), streams.show_progress(quiet=shared.quiet) as progress:
+    with interrupts.obey(), watch_progress(quiet=shared.quiet, verbose=shared.verbose) as watch:
         runtime = Runtime(
-            progress=progress,
+            progress=watch.progress,
+            on_wait=watch.on_wait,
             checkpoint=interrupts.checkpoint,
             interruptible=interrupts.interruptible,
             sleep=interrupts.sleep,
@@ -51,7 +53,7 @@ def execute(
     if shared.json:
         streams.print_envelope(invocation.command, result, failure, options)
     elif not shared.quiet:
-        streams.print_result(result, options)
+        streams.print_result(result, options, verbose=shared.verbose)
     if failure is not None:
         streams.print_error(failure, options)
         raise typer.Exit(failure.exit_code)

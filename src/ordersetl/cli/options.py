@@ -82,9 +82,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print nothing but errors and warnings, and JSON if asked for.")
 ]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Log requests and retries to stderr, and where a bug is.")
-]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all details; log requests and retries to stderr.")]
 Wait = Annotated[float, typer.Option("--wait", min=0, metavar="SECONDS", help="Wait so long for another run to end.")]
 Since = Annotated[
     str | None,

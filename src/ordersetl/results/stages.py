@@ -21,11 +21,13 @@ __all__ = [
 class ExtractResult:
     """One committed raw batch. ``since`` and ``until`` are what was asked for.
 
+    ``batch`` is None where nothing new came (no record, or those that the newest batch ends with): then none was kept.
+
     It covers what lies before ``window_end``, by the source's clock; nothing where that is None. ``gaps`` are spans
     of time, since and until, that no batch of this origin ever asked for, between those that were.
     """
 
-    batch: str
+    batch: str | None
     source: str
     url: str
     since: datetime | None
@@ -39,10 +41,15 @@ class ExtractResult:
     seconds: float
     gaps: tuple[tuple[datetime, datetime], ...] = ()
 
+    @property
+    def batches(self) -> tuple[str, ...]:
+        """Id of the batch that was committed, if one was."""
+        return () if self.batch is None else (self.batch,)
+
 
 @dataclass(frozen=True)
 class BackfillResult:
-    """A long window, fetched as several batches: ``windows`` has those that were committed now, oldest first.
+    """A long window, fetched as several batches: ``windows`` has those that were fetched now, oldest first.
 
     ``windows_covered`` counts the others: a batch had covered them before. The counts are those of ``windows``;
     ``gaps`` as there.
@@ -61,6 +68,11 @@ class BackfillResult:
     resumed_pages: int
     seconds: float
     gaps: tuple[tuple[datetime, datetime], ...] = ()
+
+    @property
+    def batches(self) -> tuple[str, ...]:
+        """Ids of the batches that were committed, oldest first."""
+        return tuple(batch for window in self.windows for batch in window.batches)
 
 
 @dataclass(frozen=True)
@@ -170,3 +182,9 @@ class RunResult:
     report: str
     warnings: tuple[str, ...] = ()
     gaps: tuple[tuple[datetime, datetime], ...] = ()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it found nothing new and nothing to do."""
+        done = (self.extract.batches, self.transform.batches, self.load.written, self.load.dimensions_written)
+        return not any(done) and not self.load.healed and not self.load.recovered
