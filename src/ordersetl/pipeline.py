@@ -7,8 +7,11 @@ half done.
 
 import contextlib
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from ordersetl.check.committed import check_and_show, check_committed
 from ordersetl.check.layer import check as check_layer
@@ -17,7 +20,7 @@ from ordersetl.lake.journal import JournalKeeper, keep_journal
 from ordersetl.lake.layout import Lake, file_day
 from ordersetl.lake.location import find_lake
 from ordersetl.lake.manifest import require_timezone
-from ordersetl.lake.runs import keep_report
+from ordersetl.lake.runs import RunReport, keep_report
 from ordersetl.load.batches import load_batches
 from ordersetl.opening import open_context, take_in_force
 from ordersetl.report.failures import check_failure
@@ -209,26 +212,17 @@ def run(
         _keep_journal(context, "run") as journal,
     ):
         require_timezone(context.lake, context.fold_settings)
-        journal.begin("extract")
+        done = _StagesDone(report, journal)
         with StagingAhead(context) as ahead:
-            extracted = stage.extract(context, plan, on_page=ahead.add)
-            report.add("extract", extracted)
+            extracted = done.take("extract", lambda: stage.extract(context, plan, on_page=ahead.add))
             journal.note_asked(plan.window.until, is_news=bool(extracted.batches))
-            journal.begin("transform")
             folding = take_in_force(context)
             stages = StagedBatches(folding)
-            transformed = transform_batches(folding, stages, ahead=ahead)
-        report.add("transform", transformed)
+            transformed = done.take("transform", lambda: transform_batches(folding, stages, ahead=ahead))
         require_few_rejects(context.lake, transformed, settings)
-        journal.begin("load")
-        loaded = load_batches(folding, stages.ensure, recovered=recovered, verify=verify)
-        report.add("load", loaded)
-        journal.begin("check")
-        checked = _check_written(context.lake, loaded)
-        report.add("check", checked)
-        done = {"extract": extracted, "transform": transformed, "load": loaded, "check": checked}
-        seconds = {stage: result.seconds for stage, result in done.items()}
-        report.add("seconds", seconds)
+        loaded = done.take("load", lambda: load_batches(folding, stages.ensure, recovered=recovered, verify=verify))
+        checked = done.take("check", lambda: _check_written(context.lake, loaded))
+        report.add("seconds", done.seconds)
         shown = check_and_show(context.lake, target, runtime.now, runtime.complete) if target else checked
         if failure := check_failure(checked) or check_failure(shown):
             raise failure
@@ -239,12 +233,37 @@ def run(
             transform=transformed,
             load=loaded,
             check=checked,
-            seconds=seconds,
+            seconds=done.seconds,
             report=report.path.as_posix(),
             warnings=tuple(describe_raw(context.lake)),
             gaps=extracted.gaps,
         )
         report.is_quiet = result.is_quiet
+        return result
+
+
+class _TakesTime(Protocol):
+    @property
+    def seconds(self) -> float: ...
+
+
+_Result = TypeVar("_Result", bound=_TakesTime)
+
+
+@dataclass
+class _StagesDone:
+    """Keeps account of the stages of a run: which is under way, what each did, how long it took."""
+
+    report: RunReport
+    journal: JournalKeeper
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def take(self, stage: str, work: Callable[[], _Result]) -> _Result:
+        """Go through a stage; its result."""
+        self.journal.begin(stage)
+        result = work()
+        self.report.add(stage, result)
+        self.seconds[stage] = result.seconds
         return result
 
 

@@ -14,14 +14,17 @@ from shape_runs import NOW, Counted, Pauses, expected_bytes, open_source, output
 from ordersetl import pipeline
 from ordersetl.errors import SourceError
 from ordersetl.settings import Settings
+from ordersetl.source.description.loading import load_builtin
 from ordersetl.source.sample.amazon import amazon
-from ordersetl.source.sample.exchange import Server
+from ordersetl.source.sample.bigcommerce import bigcommerce
+from ordersetl.source.sample.exchange import Answer, Asked, Server
 from ordersetl.source.sample.faults import Fault, RandomFaults
 from ordersetl.source.sample.magento import magento
 from ordersetl.source.sample.shapes import SHAPES, list_faults
 from ordersetl.source.sample.shop import Shop, ShopLine, ShopOrder, ShopRefund
 from ordersetl.source.sample.shop_orders import sample_shop
 from ordersetl.source.sample.shopify import shopify
+from ordersetl.source.sample.square import LOCATIONS
 from ordersetl.source.sample.woocommerce import woocommerce
 from ordersetl.window import Backfill, Window
 
@@ -143,6 +146,67 @@ def test_a_token_is_renewed_in_mid_run(
     with open_source(shape, shop, make_server=make_server) as source:
         source.run(tmp_path, page_size=10)
     assert output_bytes(tmp_path) == expected_bytes(shape, shop)
+
+
+@pytest.mark.parametrize("shape", ["woocommerce", "magento", "bigcommerce"])
+def test_pages_that_shift_while_they_are_read_lose_nothing(shape: str, tmp_path: Path) -> None:
+    shop = small_shop(3)
+    before = deepcopy(shop)
+    leaves = next(order for order in shop.list_orders() if not order.is_fractional)
+
+    def make_server(shop: Shop, pauses: Pauses) -> Server:
+        server = usual_server(shape, shop, pauses)
+
+        def change_after_the_first_page(asked: Asked) -> Answer:
+            answer = server(asked)
+            if asked.path.endswith("/orders"):  # out of the window that is being read
+                shop.put(replace(leaves, updated_at=NOW + timedelta(hours=1)))
+            return answer
+
+        return change_after_the_first_page
+
+    with open_source(shape, shop, make_server=make_server) as source:
+        source.run(tmp_path, Window(until=NOW), page_size=10)
+    assert output_bytes(tmp_path) == expected_bytes(shape, before)
+
+
+def test_a_window_is_split_where_the_api_ends(tmp_path: Path) -> None:
+    text = load_builtin("shopify").body.decode()
+    (tmp_path / "shopify.toml").write_text(text.replace("max_objects = 25000", "max_objects = 40"))
+    shop = small_shop(2)
+
+    def make_server(shop: Shop, pauses: Pauses) -> Server:
+        return shopify(shop, max_objects=40, capacity=100_000, clock=pauses.clock)
+
+    with open_source("shopify", shop, make_server=make_server) as source:
+        source.run(tmp_path / "out", page_size=10, source=str(tmp_path / "shopify.toml"))
+    assert output_bytes(tmp_path / "out") == expected_bytes("shopify", shop)
+
+
+@pytest.mark.parametrize(
+    ("shape", "make_server"),
+    [
+        ("shopify", lambda shop, pauses: shopify(shop, capacity=900, restored=50, clock=pauses.clock)),
+        ("bigcommerce", lambda shop, pauses: bigcommerce(shop, quota=15, window_ms=2000, clock=pauses.clock)),
+    ],
+)
+def test_limits_are_learnt_from_the_answers(
+    shape: str, make_server: Callable[[Shop, Pauses], Server], tmp_path: Path
+) -> None:
+    shop = small_shop()
+    with open_source(shape, shop, make_server=make_server) as source:
+        source.run(tmp_path, page_size=10)
+        assert source.pauses.slept_s > 0.5
+    assert output_bytes(tmp_path) == expected_bytes(shape, shop)
+
+
+def test_square_is_asked_for_the_locations_that_are_set(tmp_path: Path) -> None:
+    shop = small_shop(3)
+    wanted = LOCATIONS[:2]
+    with open_source("square", shop) as source:
+        source.run(tmp_path, variables={"location_ids": ",".join(wanted)})
+    there = (order for order in shop.list_orders() if LOCATIONS[order.number % len(LOCATIONS)] in wanted)
+    assert output_bytes(tmp_path) == expected_bytes("square", Shop({order.number: order for order in there}))
 
 
 def test_shopify_s_long_lists_of_lines_and_refunded_lines_are_paged_to_their_end(tmp_path: Path) -> None:
