@@ -173,5 +173,10 @@ ITEMS: dict[str, Any] = {"list": "lines", "sku": "code", "qty": "count"}
         {"order": ORDER | {"user_id": "ID"}, "items": ITEMS, "skip": [{"name": "x", "when": "starts_with(id, 'x')"}]},
     ],
 )
-def test_what_is_no_column_goes_record_by_record(parts: dict[str, Any]) -> None:
-    assert find_bulk_mapping(Mapping.model_validate(parts)) is None
+def test_what_is_no_column_goes_record_by_record_and_is_said(
+    parts: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    find_bulk_mapping.cache_clear()
+    with caplog.at_level("DEBUG"):
+        assert find_bulk_mapping(Mapping.model_validate(parts)) is None
+    assert caplog.messages[0].startswith("the mapping is applied record by record, which takes several times as long: ")

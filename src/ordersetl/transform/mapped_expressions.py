@@ -43,7 +43,7 @@ def read_steps(tree: Tree) -> tuple[Step, ...]:
         case "subexpression" | "index_expression":
             return tuple(step for child in tree["children"] for step in read_steps(child))
         case kind:
-            raise NotInBulkError(f"a {kind} is no path")
+            raise NotInBulkError(f"an expression has a {kind.replace('_', ' ')}")
 
 
 class _Sum(NamedTuple):
@@ -144,7 +144,7 @@ class Scope:
         if one["type"] == "literal":
             one, other = other, one
         if other["type"] != "literal":
-            raise NotInBulkError("two values are compared")
+            raise NotInBulkError("an expression compares two values of a record")
         return self._is_one_of(one, [other["value"]])
 
     def _contains(self, listed: Tree, value: Tree) -> pl.Expr:
@@ -153,7 +153,7 @@ class Scope:
             return self._is_one_of(value, [child["value"] for child in children])
         if listed["type"] == "literal" and isinstance(listed["value"], list):
             return self._is_one_of(value, listed["value"])
-        raise NotInBulkError("contains() of what is no list of literals")
+        raise NotInBulkError("contains() is about what is no list of literals")
 
     def _is_one_of(self, tree: Tree, literals: Sequence[Any]) -> pl.Expr:
         value, texts = self.value(tree), [_write(literal) for literal in literals]
@@ -179,7 +179,7 @@ def _write(literal: object) -> str | None:
         return None if literal is None else json.dumps(literal, ensure_ascii=False)
     if isinstance(literal, int) and _INT.fullmatch(str(literal)):
         return str(literal)
-    raise NotInBulkError(f"the literal {literal!r}")
+    raise NotInBulkError(f"an expression has the literal {literal!r}")
 
 
 def _write_sum(amounts: pl.Expr) -> pl.Expr:

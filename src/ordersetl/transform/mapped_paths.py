@@ -155,7 +155,7 @@ class Reader:
         """The type of a value that is looked at in all these ways."""
         is_object, is_list = any(m.is_object for m in members), any(m.is_list for m in members)
         if (is_object, is_list, any(m.is_read for m in members)).count(True) > 1:
-            raise NotInBulkError("a value is looked at as different kinds")
+            raise NotInBulkError("a value is looked at as itself, and into as an object or a list")
         if is_list:
             elements = [child for m in members for child in (*m.members.values(), *([m.rows] if m.rows else []))]
             found: Any = list[self._make_type(elements)] | None  # type: ignore[misc]
