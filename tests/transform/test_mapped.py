@@ -134,6 +134,48 @@ def test_quarantine_shows_the_native_record_and_line() -> None:
     assert line.detail.startswith("items[1].qty ")
 
 
+def test_what_refunds_say_of_one_sku_is_summed_and_the_rest_has_none() -> None:
+    lines = [
+        {"sku": "A", "quantity": 2, "subtotal": "20.00"},
+        {"sku": "", "product_id": 5, "quantity": 1, "subtotal": "9.35"},
+    ]
+    back = [
+        {"quantity": -1, "total": "-4.00", "sku": "A"},
+        {"quantity": -1, "total": "-1.50", "sku": "", "product_id": 5},
+    ]
+    refunds = [
+        {"id": 1, "date_created_gmt": "2025-08-22T10:00:00", "amount": "5.50", "line_items": back},
+        {"id": 2, "date_created_gmt": "2025-08-23T10:00:00", "amount": "3.25", "line_items": back[:1]},
+        {"id": 3, "date_created_gmt": "2025-08-24T10:00:00", "amount": "5.00", "line_items": []},
+    ]
+    found = assert_paths_agree("woocommerce", [usual("woocommerce", line_items=lines, refunds=refunds)])
+    merged = merge_refunds(found.orders, found.refunds)
+    assert merged.select("refund_id", "sku", "qty", "refund_amount").rows() == [
+        ("1", "A", Decimal("1.0000"), Decimal("4.0000")),
+        ("1", "product:5", Decimal("1.0000"), Decimal("1.5000")),
+        ("2", None, None, Decimal("-0.7500")),  # the line says more than the refund
+        ("2", "A", Decimal("1.0000"), Decimal("4.0000")),
+        ("3", None, None, Decimal("5.0000")),
+    ]
+    refunded = merge_lines(found.orders, found.items, merged).select("sku", "refunded_amount").rows()
+    assert sum(amount for _, amount in refunded) == Decimal("13.7500")
+
+
+def test_ids_that_no_double_holds_keep_their_digits() -> None:
+    lines = [{"sku": "", "variation_id": 9007199254740993, "quantity": 1, "subtotal": "29.35"}]
+    found = assert_paths_agree("woocommerce", [usual("woocommerce", id=9007199254740995, line_items=lines)])
+    assert found.orders["order_id"].to_list() == ["9007199254740995"]
+    assert found.items["sku"].to_list() == ["variant:9007199254740993"]
+
+
+def test_amounts_by_kind_are_added_exactly() -> None:
+    found = assert_paths_agree("amazon", [usual("amazon")])
+    assert found.orders.select("order_discount", "order_tax", "order_shipping").rows() == [
+        (Decimal("3.2500"), Decimal("1.5000"), None)
+    ]
+    assert found.items["discount"].to_list() == [Decimal("3.2500"), None]
+
+
 def test_deleted_orders_leave_and_cancelled_ones_are_marked() -> None:
     found = assert_paths_agree("woocommerce", [usual("woocommerce", status="trash"), usual("woocommerce", id=5)])
     assert (found.counts.deleted, found.counts.accepted) == (1, 2)
