@@ -189,6 +189,13 @@ def test_a_repeated_name_counts_as_the_last_says() -> None:
     assert found.orders.sort("pos")["order_amount"].to_list() == [Decimal("7.0000"), Decimal("29.3500")]
 
 
+@pytest.mark.parametrize("control", ["\x1f", "\x00", "\x01", "\n"])
+def test_a_control_character_in_a_text_costs_its_page_the_fast_path_alone(control: str) -> None:
+    records = [usual("woocommerce"), usual("woocommerce", id=5).replace("Cheese", f"Ch{control}eese")]
+    found = assert_paths_agree("woocommerce", records)
+    assert found.orders.sort("pos")["order_id"].to_list() == ["727", "5"]
+
+
 def test_names_with_escapes_that_json_does_not_need_are_read_in_bulk() -> None:
     lines = [{"sku": "A\\/B", "quantity": 1, "subtotal": "1", "name": "Caf\u00e9 \\u0026 Cr\u00eape"}]
     text = usual("woocommerce", line_items=lines).replace("\\\\", "\\")
