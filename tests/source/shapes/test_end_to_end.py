@@ -32,7 +32,12 @@ SHOP = sample_shop()
 NEWEST = max(order.updated_at for order in SHOP.list_orders())
 
 
-def small_shop(every: int = 7) -> Shop:
+def first_days(count: int = 20) -> Shop:
+    """The first orders of the sample shop, of few days."""
+    return Shop({order.number: order for order in SHOP.list_orders()[:count]})
+
+
+def small_shop(every: int = 14) -> Shop:
     """Every so many of the sample shop's orders, from all of its month."""
     return Shop({order.number: order for order in SHOP.list_orders()[::every]})
 
@@ -79,7 +84,7 @@ def test_a_run_gives_the_fold_of_the_shop_in_spite_of_faults(shape: str, tmp_pat
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_later_run_asks_for_what_changed_alone(shape: str, tmp_path: Path) -> None:
-    shop = small_shop()
+    shop = first_days()
     with open_source(shape, shop) as source:
         source.run(tmp_path)
         before = deepcopy(shop)
@@ -91,7 +96,7 @@ def test_a_later_run_asks_for_what_changed_alone(shape: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_what_was_updated_in_the_second_of_the_newest_order_is_not_missed(shape: str, tmp_path: Path) -> None:
-    shop = small_shop()
+    shop = first_days()
     with open_source(shape, shop) as source:
         source.run(tmp_path, lookback="0s")
         before = deepcopy(shop)
@@ -112,7 +117,7 @@ def test_a_backfill_in_windows_gives_the_same_files(shape: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_an_interrupted_run_goes_on_at_its_page(shape: str, tmp_path: Path) -> None:
-    shop, servers = small_shop(3), []
+    shop, servers = first_days(45), []
 
     def make_server(shop: Shop, pauses: Pauses) -> Server:
         servers.append(Counted(usual_server(shape, shop, pauses)))
@@ -121,11 +126,11 @@ def test_an_interrupted_run_goes_on_at_its_page(shape: str, tmp_path: Path) -> N
     outage = Outage(25 if shape == "bigcommerce" else 7)
     with open_source(shape, shop, [outage], make_server=make_server) as source:
         with pytest.raises(SourceError):
-            source.run(tmp_path, page_size=10, max_retries=0)
+            source.run(tmp_path, page_size=5, max_retries=0)
         outage.begins_at, before = None, len(servers[0].asked)
-        source.run(tmp_path, page_size=10)
+        source.run(tmp_path, page_size=5)
         resumed = len(servers[0].asked) - before
-        source.run(tmp_path / "again", page_size=10)
+        source.run(tmp_path / "again", page_size=5)
         whole = len(servers[0].asked) - before - resumed
     assert resumed < whole - 2
     assert output_bytes(tmp_path) == expected_bytes(shape, shop) == output_bytes(tmp_path / "again")
@@ -142,7 +147,7 @@ def test_an_interrupted_run_goes_on_at_its_page(shape: str, tmp_path: Path) -> N
 def test_a_token_is_renewed_in_mid_run(
     shape: str, make_server: Callable[[Shop, Pauses], Server], tmp_path: Path
 ) -> None:
-    shop = small_shop(3)
+    shop = first_days(40)
     with open_source(shape, shop, make_server=make_server) as source:
         source.run(tmp_path, page_size=10)
     assert output_bytes(tmp_path) == expected_bytes(shape, shop)
@@ -150,7 +155,7 @@ def test_a_token_is_renewed_in_mid_run(
 
 @pytest.mark.parametrize("shape", ["woocommerce", "magento", "bigcommerce"])
 def test_pages_that_shift_while_they_are_read_lose_nothing(shape: str, tmp_path: Path) -> None:
-    shop = small_shop(3)
+    shop = first_days(40)
     before = deepcopy(shop)
     leaves = next(order for order in shop.list_orders() if not order.is_fractional)
 
@@ -173,7 +178,7 @@ def test_pages_that_shift_while_they_are_read_lose_nothing(shape: str, tmp_path:
 def test_a_window_is_split_where_the_api_ends(tmp_path: Path) -> None:
     text = load_builtin("shopify").body.decode()
     (tmp_path / "shopify.toml").write_text(text.replace("max_objects = 25000", "max_objects = 40"))
-    shop = small_shop(2)
+    shop = small_shop(3)
 
     def make_server(shop: Shop, pauses: Pauses) -> Server:
         return shopify(shop, max_objects=40, capacity=100_000, clock=pauses.clock)
@@ -193,7 +198,7 @@ def test_a_window_is_split_where_the_api_ends(tmp_path: Path) -> None:
 def test_limits_are_learnt_from_the_answers(
     shape: str, make_server: Callable[[Shop, Pauses], Server], tmp_path: Path
 ) -> None:
-    shop = small_shop()
+    shop = first_days(45)
     with open_source(shape, shop, make_server=make_server) as source:
         source.run(tmp_path, page_size=10)
         assert source.pauses.slept_s > 0.5
@@ -201,7 +206,7 @@ def test_limits_are_learnt_from_the_answers(
 
 
 def test_square_is_asked_for_the_locations_that_are_set(tmp_path: Path) -> None:
-    shop = small_shop(3)
+    shop = first_days(60)
     wanted = LOCATIONS[:2]
     with open_source("square", shop) as source:
         source.run(tmp_path, variables={"location_ids": ",".join(wanted)})
