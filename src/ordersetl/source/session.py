@@ -150,9 +150,15 @@ class SourceSession:
 
     def _find_rights(self, asker: Asker) -> None:
         rights = self.description.rights
-        if rights is not None:
+        if rights is None:
+            return
+        try:
             found = self._list(asker, rights.path, rights.names.search)
-            self._missing = {right.name: right for right in rights.wanted if right.name not in found}
+        except SourceError as error:  # whoever may not ask for rights may have them
+            wanted = ", ".join(right.name for right in rights.wanted)
+            log.warning("cannot tell whether the credentials have the right %s: %s", wanted, error)
+            return
+        self._missing = {right.name: right for right in rights.wanted if right.name not in found}
 
     def _warn_of_reach(self, since: datetime | None) -> None:
         now, window = self._now(), self.description.window

@@ -246,6 +246,16 @@ def test_shopify_without_the_right_to_all_orders_says_so_and_goes_on(
     assert output_bytes(tmp_path) == expected_bytes("shopify", shown)
 
 
+def test_shopify_that_does_not_tell_rights_is_asked_for_orders_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop = first_days()
+    with open_source("shopify", shop, [Fault(every=1, status=404, within="access_scopes")]) as source:
+        source.fetch(tmp_path)
+    assert "cannot tell whether the credentials have the right read_all_orders" in caplog.text
+    assert output_bytes(tmp_path) == expected_bytes("shopify", shop)
+
+
 def test_shopify_says_when_another_version_answers(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     def make_server(shop: Shop, pauses: Pauses) -> Server:
         return shopify(shop, served_version="2026-07", clock=pauses.clock)
