@@ -155,8 +155,8 @@ class SourceSession:
             return
         try:
             found = self._list(asker, rights.path, rights.names.search)
-        except DeniedError as error:
-            if error.status != HTTPStatus.FORBIDDEN:
+        except SourceError as error:  # whoever may not ask for the rights may have them
+            if isinstance(error, DeniedError) and error.status != HTTPStatus.FORBIDDEN:
                 raise
             log.warning("the rights of the credentials cannot be asked for: %s", error.message)
         else:
