@@ -42,7 +42,8 @@ _GROUP_ORDERS = 60_000
 class Folded:
     """The manifest that is now committed, and what became of the pending versions and of the files.
 
-    ``orphans`` are files that a rebuild moved away, since no batch accounts for them.
+    ``orphans`` are files that a rebuild moved away, since no batch accounts for them; ``source_changes`` say which
+    fields of the source are not what they were.
     """
 
     manifest: Manifest
@@ -51,6 +52,7 @@ class Folded:
     removed: Sequence[str] = ()
     notes: Mapping[str, int] = field(default_factory=dict)
     orphans: Sequence[Damage] = ()
+    source_changes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,12 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
         total = _fold_days(fold, resolved, dimensions)
     changes = sum_changes(incoming, parts, resolved, total.changes)
     _put_dimensions(fold, total, dimensions)
-    following = _next_manifest(fold, total, dimensions, adding.result())
+    history, source_changes = _next_history(fold)
+    following = _next_manifest(fold, total, dimensions, adding.result(), history)
     orphans = _move_orphans_to_damaged(fold, following) if current.rebuild else ()
     fold.commit.finish(following, staged=frozenset(total.written))
     index.drop_unlisted(context.lake, following.index + following.tombstones + following.mentions)
-    return Folded(following, changes, total.written, total.removed, dimensions.notes, orphans)
+    return Folded(following, changes, total.written, total.removed, dimensions.notes, orphans, source_changes)
 
 
 def _fold_days(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions) -> GroupOutcome:
@@ -146,7 +149,9 @@ def _put_dimensions(fold: _Fold, total: GroupOutcome, dimensions: FoldedDimensio
             total.written.append(file)
 
 
-def _next_manifest(fold: _Fold, total: GroupOutcome, dimensions: FoldedDimensions, lookup: Lookup) -> Manifest:
+def _next_manifest(
+    fold: _Fold, total: GroupOutcome, dimensions: FoldedDimensions, lookup: Lookup, history: FieldHistory
+) -> Manifest:
     kept = {file: entry for file, entry in fold.current.valid.items() if file not in total.removed}
     return Manifest(
         tool=f"ordersetl {__version__}",
@@ -159,21 +164,21 @@ def _next_manifest(fold: _Fold, total: GroupOutcome, dimensions: FoldedDimension
         index=lookup.index,
         tombstones=lookup.tombstones,
         mentions=dimensions.mentions,
-        fields=_next_history(fold),
+        fields=history,
     )
 
 
-def _next_history(fold: _Fold) -> FieldHistory:
-    """What the records have, with the batches that wait; of a rebuild, all of them."""
+def _next_history(fold: _Fold) -> tuple[FieldHistory, Sequence[str]]:
+    """What the records have, with the batches that wait; of a rebuild, all of them. And what changed, to be told."""
     if fold.current.rebuild:
-        return fold_history(fold.markers[batch].fields for batch in fold.plan.batches)
+        return fold_history(fold.markers[batch].fields for batch in fold.plan.batches), ()
     waiting, newest = fold.plan.waiting, fold.plan.batches[-1]
     counts = sum((fold.markers[batch].fields for batch in waiting), FieldCounts())
     history = fold.current.manifest.fields
     history, notes = advance_history(history, counts, newest, drift=fold.context.settings.drift)
     for note in notes:
         log.warning("the source changed: %s.", note)
-    return history
+    return history, notes
 
 
 def _next_quarantine(fold: _Fold) -> dict[str, QuarantineEntry]:
