@@ -15,7 +15,7 @@ from ordersetl.report.html.notes import list_notes
 from ordersetl.report.html.series import encode_days, encode_shares, fold_months
 from ordersetl.report.html.state import RawState
 from ordersetl.report.html.words import describe_age, format_day, format_moment, split_commands
-from ordersetl.results import BridgeMetric, CheckResult, LayerFigures, Period, Share
+from ordersetl.results import BridgeMetric, CheckOutcome, CheckResult, LayerFigures, Period, Share
 from ordersetl.text import many, printable
 from ordersetl.version import __version__
 
@@ -103,10 +103,11 @@ def _render(content: PageContent, detail: _Detail) -> str:
         check=content.check,
         failed=failed,
         todo=advise(failed) if failed else "",
-        headline=_word_headline(content.check, len(failed)),
+        headline=_word_headline(content.check.outcomes),
         notes=list_notes(content.check, content.state),
         orders={metric.currency: metric.orders for metric in content.check.metrics.currencies},
-        passed=[outcome for outcome in content.check.outcomes if outcome.ok],
+        warned=[outcome for outcome in content.check.outcomes if outcome.ok and outcome.warning],
+        passed=[outcome for outcome in content.check.outcomes if outcome.ok and not outcome.warning],
         figures=content.figures,
         state=content.state,
         made_at=content.made_at,
@@ -124,9 +125,12 @@ def _render(content: PageContent, detail: _Detail) -> str:
     )
 
 
-def _word_headline(check: CheckResult, failed: int) -> str:
-    checks = many(len(check.outcomes), "check")
-    return f"{failed:,} of {checks} failed" if failed else f"All {checks} passed"
+def _word_headline(outcomes: Sequence[CheckOutcome]) -> str:
+    checks = many(len(outcomes), "check")
+    failed, warned = (sum(map(test, outcomes)) for test in (lambda o: not o.ok, lambda o: o.ok and o.warning))
+    if failed:
+        return f"{failed:,} of {checks} failed"
+    return f"All {checks} passed" + (f", {many(warned, 'warning')}" if warned else "")
 
 
 def _read(environment: Environment, name: str) -> str:
