@@ -6,10 +6,10 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from ordersetl.report.bridge import draw_bridge
-from ordersetl.report.drift import describe_other
+from ordersetl.report.drift import find_unexplained
 from ordersetl.report.stages import draw_gaps, draw_repaired, extract_facts, load_facts, transform_facts
 from ordersetl.report.tables import Complete, draw_facts, format_size, list_money, list_most
-from ordersetl.results import BackfillResult, RunResult, TransformResult
+from ordersetl.results import BackfillResult, BridgeMetric, RunResult, TransformResult
 from ordersetl.text import format_time, many, printable
 
 __all__ = ["draw_run"]
@@ -90,7 +90,7 @@ def _list_notes(result: RunResult) -> Iterator[str]:
     yield from _note_rejects(result.transform)
     yield from _note_oddities(result.transform)
     yield from (f"reference files: {note.replace('_', ' ')} {n:,}" for note, n in result.load.reference_notes.items())
-    yield from filter(None, map(describe_other, result.check.metrics.bridge))
+    yield from filter(None, map(_note_other, result.check.metrics.bridge))
     yield from (f"{warned.name}: {warned.detail}" for warned in result.check.outcomes if warned.warning)
     if result.load.late:
         yield f"{many(len(result.load.late), 'batch', 'batches')} came late, and were folded in their place"
@@ -115,3 +115,10 @@ def _note_oddities(read: TransformResult) -> Iterator[str]:
         yield f"{many(read.future_updated_at, 'time')} in the future, taken as now"
     if read.texts_cut:
         yield f"{many(read.texts_cut, 'text')} cut to 255 bytes"
+
+
+def _note_other(bridge: BridgeMetric) -> str | None:
+    share = find_unexplained(bridge)
+    if share is None:
+        return None
+    return f"{bridge.currency or '(none)'}: {share:.1%} of the amount is in no line, discount, tax or shipping"
