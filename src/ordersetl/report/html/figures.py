@@ -23,8 +23,8 @@ _DAY = timedelta(days=1)
 class Detail:
     """How much of the figures a page carries.
 
-    Of ``currencies`` that many; the last ``days`` one by one, older ones folded into months. With ``months`` single ones
-    can be chosen.
+    Of ``currencies`` that many; the last ``days`` one by one, older ones folded into months. With ``months`` a reader
+    can choose single ones.
     """
 
     currencies: int
