@@ -90,6 +90,11 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "bulk": "false",
         "chunk_mb": "2",
         "workers": "3",
+        "warehouse": " postgresql://ana@db/shop ",
+        "warehouse_schema": "sales",
+        "warehouse_prefix": "etl_",
+        "warehouse_password": SECRET,
+        "warehouse_timeout_s": "5",
     }
     assert given.keys() == Settings.model_fields.keys()
     for name, value in given.items():
@@ -99,7 +104,9 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
     assert settings.api_token.get_secret_value() == SECRET
     assert settings.emails_key is not None
     assert settings.emails_key.get_secret_value() == SECRET
-    assert settings.model_dump(exclude={"api_token", "emails_key"}) == {
+    assert settings.warehouse_password is not None
+    assert settings.warehouse_password.get_secret_value() == SECRET
+    assert settings.model_dump(exclude={"api_token", "emails_key", "warehouse_password"}) == {
         "api_url": "https://shop.test/api",
         "source": "generic",
         "output": Path("there"),
@@ -123,7 +130,37 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "bulk": False,
         "chunk_mb": 2,
         "workers": 3,
+        "warehouse": "postgresql://ana@db/shop",
+        "warehouse_schema": "sales",
+        "warehouse_prefix": "etl_",
+        "warehouse_timeout_s": 5.0,
     }
+
+
+def test_a_secret_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text(f"{SECRET}\n")
+    for name in ("warehouse_password", "api_token"):
+        monkeypatch.setenv(f"ORDERSETL_{name.upper()}_FILE", str(file))
+    settings = load_settings()
+    assert settings.warehouse_password is not None
+    assert settings.api_token is not None
+    assert {settings.warehouse_password.get_secret_value(), settings.api_token.get_secret_value()} == {SECRET}
+
+
+def test_a_secret_in_two_places_or_in_no_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ORDERSETL_API_TOKEN_FILE", str(tmp_path / "none"))
+    with pytest.raises(ConfigError, match="cannot read the file that ORDERSETL_API_TOKEN_FILE names: No such file"):
+        load_settings()
+    monkeypatch.setenv("ORDERSETL_API_TOKEN", SECRET)
+    with pytest.raises(ConfigError, match="ORDERSETL_API_TOKEN and ORDERSETL_API_TOKEN_FILE are both set"):
+        load_settings()
+
+
+def test_only_secrets_come_from_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERSETL_OUTPUT_FILE", "x")
+    with pytest.raises(ConfigError, match="there is no such setting"):
+        load_settings()
 
 
 def test_the_file_in_the_working_folder_is_found() -> None:
