@@ -18,7 +18,7 @@ FLOORS = (
     ("__main__",),
     ("cli",),
     ("pipeline",),
-    STAGES,
+    (*STAGES, "warehouse"),
     ("executor",),
     ("runtime",),
     ("source", "report"),

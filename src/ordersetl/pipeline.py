@@ -29,6 +29,7 @@ from ordersetl.runtime import RunContext, Runtime, count_cores
 from ordersetl.settings import Settings
 from ordersetl.transform.batches import StagedBatches, StagingAhead, stage_batch, transform_batches
 from ordersetl.transform.reject_share import require_few_rejects
+from ordersetl.warehouse.stage import add_warehouse, follow_manifest, require_warehouse
 from ordersetl.window import Backfill, Window
 
 __all__ = ["check", "extract", "load", "run", "transform"]
@@ -100,9 +101,12 @@ def load(
 ) -> LoadResult:
     """Fold the waiting batches into the curated layer, and repair what is damaged, the quarantine too.
 
+    A warehouse that is set is brought to the result.
+
     Args:
         settings: which output.
-        verify: hash every curated and quarantine file first, instead of trusting size and time.
+        verify: hash every curated and quarantine file first, instead of trusting size and time; and compare all rows of
+            the warehouse, instead of trusting its ledger.
         rebuild: fold everything from raw again.
         wait_s: seconds to wait for another run to end.
         runtime: the clock, signals, disk and workers of the command.
@@ -111,15 +115,21 @@ def load(
         ConfigError: there is no output, or its partitions are the days of another time zone and this is no rebuild.
         CorruptedError: a raw file that is needed is missing or damaged.
         StorageError: the disk refused, or a rebuild would lose batches that are no longer in raw.
+        WarehouseError: the warehouse failed; curated is loaded.
         OrdersetlError: as the module says.
     """
+    require_warehouse(settings)
     with _open_context(settings, runtime, wait_s, is_new=False) as (context, recovered):
         provider = partial(stage_batch, context) if rebuild else StagedBatches(context).ensure
-        return load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
+        loaded = load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
+        followed = follow_manifest(settings, context.lake, context.now, verify=verify)
+        return dataclasses.replace(loaded, warehouse=followed)
 
 
 def check(settings: Settings, *, deep: bool = False) -> CheckResult:
     """Compare the curated layer with its manifest and its rules; with ``deep`` with the raw pages too.
+
+    A warehouse that is set is compared with the curated layer.
 
     Takes no lock and changes nothing. Where a commit came between, it looks again. The result says whether all is
     well: nothing is raised where it is not.
@@ -127,7 +137,7 @@ def check(settings: Settings, *, deep: bool = False) -> CheckResult:
     lake = find_lake(settings.output)
     for _ in range(_MAX_LOOKS):
         before = _committed(lake)
-        result = check_layer(lake, deep=deep)
+        result = add_warehouse(settings, lake, check_layer(lake, deep=deep))
         if result.ok or (_committed(lake) == before and not lake.storage.exists(PENDING)):
             break
     return result
@@ -146,13 +156,17 @@ def run(
 ) -> RunResult:
     """Run the whole pipeline: extract, transform, load, check; the report is kept in ``runs/``.
 
+    A warehouse that is set is brought to the result once the check has passed.
+
     Arguments as those of :func:`extract` and :func:`load`.
 
     Raises:
         TooManyRejectsError: too much was rejected; nothing was loaded, the batches wait.
         CheckFailedError: a check failed on what was written.
+        WarehouseError: the warehouse failed; curated is loaded and checked.
         OrdersetlError: as each stage says.
     """
+    require_warehouse(settings)
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
@@ -182,6 +196,8 @@ def run(
         report.add("seconds", seconds)
         if failure := check_failure(checked):
             raise failure
+        followed = follow_manifest(settings, context.lake, context.now, verify=verify)
+        report.add("warehouse", followed)
         return RunResult(
             run_id=report.run_id,
             started_at=report.started_at,
@@ -193,6 +209,7 @@ def run(
             report=report.path.as_posix(),
             warnings=tuple(_describe_raw(context.lake)),
             gaps=extracted.gaps,
+            warehouse=followed,
         )
 
 

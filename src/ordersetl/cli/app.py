@@ -45,7 +45,7 @@ app = typer.Typer(
     an order at the source, and the result is right again after the next run.
 
     With no API set, the built-in sample API answers. Example: ordersetl run, in an empty folder.""",
-    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 data, 4 source, 5 locked, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 data, 4 source or warehouse, 5 locked, 130 interrupted.",
 )
 
 
@@ -65,7 +65,7 @@ def _root(
 
 
 @app.command(epilog="Example: ordersetl run --api-url https://shop.example/api --users users.csv")
-@share_options(fetches=True)
+@share_options(fetches=True, loads=True)
 def run(shared: Shared, *, verify: Verify = False) -> None:
     """Fetch what is new, transform, load and check it: the main job.
 
@@ -116,7 +116,7 @@ def transform(shared: Shared) -> None:
 
 
 @app.command(epilog="Example: ordersetl load --verify")
-@share_options()
+@share_options(loads=True)
 def load(shared: Shared, *, verify: Verify = False, rebuild: Rebuild = False) -> None:
     """Fold staged batches into curated/; repair what is damaged there."""
 
@@ -129,7 +129,7 @@ def load(shared: Shared, *, verify: Verify = False, rebuild: Rebuild = False) ->
 
 
 @app.command(epilog="Example: ordersetl check --json | jq '.data.outcomes[] | select(.ok | not)'")
-@share_options(locks=False)
+@share_options(locks=False, loads=True)
 def check(shared: Shared, *, deep: Deep = False) -> None:
     """Check with DuckDB that curated/ is right; exit 3 if it is not.
 

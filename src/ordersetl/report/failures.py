@@ -23,6 +23,8 @@ def check_failure(result: CheckResult) -> CheckFailedError | None:
     hint = "Rebuild from raw what is damaged: ordersetl load --verify. Fold everything again: ordersetl load --rebuild."
     if [outcome.name for outcome in failed] == ["manifest"]:
         hint = "Fold what is in raw: ordersetl load. Fetch orders first: ordersetl run."
+    elif all(outcome.name.startswith("warehouse_") for outcome in failed):
+        hint = "Load what the warehouse lacks, and what was changed there: ordersetl load --verify"
     elif {outcome.name for outcome in failed} <= {"stray_files", "raw_batches"}:
         hint = " ".join(outcome.detail for outcome in failed)
     elif {outcome.name for outcome in failed} & {"raw_readable", "raw_batches"}:

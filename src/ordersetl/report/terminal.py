@@ -22,6 +22,7 @@ from ordersetl.results import (
     OpenQuarantine,
     RunResult,
     TransformResult,
+    WarehouseResult,
 )
 from ordersetl.text import format_time, many, printable
 
@@ -135,9 +136,22 @@ def _load_facts(result: LoadResult) -> dict[str, str]:
         **({"reference notes": _counts(result.reference_notes)} if result.reference_notes else {}),
         "curated": f"{many(result.orders_total, 'order')}, {many(result.rows, 'row')}",
         "revenue": _money(result.revenue),
+        **_warehouse_facts(result.warehouse),
         **({"late batches": ", ".join(result.late)} if result.late else {}),
         **({"recovered": "carried an interrupted commit through"} if result.recovered else {}),
     }
+
+
+def _warehouse_facts(result: WarehouseResult | None) -> dict[str, str]:
+    if result is None:
+        return {}
+    if not (result.files_loaded or result.files_removed or result.tables_created):
+        return {"warehouse": f"{result.url}: nothing to do"}
+    done = [f"{many(result.rows, 'row')} of {many(len(result.files_loaded), 'file')} loaded"]
+    done += [f"{many(len(result.days), 'day')} replaced"] if result.days else []
+    done += [f"{many(len(result.tables_created), 'table')} created"] if result.tables_created else []
+    done += [f"{table} has new columns" for table in result.columns_added]
+    return {"warehouse": f"{result.url}: {', '.join(done)}"}
 
 
 def _run_facts(result: RunResult) -> dict[str, str]:
@@ -151,6 +165,7 @@ def _run_facts(result: RunResult) -> dict[str, str]:
         **_load_facts(result.load),
         **({"refunded": _money(refunded)} if (refunded := result.check.totals.refunded) else {}),
         "check": f"{len(result.check.outcomes)} checks hold, over {covered}",
+        **_warehouse_facts(result.warehouse),
         "seconds": ", ".join(f"{stage} {spent:.2f}" for stage, spent in seconds.items()),
         "report": result.report,
     }

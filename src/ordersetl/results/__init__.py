@@ -23,6 +23,7 @@ from ordersetl.results.stages import (
     RunResult,
     TransformResult,
 )
+from ordersetl.results.warehouse import WarehouseResult
 
 __all__ = [
     "BackfillResult",
@@ -43,5 +44,6 @@ __all__ = [
     "ProductMetric",
     "RunResult",
     "TransformResult",
+    "WarehouseResult",
     "to_plain",
 ]

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from ordersetl.results.checks import CheckResult
+from ordersetl.results.warehouse import WarehouseResult
 
 __all__ = [
     "BackfillResult",
@@ -127,7 +128,10 @@ class Damage:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """One commit of the curated layer. ``written`` names files relative to ``curated/``."""
+    """One commit of the curated layer. ``written`` names files relative to ``curated/``.
+
+    ``warehouse`` is what was then loaded into the warehouse, None where none is set.
+    """
 
     batches: tuple[str, ...]
     late: tuple[str, ...]
@@ -147,13 +151,15 @@ class LoadResult:
     rows: int
     orders_total: int
     seconds: float
+    warehouse: WarehouseResult | None = None
 
 
 @dataclass(frozen=True)
 class RunResult:
     """The four stages in order, and the report that was written.
 
-    ``warnings`` tell what is wrong with raw; ``gaps`` are those of its ``extract``.
+    ``warnings`` tell what is wrong with raw; ``gaps`` are those of its ``extract``; ``warehouse`` is what was loaded
+    into the warehouse once the check had passed, None where none is set.
     """
 
     run_id: str
@@ -166,3 +172,4 @@ class RunResult:
     report: str
     warnings: tuple[str, ...] = ()
     gaps: tuple[tuple[datetime, datetime], ...] = ()
+    warehouse: WarehouseResult | None = None

@@ -18,7 +18,7 @@ from ordersetl.settings.model import Settings
 __all__ = ["CONFIG_FILE", "load_settings"]
 
 CONFIG_FILE = "ordersetl.toml"
-_FLAGS = frozenset({"api_url", "source", "output", "users", "products"})
+_FLAGS = frozenset({"api_url", "source", "output", "users", "products", "warehouse"})
 """Settings that the command line has a flag for."""
 
 
