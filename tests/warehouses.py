@@ -138,6 +138,13 @@ def pg_server(folder: Path) -> Iterator[str]:
             server.cleanup()
 
 
+def socket_folder(uri: str) -> Path:
+    """Where the server of a URI has its socket, and its user may read."""
+    found = re.search("host=([^&]*)", uri)
+    assert found is not None
+    return Path(found[1])
+
+
 def pg_execute(uri: str) -> Callable[[str], list[tuple[Any, ...]]]:
     """Runs statements on a server, each in a session of its own."""
     import psycopg  # noqa: PLC0415 - where there is no server, there may be no driver
@@ -152,7 +159,38 @@ def pg_execute(uri: str) -> Callable[[str], list[tuple[Any, ...]]]:
 
 def postgres_place(uri: str, schema: str, *, parameters: str = "", **options: Any) -> Place:
     """A schema of a server."""
-    socket = re.search("host=([^&]*)", uri)
-    assert socket is not None
-    url = f"postgresql://postgres@/postgres?host={socket[1]}&schema={schema}{parameters}"
+    url = f"postgresql://postgres@/postgres?host={socket_folder(uri)}&schema={schema}{parameters}"
     return Place(url, pg_execute(uri), schema, **options)
+
+
+@contextmanager
+def s3_server(bucket: str) -> Iterator[Any]:
+    """A server that speaks S3, with a bucket; a client of it. AWS's variables lead everybody else there."""
+    moto_server = pytest.importorskip("moto.server")
+    import boto3  # noqa: PLC0415 - comes with moto
+
+    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            environment.setenv(name, value)
+        client = boto3.client("s3")
+        client.create_bucket(Bucket=bucket)
+        try:
+            yield client
+        finally:
+            server.stop()
+
+
+def redshift_place(port: int, uri: str, schema: str, *, parameters: str = "", **options: Any) -> Place:
+    """A schema of what passes as a Redshift cluster, with a folder of its own in the bucket ``staging``."""
+    url = f"redshift://postgres@127.0.0.1:{port}/postgres?sslmode=disable&staging=s3://staging/{schema}&schema={schema}"
+    return Place(f"{url}{parameters or '&iam_role=default'}", pg_execute(uri), schema, **options)

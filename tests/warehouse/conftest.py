@@ -3,10 +3,21 @@
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lakes import open_job
-from warehouses import Place, duckdb_place, pg_execute, pg_server, postgres_place
+from relay import RedshiftSql, Relay, open_relay
+from warehouses import (
+    Place,
+    duckdb_place,
+    pg_execute,
+    pg_server,
+    postgres_place,
+    redshift_place,
+    s3_server,
+    socket_folder,
+)
 
 from ordersetl.runtime import RunContext
 
@@ -34,15 +45,35 @@ def _make_postgres(request: pytest.FixtureRequest, folder: Path) -> Place:
     return postgres_place(request.getfixturevalue("postgres"), f"t{next(_numbers)}")
 
 
-def _make_monthly(request: pytest.FixtureRequest, folder: Path) -> Place:
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[Any]:
+    """A client of S3, where the bucket ``staging`` is."""
+    with s3_server("staging") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def redshift(postgres: str, bucket: Any) -> Iterator[Relay]:
+    """What passes as a Redshift cluster: Redshift's own driver talks to it, and PostgreSQL answers."""
+    execute = pg_execute(postgres)
+    execute(
+        "CREATE FUNCTION strtol(text, int) RETURNS bigint IMMUTABLE"
+        " RETURN CAST(CAST('x' || lpad($1, 16, '0') AS BIT(64)) AS BIGINT)"
+    )
+    with open_relay(postgres, RedshiftSql(bucket, socket_folder(postgres), execute)) as relay:
+        yield relay
+
+
+def _make_redshift(request: pytest.FixtureRequest, folder: Path) -> Place:
     del folder
-    return postgres_place(request.getfixturevalue("postgres"), f"t{next(_numbers)}", parameters="&partition=month")
+    relay = request.getfixturevalue("redshift")
+    return redshift_place(relay.port, request.getfixturevalue("postgres"), f"t{next(_numbers)}")
 
 
 PLACES: dict[str, Callable[[pytest.FixtureRequest, Path], Place]] = {
     "duckdb": _make_duckdb,
     "postgresql": _make_postgres,
-    "postgresql by month": _make_monthly,
+    "redshift": _make_redshift,
 }
 
 

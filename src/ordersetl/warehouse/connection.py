@@ -83,10 +83,11 @@ class Warehouse(Protocol):
     def create_table(self, name: str) -> None:
         """Create a table of ours, with its keys."""
 
-    def stage(self, table: Table, lake: Lake, files: Sequence[CuratedFile]) -> None:
+    def stage(self, table: Table, lake: Lake, files: Sequence[CuratedFile], timezone: str) -> None:
         """Make the temporary table ``stage_name(table.name)`` with the rows of these files, and the ``dt`` of facts.
 
-        Orders are staged before refunds. There may be no file.
+        Orders are staged before refunds. There may be no file. The days are those of the time zone, an IANA name, for a
+        warehouse that does not see which file a row is from.
         """
 
     def commit(self) -> None:

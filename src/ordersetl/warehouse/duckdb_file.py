@@ -56,8 +56,9 @@ class DuckDBFile:
         for statement in read_definition("ledger" if name == LEDGER else "duckdb-ddl", name):
             self.execute(self.names.place(statement))
 
-    def stage(self, table: Table, lake: Lake, files: Sequence[CuratedFile]) -> None:
+    def stage(self, table: Table, lake: Lake, files: Sequence[CuratedFile], timezone: str) -> None:
         """Have DuckDB read the files; the day is in their path."""
+        del timezone
         target = f"CREATE OR REPLACE TEMPORARY TABLE {stage_name(table.name)}"
         is_fact = table in FACTS
         if files:

@@ -75,8 +75,9 @@ class Postgres:
                 placed = _KEY.sub(r"\1 (\2, dt)", placed) + " PARTITION BY RANGE (dt)"
             self.execute(placed)
 
-    def stage(self, table: Table, lake: Lake, files: Sequence[CuratedFile]) -> None:
+    def stage(self, table: Table, lake: Lake, files: Sequence[CuratedFile], timezone: str) -> None:
         """Copy the files, one after the other; the day of each is the default of its rows."""
+        del timezone
         target = stage_name(table.name)
         columns = [*table.columns, DAY] if table in FACTS else table.columns
         types = ", ".join(f"{column.name} {self.dialect.column_type(column.type)}" for column in columns)

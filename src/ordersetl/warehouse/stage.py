@@ -103,4 +103,6 @@ def _connect(target: "Target", *, read_only: bool = False) -> "Warehouse":
 
             return postgres.connect(target, read_only=read_only)
         case "redshift":
-            raise NotImplementedError
+            from ordersetl.warehouse import redshift
+
+            return redshift.connect(target, read_only=read_only)

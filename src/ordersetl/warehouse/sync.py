@@ -24,7 +24,7 @@ from ordersetl.warehouse.ledger import (
     stage_ledger,
 )
 from ordersetl.warehouse.limits import require_fit
-from ordersetl.warehouse.names import VIEWS
+from ordersetl.warehouse.names import VIEWS, quote
 from ordersetl.warehouse.summary import summarize, summarize_manifest
 from ordersetl.warehouse.tables import (
     DAY,
@@ -57,8 +57,12 @@ class _Load:
     rows: int = 0
 
     @property
+    def timezone(self) -> str:
+        return self.manifest.settings.timezone
+
+    @property
     def views(self) -> str:
-        return hash_views(self.manifest.settings.timezone)
+        return hash_views(self.timezone)
 
     def find_work(self, *, verify: bool) -> bool:
         """Whether there is anything to do; our tables are there then, and the difference is known."""
@@ -100,13 +104,13 @@ class _Load:
         for table in changed:
             self._remove_keys(table)
         if self.renews_views:
-            create_views(self.warehouse, self.manifest.settings.timezone)
+            create_views(self.warehouse, self.timezone)
         for table in (*changed, *FACTS):
             self._compare(table)
 
     def _stage(self, tables: tuple[Table, ...]) -> None:
         for table in tables:
-            self.warehouse.stage(table, self.lake, self.difference.files_of(table))
+            self.warehouse.stage(table, self.lake, self.difference.files_of(table), self.timezone)
 
     def _loses_keys(self, table: Table) -> bool:
         return bool(self.difference.files_of(table)) and bool(
@@ -135,7 +139,7 @@ class _Load:
         self.warehouse.execute(
             f"UPDATE {target} SET {changes}"
             f" FROM (SELECT {columns} FROM {stage} EXCEPT SELECT {columns} FROM {target}) AS s"
-            f" WHERE {target}.{key} = s.{key}"
+            f" WHERE {quote(self.warehouse.names.prefix + table.name)}.{key} = s.{key}"
         )
         self.warehouse.execute(
             f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage}"

@@ -26,10 +26,16 @@ _DEFAULT_SCHEMA: dict[Kind, str] = {"duckdb": "main", "postgresql": "public", "r
 _PARAMETERS: dict[Kind, frozenset[str]] = {
     "duckdb": frozenset(),
     "postgresql": frozenset({"partition"}),
-    "redshift": frozenset({"iam_role", "staging", "region", "sslmode", "staging_endpoint"}),
+    "redshift": frozenset({"iam_role", "staging", "region", "sslmode"}),
 }
 """Parameters of each kind beside ``schema`` and ``prefix``; PostgreSQL's driver judges any other of its own."""
 _SECRET = re.compile("pass|secret|token|access_key")
+_STAGING = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9!_.*()=+-]+)*/?")
+_ROLES = re.compile(
+    r"default|arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=.@/-]+(?:,arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=.@/-]+)*"
+)
+_REGION = re.compile("[a-z]{2,3}(?:-[a-z]+)+-[0-9]{1,2}")
+_SSL_MODES = frozenset({"verify-full", "verify-ca", "disable"})
 _PREFIX = re.compile(rf"(?:[a-z_][a-z0-9_]{{0,{MAX_PREFIX - 1}}})?")
 
 
@@ -103,10 +109,26 @@ def _check_parameters(kind: Kind, url: SplitResult, parameters: Mapping[str, str
         raise _wrong(f"there is no parameter {unknown[0]} for {kind}; there are {known}")
     if kind == "postgresql" and parameters.get("partition", "month") != "month":
         raise _wrong("partition can be month, or left out")
+    if kind == "redshift":
+        _check_redshift(parameters)
+
+
+def _check_redshift(parameters: Mapping[str, str]) -> None:
+    """What COPY takes as literals only may hold nothing that could end one."""
+    if not _STAGING.fullmatch(parameters.get("staging", "")):
+        raise _wrong("staging must be where files can be put for COPY, as in staging=s3://bucket/prefix")
+    if not _ROLES.fullmatch(parameters.get("iam_role", "default")):
+        raise _wrong("iam_role must be default, the ARN of a role, or several ARNs with commas between them")
+    if not _REGION.fullmatch(parameters.get("region", "eu-west-1")):
+        raise _wrong("region must be one of AWS, such as eu-west-1")
+    if parameters.get("sslmode", "verify-full") not in _SSL_MODES:
+        raise _wrong(f"sslmode can be {', '.join(sorted(_SSL_MODES))}")
 
 
 def _check_schema(schema: str, kind: Kind) -> str:
-    if "\0" in schema or len(schema.encode()) > MAX_IDENTIFIER_BYTES:
+    if "\0" in schema or "%" in schema:
+        raise _wrong("a schema has no % in its name")
+    if len(schema.encode()) > MAX_IDENTIFIER_BYTES:
         raise _wrong(f"a schema has at most {MAX_IDENTIFIER_BYTES} bytes")
     return schema.lower() if kind == "redshift" else schema  # which folds what is quoted, too
 
