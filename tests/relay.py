@@ -23,16 +23,20 @@ _STARTUP = {b"user", b"database", b"application_name", b"client_encoding", b"opt
 
 @dataclass
 class Relay:
-    """Where it listens, what it does to statements, and when it cuts the next connection that comes so far."""
+    """Where it listens, what it does to statements, and when it cuts the next connection that comes so far.
+
+    ``on_statement`` is told of each statement before the server is.
+    """
 
     server: str
     translate: Callable[[str], str] = str
     cut: Cut | None = None
     port: int = 0
-    statements: list[str] = field(default_factory=list)
+    on_statement: Callable[[str], object] = str
 
     def handle(self, client: socket.socket) -> None:
         """Relay one session until either side ends it."""
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with client, socket.socket(socket.AF_UNIX) as server:
             server.connect(self.server)
             answers = threading.Thread(target=self._answer, args=(server, client), daemon=True)
@@ -57,7 +61,7 @@ class Relay:
         name, rest = (body.split(b"\0", 1)) if kind == b"P" else (b"", body)
         statement, rest = rest.split(b"\0", 1)
         text = statement.decode()
-        self.statements.append(text)
+        self.on_statement(text)
         if text == "COMMIT" and self._cuts("before commit"):
             raise EOFError
         return (name + b"\0" if kind == b"P" else b"") + self.translate(text).encode() + b"\0" + rest
@@ -118,13 +122,13 @@ def _read_startup(client: socket.socket) -> bytes:
 class RedshiftSql:
     """Statements of Redshift as PostgreSQL takes them: without encodings and distribution, and with keys not enforced.
 
-    A COPY from S3 reads the COPY manifest and its files by a client of S3, and becomes a COPY of the same bytes. Why one
-    fails goes where Redshift has it, by ``execute``.
+    A COPY from S3 reads the COPY manifest and its files by a client of S3, and becomes a COPY of the same bytes;
+    while ``fails`` is set, of a file that is not there.
     """
 
     s3: Any
     folder: Path
-    execute: Callable[[str], object]
+    fails: bool = False
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     COPY = re.compile(
@@ -156,6 +160,8 @@ class RedshiftSql:
                 bucket, _, key = entry["url"].removeprefix("s3://").partition("/")
                 rows.write(self._get(bucket, key).partition(b"\n")[2])
         path.chmod(0o644)
+        if self.fails:
+            path.unlink()
         return f"COPY {copy['table']} ({copy['columns']}) FROM '{path}' (FORMAT csv, NULL '')"
 
     def _get(self, bucket: str, key: str) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from lakes import item, order, run, write_batch
 
 from ordersetl.lake.layout import Lake
 from ordersetl.pipeline import check
@@ -23,10 +24,61 @@ from ordersetl.settings import Settings
 from ordersetl.star.schema import TABLES, Table
 from ordersetl.warehouse.stage import follow_manifest
 
-__all__ = ["Place", "curated_rows", "duckdb_place", "failed", "pg_server", "postgres_place", "text_of"]
+__all__ = [
+    "Place",
+    "curated_rows",
+    "duckdb_place",
+    "failed",
+    "load_first",
+    "load_second",
+    "pg_execute",
+    "pg_server",
+    "postgres_place",
+    "redshift_place",
+    "refund",
+    "s3_server",
+    "socket_folder",
+]
 
 Rows = Counter[tuple[str | None, ...]]
 """The rows of a table as the curated files write them, each with how often it is there."""
+
+
+USERS = b"user_id,email,country,created_at\nu-1,ana@x.example,ES,2024-11-05\n"
+PRODUCTS = b"sku,name,category,price\nA,Mug,kitchen,65\n"
+
+
+def refund(refund_id: str, amount: object, **fields: object) -> dict[str, object]:
+    return {"refund_id": refund_id, "created_at": "2025-08-30T10:00:00Z", "amount": amount, **fields}
+
+
+FIRST = [
+    order("kept", 20),
+    order("removed line", 20, items=[item("A"), item("B", 2, "3.25")]),
+    order("moved", 21, refunds=[refund("r1", 2)]),
+    order("moved alone", 22, refunds=[refund("r2", 1)]),
+    order("deleted", 23),
+    order("refunded", 24, items=[item("A", 1, 4), item("B", 1, 6)]),
+    order("next month", 31, created_at="2025-09-01T10:00:00Z", user_id=None, currency="usd", tax="0.19"),
+]
+SECOND = [
+    order("removed line", 20, updated_at="2025-09-02", items=[item("B", 2, "3.25")], amount="6.5"),
+    order("moved", 20, updated_at="2025-09-02", refunds=[refund("r1", 2)]),
+    order("moved alone", 25, updated_at="2025-09-02", refunds=[refund("r2", 1)]),
+    order("deleted", 23, updated_at="2025-09-02", deleted=True),
+    order("refunded", 24, updated_at="2025-09-02", refunds=[refund("r3", 5, items=[{"sku": "B", "amount": 1}])]),
+    order("new", 26, user_id="u-2", items=[item("C")]),
+]
+
+
+def load_first(context: RunContext) -> None:
+    write_batch(context, FIRST, users=USERS, products=PRODUCTS)
+    run(context)
+
+
+def load_second(context: RunContext) -> None:
+    write_batch(context, SECOND, users=USERS.replace(b"ES", b"PT"))
+    run(context)
 
 
 @dataclass(frozen=True)

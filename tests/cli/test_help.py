@@ -25,7 +25,7 @@ FLAGS = {
     "run": {"--verify", "--warehouse", *FETCHING},
     "extract": FETCHING,
     "transform": {"--wait"},
-    "load": {"--verify", "--rebuild", "--warehouse", "--wait"},
+    "load": {"--verify", "--rebuild", "--print-sql", "--warehouse", "--wait"},
     "check": {"--deep", "--warehouse"},
 }
 

@@ -1,6 +1,7 @@
 """Warehouses of all kinds: a test that takes ``place`` runs on each. A new kind is a line in ``PLACES``."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from relay import RedshiftSql, Relay, open_relay
 from warehouses import (
     Place,
     duckdb_place,
+    load_first,
     pg_execute,
     pg_server,
     postgres_place,
@@ -35,16 +37,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield uri
 
 
-def _make_duckdb(request: pytest.FixtureRequest, folder: Path) -> Place:
-    del request
-    return duckdb_place(folder)
-
-
-def _make_postgres(request: pytest.FixtureRequest, folder: Path) -> Place:
-    del folder
-    return postgres_place(request.getfixturevalue("postgres"), f"t{next(_numbers)}")
-
-
 @pytest.fixture(scope="session")
 def bucket() -> Iterator[Any]:
     """A client of S3, where the bucket ``staging`` is."""
@@ -60,21 +52,27 @@ def redshift(postgres: str, bucket: Any) -> Iterator[Relay]:
         "CREATE FUNCTION strtol(text, int) RETURNS bigint IMMUTABLE"
         " RETURN CAST(CAST('x' || lpad($1, 16, '0') AS BIT(64)) AS BIGINT)"
     )
-    with open_relay(postgres, RedshiftSql(bucket, socket_folder(postgres), execute)) as relay:
+    with open_relay(postgres, RedshiftSql(bucket, socket_folder(postgres))) as relay:
         yield relay
+
+
+def _make_duckdb(request: pytest.FixtureRequest, folder: Path) -> Place:
+    del request
+    return duckdb_place(folder)
+
+
+def _make_postgres(request: pytest.FixtureRequest, folder: Path) -> Place:
+    del folder
+    return postgres_place(request.getfixturevalue("postgres"), f"t{next(_numbers)}")
 
 
 def _make_redshift(request: pytest.FixtureRequest, folder: Path) -> Place:
     del folder
-    relay = request.getfixturevalue("redshift")
-    return redshift_place(relay.port, request.getfixturevalue("postgres"), f"t{next(_numbers)}")
+    port = request.getfixturevalue("redshift").port
+    return redshift_place(port, request.getfixturevalue("postgres"), f"t{next(_numbers)}")
 
 
-PLACES: dict[str, Callable[[pytest.FixtureRequest, Path], Place]] = {
-    "duckdb": _make_duckdb,
-    "postgresql": _make_postgres,
-    "redshift": _make_redshift,
-}
+PLACES = {"duckdb": _make_duckdb, "postgresql": _make_postgres, "redshift": _make_redshift}
 
 
 @pytest.fixture(params=PLACES)
@@ -83,8 +81,34 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     return PLACES[request.param](request, tmp_path)
 
 
+@pytest.fixture(params=["postgresql", "redshift"])
+def relayed(request: pytest.FixtureRequest, postgres: str, tmp_path: Path) -> Iterator[tuple[Place, Relay]]:
+    """An empty place in a warehouse on a server, and the relay to it, which cuts connections."""
+    place = PLACES[request.param](request, tmp_path)
+    if request.param == "redshift":
+        yield place, request.getfixturevalue("redshift")
+        return
+    with open_relay(postgres) as relay:
+        url = f"postgresql://postgres@127.0.0.1:{relay.port}/postgres?sslmode=disable&gssencmode=disable"
+        yield replace(place, url=f"{url}&schema={place.schema}"), relay
+
+
 @pytest.fixture
 def context(tmp_path: Path) -> Iterator[RunContext]:
     """An output that is held by the test."""
     with open_job(tmp_path / "output") as opened:
         yield opened
+
+
+@pytest.fixture
+def first(context: RunContext) -> RunContext:
+    """Its first orders are in curated."""
+    load_first(context)
+    return context
+
+
+@pytest.fixture
+def loaded(first: RunContext, place: Place) -> RunContext:
+    """They are in the warehouse too."""
+    place.load(first)
+    return first

@@ -5,55 +5,11 @@ from pathlib import Path
 
 import pytest
 from lakes import item, open_job, order, run, write_batch
-from warehouses import Place, curated_rows, failed
+from warehouses import Place, curated_rows, failed, load_second, refund
 
 from ordersetl.errors import ConfigError, CorruptedError
 from ordersetl.runtime import RunContext
 from ordersetl.star.schema import FACT_ORDER, TABLES
-
-USERS = b"user_id,email,country,created_at\nu-1,ana@x.example,ES,2024-11-05\n"
-PRODUCTS = b"sku,name,category,price\nA,Mug,kitchen,65\n"
-
-
-def refund(refund_id: str, amount: object, **fields: object) -> dict[str, object]:
-    return {"refund_id": refund_id, "created_at": "2025-08-30T10:00:00Z", "amount": amount, **fields}
-
-
-FIRST = [
-    order("kept", 20),
-    order("removed line", 20, items=[item("A"), item("B", 2, "3.25")]),
-    order("moved", 21, refunds=[refund("r1", 2)]),
-    order("moved alone", 22, refunds=[refund("r2", 1)]),
-    order("deleted", 23),
-    order("refunded", 24, items=[item("A", 1, 4), item("B", 1, 6)]),
-    order("next month", 31, created_at="2025-09-01T10:00:00Z", user_id=None, currency="usd", tax="0.19"),
-]
-SECOND = [
-    order("removed line", 20, updated_at="2025-09-02", items=[item("B", 2, "3.25")], amount="6.5"),
-    order("moved", 20, updated_at="2025-09-02", refunds=[refund("r1", 2)]),
-    order("moved alone", 25, updated_at="2025-09-02", refunds=[refund("r2", 1)]),
-    order("deleted", 23, updated_at="2025-09-02", deleted=True),
-    order("refunded", 24, updated_at="2025-09-02", refunds=[refund("r3", 5, items=[{"sku": "B", "amount": 1}])]),
-    order("new", 26, user_id="u-2", items=[item("C")]),
-]
-
-
-def load_first(context: RunContext) -> None:
-    write_batch(context, FIRST, users=USERS, products=PRODUCTS)
-    run(context)
-
-
-def load_second(context: RunContext) -> None:
-    write_batch(context, SECOND, users=USERS.replace(b"ES", b"PT"))
-    run(context)
-
-
-@pytest.fixture
-def loaded(context: RunContext, place: Place) -> RunContext:
-    """The first orders are in the warehouse."""
-    load_first(context)
-    place.load(context)
-    return context
 
 
 def test_a_first_load_brings_everything(loaded: RunContext, place: Place) -> None:
@@ -270,13 +226,12 @@ def test_foreign_columns_are_refused_with_the_difference(loaded: RunContext, pla
     assert place.execute(f"SELECT COUNT(*) FROM {place.name('fact_order')}") == before
 
 
-def test_a_view_of_somebody_else_is_not_replaced(context: RunContext, place: Place) -> None:
-    load_first(context)
+def test_a_view_of_somebody_else_is_not_replaced(first: RunContext, place: Place) -> None:
     if place.schema != "main":
         place.execute(f"CREATE SCHEMA {place.schema}")
     place.execute(f"CREATE VIEW {place.name('orders')} AS SELECT 1 AS own")
     with pytest.raises(ConfigError, match="orders is a view of somebody else"):
-        place.load(context)
+        place.load(first)
     assert place.execute(f"SELECT own FROM {place.name('orders')}") == [(1,)]
 
 
@@ -291,9 +246,8 @@ def test_two_prefixes_do_not_know_each_other(loaded: RunContext, place: Place) -
     assert place.tables() == other.tables()
 
 
-def test_a_curated_file_that_is_damaged_is_not_loaded(context: RunContext, place: Place) -> None:
-    load_first(context)
-    path = context.lake.root / "curated/dt=2025-08-20/fact_order.csv"
+def test_a_curated_file_that_is_damaged_is_not_loaded(first: RunContext, place: Place) -> None:
+    path = first.lake.root / "curated/dt=2025-08-20/fact_order.csv"
     path.write_bytes(path.read_bytes().replace(b"kept", b"kepp"))
     with pytest.raises(CorruptedError, match="its content differs"):
-        place.load(context)
+        place.load(first)

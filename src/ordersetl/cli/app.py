@@ -15,6 +15,7 @@ from ordersetl.cli.hints import OptionsInUse
 from ordersetl.cli.options import (
     Deep,
     InstallCompletion,
+    PrintSql,
     Rebuild,
     Shared,
     ShowCompletion,
@@ -117,12 +118,21 @@ def transform(shared: Shared) -> None:
 
 @app.command(epilog="Example: ordersetl load --verify")
 @share_options(loads=True)
-def load(shared: Shared, *, verify: Verify = False, rebuild: Rebuild = False) -> None:
-    """Fold staged batches into curated/; repair what is damaged there."""
+def load(shared: Shared, *, verify: Verify = False, rebuild: Rebuild = False, print_sql: PrintSql = None) -> None:
+    """Fold staged batches into curated/; repair what is damaged there.
+
+    With --print-sql nothing is loaded: it prints statements that load curated/ into a warehouse, for you to run.
+    """
+    if print_sql is not None and (verify or rebuild):
+        raise ConfigError("--print-sql loads nothing", hint="Leave --verify and --rebuild out.")
 
     def work(settings: "Settings", runtime: "Runtime") -> object:
         from ordersetl import pipeline
 
+        if print_sql is not None:
+            from ordersetl.warehouse.stage import write_statements
+
+            return write_statements(settings, print_sql, runtime.now())
         return pipeline.load(settings, verify=verify, rebuild=rebuild, wait_s=shared.wait_s, runtime=runtime)
 
     _execute(shared, work)

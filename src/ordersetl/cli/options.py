@@ -14,7 +14,17 @@ from ordersetl.cli.group import COMPLETE_VARIABLE
 from ordersetl.text import printable
 from ordersetl.version import __version__
 
-__all__ = ["Deep", "InstallCompletion", "Rebuild", "Shared", "ShowCompletion", "Verify", "Version", "share_options"]
+__all__ = [
+    "Deep",
+    "InstallCompletion",
+    "PrintSql",
+    "Rebuild",
+    "Shared",
+    "ShowCompletion",
+    "Verify",
+    "Version",
+    "share_options",
+]
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001 - a Typer callback
@@ -93,6 +103,10 @@ Warehouse = Annotated[
     typer.Option("--warehouse", metavar="URL", help="Warehouse that follows curated/, e.g. duckdb:///shop.duckdb."),
 ]
 Verify = Annotated[bool, typer.Option("--verify", help="Hash every curated file first, and rebuild what differs.")]
+PrintSql = Annotated[
+    str | None,
+    typer.Option("--print-sql", metavar="KIND", help="Print SQL to run: postgres, redshift or redshift-spectrum."),
+]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw again.")]
 Deep = Annotated[bool, typer.Option("--deep", help="Validate raw/ again too, by SQL of its own, order by order.")]
 

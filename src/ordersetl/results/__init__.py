@@ -23,7 +23,7 @@ from ordersetl.results.stages import (
     RunResult,
     TransformResult,
 )
-from ordersetl.results.warehouse import WarehouseResult
+from ordersetl.results.warehouse import SqlScript, WarehouseResult
 
 __all__ = [
     "BackfillResult",
@@ -43,6 +43,7 @@ __all__ = [
     "OrderChanges",
     "ProductMetric",
     "RunResult",
+    "SqlScript",
     "TransformResult",
     "WarehouseResult",
     "to_plain",

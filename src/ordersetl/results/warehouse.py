@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-__all__ = ["WarehouseResult"]
+__all__ = ["SqlScript", "WarehouseResult"]
 
 
 @dataclass(frozen=True)
@@ -24,3 +24,11 @@ class WarehouseResult:
     tables_created: tuple[str, ...]
     seconds: float
     columns_added: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SqlScript:
+    """The statements of a load, for people who run them themselves; ``kind`` says what takes them."""
+
+    kind: str
+    sql: str

@@ -41,6 +41,11 @@ class Names:
     schema: str
     prefix: str = ""
 
+    @property
+    def quoted_schema(self) -> str:
+        """The schema as SQL takes it."""
+        return quote(self.schema)
+
     def __call__(self, name: str) -> str:
         """The quoted, qualified name of a table or view of ours."""
         return f"{quote(self.schema)}.{quote(self.prefix + name)}"

@@ -13,18 +13,14 @@ from ordersetl.errors import ConfigError, ConnectionLostError, WarehouseError
 from ordersetl.lake.layout import Lake
 from ordersetl.star.schema import Table
 from ordersetl.text import one_line
-from ordersetl.warehouse.connection import CuratedFile, Dialect, Row, stage_name
+from ordersetl.warehouse.connection import CuratedFile, Row, stage_name
 from ordersetl.warehouse.names import LEDGER, Names, read_definition
-from ordersetl.warehouse.tables import DAY, FACTS
+from ordersetl.warehouse.postgres_sql import COPY_OPTIONS, POSTGRES, create_stage
+from ordersetl.warehouse.tables import FACTS
 from ordersetl.warehouse.target import Target
 
-__all__ = ["POSTGRES", "Postgres", "connect"]
+__all__ = ["Postgres", "connect"]
 
-POSTGRES = Dialect(
-    text_type="VARCHAR",
-    time_text="to_char({}, 'YYYY-MM-DD HH24:MI:SS.US')",
-    hash_number="CAST(CAST('x' || left(md5({}), 15) AS BIT(60)) AS BIGINT)",
-)
 _CHUNK_BYTES = 1 << 18
 _KEY = re.compile(r"(PRIMARY KEY|UNIQUE) \(([\w, ]+)\)")
 _KEEPALIVE_S = 30
@@ -79,12 +75,10 @@ class Postgres:
         """Copy the files, one after the other; the day of each is the default of its rows."""
         del timezone
         target = stage_name(table.name)
-        columns = [*table.columns, DAY] if table in FACTS else table.columns
-        types = ", ".join(f"{column.name} {self.dialect.column_type(column.type)}" for column in columns)
-        self.execute(f"CREATE TEMPORARY TABLE {target} ({types}) ON COMMIT DROP")
+        self.execute(create_stage(table))
         if table in FACTS:
             self._require_partitions(table, {file.day for file in files if file.day is not None})
-        copy = f"COPY {target} ({', '.join(table.names)}) FROM STDIN (FORMAT csv, HEADER true, NULL '')"
+        copy = f"COPY {target} ({', '.join(table.names)}) FROM STDIN {COPY_OPTIONS}"
         default = sql.SQL("ALTER TABLE {} ALTER COLUMN dt SET DEFAULT {}")
         for file in files:
             if file.day is not None:

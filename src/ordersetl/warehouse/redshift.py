@@ -16,7 +16,7 @@ from ordersetl.star.schema import Table
 from ordersetl.text import one_line
 from ordersetl.warehouse.connection import CuratedFile, Row
 from ordersetl.warehouse.names import LEDGER, Names, read_definition
-from ordersetl.warehouse.redshift_sql import REDSHIFT, copy_from, create_copied, create_stage, derive_days
+from ordersetl.warehouse.redshift_sql import REDSHIFT, copy_from, create_copied, create_stage, derive_days, write_role
 from ordersetl.warehouse.s3_staging import S3Staging
 from ordersetl.warehouse.tables import FACTS
 from ordersetl.warehouse.target import Target
@@ -168,7 +168,7 @@ def _access(target: Target) -> str:
     """How COPY may read S3: by the role of the URL, else by the keys of AWS's own variables."""
     role = target.options.get("iam_role")
     if role:
-        return "IAM_ROLE DEFAULT" if role == "default" else f"IAM_ROLE '{role}'"
+        return write_role(role)
     names = {"ACCESS_KEY_ID": True, "SECRET_ACCESS_KEY": True, "SESSION_TOKEN": False}
     keys = {name: os.environ.get(f"AWS_{name}", "") for name in names}
     if any(required and not keys[name] for name, required in names.items()):

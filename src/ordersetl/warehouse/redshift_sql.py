@@ -12,7 +12,7 @@ from ordersetl.warehouse.connection import Dialect, stage_name
 from ordersetl.warehouse.tables import DAY, FACTS
 from ordersetl.zones import read_zone, split_by_offset
 
-__all__ = ["NO_NULL", "REDSHIFT", "copy_from", "create_copied", "create_stage", "derive_days"]
+__all__ = ["NO_NULL", "REDSHIFT", "copy_from", "create_copied", "create_stage", "derive_days", "write_role"]
 
 REDSHIFT = Dialect(
     text_type="VARCHAR(255)",
@@ -54,6 +54,11 @@ def copy_from(table: Table, manifest: str, *, access: str, region: str | None) -
     where = f" REGION '{region}'" if region else ""
     columns = ", ".join(table.names)
     return f"COPY {target} ({columns}) FROM '{manifest}' {access}{where} MANIFEST {_COPY_OPTIONS}"
+
+
+def write_role(role: str) -> str:
+    """How COPY may read S3 by a role: ``default``, or its ARN."""
+    return "IAM_ROLE DEFAULT" if role == "default" else f"IAM_ROLE '{role}'"
 
 
 def derive_days(table: Table, days: Sequence[date], timezone: str) -> str:

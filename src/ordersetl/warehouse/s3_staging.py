@@ -74,7 +74,7 @@ class S3Staging:
 def _translate(url: str) -> Iterator[None]:
     try:
         yield
-    except BaseError as error:
+    except (BaseError, FileNotFoundError) as error:  # the latter where there is no such bucket
         raise WarehouseError(
             f"{url} refused: {one_line(str(error))[:500]}",
             hint="Its user must be allowed to put and delete objects there; keys are read from AWS_ACCESS_KEY_ID and "

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING
 
 from ordersetl.errors import ConfigError, CorruptedError
 from ordersetl.lake.layout import Lake
+from ordersetl.lake.location import find_lake
 from ordersetl.lake.manifest import read_manifest
-from ordersetl.results import CheckResult, WarehouseResult
+from ordersetl.results import CheckResult, SqlScript, WarehouseResult
 from ordersetl.settings import Settings
 
 if TYPE_CHECKING:
     from ordersetl.warehouse.connection import Warehouse
     from ordersetl.warehouse.target import Target
 
-__all__ = ["add_warehouse", "follow_manifest", "require_warehouse"]
+__all__ = ["add_warehouse", "follow_manifest", "require_warehouse", "write_statements"]
 
 _MAX_SAMPLES = 20
 _DRIVERS = {"postgresql": ("psycopg", "postgres"), "redshift": ("redshift_connector", "redshift")}
@@ -82,6 +83,38 @@ def add_warehouse(settings: Settings, lake: Lake, result: CheckResult) -> CheckR
         found = compare_warehouse(warehouse, lake, manifest, max_samples=_MAX_SAMPLES)
     outcomes = (*result.outcomes, *found)
     return dataclasses.replace(result, outcomes=outcomes, ok=all(outcome.ok for outcome in outcomes))
+
+
+def write_statements(settings: Settings, kind: str, now: datetime) -> SqlScript:
+    """The statements of a load of all that curated holds, for people who run them themselves; nothing is connected to.
+
+    Raises:
+        ConfigError: there is no such kind, or nothing was loaded into curated yet.
+    """
+    from ordersetl.warehouse.names import Names
+    from ordersetl.warehouse.redshift_sql import write_role
+    from ordersetl.warehouse.script import SCRIPTS, STAGING, write_script
+
+    if kind not in SCRIPTS:
+        raise ConfigError(f"--print-sql {kind}: no such statements", hint=f"Choose one of {', '.join(SCRIPTS)}.")
+    lake = find_lake(settings.output)
+    manifest = read_manifest(lake)
+    if manifest is None:
+        raise ConfigError("there is nothing in curated yet", hint="Load it first: ordersetl run")
+    target = _find_target(settings)
+    schema = settings.warehouse_schema or ("spectrum" if kind == "redshift-spectrum" else "public")
+    names = target.names if target else Names(schema, settings.warehouse_prefix or "")
+    options = target.options if target else {}
+    sql = write_script(
+        kind,
+        lake,
+        manifest,
+        names,
+        now,
+        staging=options.get("staging", STAGING),
+        access=write_role(options.get("iam_role", "default")),
+    )
+    return SqlScript(kind, sql)
 
 
 def _find_target(settings: Settings) -> "Target | None":

@@ -37,14 +37,14 @@ from ordersetl.warehouse.tables import (
     prepare_tables,
 )
 
-__all__ = ["Connect", "sync_warehouse"]
+__all__ = ["Connect", "Load", "sync_warehouse"]
 
 Connect = Callable[[], Warehouse]
 
 
 @dataclass
-class _Load:
-    """One load under way."""
+class Load:
+    """One load under way: :func:`sync_warehouse` runs its steps, a script has them written down."""
 
     warehouse: Warehouse
     lake: Lake
@@ -58,10 +58,12 @@ class _Load:
 
     @property
     def timezone(self) -> str:
+        """The zone whose days the partitions are."""
         return self.manifest.settings.timezone
 
     @property
     def views(self) -> str:
+        """Tells our views from those of another version or zone."""
         return hash_views(self.timezone)
 
     def find_work(self, *, verify: bool) -> bool:
@@ -88,7 +90,7 @@ class _Load:
         return lost
 
     def perform(self) -> None:
-        """Replace what differs, compare what is there then with the manifest, and write the ledger."""
+        """Replace what differs, and write the ledger."""
         _require_files(self.lake, self.difference)
         require_fit(self.warehouse.dialect, self.lake, self.difference, self.prepared.columns)
         self._stage(DIMENSIONS)
@@ -105,8 +107,16 @@ class _Load:
             self._remove_keys(table)
         if self.renews_views:
             create_views(self.warehouse, self.timezone)
-        for table in (*changed, *FACTS):
-            self._compare(table)
+
+    def compare(self) -> None:
+        """Compare what the changed rows of the tables are now with the manifest.
+
+        Raises:
+            WarehouseError: they are others.
+        """
+        for table in (*DIMENSIONS, *FACTS):
+            if table in FACTS or self.difference.files_of(table):
+                self._compare(table)
 
     def _stage(self, tables: tuple[Table, ...]) -> None:
         for table in tables:
@@ -163,11 +173,6 @@ class _Load:
         self.warehouse.execute(f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage}")
 
     def _compare(self, table: Table) -> None:
-        """Compare what the table holds now with the manifest.
-
-        Raises:
-            WarehouseError: it holds something else.
-        """
         where = f"dt IN (SELECT dt FROM {STAGED_DAYS})" if table in FACTS and not self.difference.everything else ""
         name = self.warehouse.names(table.name)
         found = summarize(self.warehouse.execute, self.warehouse.dialect, name, table, where=where)
@@ -204,9 +209,10 @@ def sync_warehouse(
     started = time.monotonic()
     with closing(connect()) as warehouse:
         warehouse.begin()
-        load = _Load(warehouse, lake, manifest, now)
+        load = Load(warehouse, lake, manifest, now)
         if load.find_work(verify=verify):
             load.perform()
+            load.compare()
             try:
                 warehouse.commit()
             except ConnectionLostError:
@@ -238,7 +244,7 @@ def _require_files(lake: Lake, difference: Difference) -> None:
             )
 
 
-def _require_committed(connect: Connect, load: _Load) -> None:
+def _require_committed(connect: Connect, load: Load) -> None:
     """Find out from the ledger whether a commit went through whose answer was lost.
 
     Raises:

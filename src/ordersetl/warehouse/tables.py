@@ -178,7 +178,7 @@ def _create_schema(warehouse: Warehouse) -> None:
     schema = warehouse.names.schema
     there = warehouse.execute("SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", (schema,))
     if not there:
-        warehouse.execute(f"CREATE SCHEMA {quote(schema)}")
+        warehouse.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
 
 
 def _not_ours(problems: list[str]) -> ConfigError:
