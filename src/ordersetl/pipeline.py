@@ -6,39 +6,49 @@ half done.
 """
 
 import contextlib
-import dataclasses
 import logging
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol, TypeVar
 
+from ordersetl.check.committed import check_and_show, check_committed
 from ordersetl.check.layer import check as check_layer
-from ordersetl.errors import CorruptedError
-from ordersetl.lake.commit import recover
 from ordersetl.lake.fold_settings import FoldSettings
-from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, RAW, Lake, file_day
-from ordersetl.lake.listing import list_batches, list_misnamed
-from ordersetl.lake.location import find_lake, make_lake
-from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, read_manifest, require_timezone
-from ordersetl.lake.runs import keep_report
+from ordersetl.lake.journal import JournalKeeper, keep_journal
+from ordersetl.lake.layout import Lake, file_day
+from ordersetl.lake.location import find_lake
+from ordersetl.lake.manifest import require_timezone
+from ordersetl.lake.runs import RunReport, keep_report
 from ordersetl.load.batches import load_batches
+from ordersetl.opening import open_context, take_in_force
 from ordersetl.report.failures import check_failure
-from ordersetl.results import BackfillResult, CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
-from ordersetl.runtime import RunContext, Runtime, count_cores
+from ordersetl.report.html.write import find_page
+from ordersetl.results import (
+    BackfillResult,
+    CheckResult,
+    ExtractResult,
+    LoadResult,
+    PreviewResult,
+    RunResult,
+    TransformResult,
+)
+from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
-from ordersetl.transform.batches import StagedBatches, StagingAhead, stage_batch, transform_batches
+from ordersetl.status.raw_problems import describe_raw
+from ordersetl.transform.ahead import StagingAhead
+from ordersetl.transform.batches import StagedBatches, stage_batch, transform_batches
 from ordersetl.transform.reject_share import require_few_rejects
 from ordersetl.warehouse.stage import add_warehouse, follow_manifest, require_warehouse
 from ordersetl.window import Backfill, Window
 
-__all__ = ["check", "extract", "load", "run", "transform"]
+__all__ = ["check", "extract", "load", "preview", "run", "transform"]
 
 log = logging.getLogger(__name__)
 
 _RUNTIME = Runtime()
 _WINDOW = Window()
-_MAX_LOOKS = 3
 
 
 def extract(
@@ -69,8 +79,37 @@ def extract(
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
-    with _open_context(settings, runtime, wait_s) as (context, _):
-        return stage.extract(context, plan)
+    with open_context(settings, runtime, wait_s) as (context, _), _keep_journal(context, "extract") as journal:
+        journal.begin("extract")
+        result = stage.extract(context, plan)
+        journal.note_asked(plan.window.until, is_news=bool(result.batches))
+        return result
+
+
+def preview(
+    settings: Settings, window: Window = _WINDOW, *, orders: int = 20, runtime: Runtime = _RUNTIME
+) -> PreviewResult:
+    """Fetch the first page of a window, and say what becomes of its orders; write nothing.
+
+    Args:
+        settings: where from, how patiently.
+        window: what to fetch; by default from the beginning. A naive time is UTC.
+        orders: how many to ask for, and to show.
+        runtime: the clock, signals and transport of the command.
+
+    Raises:
+        SourceError: the API failed for good.
+        OrdersetlError: as the module says.
+    """
+    from ordersetl.extract import preview, stage  # noqa: PLC0415 - brings in the HTTP client
+    from ordersetl.transform.preview import preview_page  # noqa: PLC0415 - no other command needs it
+
+    plan = stage.prepare(settings, window, None, None, runtime, backfill=None)
+    first = preview.fetch_first_page(settings, plan, runtime, orders=orders)
+    mapping = first.description.mapping if first.description is not None else None
+    return preview_page(
+        first.page, first.request, FoldSettings.of(settings), mapping, limit=orders, seconds=first.seconds
+    )
 
 
 def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RUNTIME) -> TransformResult:
@@ -86,9 +125,13 @@ def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RU
         CorruptedError: a raw page is not what was received; batches before it are staged.
         OrdersetlError: as the module says.
     """
-    with _open_context(settings, runtime, wait_s, is_new=False) as (context, _):
-        require_timezone(context.lake, FoldSettings.of(settings))
-        return transform_batches(context)
+    with (
+        open_context(settings, runtime, wait_s, is_new=False) as (context, _),
+        _keep_journal(context, "transform") as journal,
+    ):
+        require_timezone(context.lake, context.fold_settings)
+        journal.begin("transform")
+        return transform_batches(take_in_force(context))
 
 
 def load(
@@ -119,28 +162,37 @@ def load(
         OrdersetlError: as the module says.
     """
     require_warehouse(settings)
-    with _open_context(settings, runtime, wait_s, is_new=False) as (context, recovered):
+    with (
+        open_context(settings, runtime, wait_s, is_new=False) as (opened, recovered),
+        _keep_journal(opened, "load") as journal,
+    ):
+        context = take_in_force(opened)
+        journal.begin("load")
         provider = partial(stage_batch, context) if rebuild else StagedBatches(context).ensure
         loaded = load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
+        journal.begin("warehouse")
         followed = follow_manifest(settings, context.lake, context.now, verify=verify)
-        return dataclasses.replace(loaded, warehouse=followed)
+        return replace(loaded, warehouse=followed)
 
 
-def check(settings: Settings, *, deep: bool = False) -> CheckResult:
+def check(settings: Settings, *, deep: bool = False, runtime: Runtime = _RUNTIME) -> CheckResult:
     """Compare the curated layer with its manifest and its rules; with ``deep`` with the raw pages too.
 
     A warehouse that is set is compared with the curated layer.
 
     Takes no lock and changes nothing. Where a commit came between, it looks again. The result says whether all is
-    well: nothing is raised where it is not.
+    well: nothing is raised where it is not. The setting ``report_html`` has the page written, whatever the result.
+
+    Raises:
+        OrdersetlError: as the module says; there is no output, or the page could not be written.
     """
-    lake = find_lake(settings.output)
-    for _ in range(_MAX_LOOKS):
-        before = _committed(lake)
-        result = add_warehouse(settings, lake, check_layer(lake, deep=deep))
-        if result.ok or (_committed(lake) == before and not lake.storage.exists(PENDING)):
-            break
-    return result
+    require_warehouse(settings)
+    target = find_page(settings.report_html)
+    lake = find_lake(settings.output, runtime.disk)
+    extend = partial(add_warehouse, settings, lake)
+    if target is None:
+        return check_committed(lake, deep=deep, extend=extend)
+    return check_and_show(lake, target, runtime.now, runtime.complete, deep=deep, extend=extend)
 
 
 def run(
@@ -162,111 +214,85 @@ def run(
 
     Raises:
         TooManyRejectsError: too much was rejected; nothing was loaded, the batches wait.
-        CheckFailedError: a check failed on what was written.
+        CheckFailedError: a check failed on what was written; or, where ``report_html`` is set, on any of the layer.
         WarehouseError: the warehouse failed; curated is loaded and checked.
         OrdersetlError: as each stage says.
     """
     require_warehouse(settings)
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
+    target = find_page(settings.report_html)
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
     with (
-        _open_context(settings, runtime, wait_s) as (context, recovered),
+        open_context(settings, runtime, wait_s) as (context, recovered),
         keep_report(context.lake, context.now()) as report,
+        _keep_journal(context, "run") as journal,
     ):
-        require_timezone(context.lake, FoldSettings.of(settings))
+        require_timezone(context.lake, context.fold_settings)
+        done = _StagesDone(report, journal)
         with StagingAhead(context) as ahead:
-            extracted = stage.extract(context, plan, on_page=ahead.add)
-            report.add("extract", extracted)
-            stages = StagedBatches(context)
-            transformed = transform_batches(context, stages, ahead=ahead)
-        report.add("transform", transformed)
+            extracted = done.take("extract", lambda: stage.extract(context, plan, on_page=ahead.add))
+            journal.note_asked(plan.window.until, is_news=bool(extracted.batches))
+            folding = take_in_force(context)
+            stages = StagedBatches(folding)
+            transformed = done.take("transform", lambda: transform_batches(folding, stages, ahead=ahead))
         require_few_rejects(context.lake, transformed, settings)
-        loaded = load_batches(context, stages.ensure, recovered=recovered, verify=verify)
-        report.add("load", loaded)
-        days = {day for file in loaded.written if (day := file_day(file)) is not None}
-        checked = check_layer(context.lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
-        report.add("check", checked)
-        seconds = {
-            "extract": extracted.seconds,
-            "transform": transformed.seconds,
-            "load": loaded.seconds,
-            "check": checked.seconds,
-        }
-        report.add("seconds", seconds)
-        if failure := check_failure(checked):
+        loaded = done.take("load", lambda: load_batches(folding, stages.ensure, recovered=recovered, verify=verify))
+        checked = done.take("check", lambda: _check_written(context.lake, loaded))
+        report.add("seconds", done.seconds)
+        shown = check_and_show(context.lake, target, runtime.now, runtime.complete) if target else checked
+        if failure := check_failure(checked) or check_failure(shown):
             raise failure
+        journal.begin("warehouse")
         followed = follow_manifest(settings, context.lake, context.now, verify=verify)
         report.add("warehouse", followed)
-        return RunResult(
+        result = RunResult(
             run_id=report.run_id,
             started_at=report.started_at,
             extract=extracted,
             transform=transformed,
             load=loaded,
             check=checked,
-            seconds=seconds,
+            seconds=done.seconds,
             report=report.path.as_posix(),
-            warnings=tuple(_describe_raw(context.lake)),
+            warnings=tuple(describe_raw(context.lake)),
             gaps=extracted.gaps,
             warehouse=followed,
         )
+        report.is_quiet = result.is_quiet
+        return result
 
 
-@contextlib.contextmanager
-def _open_context(
-    settings: Settings, runtime: Runtime, wait_s: float, *, is_new: bool = True
-) -> Iterator[tuple[RunContext, bool]]:
-    """The context of one writing command, and whether it carried an interrupted commit through.
-
-    The output's folder is there, its lock is acquired, and the curated layer is in a committed state. Where ``is_new``
-    does not allow for a new output, there must be one.
-    """
-    lake = (make_lake if is_new else find_lake)(settings.output, runtime.disk)
-    with (
-        lake.storage.lock(LOCK, wait_s=wait_s, now=runtime.now, sleep=runtime.sleep) as lock,
-        contextlib.ExitStack() as stack,
-    ):
-        lake.require_own_folders()
-        recovered = recover(lake)
-        if recovered:
-            log.warning("an earlier command died while it committed: its commit was carried through.")
-        for warning in _describe_raw(lake):
-            log.warning(warning)
-        if runtime.executor is None:
-            runtime = dataclasses.replace(runtime, width=count_cores())
-        # one thread more than there are workers: some of what is under way waits for the disk
-        executor = runtime.executor or stack.enter_context(ThreadPoolExecutor((settings.workers or count_cores()) + 1))
-        threads = runtime.threads or stack.enter_context(ThreadPoolExecutor(2))
-        yield RunContext(lake, settings, lock, executor, runtime, threads), recovered
+class _TakesTime(Protocol):
+    @property
+    def seconds(self) -> float: ...
 
 
-def _describe_raw(lake: Lake) -> list[str]:
-    """What is to be known of the raw log however well the command goes: batches that are lost, or passed over."""
-    warnings = []
-    try:
-        manifest = read_manifest(lake)
-    except CorruptedError:
-        manifest = None
-    there = set(list_batches(lake)) if manifest else set()
-    if manifest and (gone := sorted(set(manifest.batches) - there)):
-        warnings.append(
-            f"{len(gone):,} of {len(manifest.batches):,} batches that curated holds are no longer in "
-            f"{lake.locate(RAW)}, the first is {gone[0]}: what they held cannot be rebuilt. Restore them from a backup."
-        )
-    warnings += [
-        f"{lake.locate(RAW) / name} is passed over: no batch can be of that time. Move it out of raw/."
-        for name in list_misnamed(lake)
-    ]
-    return warnings
+_Result = TypeVar("_Result", bound=_TakesTime)
 
 
-def _committed(lake: Lake) -> tuple[bytes | None, ...]:
-    """What is committed and what is being committed: the bytes of both manifests, None where there is none."""
-    found: list[bytes | None] = []
-    for key in (MANIFEST, PENDING):
-        try:
-            found.append(lake.storage.read(key, MAX_MANIFEST_BYTES))
-        except OSError:
-            found.append(None)
-    return tuple(found)
+@dataclass
+class _StagesDone:
+    """Keeps account of the stages of a run: which is under way, what each did, how long it took."""
+
+    report: RunReport
+    journal: JournalKeeper
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def take(self, stage: str, work: Callable[[], _Result]) -> _Result:
+        """Go through a stage; its result."""
+        self.journal.begin(stage)
+        result = work()
+        self.report.add(stage, result)
+        self.seconds[stage] = result.seconds
+        return result
+
+
+def _check_written(lake: Lake, loaded: LoadResult) -> CheckResult:
+    """Check what a load wrote, and the totals."""
+    days = {day for file in loaded.written if (day := file_day(file)) is not None}
+    return check_layer(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
+
+
+def _keep_journal(context: RunContext, command: str) -> contextlib.AbstractContextManager[JournalKeeper]:
+    return keep_journal(context.lake, command, context.now)

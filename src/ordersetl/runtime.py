@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from ordersetl.lake.fold_settings import FoldSettings
+from ordersetl.lake.in_force import NOTHING_IN_FORCE, InForce
 from ordersetl.lake.layout import Lake
 from ordersetl.settings import Settings
 from ordersetl.storage.disk import Disk
@@ -23,19 +25,23 @@ __all__ = ["Progress", "RunContext", "Runtime", "SilentProgress", "count_cores"]
 class Progress(Protocol):
     """Receives how far a stage is; ``total`` is None where nobody knows."""
 
-    def __call__(self, stage: str, done: int, total: int | None) -> None:
-        """Show that ``done`` of ``total`` units of ``stage`` are done."""
+    def __call__(self, stage: str, done: int, total: int | None, records: int | None = None, /) -> None:
+        """Show that ``done`` of ``total`` units of ``stage`` are done, and how many records that are, if it counts."""
 
 
 class SilentProgress:
     """A progress that nobody watches."""
 
-    def __call__(self, stage: str, done: int, total: int | None) -> None:
+    def __call__(self, stage: str, done: int, total: int | None, records: int | None = None, /) -> None:
         """Do nothing."""
 
 
 def _go_on() -> None:
     """No signal came."""
+
+
+def _tell_nobody(seconds: float) -> None:
+    """Nobody watches."""
 
 
 def _utc_now() -> datetime:
@@ -52,7 +58,9 @@ class Runtime:
     None makes threads. ``width`` says how many of them it works on at a time, as a number or, where that changes, as a
     function that is asked each time; None asks the executor, where it is one of Python's own.
     ``threads`` does what only this process can do (page writes, the index), beside the work; None makes threads.
-    ``transport`` answers instead of the network.
+    ``transport`` answers instead of the network. ``on_wait`` learns of each wait before a request, in seconds, from the
+    thread that waits.
+    ``complete`` adds the options in use to the commands that a text for people names.
     """
 
     progress: Progress = field(default_factory=SilentProgress)
@@ -65,6 +73,8 @@ class Runtime:
     width: int | Callable[[], int] | None = None
     threads: Executor | None = None
     transport: "httpx.BaseTransport | None" = None
+    on_wait: Callable[[float], None] = _tell_nobody
+    complete: Callable[[str], str] = str
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,7 @@ class RunContext:
     """One writing command at work on one output, which it alone may change.
 
     ``executor`` computes, perhaps elsewhere. ``threads`` are this process's own, for what only it can do beside that.
+    ``in_force`` says which description maps the batches; it counts from when raw changes no more.
     """
 
     lake: Lake
@@ -80,6 +91,12 @@ class RunContext:
     executor: Executor
     runtime: Runtime
     threads: Executor
+    in_force: InForce = NOTHING_IN_FORCE
+
+    @property
+    def fold_settings(self) -> FoldSettings:
+        """What the batches are folded by."""
+        return FoldSettings.of(self.settings, self.in_force.mapping)
 
     @property
     def progress(self) -> Progress:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import ordersetl as package
 from ordersetl.cli.app import app
-from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
+from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, StatusResult, TransformResult
 
 DATA = {
     "run": {
@@ -24,7 +24,8 @@ DATA = {
     "transform": {
         *("batches", "staged_anew", "received", "accepted", "rejected", "outside_window", "rejected_by_reason"),
         *("lines_received", "lines_accepted", "lines_rejected", "lines_rejected_by_reason", "rows", "texts_cut"),
-        *("lines_skipped", "deleted", "emptied", "future_updated_at", "cancelled", "refunded", "seconds"),
+        *("lines_skipped", "deleted", "emptied", "future_updated_at", "cancelled", "refunded", "skipped"),
+        *("skipped_by_reason", "seconds"),
     },
     "load": {
         *("batches", "late", "orders", "partitions_written", "partitions_unchanged", "partitions_removed", "written"),
@@ -32,6 +33,11 @@ DATA = {
         *("rows", "orders_total", "seconds", "warehouse"),
     },
     "check": {"ok", "scope", "days", "deep", "outcomes", "metrics", "totals", "open_quarantine", "seconds"},
+    "status": {
+        *("output", "at", "as_of", "age_s", "max_age_s", "too_old", "running", "last_failure", "succeeded"),
+        *("quiet_runs", "coverage", "batches", "partitions", "orders", "rows", "revenue", "quarantine", "sizes"),
+        "problems",
+    },
 }
 RESULTS = {
     "run": RunResult,
@@ -39,6 +45,7 @@ RESULTS = {
     "transform": TransformResult,
     "load": LoadResult,
     "check": CheckResult,
+    "status": StatusResult,
 }
 FAILURES = {
     "an unknown flag": (["run", "--json", "--no-such-flag"], 2, "config", "run"),

@@ -15,12 +15,23 @@ from ordersetl.text import printable
 from ordersetl.version import __version__
 
 __all__ = [
+    "ApiUrl",
     "Deep",
+    "Html",
     "InstallCompletion",
+    "MaxAge",
+    "NoPreview",
+    "OrderId",
+    "Preview",
     "PrintSql",
+    "Prometheus",
+    "Quarantine",
+    "Reason",
     "Rebuild",
+    "Set",
     "Shared",
     "ShowCompletion",
+    "Source",
     "Verify",
     "Version",
     "share_options",
@@ -72,9 +83,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print nothing but errors and warnings, and JSON if asked for.")
 ]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Log requests and retries to stderr, and where a bug is.")
-]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all details; log requests and retries to stderr.")]
 Wait = Annotated[float, typer.Option("--wait", min=0, metavar="SECONDS", help="Wait so long for another run to end.")]
 Since = Annotated[
     str | None,
@@ -91,10 +100,15 @@ Concurrency = Annotated[
     typer.Option("--concurrency", min=1, max=32, metavar="N", help="Fetch so many windows at a time  [default: 4]."),
 ]
 ApiUrl = Annotated[
-    str | None, typer.Option("--api-url", metavar="URL", help="Base URL of the API; /orders is appended to it.")
+    str | None, typer.Option("--api-url", metavar="URL", help="Base URL of the API; the source adds its paths.")
 ]
 Source = Annotated[
-    str | None, typer.Option("--source", metavar="KIND", help="Kind of API: generic, or sample (the built-in one).")
+    str | None,
+    typer.Option(
+        "--source",
+        metavar="NAME|PATH",
+        help="Kind of API: a built-in source, or a description's file  [default: generic; sample without an API].",
+    ),
 ]
 Users = Annotated[Path | None, typer.Option("--users", help="CSV with user_id,email,country,created_at.")]
 Products = Annotated[Path | None, typer.Option("--products", help="CSV with sku,name,category,price.")]
@@ -102,13 +116,39 @@ Warehouse = Annotated[
     str | None,
     typer.Option("--warehouse", metavar="URL", help="Warehouse that follows curated/, e.g. duckdb:///shop.duckdb."),
 ]
-Verify = Annotated[bool, typer.Option("--verify", help="Hash every curated file first, and rebuild what differs.")]
 PrintSql = Annotated[
     str | None,
     typer.Option("--print-sql", metavar="KIND", help="Print SQL to run: postgres, redshift or redshift-spectrum."),
 ]
+Verify = Annotated[bool, typer.Option("--verify", help="Hash every curated file first, and rebuild what differs.")]
+Preview = Annotated[
+    int | None,
+    typer.Option(
+        "--preview", min=1, max=1000, metavar="N", help="Fetch one page, show N orders as read; write nothing."
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Value of one of the source's own variables; as often as needed."),
+]
+NoPreview = Annotated[bool, typer.Option("--no-preview", help="Write the file without asking the API for orders.")]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw again.")]
 Deep = Annotated[bool, typer.Option("--deep", help="Validate raw/ again too, by SQL of its own, order by order.")]
+
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the result as one page, too.")]
+MaxAge = Annotated[
+    str | None, typer.Option("--max-age", metavar="SPAN", help="Exit 3 where curated is older, such as 6h or 2d.")
+]
+Prometheus = Annotated[
+    Path | None, typer.Option("--prometheus", metavar="FILE", help="Write the figures there too, for Prometheus.")
+]
+Quarantine = Annotated[bool, typer.Option("--quarantine", help="List what was rejected and is still open.")]
+Reason = Annotated[
+    str | None, typer.Option("--reason", metavar="NAME", help="With --quarantine: only what this rule rejected.")
+]
+OrderId = Annotated[
+    str | None, typer.Option("--order", metavar="ID", help="Tell the life of one order: why is it missing?")
+]
 
 
 @dataclass(frozen=True)
@@ -179,10 +219,8 @@ def share_options(
     """
     before = list(inspect.signature(_declare_fetching).parameters.values()) if fetches else []
     warehouse = list(inspect.signature(_declare_warehouse).parameters.values()) if loads else []
-    after = [
-        *warehouse,
-        *(p for p in inspect.signature(_declare_shared).parameters.values() if locks or p.name != "wait_s"),
-    ]
+    shared = inspect.signature(_declare_shared).parameters.values()
+    after = [*warehouse, *(p for p in shared if locks or p.name != "wait_s")]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(command).parameters.values())[1:]

@@ -1,18 +1,16 @@
 """One batch under way: its pages are fetched and written one after the other, and its marker commits it."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ordersetl.errors import CorruptedError
-from ordersetl.extract.coverage import Coverage, hash_batches, read_coverage
-from ordersetl.lake import raw
+from ordersetl.extract.coverage import Coverage, hash_batches
+from ordersetl.lake import raw, unfinished
 from ordersetl.lake.layout import Lake, batch_id_after
-from ordersetl.lake.listing import list_batches
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.runtime import RunContext
-from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError
+from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError, Trail
 from ordersetl.source.page import Page
 from ordersetl.source.times import find_newest
 from ordersetl.source.trail import PageTrail
@@ -32,10 +30,15 @@ class Batch:
 
     id: str
     request: BatchRequest
-    trail: PageTrail
+    trail: Trail
     pages: list[PageEntry] = field(default_factory=list)
     resumed: int = 0
     complete: bool = False
+
+    @property
+    def records(self) -> int:
+        """Records on its pages so far."""
+        return sum(page.records for page in self.pages)
 
 
 def begin_batch(context: RunContext, client: OrdersClient, request: BatchRequest, *, newest: str) -> Batch:
@@ -76,10 +79,10 @@ def fetch_batch(
     try:
         _fetch_pages(context, client, batch, await_page, on_page)
     except (CursorRefusedError, RepeatedError) as error:
-        if not batch.resumed:
+        if not (batch.resumed and isinstance(batch.trail, PageTrail)):  # another kind begins again by itself
             raise
         log.warning("the interrupted extraction %s cannot go on (%s): fetching from its first page", batch.id, error)
-        raw.drop_batch(context.lake, batch.id)
+        unfinished.drop_batch(context.lake, batch.id)
         raw.write_request(context.lake, batch.id, batch.request)
         batch.pages, batch.resumed, batch.trail = [], 0, client.begin_trail(batch.request)
         _fetch_pages(context, client, batch, await_page, on_page)
@@ -111,20 +114,32 @@ def _fetch_pages(
 
 
 def _keep_page(lake: Lake, batch: str, page: Page, began_at: datetime) -> PageEntry:
-    newest = find_newest(page, began_at)
-    records = page.head.records
-    return raw.write_page(lake, batch, page.number, page.body, records=records, newest=newest, charset=page.charset)
+    entry = raw.write_page(
+        lake,
+        batch,
+        page.number,
+        page.body,
+        records=page.head.records,
+        newest=find_newest(page, began_at),
+        charset=page.charset,
+        calls=page.calls,
+    )
+    if page.position is not None:
+        unfinished.write_position(lake, batch, page.number, page.position)
+    return entry
 
 
-def commit_batch(context: RunContext, batch: Batch) -> tuple[BatchMarker, Coverage]:
-    """Write the marker, the last thing of a batch to become durable; and what is covered now."""
+def commit_batch(
+    context: RunContext, batch: Batch, *, batches: Sequence[str], before: Coverage | None
+) -> tuple[BatchMarker, Coverage]:
+    """Write the marker, the last thing of a batch to become durable; and what is covered now.
+
+    ``batches`` are those that are committed, ``before`` is what they cover; None where nobody can tell: then the next
+    run that needs to know reads all markers.
+    """
     request, now = batch.request, context.now()
-    batches = list_batches(context.lake)
-    covered_of = hash_batches(sorted([*batches, batch.id]))
-    try:
-        before = read_coverage(context.lake, batches, source=request.source, url=request.url, now=now)
-    except CorruptedError:
-        before, covered_of = Coverage(), ""  # the next run that needs to know reads all markers, and names this one
+    covered_of = "" if before is None else hash_batches(sorted([*batches, batch.id]))
+    before = before or Coverage()
     coverage, end = before.add(request, batch.pages)
     marker = BatchMarker(
         batch=batch.id,

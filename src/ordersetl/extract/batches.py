@@ -1,20 +1,24 @@
-"""Extract: fetch a window of orders page by page into the raw log, and commit it as one batch."""
+"""Extract: fetch a window of orders page by page into the raw log, and commit it as one batch if it brings news."""
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 from ordersetl.errors import ConfigError
-from ordersetl.extract.batch import Batch, PageWatcher, begin_batch, commit_batch, fetch_batch
+from ordersetl.extract.batch import Batch, PageWatcher, begin_batch, fetch_batch
 from ordersetl.extract.coverage import read_coverage
+from ordersetl.extract.news import settle_batch
 from ordersetl.extract.unfinished import take_up
-from ordersetl.lake import raw
+from ordersetl.lake.kept_files import store_description, store_reference
 from ordersetl.lake.listing import list_batches
 from ordersetl.lake.raw import BatchRequest, PageEntry
 from ordersetl.results import ExtractResult
 from ordersetl.runtime import RunContext
 from ordersetl.source.client import OrdersClient
+from ordersetl.source.description.kept import hash_mapping
+from ordersetl.source.description.loading import LoadedDescription
 from ordersetl.source.page import Page
 from ordersetl.text import format_time
 from ordersetl.window import Window
@@ -24,10 +28,26 @@ __all__ = ["Origin", "PageWatcher", "ReferenceFile", "commit_result", "extract_o
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the orders come from: a kind of source and its base URL."""
+    """Where the orders come from: a source by name, its base URL, its description and the values of its variables.
+
+    ``page_size`` is how many orders are asked for a page, None where the settings alone say.
+    """
 
     source: str
     url: str
+    description: LoadedDescription | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    page_size: int | None = None
+
+    @property
+    def selection(self) -> dict[str, str]:
+        """Values of the variables that say which orders come; of a list, each value once and sorted."""
+        known = self.description.description.variables if self.description else {}
+        return {
+            name: ",".join(sorted({part.strip() for part in value.split(",")})) if known[name].per_request else value
+            for name, value in self.variables.items()
+            if known[name].selects or known[name].per_request
+        }
 
 
 @dataclass(frozen=True)
@@ -48,7 +68,7 @@ def extract_orders(
     *,
     on_page: PageWatcher | None = None,
 ) -> ExtractResult:
-    """Fetch one window and commit it to the raw log as one batch.
+    """Fetch one window and commit it to the raw log as one batch; one that brings nothing new is dropped again.
 
     Without ``since`` (and not ``full``) the window begins at the end of the newest interval that batches of the same
     origin cover, less the lookback. An extraction of the same request that was interrupted goes on at the page where
@@ -76,32 +96,40 @@ def extract_orders(
         newest = max(list_batches(context.lake), default="")
         batch = begin_batch(context, client, request, newest=newest)
 
+    records = 0
+
     def tell(entry: PageEntry, page: Page | None) -> None:
         if on_page:
             on_page(batch.id, batch.request, entry, page)
-        context.progress("extract", len(batch.pages), len(batch.pages) if batch.complete else None)
+        nonlocal records
+        records += entry.records
+        pages = len(batch.pages)
+        context.progress("extract", pages, pages if batch.complete else None, records)
 
     fetch_batch(context, client, batch, partial(_await_page, context), tell)
     return commit_result(context, batch, retries=client.retries, started=started)
 
 
 def commit_result(context: RunContext, batch: Batch, *, retries: int, started: float) -> ExtractResult:
-    """Commit a batch that is complete; ``started`` is when its fetch began, by the monotonic clock."""
-    marker, coverage = commit_batch(context, batch)
+    """Commit a batch that is complete, or drop it where it brings nothing new.
+
+    ``started`` is when its fetch began, by the monotonic clock.
+    """
+    request, settled = batch.request, settle_batch(context, batch)
     return ExtractResult(
-        batch=marker.batch,
-        source=marker.source,
-        url=marker.url,
-        since=marker.since,
-        until=marker.until,
-        window_end=marker.window_end,
-        pages=len(marker.pages),
-        records=marker.records,
-        bytes=sum(page.bytes for page in marker.pages),
+        batch=settled.batch,
+        source=request.source,
+        url=request.url,
+        since=request.since,
+        until=request.until,
+        window_end=settled.window_end,
+        pages=len(batch.pages),
+        records=batch.records,
+        bytes=sum(page.bytes for page in batch.pages),
         retries=retries,
         resumed_pages=batch.resumed,
         seconds=time.monotonic() - started,
-        gaps=coverage.gaps,
+        gaps=settled.coverage.gaps,
     )
 
 
@@ -116,8 +144,7 @@ def make_request(
     began = context.now()
     since = window.since
     if since is None and not window.full:
-        batches = list_batches(context.lake)
-        end = read_coverage(context.lake, batches, source=origin.source, url=origin.url, now=began).end
+        end = _read_end(context, origin, began)
         since = end - context.settings.lookback if end else None
     if since is not None and window.until is not None and since >= window.until:
         raise ConfigError(
@@ -130,11 +157,23 @@ def make_request(
         url=origin.url,
         since=since,
         until=window.until,
-        page_size=context.settings.page_size,
+        page_size=origin.page_size or context.settings.page_size,
         began_at=began,
-        references={file.kind: raw.store_reference(context.lake, file.body, file.name) for file in references},
+        references={file.kind: store_reference(context.lake, file.body, file.name) for file in references},
         continues=window.since is None,
+        description=store_description(context.lake, origin.description.body) if origin.description else None,
+        mapping=hash_mapping(origin.description.description) if origin.description else "",
+        selection=origin.selection,
     )
+
+
+def _read_end(context: RunContext, origin: Origin, now: datetime) -> datetime | None:
+    """Where batches of this origin end so far, None where there is none."""
+    batches = list_batches(context.lake)
+    coverage = read_coverage(
+        context.lake, batches, source=origin.source, url=origin.url, selection=origin.selection, now=now
+    )
+    return coverage.end
 
 
 def _await_page(context: RunContext, pages: Iterator[Page]) -> Page | None:

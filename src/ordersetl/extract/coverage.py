@@ -6,7 +6,7 @@ extraction began. So it is the source's clock that counts, and no order that a s
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -16,7 +16,7 @@ from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import BatchMarker, BatchRequest, Interval, PageEntry
 from ordersetl.window import MAX_AHEAD
 
-__all__ = ["Coverage", "find_gaps", "hash_batches", "merge_intervals", "read_coverage"]
+__all__ = ["Coverage", "LogEnd", "find_gaps", "hash_batches", "merge_intervals", "read_coverage", "read_log_end"]
 
 _SETTLED = timedelta(days=1)
 """What a source says of a time this long ago is complete, however far off its clock is."""
@@ -60,8 +60,44 @@ class Coverage:
         return Coverage(merge_intervals(kept), self.shown)
 
 
-def read_coverage(lake: Lake, batches: Sequence[str], *, source: str, url: str, now: datetime) -> Coverage:
-    """What the committed ``batches`` of one origin cover, as of now.
+@dataclass(frozen=True)
+class LogEnd:
+    """The newest batch, None where there is none, and what the batches of one origin cover.
+
+    ``is_recorded``: the newest batch is of that origin, and its marker alone tells.
+    """
+
+    newest: BatchMarker | None
+    coverage: Coverage
+    is_recorded: bool
+
+
+def read_coverage(
+    lake: Lake,
+    batches: Sequence[str],
+    *,
+    source: str,
+    url: str,
+    selection: Mapping[str, str] | None = None,
+    now: datetime,
+) -> Coverage:
+    """What the committed ``batches`` of one origin cover, as of now, as :func:`read_log_end` finds it."""
+    return read_log_end(lake, batches, source=source, url=url, selection=selection, now=now).coverage
+
+
+def read_log_end(
+    lake: Lake,
+    batches: Sequence[str],
+    *,
+    source: str,
+    url: str,
+    selection: Mapping[str, str] | None = None,
+    now: datetime,
+) -> LogEnd:
+    """The newest of the committed ``batches``, and what those of one origin cover, as of now.
+
+    An origin is a source at a base URL, and which of its orders were selected there: another selection has all its
+    time before it.
 
     The newest marker of the origin tells, if the batches are those that it took into account; else each of them is
     read, once: a batch that was restored, copied or moved away changes what is covered.
@@ -69,20 +105,23 @@ def read_coverage(lake: Lake, batches: Sequence[str], *, source: str, url: str, 
     Raises:
         CorruptedError: a marker that is needed is not what was written.
     """
+    origin = (source, url, selection or {})
     markers: list[BatchMarker] = []
     for at in range(len(batches), 0, -1):
         marker = raw.read_marker(lake, batches[at - 1])
         markers.append(marker)
-        if (marker.source, marker.url) != (source, url):
+        if _find_origin(marker) != origin:
             continue
         if marker.covered_of == hash_batches(batches[:at]):
-            return Coverage(marker.covered, marker.shown).as_of(now)
+            coverage = Coverage(marker.covered, marker.shown).as_of(now)
+            return LogEnd(markers[0], coverage, is_recorded=at == len(batches))
         markers += [raw.read_marker(lake, batch) for batch in reversed(batches[: at - 1])]
         break
-    ours = [marker for marker in markers if (marker.source, marker.url) == (source, url)]
+    ours = [marker for marker in markers if _find_origin(marker) == origin]
     intervals = [(marker.since, end) for marker in ours if (end := _recorded_end(marker, now)) is not None]
     shown = max(filter(None, (marker.shown for marker in ours)), default=None)
-    return Coverage(merge_intervals(intervals), shown).as_of(now)
+    coverage = Coverage(merge_intervals(intervals), shown).as_of(now)
+    return LogEnd(markers[0] if markers else None, coverage, is_recorded=False)
 
 
 def merge_intervals(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
@@ -108,6 +147,10 @@ def find_gaps(intervals: Sequence[Interval]) -> tuple[tuple[datetime, datetime],
 def hash_batches(batches: Iterable[str]) -> str:
     """Tells one list of batches from another."""
     return hashlib.sha256("\n".join(batches).encode()).hexdigest()
+
+
+def _find_origin(marker: BatchMarker) -> tuple[str, str, Mapping[str, str]]:
+    return marker.source, marker.url, marker.request.selection
 
 
 def _find_shown(request: BatchRequest, pages: Iterable[PageEntry]) -> datetime | None:

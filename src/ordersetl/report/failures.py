@@ -1,17 +1,28 @@
 """What failed, in words: the error that a failed check is."""
 
 import re
+from collections.abc import Sequence
 
-from ordersetl.errors import CheckFailedError
-from ordersetl.results import CheckOutcome, CheckResult
-from ordersetl.text import many
+from ordersetl.errors import CheckFailedError, OrdersetlError, TooOldError
+from ordersetl.results import CheckOutcome, CheckResult, StatusResult
+from ordersetl.text import format_span, format_time, many
 
-__all__ = ["check_failure", "describe_outcome"]
+__all__ = ["advise", "check_failure", "describe_outcome", "find_failure", "shorten_hashes"]
 
 
 _HASH = re.compile(r"\b[0-9a-f]{64}\b")
 _HASH_SHOWN = 12
 """Digits of a hash that people are shown: enough to see that two differ."""
+
+
+def find_failure(result: object) -> OrdersetlError | None:
+    """The error of a result that says that something is not well; None of any other."""
+    match result:
+        case CheckResult():
+            return check_failure(result)
+        case StatusResult(too_old=True):
+            return _age_failure(result)
+    return None
 
 
 def check_failure(result: CheckResult) -> CheckFailedError | None:
@@ -20,16 +31,38 @@ def check_failure(result: CheckResult) -> CheckFailedError | None:
     if not failed:
         return None
     found = "; ".join(f"{outcome.name}: {describe_outcome(outcome)}" for outcome in failed)
-    hint = "Rebuild from raw what is damaged: ordersetl load --verify. Fold everything again: ordersetl load --rebuild."
-    if [outcome.name for outcome in failed] == ["manifest"]:
-        hint = "Fold what is in raw: ordersetl load. Fetch orders first: ordersetl run."
-    elif all(outcome.name.startswith("warehouse_") for outcome in failed):
-        hint = "Load what the warehouse lacks, and what was changed there: ordersetl load --verify"
-    elif {outcome.name for outcome in failed} <= {"stray_files", "raw_batches"}:
-        hint = " ".join(outcome.detail for outcome in failed)
-    elif {outcome.name for outcome in failed} & {"raw_readable", "raw_batches"}:
-        hint = "Restore from a backup what raw has lost, or fetch it again: ordersetl run --full."
-    return CheckFailedError(f"{len(failed)} of {many(len(result.outcomes), 'check')} failed: {found}", hint=hint)
+    return CheckFailedError(
+        f"{len(failed)} of {many(len(result.outcomes), 'check')} failed: {found}", hint=advise(failed)
+    )
+
+
+def advise(failed: Sequence[CheckOutcome]) -> str:
+    """What to do about checks that failed, one or more: sentences with commands to paste."""
+    names = {outcome.name for outcome in failed}
+    if names == {"manifest"}:
+        return "Fold what is in raw: ordersetl load. Fetch orders first: ordersetl run."
+    if all(name.startswith("warehouse_") for name in names):
+        return "Load what the warehouse lacks, and what was changed there: ordersetl load --verify"
+    if names <= {"stray_files", "raw_batches"}:
+        return " ".join(outcome.detail for outcome in failed)
+    if names & {"raw_readable", "raw_batches"}:
+        return "Restore from a backup what raw has lost, or fetch it again: ordersetl run --full."
+    return "Rebuild from raw what is damaged: ordersetl load --verify. Fold everything again: ordersetl load --rebuild."
+
+
+def _age_failure(result: StatusResult) -> TooOldError:
+    allowed = format_span(result.max_age_s or 0)
+    hint = "Look at what the last runs say; to catch up: ordersetl run"
+    if result.last_failure is not None:
+        hint = f"The last {result.last_failure.command} failed: {result.last_failure.message}"
+    if result.as_of is None or result.age_s is None:
+        return TooOldError(f"nothing was loaded yet, and {allowed} is the oldest that is allowed", hint=hint)
+    age = format_span(result.age_s)
+    return TooOldError(
+        f"curated is {age} old, as of {format_time(result.as_of.replace(microsecond=0))}; {allowed} is the oldest that "
+        "is allowed",
+        hint=hint,
+    )
 
 
 def describe_outcome(outcome: CheckOutcome, *, most: int = 1) -> str:
@@ -38,5 +71,9 @@ def describe_outcome(outcome: CheckOutcome, *, most: int = 1) -> str:
     if not outcome.samples:
         return detail
     shown = " | ".join(", ".join(f"{k}={v}" for k, v in sample.items()) for sample in outcome.samples[:most])
-    shown = _HASH.sub(lambda found: f"{found[0][:_HASH_SHOWN]}...", shown)
-    return f"{outcome.offending:,} offending, the first: {shown}" + (f" ({detail})" if detail else "")
+    return f"{outcome.offending:,} offending, the first: {shorten_hashes(shown)}" + (f" ({detail})" if detail else "")
+
+
+def shorten_hashes(text: str) -> str:
+    """The text, each SHA-256 in it cut to its first digits."""
+    return _HASH.sub(lambda found: f"{found[0][:_HASH_SHOWN]}...", text)

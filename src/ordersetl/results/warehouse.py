@@ -25,6 +25,11 @@ class WarehouseResult:
     seconds: float
     columns_added: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the warehouse held all of it already."""
+        return not (self.files_loaded or self.files_removed or self.days or self.tables_created)
+
 
 @dataclass(frozen=True)
 class SqlScript:

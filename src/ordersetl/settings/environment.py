@@ -1,21 +1,15 @@
 """The ``ORDERSETL_`` variables of the environment, as settings."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
-from pydantic import SecretStr
-from pydantic.fields import FieldInfo
+from ordersetl.settings.secrets import SUFFIX, read_secret_files
 
-from ordersetl.errors import ConfigError
-
-__all__ = ["PREFIX", "Variable", "read_environment"]
+__all__ = ["PREFIX", "VARIABLE_PREFIX", "Variable", "read_environment", "read_variables"]
 
 PREFIX = "ORDERSETL_"
-_FILE_SUFFIX = "_file"
-_MAX_SECRET_BYTES = 1 << 16
-_FREE_PREFIX = "ORDERSETL_VAR_"
+VARIABLE_PREFIX = "ORDERSETL_VAR_"
 """Variables of this name are for descriptions of sources, and not settings."""
 
 
@@ -27,46 +21,35 @@ class Variable:
     value: str
 
 
-def read_environment(fields: Mapping[str, FieldInfo]) -> dict[str, Variable]:
+def read_environment(fields: Collection[str], secrets: Collection[str]) -> dict[str, Variable]:
     """The ``ORDERSETL_`` variables by the field that they set, or by their own name where there is no such field.
 
     The latter are then refused like any unknown argument. A variable in other letters than upper case counts where
-    there is none in upper case. One that is set to nothing is not set. A secret may be in a file instead, which the
-    variable of its name and ``_FILE`` names.
+    there is none in upper case. One that is set to nothing is not set. A secret may be in a file that a variable names.
 
     Raises:
-        ConfigError: that file cannot be read, or the secret is set in both ways.
+        ConfigError: such a file cannot be read.
     """
+    known = {*fields, *(f"{name}{SUFFIX}" for name in secrets)}
     found = {}
     for variable in sorted(os.environ, reverse=True):  # upper case comes last
         name = variable.upper()
-        if not name.startswith(PREFIX) or name.startswith(_FREE_PREFIX):
+        if not name.startswith(PREFIX) or name.startswith(VARIABLE_PREFIX):
             continue
         field = name.removeprefix(PREFIX).lower()
-        secret = field.removesuffix(_FILE_SUFFIX)
-        if secret != field and _is_secret(fields.get(secret)):
-            if not os.environ[variable]:
-                continue
-            if os.environ.get(PREFIX + secret.upper()):
-                raise ConfigError(f"{PREFIX}{secret.upper()} and {variable} are both set", hint="Unset one of them.")
-            found[secret] = Variable(variable, _read_secret(variable))
-        elif field not in fields:
+        if field not in known:
             found[variable] = Variable(variable, "")  # the value may be a secret
         elif os.environ[variable]:
             found[field] = Variable(variable, os.environ[variable])
-    return found
+    values = read_secret_files({name: found[name].value for name in found}, secrets, "the environment")
+    return {name: Variable((found.get(name) or found[f"{name}{SUFFIX}"]).name, value) for name, value in values.items()}
 
 
-def _is_secret(field: FieldInfo | None) -> bool:
-    return field is not None and field.annotation in {SecretStr, SecretStr | None}
-
-
-def _read_secret(variable: str) -> str:
-    try:
-        with Path(os.environ[variable]).expanduser().open("rb") as file:
-            return file.read(_MAX_SECRET_BYTES).decode("utf-8")
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ConfigError(
-            f"cannot read the file that {variable} names: {getattr(error, 'strerror', None) or 'no text in UTF-8'}",
-            hint="Name a file that holds the secret and nothing else, and that this user may read.",
-        ) from None
+def read_variables() -> dict[str, str]:
+    """What the environment sets of a source's own variables, by their name: ``ORDERSETL_VAR_STORE`` is ``store``."""
+    found = {
+        name.upper().removeprefix(VARIABLE_PREFIX).lower(): os.environ[name]
+        for name in sorted(os.environ, reverse=True)  # upper case comes last
+        if name.upper().startswith(VARIABLE_PREFIX)
+    }
+    return {name: value for name, value in found.items() if name and value}

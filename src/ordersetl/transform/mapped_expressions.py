@@ -1,0 +1,216 @@
+"""JMESPath expressions as expressions of Polars, over columns of native records: as JSON text, or as truth.
+
+Only those are known whose result is certain to be what the library says; where that depends on the value, ``certain``
+says of which rows it is.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from ordersetl.transform.bulk_values import CENTS, all_of
+from ordersetl.transform.mapped_paths import Member, NativeTable, NotInBulkError, Step
+
+__all__ = ["Scope", "read_steps"]
+
+_FALSE = r'^(?:false|""|\[\s*\]|\{\s*\})$'
+_UNKNOWN = "{?}"
+"""An object of which nothing was read: it may have had members, or none."""
+_PLAIN = re.compile(r"[ !#-\[\]-~\u00a1-\ud7ff\ue000-\ufffd]*")
+"""Text that JSON needs no escape for."""
+_WHOLE = r"^(?:0|-?[1-9][0-9]{0,17})$"
+_INT = re.compile(r"0|-?[1-9][0-9]{0,17}")
+
+Tree = Mapping[str, Any]
+
+
+def read_steps(tree: Tree) -> tuple[Step, ...]:
+    """The path that an expression is.
+
+    Raises:
+        NotInBulkError: it is more than a path of names, and of positions from the front.
+    """
+    match tree["type"]:
+        case "current" | "identity":
+            return ()
+        case "field":
+            return (tree["value"],)
+        case "index" if tree["value"] >= 0:
+            return (tree["value"],)
+        case "subexpression" | "index_expression":
+            return tuple(step for child in tree["children"] for step in read_steps(child))
+        case kind:
+            raise NotInBulkError(f"a {kind} is no path")
+
+
+class _Sum(NamedTuple):
+    """A sum over the elements of a list for which a condition holds, as a column of the scope's table."""
+
+    column: str
+    elements: "Scope"
+    condition: pl.Expr
+    part: pl.Expr
+
+
+class Scope:
+    """Objects of one kind, and what expressions say of them. Absent and null are null; other values are JSON text.
+
+    Args:
+        member: what is known of these objects.
+    """
+
+    def __init__(self, member: Member) -> None:
+        self.member = member
+        self._doubts: list[pl.Expr] = []
+        self._sums: list[_Sum] = []
+
+    def certain(self) -> pl.Expr:
+        """Whether all that was said of an object is what the library would say."""
+        return all_of(pl.lit(value=True), *(~doubt.fill_null(value=False) for doubt in self._doubts))
+
+    def open_table(self, tables: Mapping[Member, NativeTable]) -> pl.DataFrame:
+        """The columns that the expressions are about, a row an object."""
+        table = tables[self.member].to_frame(self.member)
+        return table.with_columns(_add_up(total, tables, table.height) for total in self._sums)
+
+    def value(self, tree: Tree) -> pl.Expr:
+        """The value of an expression.
+
+        Raises:
+            NotInBulkError: it is not known here.
+        """
+        match tree["type"]:
+            case "or_expression" | "and_expression" as kind:
+                first, second = tree["children"]
+                truth, values = self.truth(first), (self.value(first), self.value(second))
+                then, otherwise = values if kind == "or_expression" else reversed(values)
+                return pl.when(truth).then(then).otherwise(otherwise)
+            case "comparator" | "not_expression":
+                return pl.when(self.truth(tree)).then(pl.lit("true")).otherwise(pl.lit("false"))
+            case "literal":
+                return pl.lit(_write(tree["value"]), pl.String)
+            case "function_expression" if tree["value"] == "not_null":
+                return pl.coalesce(self.value(child) for child in tree["children"])
+            case _:
+                member = self.member.find(read_steps(tree))
+                member.is_read = True
+                return pl.col(member.column)
+
+    def truth(self, tree: Tree) -> pl.Expr:
+        """Whether an expression is true; never null.
+
+        Raises:
+            NotInBulkError: it is not known here.
+        """
+        match tree["type"]:
+            case "or_expression" | "and_expression" as kind:
+                one, other = (self.truth(child) for child in tree["children"])
+                return one | other if kind == "or_expression" else one & other
+            case "not_expression":
+                return ~self.truth(tree["children"][0])
+            case "comparator" if tree["value"] in {"eq", "ne"}:
+                equal = self._compare(*tree["children"])
+                return equal if tree["value"] == "eq" else ~equal
+            case "function_expression" if tree["value"] == "contains":
+                return self._contains(*tree["children"])
+            case "function_expression" | "literal":
+                return _is_true(self.value(tree))
+            case _:
+                member = self.member.find(read_steps(tree))
+                member.is_asked = True
+                self._doubts.append(pl.col(member.column) == _UNKNOWN)
+                return _is_true(pl.col(member.column))
+
+    def amount(self, tree: Tree) -> pl.Expr:
+        """The value of an expression of money: of a list the exact sum, without its nulls.
+
+        Raises:
+            NotInBulkError: it is not known here.
+        """
+        if tree["type"] == "multi_select_list":
+            return _write_sum(pl.concat_list(self.value(child) for child in tree["children"]))
+        if tree["type"] == "filter_projection":
+            left, right, condition = tree["children"]
+            elements = Scope(self.member.find(read_steps(left)).add_rows())
+            column = f"{elements.member.column} sum {len(self._sums)}"
+            self._sums.append(_Sum(column, elements, elements.truth(condition), elements.value(right)))
+            return pl.col(column)
+        return self.value(tree)
+
+    def _compare(self, one: Tree, other: Tree) -> pl.Expr:
+        if one["type"] == "literal":
+            one, other = other, one
+        if other["type"] != "literal":
+            raise NotInBulkError("two values are compared")
+        return self._is_one_of(one, [other["value"]])
+
+    def _contains(self, listed: Tree, value: Tree) -> pl.Expr:
+        children = listed["children"] if listed["type"] == "multi_select_list" else ()
+        if children and all(child["type"] == "literal" for child in children):
+            return self._is_one_of(value, [child["value"] for child in children])
+        if listed["type"] == "literal" and isinstance(listed["value"], list):
+            return self._is_one_of(value, listed["value"])
+        raise NotInBulkError("contains() of what is no list of literals")
+
+    def _is_one_of(self, tree: Tree, literals: Sequence[Any]) -> pl.Expr:
+        value, texts = self.value(tree), [_write(literal) for literal in literals]
+        listed = [text for text in texts if text is not None]
+        found = value.is_in(listed).fill_null(value=False)
+        if any(_INT.fullmatch(text) for text in listed):  # the same number may be written in another form
+            self._doubts.append(~found & value.str.contains(r"^-?[0-9]") & ~value.str.contains(_WHOLE))
+        return found | value.is_null() if None in texts else found
+
+
+def _is_true(value: pl.Expr) -> pl.Expr:
+    """Truth in the sense of JMESPath."""
+    return (~value.str.contains(_FALSE)).fill_null(value=False)
+
+
+def _write(literal: object) -> str | None:
+    """A literal as JSON text, without escapes; None of null.
+
+    Raises:
+        NotInBulkError: it is not certain how.
+    """
+    if literal is None or isinstance(literal, bool) or (isinstance(literal, str) and _PLAIN.fullmatch(literal)):
+        return None if literal is None else json.dumps(literal, ensure_ascii=False)
+    if isinstance(literal, int) and _INT.fullmatch(str(literal)):
+        return str(literal)
+    raise NotInBulkError(f"the literal {literal!r}")
+
+
+def _write_sum(amounts: pl.Expr) -> pl.Expr:
+    """Sum of lists of amounts as a JSON number; null where they hold none, and no number where one is not certain."""
+    given = amounts.list.eval(pl.element().filter(_is_given(pl.element())))
+    certain = given.list.eval(pl.element().str.contains(CENTS)).list.all()
+    total = given.list.eval(_read_cents(pl.element())).list.sum()
+    return pl.when(given.list.len() > 0).then(pl.when(certain).then(_write_number(total)).otherwise(pl.lit("?")))
+
+
+def _add_up(total: _Sum, tables: Mapping[Member, NativeTable], rows: int) -> pl.Series:
+    """The same over the elements of a list that count, of each of so many rows."""
+    table = total.elements.open_table(tables).with_columns(tables[total.elements.member].parents.alias("parent"))
+    given = table.select("parent", part=total.part, counts=total.condition, sure=total.elements.certain())
+    given = given.filter((pl.col("counts") & _is_given(pl.col("part"))) | ~pl.col("sure"))
+    sums = given.group_by("parent").agg(
+        certain=(pl.col("sure") & pl.col("part").str.contains(CENTS)).fill_null(value=False).all(),
+        total=_read_cents(pl.col("part")).sum(),
+    )
+    texts = sums.select("parent", text=pl.when("certain").then(_write_number(pl.col("total"))).otherwise(pl.lit("?")))
+    nothing = pl.repeat(None, rows, dtype=pl.String, eager=True)
+    return nothing.scatter(texts["parent"], texts["text"]).alias(total.column)
+
+
+def _is_given(amount: pl.Expr) -> pl.Expr:
+    return amount.is_not_null() & (amount != '""')
+
+
+def _read_cents(amount: pl.Expr) -> pl.Expr:
+    return amount.str.strip_chars('"').cast(pl.Decimal(18, 4), strict=False)
+
+
+def _write_number(total: pl.Expr) -> pl.Expr:
+    return total.cast(pl.Decimal(38, 4)).cast(pl.String)
