@@ -35,7 +35,8 @@ def require_fit(
         paths = [lake.storage.open_columns(file.key) for file in files]
         query, parameters = select_csv(table, paths, day=False, columns=limits)
         longest = ", ".join(f"max({length}({name}))" for name in limits)
-        (found,) = duckdb.execute(f"SELECT {longest} FROM ({query})", parameters).fetchall()
+        with duckdb.connect() as database:
+            (found,) = database.execute(f"SELECT {longest} FROM ({query})", parameters).fetchall()
         for (name, limit), most in zip(limits.items(), found, strict=True):
             if (most or 0) > limit:
                 raise WarehouseError(
