@@ -9,15 +9,19 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ordersetl.lake.layout import Lake
+from ordersetl.lake.manifest import read_manifest
 from ordersetl.settings import Settings
 from ordersetl.warehouse.duckdb_file import DuckDBFile
 from ordersetl.warehouse.postgres import Postgres
 from ordersetl.warehouse.redshift import Redshift
-from ordersetl.warehouse.stage import follow_manifest
+from ordersetl.warehouse.stage import connect
+from ordersetl.warehouse.sync import sync_warehouse
+from ordersetl.warehouse.target import find_target
 
 
 def die_at(point: int) -> None:
@@ -44,7 +48,11 @@ def main(url: str, outputs: list[Path], points: list[int]) -> None:
         child = os.fork()
         if child == 0:
             die_at(point)
-            follow_manifest(Settings(output=lake.root, warehouse=url), lake, lambda: datetime.now(UTC))
+            manifest = read_manifest(lake)
+            target = find_target(Settings(output=lake.root, warehouse=url))
+            assert manifest is not None
+            assert target is not None
+            sync_warehouse(partial(connect, target), url, lake, manifest, now=datetime.now(UTC))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL

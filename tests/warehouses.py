@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -104,7 +104,8 @@ class Place:
 
     def load(self, context: RunContext, *, verify: bool = False, **settings: Any) -> WarehouseResult:
         """Bring it to what curated holds."""
-        result = follow_manifest(self.settings_for(context.lake, **settings), context.lake, context.now, verify=verify)
+        context = replace(context, settings=self.settings_for(context.lake, **settings))
+        result = follow_manifest(context, verify=verify)
         assert result is not None
         return result
 

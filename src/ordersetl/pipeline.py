@@ -33,7 +33,6 @@ from ordersetl.results import (
     PreviewResult,
     RunResult,
     TransformResult,
-    WarehouseResult,
 )
 from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
@@ -171,7 +170,7 @@ def load(
         journal.begin("load")
         provider = partial(stage_batch, context) if rebuild else StagedBatches(context).ensure
         loaded = load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
-        return replace(loaded, warehouse=_follow_manifest(context, journal, verify=verify))
+        return replace(loaded, warehouse=follow_manifest(context, journal.begin, verify=verify))
 
 
 def check(settings: Settings, *, deep: bool = False, runtime: Runtime = _RUNTIME) -> CheckResult:
@@ -242,7 +241,7 @@ def run(
         shown = check_and_show(context.lake, target, runtime.now, runtime.complete) if target else checked
         if failure := check_failure(checked) or check_failure(shown):
             raise failure
-        followed = _follow_manifest(context, journal, verify=verify)
+        followed = follow_manifest(context, journal.begin, verify=verify)
         report.add("warehouse", followed)
         result = RunResult(
             run_id=report.run_id,
@@ -290,14 +289,6 @@ def _check_written(lake: Lake, loaded: LoadResult) -> CheckResult:
     """Check what a load wrote, and the totals."""
     days = {day for file in loaded.written if (day := file_day(file)) is not None}
     return check_layer(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
-
-
-def _follow_manifest(context: RunContext, journal: JournalKeeper, *, verify: bool) -> WarehouseResult | None:
-    """Bring the warehouse to what is loaded, where one is set."""
-    if context.settings.warehouse is None:
-        return None
-    journal.begin("warehouse")
-    return follow_manifest(context.settings, context.lake, context.now, verify=verify)
 
 
 def _keep_journal(context: RunContext, command: str) -> contextlib.AbstractContextManager[JournalKeeper]:

@@ -17,13 +17,14 @@ from ordersetl.lake.layout import Lake
 from ordersetl.lake.location import find_lake
 from ordersetl.lake.manifest import read_manifest
 from ordersetl.results import CheckResult, SqlScript, WarehouseResult
+from ordersetl.runtime import RunContext
 from ordersetl.settings import Settings
 
 if TYPE_CHECKING:
     from ordersetl.warehouse.connection import Warehouse
     from ordersetl.warehouse.target import Target
 
-__all__ = ["add_warehouse", "follow_manifest", "require_warehouse", "write_statements"]
+__all__ = ["add_warehouse", "connect", "follow_manifest", "require_warehouse", "write_statements"]
 
 _MAX_SAMPLES = 20
 _DRIVERS = {"postgresql": ("psycopg", "postgres"), "redshift": ("redshift_connector", "redshift")}
@@ -45,20 +46,28 @@ def require_warehouse(settings: Settings) -> None:
 
 
 def follow_manifest(
-    settings: Settings, lake: Lake, now: Callable[[], datetime], *, verify: bool = False
+    context: RunContext, begin: Callable[[str], object] = str, *, verify: bool = False
 ) -> WarehouseResult | None:
     """Bring the warehouse that is set to the manifest; None where none is set.
+
+    Args:
+        context: the run context; its lock keeps others from writing the output meanwhile.
+        begin: is told where this begins to be the stage under way.
+        verify: compare all rows of the warehouse with curated first, instead of trusting its ledger.
 
     Raises:
         OrdersetlError: as :func:`~ordersetl.warehouse.sync.sync_warehouse` says.
     """
-    target = _find_target(settings)
-    manifest = read_manifest(lake) if target else None
+    target = _find_target(context.settings)
+    manifest = read_manifest(context.lake) if target else None
     if target is None or manifest is None:
         return None
+    begin("warehouse")
     from ordersetl.warehouse.sync import sync_warehouse
 
-    return sync_warehouse(partial(_connect, target), target.url, lake, manifest, now=now(), verify=verify)
+    return sync_warehouse(
+        partial(connect, target), target.url, context.lake, manifest, now=context.now(), verify=verify
+    )
 
 
 def add_warehouse(settings: Settings, lake: Lake, result: CheckResult) -> CheckResult:
@@ -78,7 +87,7 @@ def add_warehouse(settings: Settings, lake: Lake, result: CheckResult) -> CheckR
         return result
     from ordersetl.warehouse.compare import compare_warehouse
 
-    with closing(_connect(target, read_only=True)) as warehouse:
+    with closing(connect(target, read_only=True)) as warehouse:
         warehouse.begin()
         found = compare_warehouse(warehouse, lake, manifest, max_samples=_MAX_SAMPLES)
     outcomes = (*result.outcomes, *found)
@@ -125,7 +134,12 @@ def _find_target(settings: Settings) -> "Target | None":
     return find_target(settings)
 
 
-def _connect(target: "Target", *, read_only: bool = False) -> "Warehouse":
+def connect(target: "Target", *, read_only: bool = False) -> "Warehouse":
+    """Open a warehouse; its driver is only imported then.
+
+    Raises:
+        WarehouseError: it cannot be opened.
+    """
     match target.kind:
         case "duckdb":
             from ordersetl.warehouse import duckdb_file
