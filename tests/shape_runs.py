@@ -51,13 +51,13 @@ class Pauses:
     """Pauses that take no time, and a clock for which they do."""
 
     def __init__(self) -> None:
-        self._slept_s = 0.0
+        self.slept_s = 0.0
 
     def sleep(self, seconds: float) -> None:
-        self._slept_s += seconds
+        self.slept_s += seconds
 
     def clock(self) -> float:
-        return time.monotonic() + self._slept_s
+        return time.monotonic() + self.slept_s
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def test_every_setting_is_named_with_its_default() -> None:
     for name, shown in rows.items():
         default = Settings.model_fields[name].get_default()
         if shown.strip() == "none":
-            assert default is None, name
+            assert not default, name
         else:
             assert getattr(Settings(**{name: shown}), name) == default, name
 

@@ -1,6 +1,7 @@
 """Who asks: how credentials are sent, where they never go, and tokens that are asked for and renewed."""
 
 import json
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -279,6 +280,18 @@ def test_no_secret_of_a_query_is_in_a_message() -> None:
         fetch(answer, describe_login({"kind": "query", "name": "key"}), api_token=SECRET)
     assert SECRET not in caught.value.message
     assert "***" in caught.value.message
+
+
+@pytest.mark.parametrize("auth", [{"kind": "query", "name": "key"}, {"kind": "basic"}, {"kind": "bearer"}, token()])
+def test_no_secret_is_logged(auth: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    shop = Shop()
+    given = CLIENT if "token" in auth else {"api_token": SECRET, "api_user": "me", "api_password": SECRET}
+    fetch(shop if "token" in auth else shop.api, describe_login(auth), **given)
+    ours = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("ordersetl"))
+    assert "GET https://shop.test/api/orders (limit=3, cursor=c3): HTTP 200" in ours
+    assert SECRET not in ours
+    assert "token-1" not in ours
 
 
 LOOPBACKS = {"localhost": True, "127.0.0.1": True, "[::1]": True, "localhost.evil.test": False, "127.evil.test": False}

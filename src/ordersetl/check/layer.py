@@ -16,6 +16,9 @@ from ordersetl.zones import read_zone
 
 __all__ = ["check", "check_with_figures"]
 
+_FIELDS_WHY = (
+    "What the source no longer sends as it always did arrives as nothing, or as nonsense, in every order from then on."
+)
 _MANIFEST_WHY = "The manifest says what the curated layer holds: without it there is nothing to compare with."
 
 
@@ -65,6 +68,8 @@ def _check(
     if not problem:
         files = _select_files(manifest, days) if dimensions else {}
         outcomes += _inspect(lake, manifest, files, days, max_samples)
+        if manifest.settings.mapping:
+            outcomes.append(_inspect_fields(manifest, max_samples))
         if dimensions:
             found = _query(TableQuery(lake, manifest, files, all_days, deep and all_days, max_samples, today))
     result = CheckResult(
@@ -121,6 +126,13 @@ def _inspect(
         outcomes.append(inspect_quarantine(lake, manifest.quarantine, max_samples=max_samples))
         outcomes.append(inspect_batches(lake, manifest.batches, max_samples=max_samples))
     return outcomes
+
+
+def _inspect_fields(manifest: Manifest, max_samples: int) -> CheckOutcome:
+    found = manifest.fields.drift
+    samples = tuple({"field": one.field, "problem": one.problem} for one in found[:max_samples])
+    detail = "Since batch " + min(one.batch for one in found) if found else ""
+    return CheckOutcome("source_fields", not found, _FIELDS_WHY, len(found), samples, detail)
 
 
 def _query(query: TableQuery) -> QueryResult:

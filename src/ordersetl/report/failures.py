@@ -45,6 +45,11 @@ def advise(failed: Sequence[CheckOutcome]) -> str:
         return "Load what the warehouse lacks, and what was changed there: ordersetl load --verify"
     if names <= {"stray_files", "raw_batches"}:
         return " ".join(outcome.detail for outcome in failed)
+    if names == {"source_fields"}:
+        return (
+            "Look at an answer of the source: ordersetl extract --preview 5. Correct the mapping and run again, and "
+            "all is folded by it; or set drift = warn, by which the next run takes the fields as they are now."
+        )
     if names & {"raw_readable", "raw_batches"}:
         return "Restore from a backup what raw has lost, or fetch it again: ordersetl run --full."
     return "Rebuild from raw what is damaged: ordersetl load --verify. Fold everything again: ordersetl load --rebuild."

@@ -22,6 +22,7 @@ from ordersetl.star.frames import ITEM_SCHEMA, REFUND_ITEM_SCHEMA
 from ordersetl.transform.bulk_orders import read_fitting_orders
 from ordersetl.transform.columns import CHARGED_SCHEMA
 from ordersetl.transform.fields import read_fields, split_tables
+from ordersetl.transform.seen_fields import NOTHING_SEEN, SeenFields
 
 if TYPE_CHECKING:
     from ordersetl.transform.mapped_fields import BulkMapping
@@ -57,15 +58,11 @@ class BulkOrders:
     pages: frozenset[int]
     skipped: Mapping[str, int] = field(default_factory=dict)
     skipped_lines: pl.DataFrame | None = None
+    seen: SeenFields = NOTHING_SEEN
 
 
-NOTHING_READ = BulkOrders(
-    orders=pl.DataFrame(schema=CHARGED_SCHEMA),
-    items=pl.DataFrame(schema=ITEM_SCHEMA),
-    refunds=pl.DataFrame(schema=REFUND_ITEM_SCHEMA),
-    fallback=(),
-    pages=frozenset(),
-)
+_NO_ORDERS, _NO_ITEMS = pl.DataFrame(schema=CHARGED_SCHEMA), pl.DataFrame(schema=ITEM_SCHEMA)
+NOTHING_READ = BulkOrders(_NO_ORDERS, _NO_ITEMS, pl.DataFrame(schema=REFUND_ITEM_SCHEMA), (), frozenset())
 
 
 def read_bulk(pages: Sequence[Page], mapping: "BulkMapping | None" = None) -> BulkOrders:
@@ -109,4 +106,4 @@ def _read_mapped(
     skipped = fields.skipped["name"].value_counts()
     rows = positions.is_in(fitting.left.implode()).arg_true()
     fallback = [FallbackRecord(pos, texts[row].decode()) for row, pos in zip(rows, positions.gather(rows), strict=True)]
-    return BulkOrders(*fitting[:3], fallback, pages, dict(skipped.iter_rows()), fields.skipped_lines)
+    return BulkOrders(*fitting[:3], fallback, pages, dict(skipped.iter_rows()), fields.skipped_lines, fields.seen)

@@ -26,6 +26,8 @@ from ordersetl.transform.mapped_values import (
     read_sku,
     read_times,
 )
+from ordersetl.transform.seen_fields import SeenFields
+from ordersetl.transform.used_fields import count_tables
 
 __all__ = ["BulkMapping", "MappedFields", "find_bulk_mapping"]
 
@@ -50,6 +52,7 @@ class MappedFields:
     tables: FieldTables
     skipped: pl.DataFrame
     skipped_lines: pl.DataFrame
+    seen: SeenFields
 
 
 class _Lines(NamedTuple):
@@ -79,7 +82,7 @@ class BulkMapping:
 
     def __init__(self, mapping: Mapping) -> None:
         self._mapping = mapping
-        record = Member()
+        self.record = record = Member()
         self._order = order = Scope(record)
         self._fields = _read_all(order, mapping.order, (*_IDS, *_LABELS, *_TIMES), _ORDER_AMOUNTS)
         self._is_deleted = _read_truth(order, mapping.order.deleted)
@@ -113,7 +116,8 @@ class BulkMapping:
         refunds, refund_items = self._read_refunds(of_orders, tables)
         if skipped.height:
             orders = orders.join(skipped, on="pos", how="anti", maintain_order="left")
-        return MappedFields(FieldTables(orders, items, refunds, refund_items), skipped, skipped_lines)
+        seen = SeenFields(count_tables(self.record, tables, int(readable.sum())), positions.filter(~readable))
+        return MappedFields(FieldTables(orders, items, refunds, refund_items), skipped, skipped_lines, seen)
 
     def _find_skipped(self, records: pl.DataFrame) -> pl.DataFrame:
         name = pl.lit(None, pl.String)

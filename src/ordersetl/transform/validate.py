@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ordersetl.lake.counts import BatchCounts
+from ordersetl.lake.field_counts import FieldCount, add_counts
 from ordersetl.lake.fold_settings import DEFAULTS, FoldSettings
 from ordersetl.lake.quarantine import Reject
 from ordersetl.source.nested import MAX_DEPTH, DeepRecord
@@ -21,7 +22,7 @@ from ordersetl.source.parser import parse_json, parse_page
 from ordersetl.star.days import find_days
 from ordersetl.star.frames import ORDER_SCHEMA
 from ordersetl.star.values import read_short_text, read_version_time, to_naive
-from ordersetl.transform.bulk import NOTHING_READ, PAGE_BITS, read_bulk
+from ordersetl.transform.bulk import NOTHING_READ, PAGE_BITS, BulkOrders, read_bulk
 from ordersetl.transform.columns import Columns
 from ordersetl.transform.models import GoneOrder, ReadOrder, read_order
 from ordersetl.transform.order_lines import Failure, LineFailures
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ordersetl.source.description.mapping import Mapping
     from ordersetl.source.mapping.record import OrderMapper
     from ordersetl.transform.mapped_fields import BulkMapping
+    from ordersetl.transform.used_fields import FieldTally
 
 __all__ = ["Validated", "validate_pages"]
 
@@ -64,7 +66,7 @@ class Validated:
 
     ``orders`` has CHARGED_SCHEMA (each ``pos`` once), ``items`` ITEM_SCHEMA, ``refunds`` REFUND_ITEM_SCHEMA;
     ``found_bad`` is in the order of the pages. A version with which its order leaves has no ``dt``, nothing but its id
-    and time, and no items.
+    and time, and no items. ``seen`` are the fields of the records that the mapping uses, by path.
     """
 
     orders: pl.DataFrame
@@ -72,6 +74,7 @@ class Validated:
     refunds: pl.DataFrame
     found_bad: list[Reject | _RejectedLines]
     counts: BatchCounts
+    seen: dict[str, FieldCount] = field(default_factory=dict)
 
     @property
     def rejects(self) -> Iterator[Reject]:
@@ -106,7 +109,10 @@ def validate_pages(
     mapper, in_bulk = (None, None) if mapping is None else _find_mappers(mapping)
     fast = read_bulk(pages, in_bulk) if bulk and (mapper is None) == (in_bulk is None) else NOTHING_READ
     unread = chain.from_iterable(_page_records(page) for page in pages if page.number not in fast.pages)
-    records = chain(unread, ((d.pos, _parse_record(d.text)) for d in fast.fallback))
+    records: Iterable[tuple[int, Any]] = chain(unread, ((d.pos, _parse_record(d.text)) for d in fast.fallback))
+    tally = None if mapping is None else _begin_tally(mapping, in_bulk)
+    if tally is not None:
+        records = _count_fields(records, tally, fast)
     rest = _validate_records(records, window, mapper)
     rest.skipped.update(fast.skipped)
     fast_orders, future = _apply_window(fast.orders, window)
@@ -125,6 +131,7 @@ def validate_pages(
         refunds=refunds,
         found_bad=sorted(rest.found_bad, key=lambda bad: (bad.page, bad.index)),
         counts=_count(rest, orders, items, refunds, bulk=fast.orders.height, outside=outside, future=future),
+        seen={} if tally is None else add_counts(dict(fast.seen.counts), tally.counts()),
     )
 
 
@@ -134,6 +141,23 @@ def _find_mappers(mapping: "Mapping") -> "tuple[OrderMapper, BulkMapping | None]
     from ordersetl.transform.mapped_fields import find_bulk_mapping  # noqa: PLC0415 - likewise
 
     return OrderMapper(mapping), find_bulk_mapping(mapping)
+
+
+def _begin_tally(mapping: "Mapping", in_bulk: "BulkMapping | None") -> "FieldTally":
+    from ordersetl.transform.used_fields import FieldTally, list_used  # noqa: PLC0415 - likewise
+
+    return FieldTally(in_bulk.record if in_bulk is not None else list_used(mapping))
+
+
+def _count_fields(
+    records: Iterable[tuple[int, Any]], tally: "FieldTally", fast: BulkOrders
+) -> Iterator[tuple[int, Any]]:
+    """The records, the fields of those counted that were not read in bulk."""
+    unread = frozenset(fast.seen.unread)
+    for pos, record in records:
+        if pos >> PAGE_BITS not in fast.pages or pos in unread:
+            tally.add(record)
+        yield pos, record
 
 
 def _apply_settings(orders: pl.DataFrame, settings: FoldSettings) -> pl.DataFrame:

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 from lakes import open_job, order, run, write_batch
 
+from ordersetl.lake.journal import keep_journal
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import read_marker
 from ordersetl.report.html.notes import list_notes
@@ -56,10 +57,18 @@ def test_gaps_are_between_what_was_fetched(tmp_path: Path) -> None:
     assert state.gaps == [(time(2), time(3)), (time(4), time(6))]
     notes = [note.text for note in list_notes(passed(), state)]
     assert notes[0] == (
-        "Never fetched: 2025-08-02T00:00:00Z to 2025-08-03T00:00:00Z. "
-        "Fill it: ordersetl run --since 2025-08-02T00:00:00Z --until 2025-08-03T00:00:00Z"
+        "Never fetched, 2 Aug 2025, 00:00 UTC to 3 Aug 2025, 00:00 UTC: "
+        "ordersetl run --since 2025-08-02T00:00:00Z --until 2025-08-03T00:00:00Z"
     )
     assert len(notes) == 2
+
+
+def test_when_the_source_was_last_asked_is_what_runs_noted(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    with keep_journal(lake, "run", lambda: time(3)) as journal:
+        journal.begin("extract")
+        journal.note_asked(None, is_news=False)
+    assert read_state(lake).asked == time(3)
 
 
 def test_damage_is_told_of(tmp_path: Path) -> None:

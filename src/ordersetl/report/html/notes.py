@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ordersetl.report.currencies import format_money
 from ordersetl.report.html.state import RawState
+from ordersetl.report.html.words import format_moment
 from ordersetl.results import CheckResult
 from ordersetl.text import format_time, many
 
@@ -32,9 +33,8 @@ def _note_raw(state: RawState) -> Iterator[Note]:
     if state.problem:
         yield Note(state.problem)
     for since, until in state.gaps[:_MAX_GAPS]:
-        window = f"{format_time(since)} to {format_time(until)}"
         fill = f"ordersetl run --since {format_time(since)} --until {format_time(until)}"
-        yield Note(f"Never fetched: {window}. Fill it: {fill}", "raw", "All windows")
+        yield Note(f"Never fetched, {format_moment(since)} to {format_moment(until)}: {fill}")
     if len(state.gaps) > _MAX_GAPS:
         yield Note(f"{len(state.gaps) - _MAX_GAPS:,} more gaps were never fetched.", "raw", "All windows")
     if state.waiting:

@@ -30,6 +30,7 @@ _MAX_NAME = 80
 """Characters of a name: enough to tell products apart."""
 _MAX_CODE = 12
 """Characters of a currency, which may be anything."""
+_MAX_WINDOWS = 12
 _DAY = timedelta(days=1)
 
 
@@ -56,13 +57,13 @@ class _Detail:
 _DETAILS = (
     _Detail(12, 1126, months=True),
     _Detail(12, 1126, months=False),
-    _Detail(8, 1126, months=False),
-    _Detail(5, 1126, months=False),
-    _Detail(5, 761, months=False),
-    _Detail(2, 761, months=False),
+    _Detail(12, 761, months=False),
+    _Detail(12, 396, months=False),
+    _Detail(6, 396, months=False),
+    _Detail(3, 396, months=False),
     _Detail(1, 396, months=False),
 )
-"""From all to little: three years of days with a month to begin with; of a shop without measure one."""
+"""From all to little: three years of days, with a month to begin with, then two, then one; then fewer currencies."""
 
 
 def render_page(content: PageContent) -> str:
@@ -113,6 +114,7 @@ def _render(content: PageContent, detail: _Detail) -> str:
         bridge=_list_bridge(content),
         steps=_STEPS,
         data=_encode_figures(content.figures, detail) if content.figures and content.figures.last_day else None,
+        max_windows=_MAX_WINDOWS,
         strip=_draw_coverage(content.state),
         style=style,
         script=script,

@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from ordersetl.errors import CorruptedError
+from ordersetl.lake.journal import read_journal
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.listing import list_batches
 from ordersetl.lake.manifest import Manifest, read_manifest
@@ -19,7 +20,8 @@ class RawState:
     """The raw log by its newest batch: ``covered`` by it and the earlier ones of its origin, oldest first.
 
     ``newest`` and what comes of it are None where there is no batch, or its marker is damaged: ``problem`` says that.
-    ``waiting`` counts the batches that the curated layer is not yet the fold of.
+    ``waiting`` counts the batches that the curated layer is not yet the fold of. ``asked`` is up to when the source was
+    last asked, by this machine's clock, None where nobody noted it.
     """
 
     batches: int
@@ -27,6 +29,7 @@ class RawState:
     newest: BatchMarker | None
     timezone: str
     problem: str = ""
+    asked: datetime | None = None
 
     @property
     def covered(self) -> Sequence[Interval]:
@@ -62,4 +65,4 @@ def read_state(lake: Lake) -> RawState:
     except CorruptedError as error:
         problem = error.message
     waiting = len(set(batches) - set(manifest.batches))
-    return RawState(len(batches), waiting, newest, manifest.settings.timezone, problem)
+    return RawState(len(batches), waiting, newest, manifest.settings.timezone, problem, read_journal(lake).asked)

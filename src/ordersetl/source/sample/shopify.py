@@ -236,7 +236,8 @@ class _Order:
             "__typename": "Refund",
             "id": f"gid://shopify/Refund/{FIRST_ID + refund.refund_id}",
             "legacyResourceId": str(FIRST_ID + refund.refund_id),
-            "createdAt": _time(refund.created_at),
+            "createdAt": None if refund.refund_id % 2 else _time(refund.created_at),
+            "updatedAt": _time(refund.created_at),
             "totalRefundedSet": self._money(refund.amount),
             "refundLineItems": _number_connection(refund.lines, self._refund_line),
         }
