@@ -13,6 +13,8 @@
     │   └── TooOldError               too_old        3      curated is older than --max-age allows
     ├── SourceError                   source         4      the API failed for good: try again later
     │   └── InvalidResponseError      nonsense       4      the API answered with something else than a page of orders
+    ├── WarehouseError                warehouse      4      the warehouse failed or refused; it is as it was
+    │   └── ConnectionLostError       warehouse      4      its connection broke
     ├── LockedError                   locked         5      another run holds the output
     └── InterruptedRunError           interrupted    130    a signal ended the run at a safe point
 
@@ -24,6 +26,7 @@ from typing import ClassVar
 __all__ = [
     "CheckFailedError",
     "ConfigError",
+    "ConnectionLostError",
     "CorruptedError",
     "DataError",
     "InternalError",
@@ -35,6 +38,7 @@ __all__ = [
     "StorageError",
     "TooManyRejectsError",
     "TooOldError",
+    "WarehouseError",
 ]
 
 
@@ -111,6 +115,17 @@ class InvalidResponseError(SourceError):
     """The API answered, but not with a page of orders."""
 
     code = "nonsense"
+
+
+class WarehouseError(OrdersetlError):
+    """The warehouse could not be reached, failed, or refused; what it held it still holds."""
+
+    code = "warehouse"
+    exit_code = 4
+
+
+class ConnectionLostError(WarehouseError):
+    """The connection to the warehouse broke; what was not committed by then is gone."""
 
 
 class LockedError(OrdersetlError):

@@ -23,6 +23,7 @@ __all__ = [
     "NoPreview",
     "OrderId",
     "Preview",
+    "PrintSql",
     "Prometheus",
     "Quarantine",
     "Reason",
@@ -111,6 +112,14 @@ Source = Annotated[
 ]
 Users = Annotated[Path | None, typer.Option("--users", help="CSV with user_id,email,country,created_at.")]
 Products = Annotated[Path | None, typer.Option("--products", help="CSV with sku,name,category,price.")]
+Warehouse = Annotated[
+    str | None,
+    typer.Option("--warehouse", metavar="URL", help="Warehouse that follows curated/, e.g. duckdb:///shop.duckdb."),
+]
+PrintSql = Annotated[
+    str | None,
+    typer.Option("--print-sql", metavar="KIND", help="Print SQL to run: postgres, redshift or redshift-spectrum."),
+]
 Verify = Annotated[bool, typer.Option("--verify", help="Hash every curated file first, and rebuild what differs.")]
 Preview = Annotated[
     int | None,
@@ -163,7 +172,7 @@ class Shared:
     concurrency: int | None = None
 
 
-_SETTINGS = ("output", "api_url", "source", "users", "products")
+_SETTINGS = ("output", "api_url", "source", "users", "products", "warehouse")
 
 
 def _declare_fetching(
@@ -181,6 +190,10 @@ def _declare_fetching(
     """Say how Typer is to read what commands that fetch have, in the order of the help."""
 
 
+def _declare_warehouse(*, warehouse: Warehouse = None) -> None:
+    """Say how Typer is to read what commands that load or check have."""
+
+
 def _declare_shared(
     *,
     wait_s: Wait = 0.0,
@@ -194,15 +207,20 @@ def _declare_shared(
     """Say how Typer is to read what all commands have, in the order of the help."""
 
 
-def share_options(*, fetches: bool = False, locks: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def share_options(
+    *, fetches: bool = False, locks: bool = True, loads: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the shared options around its own; it gets them as its first argument, a :class:`Shared`.
 
     Args:
         fetches: it asks the source.
         locks: it takes the lock, so that it can wait for it.
+        loads: it has to do with a warehouse.
     """
     before = list(inspect.signature(_declare_fetching).parameters.values()) if fetches else []
-    after = [p for p in inspect.signature(_declare_shared).parameters.values() if locks or p.name != "wait_s"]
+    warehouse = list(inspect.signature(_declare_warehouse).parameters.values()) if loads else []
+    shared = inspect.signature(_declare_shared).parameters.values()
+    after = [*warehouse, *(p for p in shared if locks or p.name != "wait_s")]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(command).parameters.values())[1:]

@@ -118,6 +118,13 @@ class Settings(BaseModel):
     bulk: bool = Field(True, description="validate in bulk where the result is provably that of the models")
     chunk_mb: int = Field(12, ge=1, le=1024, description="raw JSON that one worker holds at a time, in MiB")
     workers: int | None = Field(None, ge=1, le=256, description="parallel workers; one a core if unset")
+    warehouse: str | None = Field(None, description="URL of the warehouse that follows curated (docs/warehouses.md)")
+    warehouse_schema: str | None = Field(None, description="schema of its tables; the database's own default if unset")
+    warehouse_prefix: str | None = Field(None, description="how the names of its tables and views begin, e.g. shop_")
+    warehouse_password: SecretStr | None = Field(None, description="password there; environment or file only")
+    warehouse_timeout_s: float = Field(
+        60.0, gt=0, le=86400, description="seconds to wait for the warehouse to connect, and for its locks"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -204,6 +211,23 @@ class Settings(BaseModel):
             raise ValueError("must be set where emails is hash: put it in ORDERSETL_EMAILS_KEY")
         return SecretStr(key) if key else None
 
+    @field_validator("warehouse")
+    @classmethod
+    def _url_without_password(cls, value: str | None) -> str | None:
+        url = (value or "").strip()
+        if url and "://" not in url:
+            raise ValueError("must be a URL, as in duckdb:///shop.duckdb or postgresql://user@host/database")
+        if ":" in url.partition("://")[2].partition("/")[0].rpartition("@")[0]:
+            raise ValueError("must hold no password: put it in ORDERSETL_WAREHOUSE_PASSWORD")
+        return url or None
+
+    @field_validator("warehouse_password")
+    @classmethod
+    def _password_without_end(cls, value: SecretStr | None) -> SecretStr | None:
+        """None for an empty one; a line's end after it is dropped, and nothing else: blanks may belong to it."""
+        password = value.get_secret_value().rstrip("\r\n") if value is not None else ""
+        return SecretStr(password) if password else None
+
     @field_validator("output", "users", "products", "report_html")
     @classmethod
     def _usable_path(cls, value: Path | None) -> Path | None:
@@ -229,6 +253,7 @@ class Settings(BaseModel):
         "min_rejects",
         "chunk_mb",
         "workers",
+        "warehouse_timeout_s",
         mode="before",
     )
     @classmethod
