@@ -97,6 +97,7 @@ def open_job(
     threads: Executor | None = None,
     now: Callable[[], datetime] | None = None,
     disk: Disk | None = None,
+    is_remote: bool = False,
     **settings: Any,
 ) -> Iterator[RunContext]:
     """A job that holds the lock of the output ``root``: serial, without syncs, with a clock of its own."""
@@ -110,7 +111,7 @@ def open_job(
             Settings(output=root, **{"workers": 1, **settings}),
             lock,
             executor or SerialExecutor(),
-            Runtime(now=now, disk=disk, sleep=lambda _: None),
+            Runtime(now=now, disk=disk, sleep=lambda _: None, is_remote=is_remote),
             threads or SerialExecutor(),
         )
 

@@ -19,7 +19,7 @@ FLOORS = (
     ("cli",),
     ("pipeline",),
     STAGES,
-    ("executor",),
+    ("executor", "cluster"),
     ("runtime",),
     ("source", "report"),
     ("lake",),

@@ -12,6 +12,7 @@
     │   └── TooManyRejectsError       rejects        3      more was rejected than the settings allow
     ├── SourceError                   source         4      the API failed for good: try again later
     │   └── InvalidResponseError      nonsense       4      the API answered with something else than a page of orders
+    ├── ClusterError                  cluster        4      the cluster of workers failed: try again later
     ├── LockedError                   locked         5      another run holds the output
     └── InterruptedRunError           interrupted    130    a signal ended the run at a safe point
 
@@ -22,6 +23,7 @@ from typing import ClassVar
 
 __all__ = [
     "CheckFailedError",
+    "ClusterError",
     "ConfigError",
     "CorruptedError",
     "DataError",
@@ -103,6 +105,13 @@ class InvalidResponseError(SourceError):
     """The API answered, but not with a page of orders."""
 
     code = "nonsense"
+
+
+class ClusterError(OrdersetlError):
+    """There is no scheduler, no worker in time, or workers died again and again at one piece of work."""
+
+    code = "cluster"
+    exit_code = 4
 
 
 class LockedError(OrdersetlError):

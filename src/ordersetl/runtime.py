@@ -51,6 +51,7 @@ class Runtime:
     ``executor`` runs the parallel parts (chunks of pages, groups of partitions); its functions and arguments pickle.
     None makes threads. ``width`` says how many of them it works on at a time, as a number or, where that changes, as a
     function that is asked each time; None asks the executor, where it is one of Python's own.
+    Where ``is_remote``, it runs in other processes, which see the output but not this one's memory.
     ``threads`` does what only this process can do (page writes, the index), beside the work; None makes threads.
     ``transport`` answers instead of the network.
     """
@@ -63,6 +64,7 @@ class Runtime:
     disk: Disk = field(default_factory=Disk)
     executor: Executor | None = None
     width: int | Callable[[], int] | None = None
+    is_remote: bool = False
     threads: Executor | None = None
     transport: "httpx.BaseTransport | None" = None
 
@@ -85,6 +87,11 @@ class RunContext:
     def progress(self) -> Progress:
         """Where to report how far a stage is."""
         return self.runtime.progress
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the executor's work reads what it needs from the output, and not from this process's memory."""
+        return self.runtime.is_remote
 
     @property
     def workers(self) -> int:

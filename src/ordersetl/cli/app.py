@@ -65,7 +65,7 @@ def _root(
 
 
 @app.command(epilog="Example: ordersetl run --api-url https://shop.example/api --users users.csv")
-@share_options(fetches=True)
+@share_options(fetches=True, computes=True)
 def run(shared: Shared, *, verify: Verify = False) -> None:
     """Fetch what is new, transform, load and check it: the main job.
 
@@ -103,7 +103,7 @@ def extract(shared: Shared) -> None:
 
 
 @app.command(epilog="Example: ordersetl transform --json | jq .data.rejected_by_reason")
-@share_options()
+@share_options(computes=True)
 def transform(shared: Shared) -> None:
     """Validate raw batches that wait; stage typed orders and lines."""
 
@@ -116,7 +116,7 @@ def transform(shared: Shared) -> None:
 
 
 @app.command(epilog="Example: ordersetl load --verify")
-@share_options()
+@share_options(computes=True)
 def load(shared: Shared, *, verify: Verify = False, rebuild: Rebuild = False) -> None:
     """Fold staged batches into curated/; repair what is damaged there."""
 

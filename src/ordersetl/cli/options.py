@@ -88,6 +88,10 @@ Source = Annotated[
 ]
 Users = Annotated[Path | None, typer.Option("--users", help="CSV with user_id,email,country,created_at.")]
 Products = Annotated[Path | None, typer.Option("--products", help="CSV with sku,name,category,price.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="URL", help="Dask cluster that does the work: tcp://host:8786, or local:4."),
+]
 Verify = Annotated[bool, typer.Option("--verify", help="Hash every curated file first, and rebuild what differs.")]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw again.")]
 Deep = Annotated[bool, typer.Option("--deep", help="Validate raw/ again too, by SQL of its own, order by order.")]
@@ -114,7 +118,7 @@ class Shared:
     concurrency: int | None = None
 
 
-_SETTINGS = ("output", "api_url", "source", "users", "products")
+_SETTINGS = ("cluster", "output", "api_url", "source", "users", "products")
 
 
 def _declare_fetching(
@@ -134,6 +138,7 @@ def _declare_fetching(
 
 def _declare_shared(
     *,
+    cluster: Cluster = None,
     wait_s: Wait = 0.0,
     output: Output = None,
     config: Config = None,
@@ -145,15 +150,19 @@ def _declare_shared(
     """Say how Typer is to read what all commands have, in the order of the help."""
 
 
-def share_options(*, fetches: bool = False, locks: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def share_options(
+    *, fetches: bool = False, computes: bool = False, locks: bool = True
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the shared options around its own; it gets them as its first argument, a :class:`Shared`.
 
     Args:
         fetches: it asks the source.
+        computes: it has work for a cluster.
         locks: it takes the lock, so that it can wait for it.
     """
     before = list(inspect.signature(_declare_fetching).parameters.values()) if fetches else []
-    after = [p for p in inspect.signature(_declare_shared).parameters.values() if locks or p.name != "wait_s"]
+    lacking = {name for name, has in (("cluster", computes), ("wait_s", locks)) if not has}
+    after = [p for p in inspect.signature(_declare_shared).parameters.values() if p.name not in lacking]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(command).parameters.values())[1:]

@@ -28,6 +28,7 @@ CANCELLED_STATUSES = ("canceled", "cancelled", "voided")
 """Statuses of cancelled orders, in lower case, unless others are set."""
 _SPAN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(s|m|min|h|d)")
 _SPAN_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_CLUSTER = re.compile(r"(?:tcp|tls)://\S+:\d+|local:[1-9]\d{0,2}")
 _LONGEST_SPAN = timedelta(days=36525)
 
 
@@ -101,6 +102,8 @@ class Settings(BaseModel):
     )
     bulk: bool = Field(True, description="validate in bulk where the result is provably that of the models")
     chunk_mb: int = Field(12, ge=1, le=1024, description="raw JSON that one worker holds at a time, in MiB")
+    cluster: str | None = Field(None, description="Dask cluster that does the work: tcp://host:8786, or local:4")
+    cluster_wait_s: float = Field(300.0, ge=0, le=86400, description="seconds to go on without any worker of it")
     workers: int | None = Field(None, ge=1, le=256, description="parallel workers; one a core if unset")
 
     @model_validator(mode="before")
@@ -168,6 +171,13 @@ class Settings(BaseModel):
             raise ValueError("must be set where emails is hash: put it in ORDERSETL_EMAILS_KEY")
         return SecretStr(key) if key else None
 
+    @field_validator("cluster")
+    @classmethod
+    def _known_cluster(cls, value: str | None) -> str | None:
+        if value is not None and not _CLUSTER.fullmatch(value):
+            raise ValueError("must be tcp://HOST:PORT or tls://HOST:PORT of a scheduler, or local:WORKERS")
+        return value
+
     @field_validator("output", "users", "products")
     @classmethod
     def _usable_path(cls, value: Path | None) -> Path | None:
@@ -192,6 +202,7 @@ class Settings(BaseModel):
         "max_reject_ratio",
         "min_rejects",
         "chunk_mb",
+        "cluster_wait_s",
         "workers",
         mode="before",
     )
