@@ -73,6 +73,7 @@ def _no_sync() -> None:
 
 def _half(step: Step, action: Callable[[], None]) -> None:
     """Take those steps half that are not one in truth."""
+    assert isinstance(step.path, Path)
     if step.operation == "write":
         action()
         os.truncate(step.path, step.path.stat().st_size // 2)
@@ -116,6 +117,7 @@ class PowerLossDisk(FaultyDisk):
 
     def note(self, step: Step) -> None:
         path = step.path
+        assert isinstance(path, Path)
         if path.name == ".lock":
             return
         if step.operation == "sync_file":

@@ -19,6 +19,7 @@ from ordersetl.errors import ClusterError, ConfigError, OrdersetlError
 if TYPE_CHECKING:
     from distributed import Client
 
+    from ordersetl.storage.lease import Lease
     from ordersetl.storage.lock import Lock
 
 __all__ = ["ClusterExecutor", "open_cluster"]
@@ -120,7 +121,7 @@ class ClusterExecutor(Executor):
 
 
 @contextlib.contextmanager
-def open_cluster(url: str, lock: "Lock", *, max_wait_s: float) -> Iterator[ClusterExecutor]:
+def open_cluster(url: str, lock: "Lock | Lease", *, max_wait_s: float) -> Iterator[ClusterExecutor]:
     """Connect to a cluster, ``tcp://host:8786``, or start one of so many processes here, ``local:4``.
 
     Args:
@@ -175,7 +176,7 @@ def _await_worker(client: "Client", url: str, max_wait_s: float) -> None:
         raise ClusterError(f"the cluster {url} has no workers", hint=_HINT_AGAIN) from None
 
 
-def _require_fit_workers(client: "Client", lock: "Lock") -> None:
+def _require_fit_workers(client: "Client", lock: "Lock | Lease") -> None:
     """Ask all workers before any work is handed out.
 
     Raises:
@@ -201,7 +202,7 @@ def _require_fit_workers(client: "Client", lock: "Lock") -> None:
         )
 
 
-def _describe_worker(lock: "Lock") -> tuple[dict[str, str], bool]:
+def _describe_worker(lock: "Lock | Lease") -> tuple[dict[str, str], bool]:
     """On a worker: its versions, and whether it sees the output, by the note that is in its lock."""
     try:
         lock.assert_held()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ordersetl.check.layer import check as check_layer
 from ordersetl.errors import CorruptedError
-from ordersetl.lake.commit import recover
+from ordersetl.lake.commit import is_committing, recover
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, RAW, Lake, file_day
 from ordersetl.lake.listing import list_batches, list_misnamed
@@ -128,7 +128,7 @@ def check(settings: Settings, *, deep: bool = False) -> CheckResult:
     for _ in range(_MAX_LOOKS):
         before = _committed(lake)
         result = check_layer(lake, deep=deep)
-        if result.ok or (_committed(lake) == before and not lake.storage.exists(PENDING)):
+        if result.ok or (_committed(lake) == before and not is_committing(lake)):
             break
     return result
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from ordersetl.lake.layout import Lake
 from ordersetl.settings import Settings
 from ordersetl.storage.disk import Disk
+from ordersetl.storage.lease import Lease
 from ordersetl.storage.lock import Lock
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class RunContext:
 
     lake: Lake
     settings: Settings
-    lock: Lock
+    lock: Lock | Lease
     executor: Executor
     runtime: Runtime
     threads: Executor

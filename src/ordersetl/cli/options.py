@@ -56,7 +56,10 @@ InstallCompletion = Annotated[
 Version = Annotated[
     bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of all that is kept  [default: output].")]
+Output = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="PATH", help="Folder, or s3://, of all that is kept  [default: output]."),
+]
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file  [default: ordersetl.toml, if there].")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, also on failure.")]
 Quiet = Annotated[

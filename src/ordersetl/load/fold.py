@@ -85,8 +85,8 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
     _put_dimensions(fold, total, dimensions)
     following = _next_manifest(fold, total, dimensions, adding.result())
     orphans = _move_orphans_to_damaged(fold, following) if current.rebuild else ()
-    trusted = frozenset[str]() if context.is_remote else frozenset(total.written)  # a lost worker may still write
-    fold.commit.finish(following, staged=trusted)
+    trusted = not context.is_remote  # a worker that was lost may still write
+    fold.commit.finish(following, base=current.manifest, staged=frozenset(total.written), trusted=trusted)
     index.drop_unlisted(context.lake, following.index + following.tombstones + following.mentions)
     return Folded(following, changes, total.written, total.removed, dimensions.notes, orphans)
 

@@ -185,7 +185,7 @@ def _read_all(parts: Sequence[Part], wanted: pl.Expr) -> pl.DataFrame:
 
 
 def _read_headers(part: Part, wanted: pl.Expr | None = None) -> pl.DataFrame:
-    headers = pl.read_parquet(part.orders, columns=[name for name in _HEADER_SCHEMA if name != "part"], glob=False)
+    headers = part.orders.scan().select([name for name in _HEADER_SCHEMA if name != "part"]).collect()
     kept = headers if wanted is None else headers.filter(wanted)
     return kept.with_columns(part=pl.lit(part.number, pl.UInt32)).select(*_HEADER_SCHEMA)
 

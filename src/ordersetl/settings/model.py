@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from ordersetl.settings.environment import read_environment
+from ordersetl.url import Location, ObjectUrl, parse_url
 from ordersetl.zones import list_zones
 
 __all__ = ["CANCELLED_STATUSES", "Settings", "read_span"]
@@ -75,7 +76,7 @@ class Settings(BaseModel):
     api_url: str | None = Field(None, description="base URL of the API; without it the built-in sample answers")
     api_token: SecretStr | None = Field(None, description="bearer token; environment or file only")
     source: Literal["generic", "sample"] | None = Field(None, description="kind of API")
-    output: Path = Field(Path("output"), description="folder of all that is kept")
+    output: Location = Field(Path("output"), description="folder of all that is kept, or s3://bucket/prefix")
     users: Path | None = Field(None, description="CSV file of users, kept with each batch")
     products: Path | None = Field(None, description="CSV file of products, kept with each batch")
     lookback: Span = Field(timedelta(minutes=10), description="overlap with the batch before, e.g. 10m")
@@ -178,11 +179,18 @@ class Settings(BaseModel):
             raise ValueError("must be tcp://HOST:PORT or tls://HOST:PORT of a scheduler, or local:WORKERS")
         return value
 
+    @field_validator("output", mode="before")
+    @classmethod
+    def _object_url(cls, value: object) -> object:
+        if isinstance(value, str) and value.startswith("s3:"):
+            return parse_url(value)
+        return value
+
     @field_validator("output", "users", "products")
     @classmethod
-    def _usable_path(cls, value: Path | None) -> Path | None:
-        if value is None:
-            return None
+    def _usable_path(cls, value: Location | None) -> Location | None:
+        if value is None or isinstance(value, ObjectUrl):
+            return value
         if "\0" in str(value):
             raise ValueError("must hold no NUL character")
         try:
