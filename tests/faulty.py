@@ -73,7 +73,8 @@ def _no_sync() -> None:
 
 def _half(step: Step, action: Callable[[], None]) -> None:
     """Take those steps half that are not one in truth."""
-    assert isinstance(step.path, Path)
+    if not isinstance(step.path, Path):
+        return  # a store does what it does whole
     if step.operation == "write":
         action()
         os.truncate(step.path, step.path.stat().st_size // 2)

@@ -1,15 +1,9 @@
 """Bytes by key in object storage: S3, or what speaks its protocol, through obstore.
 
 The same operations as :mod:`ordersetl.storage.local`, and those that keep writers apart where there is no rename:
-
-==================  ====================================================================================================
-``put_new``         put if absent (``If-None-Match: *``)
-``replace``         put if unchanged (``If-Match``)
-``remove_if``       remove if unchanged (``DELETE`` with ``If-Match``)
-==================  ====================================================================================================
-
-Each of them may have been done although its answer says that it was not: the answer got lost, and the retry met its own
-write. Who gets a :class:`ChangedError` reads back and looks whether it is his own content that is there.
+``put_new`` (``If-None-Match: *``), ``replace`` and ``remove_if`` (``If-Match``). Each of them may have been done
+although its answer says that it was not: the answer got lost, and the retry met its own write. Who gets a
+:class:`~ordersetl.storage.versions.ChangedError` reads back and looks whether it is his own content that is there.
 
 A version is the object's ETag; where a record needs a mark of a version, it is a number made of it. A put is durable
 once it returns; there are no folders, and no partial objects that anybody could read. The endpoint, region and keys
@@ -19,7 +13,6 @@ are those of the usual ``AWS_`` variables.
 import errno
 import hashlib
 import io
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -81,19 +74,10 @@ class ObjectStorage:
             UnfitFileError: it is larger than ``max_bytes``.
             OSError: it is missing or cannot be read.
         """
-        found = self.stat(key)
-        if found is None:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.locate(key)))
-        if found.bytes > max_bytes:
-            raise UnfitFileError(self.locate(key), f"is larger than {max_bytes} bytes")
-        return self._read(key).data
+        return self._read(key, max_bytes).data
 
     def read_version(self, key: str) -> Versioned | None:
-        """Content and version of an object; None where there is none.
-
-        Raises:
-            OSError: it cannot be read.
-        """
+        """Content and version of an object; None where there is none. Raises OSError where it cannot be read."""
         try:
             return self._read(key)
         except FileNotFoundError:
@@ -212,11 +196,7 @@ class ObjectStorage:
         self._change("remove_if", key, lambda: delete_version(self._store, self._path(key), version))
 
     def version(self, key: str) -> str | None:
-        """The version of an object; None where there is none.
-
-        Raises:
-            OSError: it cannot be looked at.
-        """
+        """The version of an object; None where there is none. Raises OSError where it cannot be looked at."""
         try:
             with translate_errors(self.locate(key)):
                 return self._store.head(self._path(key))["e_tag"]
@@ -279,9 +259,11 @@ class ObjectStorage:
     def _key(self, path: str) -> str:
         return path.removeprefix(self.root.prefix).lstrip("/")
 
-    def _read(self, key: str) -> Versioned:
+    def _read(self, key: str, max_bytes: int | None = None) -> Versioned:
         with translate_errors(self.locate(key)):
             found = self._store.get(self._path(key))
+            if max_bytes is not None and found.meta["size"] > max_bytes:
+                raise UnfitFileError(self.locate(key), f"is larger than {max_bytes} bytes")
             return Versioned(bytes(found.bytes()), found.meta["e_tag"] or "")
 
     def _list(self, prefix: str) -> Iterator[Any]:
