@@ -14,10 +14,11 @@ from typing import Any
 from reference_fold import DEFAULT_RULES, Batch, Rules, fold, read_json
 from strategies import encode
 
-from ordersetl.lake import raw
+from ordersetl.lake import kept_files, raw
+from ordersetl.lake.kept_files import ReferenceEntry
 from ordersetl.lake.layout import Lake, batch_id_after, partition_file
 from ordersetl.lake.listing import list_batches
-from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, ReferenceEntry
+from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.load.batches import load_batches
 from ordersetl.results import LoadResult, TransformResult
 from ordersetl.runtime import RunContext, Runtime
@@ -155,7 +156,7 @@ def write_batch(
     batch = batch_id or batch_id_after(began, max(list_batches(lake), default=None))
     texts = [record if isinstance(record, Raw) else encode(record) for record in records]
     given = {kind: body for kind, body in (("users", users), ("products", products)) if body is not None}
-    references = {kind: raw.store_reference(lake, body, f"{kind}.csv") for kind, body in given.items()}
+    references = {kind: kept_files.store_reference(lake, body, f"{kind}.csv") for kind, body in given.items()}
     request = BatchRequest("generic", "http://test", since, until, pages_of, began, references, continues=continues)
     raw.write_request(lake, batch, request)
     cut = [texts[at : at + pages_of] for at in range(0, max(len(texts), 1), pages_of)]
@@ -242,7 +243,7 @@ def _read_batch(lake: Lake, marker: BatchMarker) -> Batch:
 
 
 def _read_reference(lake: Lake, entry: ReferenceEntry | None) -> bytes | None:
-    return None if entry is None else raw.read_reference(lake, entry)
+    return None if entry is None else kept_files.read_reference(lake, entry)
 
 
 def expected_bytes(lake: Lake, rules: Rules = DEFAULT_RULES) -> dict[str, bytes]:

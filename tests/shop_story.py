@@ -14,6 +14,7 @@ from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.listing import MARKER, list_batches, list_unfinished
 from ordersetl.lake.manifest import Manifest, read_manifest
+from ordersetl.lake.unfinished import POSITION
 from ordersetl.results import LoadResult, RunResult
 from ordersetl.runtime import Runtime
 from ordersetl.settings import Settings
@@ -146,7 +147,9 @@ def leftovers(output: Path) -> list[str]:
 
 
 def _unlisted_pages(lake: Lake, batch: str) -> list[Path]:
-    wanted = {page.name for page in raw.read_marker(lake, batch).pages} | {MARKER, raw.REQUEST}
+    pages = raw.read_marker(lake, batch).pages
+    wanted = {page.name for page in pages} | {page.calls.name for page in pages if page.calls}
+    wanted |= {MARKER, raw.REQUEST, POSITION}
     return [path for path in (lake.folder / "raw" / batch).iterdir() if path.name not in wanted]
 
 

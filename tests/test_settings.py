@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from ordersetl.errors import ConfigError
 from ordersetl.settings import CONFIG_FILE, Settings, load_settings
+from ordersetl.settings.model import list_secrets
 
 SECRET = "s3cret"  # noqa: S105 - of a test
 
@@ -67,6 +68,11 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
     given = {
         "api_url": "https://shop.test/api/",
         "api_token": SECRET,
+        "api_user": SECRET,
+        "api_password": SECRET,
+        "client_id": SECRET,
+        "client_secret": SECRET,
+        "refresh_token": SECRET,
         "source": "generic",
         "output": "there",
         "users": "~/users.csv",
@@ -87,19 +93,19 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "cancelled_statuses": "Void, Gone,,void",
         "emails": "hash",
         "emails_key": SECRET,
+        "drift": "warn",
         "bulk": "false",
         "chunk_mb": "2",
         "workers": "3",
     }
-    assert given.keys() == Settings.model_fields.keys()
+    assert given.keys() == Settings.model_fields.keys() - {"variables"}
     for name, value in given.items():
         monkeypatch.setenv(f"ORDERSETL_{name.upper()}", value)
     settings = load_settings()
-    assert settings.api_token is not None
-    assert settings.api_token.get_secret_value() == SECRET
-    assert settings.emails_key is not None
-    assert settings.emails_key.get_secret_value() == SECRET
-    assert settings.model_dump(exclude={"api_token", "emails_key"}) == {
+    secrets = {name for name, value in given.items() if value == SECRET}
+    assert secrets == set(list_secrets())
+    assert {getattr(settings, name).get_secret_value() for name in secrets} == {SECRET}
+    assert settings.model_dump(exclude=secrets) == {
         "api_url": "https://shop.test/api",
         "source": "generic",
         "output": Path("there"),
@@ -120,6 +126,8 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "timezone": "Europe/Berlin",
         "cancelled_statuses": ("gone", "void"),
         "emails": "hash",
+        "drift": "warn",
+        "variables": {},
         "bulk": False,
         "chunk_mb": 2,
         "workers": 3,
@@ -205,10 +213,67 @@ def test_a_misspelt_variable_is_refused_with_the_nearest_name(
     assert SECRET not in str(refused.value)
 
 
-def test_variables_of_descriptions_and_of_others_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ORDERSETL_VAR_SHOP", "ORDERSETL_VAR_", "ORDERSETLX", "MY_ORDERSETL_X", "_ORDERSETL_COMPLETE"):
+def test_variables_of_others_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = Settings()
+    for name in ("ORDERSETL_VAR_", "ORDERSETLX", "MY_ORDERSETL_X", "_ORDERSETL_COMPLETE"):
         monkeypatch.setenv(name, "x")
-    assert load_settings() == Settings()
+    assert load_settings() == Settings() == nothing
+
+
+# Variables of a source
+
+
+def test_variables_of_a_source_come_from_a_table_and_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERSETL_VAR_STORE", "from the environment")
+    monkeypatch.setenv("ordersetl_var_other", "lower")
+    monkeypatch.setenv("ORDERSETL_VAR_EMPTY", "")
+    text = '[variables]\nstore = "from the file"\nlocation_ids = ["L1", " L2 "]\nAPI_VERSION = 2026'
+    expected = {"location_ids": "L1,L2", "api_version": "2026", "store": "from the environment", "other": "lower"}
+    assert load_toml(text).variables == expected
+    assert Settings().variables == {"store": "from the environment", "other": "lower"}
+    assert Settings(variables={"store": "given"}).variables == {"store": "given", "other": "lower"}
+
+
+@pytest.mark.parametrize("value", ["true", "{ a = 1 }", '"a\\nb"', "[[1]]", "2026-01-01"])
+def test_a_variable_must_be_text_a_number_or_a_list(value: str) -> None:
+    assert "variables: store must be" in refusal(f"[variables]\nstore = {value}")
+
+
+def test_variables_must_be_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERSETL_VARIABLES", "store=x")
+    with pytest.raises(ConfigError, match="in the environment each value is ORDERSETL_VAR_NAME"):
+        load_settings()
+
+
+# Secrets in files
+
+
+@pytest.mark.parametrize("name", list_secrets())
+def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").write_bytes(f"\ufeff {SECRET}\r\n".encode())
+    assert getattr(load_toml(f'{name}_file = "secret"'), name).get_secret_value() == SECRET
+    (tmp_path / "other").write_text("0ther")
+    monkeypatch.setenv(f"ORDERSETL_{name.upper()}_FILE", str(tmp_path / "other"))
+    assert getattr(load_toml(f'{name}_file = "secret"'), name).get_secret_value() == "0ther"
+    assert getattr(Settings(), name).get_secret_value() == "0ther"
+
+
+def test_a_secret_that_is_given_twice_or_cannot_be_read_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert "api_token and api_token_file are both set (given.toml)" in refusal(
+        f'api_token = "{SECRET}"\napi_token_file = "x"'
+    )
+    assert "api_token_file: cannot read x: No such file" in refusal('api_token_file = "x"')
+    assert "api_token_file must be a path" in refusal("api_token_file = 5")
+    for content, problem in ((b"\n", "is empty"), (b"\xff", "is not UTF-8"), (b"a" * 70_000, "has more than 64 KiB")):
+        (tmp_path / "x").write_bytes(content)
+        assert f"api_token_file: x {problem}" in refusal('api_token_file = "x"')
+    (tmp_path / "x").write_text(f"{SECRET} {SECRET}")
+    monkeypatch.setenv("ORDERSETL_API_TOKEN_FILE", "x")
+    with pytest.raises(ConfigError, match="the variable ORDERSETL_API_TOKEN_FILE") as caught:
+        load_settings()
+    assert SECRET not in f"{caught.value.message} {caught.value.hint}"
 
 
 def test_a_variable_in_upper_case_goes_before_one_in_other_letters(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,13 +287,13 @@ def test_each_wrong_setting_is_named_with_its_source(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("ORDERSETL_TIMEOUT_S", "0")
     monkeypatch.setenv("ORDERSETL_WORKERS", "0")
     with pytest.raises(ConfigError) as caught:
-        load_toml('timeout_s = 1\nsource = "no"\n\nmax_retries = -1', api_url="shop", workers=-1)
+        load_toml('timeout_s = 1\ndrift = "no"\n\nmax_retries = -1', api_url="shop", workers=-1)
     message = caught.value.message.split("; ")
     assert [(name, where.removesuffix(")")) for name, where in (re.split(r": .*\(", line) for line in message)] == [
         ("api_url", "the flag --api-url"),
-        ("source", "given.toml, line 2"),
         ("timeout_s", "the variable ORDERSETL_TIMEOUT_S"),
         ("max_retries", "given.toml, line 4"),
+        ("drift", "given.toml, line 2"),
         ("workers", "the argument"),
     ]
 
@@ -273,11 +338,11 @@ def test_a_file_without_end_of_nesting_is_refused() -> None:
 
 
 def test_every_wrong_setting_is_named_at_once() -> None:
-    message = refusal('page_sise = 5\nworkers = 0\nsource = "shopify"\n[api]\nurl = 1')
+    message = refusal('page_sise = 5\nworkers = 0\ndrift = "shopify"\n[api]\nurl = 1')
     assert "page_sise: there is no such setting" in message
     assert "api: there is no such setting" in message
     assert "workers: " in message
-    assert "'generic' or 'sample'" in message
+    assert "'fail', 'warn' or 'ignore'" in message
     assert "given.toml" in message
     assert "ORDERSETL_" in message
 
@@ -418,7 +483,6 @@ def test_an_empty_token_is_none(text: str) -> None:
         f'api_token = {{ value = "{SECRET}" }}',
         f'api_tokn = "{SECRET}"',
         f'page_size = "{SECRET}"',
-        f'source = "{SECRET}"',
         f'bulk = "{SECRET}"',
         f'lookback = "{SECRET}"',
         f'lookback = "P{SECRET}"',

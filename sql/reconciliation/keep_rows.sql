@@ -12,7 +12,7 @@ SELECT
     sum(qty) AS qty,
     sum(amount) AS line_amount,
     average(
-        sum(units(qty) * units(price)) FILTER (WHERE price IS NOT NULL), sum(units(qty)) FILTER (WHERE price IS NOT NULL)
+        sum(coalesce(units(total) * 10000, units(qty) * units(price))), sum(units(qty)) FILTER (WHERE amount IS NOT NULL)
     ) AS item_price,
     sum(discount) AS discount,
     sum(tax) AS tax

@@ -2,7 +2,7 @@
 INSERT INTO raw_record
 SELECT
     batch, page, idx, since, until, began_at, record, is_deep(CAST(record AS VARCHAR)) AS is_unparseable,
-    CAST(NULL AS VARCHAR) AS given_id
+    CAST(NULL AS VARCHAR) AS given_id, false AS is_mapped
 FROM (
     SELECT batch, page, since, until, began_at, unnest(range(len(records))) AS idx, unnest(records) AS record
     FROM (

@@ -120,7 +120,7 @@ LEFT JOIN (
         idx,
         count(*) FILTER (WHERE reason IS NULL AND qty > 0) AS valid_lines,
         count(*) FILTER (WHERE reason IS NOT NULL) AS rejected_lines,
-        count(*) FILTER (WHERE reason IS NULL AND qty > 0 AND price IS NULL) AS unpriced_lines,
+        count(*) FILTER (WHERE reason IS NULL AND qty > 0 AND amount IS NULL) AS unpriced_lines,
         coalesce(sum(amount) FILTER (WHERE reason IS NULL), 0) AS line_amount,
         sum(qty) FILTER (WHERE reason IS NULL) AS qty,
         sum(discount) FILTER (WHERE reason IS NULL AND qty > 0) AS line_discount,

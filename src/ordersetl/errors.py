@@ -9,7 +9,8 @@
     ├── ConfigError                   config         2      usage, settings or reference files
     ├── DataError                     data           3      the data itself prevents it
     │   ├── CheckFailedError          check_failed   3      the curated layer is not what it must be
-    │   └── TooManyRejectsError       rejects        3      more was rejected than the settings allow
+    │   ├── TooManyRejectsError       rejects        3      more was rejected than the settings allow
+    │   └── TooOldError               too_old        3      curated is older than --max-age allows
     ├── SourceError                   source         4      the API failed for good: try again later
     │   └── InvalidResponseError      nonsense       4      the API answered with something else than a page of orders
     ├── ClusterError                  cluster        4      the cluster of workers failed: try again later
@@ -35,6 +36,7 @@ __all__ = [
     "SourceError",
     "StorageError",
     "TooManyRejectsError",
+    "TooOldError",
 ]
 
 
@@ -92,6 +94,12 @@ class TooManyRejectsError(DataError):
     """The rejected share of the waiting orders passes ``max_reject_ratio``."""
 
     code = "rejects"
+
+
+class TooOldError(DataError):
+    """It is too long ago that curated had all that the source says."""
+
+    code = "too_old"
 
 
 class SourceError(OrdersetlError):

@@ -14,24 +14,34 @@ from functools import partial
 from pathlib import Path
 
 from ordersetl.check.layer import check as check_layer
-from ordersetl.errors import CorruptedError
 from ordersetl.lake.commit import is_committing, recover
 from ordersetl.lake.fold_settings import FoldSettings
-from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, RAW, Lake, file_day
-from ordersetl.lake.listing import list_batches, list_misnamed
+from ordersetl.lake.in_force import find_in_force
+from ordersetl.lake.journal import JournalKeeper, keep_journal
+from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, Lake, file_day
 from ordersetl.lake.location import find_lake, make_lake
-from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, read_manifest, require_timezone
+from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, require_timezone
 from ordersetl.lake.runs import keep_report
 from ordersetl.load.batches import load_batches
 from ordersetl.report.failures import check_failure
-from ordersetl.results import BackfillResult, CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
+from ordersetl.results import (
+    BackfillResult,
+    CheckResult,
+    ExtractResult,
+    LoadResult,
+    PreviewResult,
+    RunResult,
+    TransformResult,
+)
 from ordersetl.runtime import RunContext, Runtime, count_cores
 from ordersetl.settings import Settings
-from ordersetl.transform.batches import StagedBatches, StagingAhead, stage_batch, transform_batches
+from ordersetl.status.raw_problems import describe_raw
+from ordersetl.transform.ahead import StagingAhead
+from ordersetl.transform.batches import StagedBatches, stage_batch, transform_batches
 from ordersetl.transform.reject_share import require_few_rejects
 from ordersetl.window import Backfill, Window
 
-__all__ = ["check", "extract", "load", "run", "transform"]
+__all__ = ["check", "extract", "load", "preview", "run", "transform"]
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +78,40 @@ def extract(
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
-    with _open_context(settings, runtime, wait_s, computes=False) as (context, _):
-        return stage.extract(context, plan)
+    with (
+        _open_context(settings, runtime, wait_s, computes=False) as (context, _),
+        _keep_journal(context, "extract") as journal,
+    ):
+        journal.begin("extract")
+        result = stage.extract(context, plan)
+        journal.note_asked(plan.window.until, is_news=True)
+        return result
+
+
+def preview(
+    settings: Settings, window: Window = _WINDOW, *, orders: int = 20, runtime: Runtime = _RUNTIME
+) -> PreviewResult:
+    """Fetch the first page of a window, and say what becomes of its orders; write nothing.
+
+    Args:
+        settings: where from, how patiently.
+        window: what to fetch; by default from the beginning. A naive time is UTC.
+        orders: how many to ask for, and to show.
+        runtime: the clock, signals and transport of the command.
+
+    Raises:
+        SourceError: the API failed for good.
+        OrdersetlError: as the module says.
+    """
+    from ordersetl.extract import preview, stage  # noqa: PLC0415 - brings in the HTTP client
+    from ordersetl.transform.preview import preview_page  # noqa: PLC0415 - no other command needs it
+
+    plan = stage.prepare(settings, window, None, None, runtime, backfill=None)
+    first = preview.fetch_first_page(settings, plan, runtime, orders=orders)
+    mapping = first.description.mapping if first.description is not None else None
+    return preview_page(
+        first.page, first.request, FoldSettings.of(settings), mapping, limit=orders, seconds=first.seconds
+    )
 
 
 def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RUNTIME) -> TransformResult:
@@ -85,9 +127,13 @@ def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RU
         CorruptedError: a raw page is not what was received; batches before it are staged.
         OrdersetlError: as the module says.
     """
-    with _open_context(settings, runtime, wait_s, is_new=False) as (context, _):
-        require_timezone(context.lake, FoldSettings.of(settings))
-        return transform_batches(context)
+    with (
+        _open_context(settings, runtime, wait_s, is_new=False) as (context, _),
+        _keep_journal(context, "transform") as journal,
+    ):
+        require_timezone(context.lake, context.fold_settings)
+        journal.begin("transform")
+        return transform_batches(_take_in_force(context))
 
 
 def load(
@@ -113,7 +159,12 @@ def load(
         StorageError: the disk refused, or a rebuild would lose batches that are no longer in raw.
         OrdersetlError: as the module says.
     """
-    with _open_context(settings, runtime, wait_s, is_new=False) as (context, recovered):
+    with (
+        _open_context(settings, runtime, wait_s, is_new=False) as (opened, recovered),
+        _keep_journal(opened, "load") as journal,
+    ):
+        context = _take_in_force(opened)
+        journal.begin("load")
         provider = partial(stage_batch, context) if rebuild else StagedBatches(context).ensure
         return load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
 
@@ -159,26 +210,28 @@ def run(
     with (
         _open_context(settings, runtime, wait_s) as (context, recovered),
         keep_report(context.lake, context.now()) as report,
+        _keep_journal(context, "run") as journal,
     ):
-        require_timezone(context.lake, FoldSettings.of(settings))
+        require_timezone(context.lake, context.fold_settings)
+        journal.begin("extract")
         with StagingAhead(context) as ahead:
             extracted = stage.extract(context, plan, on_page=ahead.add)
             report.add("extract", extracted)
-            stages = StagedBatches(context)
-            transformed = transform_batches(context, stages, ahead=ahead)
+            journal.note_asked(plan.window.until, is_news=True)
+            journal.begin("transform")
+            folding = _take_in_force(context)
+            stages = StagedBatches(folding)
+            transformed = transform_batches(folding, stages, ahead=ahead)
         report.add("transform", transformed)
         require_few_rejects(context.lake, transformed, settings)
-        loaded = load_batches(context, stages.ensure, recovered=recovered, verify=verify)
+        journal.begin("load")
+        loaded = load_batches(folding, stages.ensure, recovered=recovered, verify=verify)
         report.add("load", loaded)
-        days = {day for file in loaded.written if (day := file_day(file)) is not None}
-        checked = check_layer(context.lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
+        journal.begin("check")
+        checked = _check_written(context.lake, loaded)
         report.add("check", checked)
-        seconds = {
-            "extract": extracted.seconds,
-            "transform": transformed.seconds,
-            "load": loaded.seconds,
-            "check": checked.seconds,
-        }
+        done = {"extract": extracted, "transform": transformed, "load": loaded, "check": checked}
+        seconds = {stage: result.seconds for stage, result in done.items()}
         report.add("seconds", seconds)
         if failure := check_failure(checked):
             raise failure
@@ -191,9 +244,15 @@ def run(
             check=checked,
             seconds=seconds,
             report=report.path.as_posix(),
-            warnings=tuple(_describe_raw(context.lake)),
+            warnings=tuple(describe_raw(context.lake)),
             gaps=extracted.gaps,
         )
+
+
+def _check_written(lake: Lake, loaded: LoadResult) -> CheckResult:
+    """Check what a load wrote, and the totals."""
+    days = {day for file in loaded.written if (day := file_day(file)) is not None}
+    return check_layer(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
 
 
 @contextlib.contextmanager
@@ -216,7 +275,7 @@ def _open_context(
         recovered = recover(lake)
         if recovered:
             log.warning("an earlier command died while it committed: its commit was carried through.")
-        for warning in _describe_raw(lake):
+        for warning in describe_raw(lake):
             log.warning(warning)
         if settings.cluster is not None and computes:
             from ordersetl.cluster import open_cluster  # noqa: PLC0415 - brings in Dask
@@ -231,24 +290,13 @@ def _open_context(
         yield RunContext(lake, settings, lock, executor, runtime, threads), recovered
 
 
-def _describe_raw(lake: Lake) -> list[str]:
-    """What is to be known of the raw log however well the command goes: batches that are lost, or passed over."""
-    warnings = []
-    try:
-        manifest = read_manifest(lake)
-    except CorruptedError:
-        manifest = None
-    there = set(list_batches(lake)) if manifest else set()
-    if manifest and (gone := sorted(set(manifest.batches) - there)):
-        warnings.append(
-            f"{len(gone):,} of {len(manifest.batches):,} batches that curated holds are no longer in "
-            f"{lake.locate(RAW)}, the first is {gone[0]}: what they held cannot be rebuilt. Restore them from a backup."
-        )
-    warnings += [
-        f"{lake.locate(RAW) / name} is passed over: no batch can be of that time. Move it out of raw/."
-        for name in list_misnamed(lake)
-    ]
-    return warnings
+def _take_in_force(context: RunContext) -> RunContext:
+    """The context with the description of the newest batch there is now."""
+    return dataclasses.replace(context, in_force=find_in_force(context.lake))
+
+
+def _keep_journal(context: RunContext, command: str) -> contextlib.AbstractContextManager[JournalKeeper]:
+    return keep_journal(context.lake, command, context.now)
 
 
 def _committed(lake: Lake) -> tuple[bytes | None, ...]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from ordersetl.lake.fold_settings import FoldSettings
+from ordersetl.lake.in_force import NOTHING_IN_FORCE, InForce
 from ordersetl.lake.layout import Lake
 from ordersetl.settings import Settings
 from ordersetl.storage.disk import Disk
@@ -75,6 +77,7 @@ class RunContext:
     """One writing command at work on one output, which it alone may change.
 
     ``executor`` computes, perhaps elsewhere. ``threads`` are this process's own, for what only it can do beside that.
+    ``in_force`` says which description maps the batches; it counts from when raw changes no more.
     """
 
     lake: Lake
@@ -83,6 +86,12 @@ class RunContext:
     executor: Executor
     runtime: Runtime
     threads: Executor
+    in_force: InForce = NOTHING_IN_FORCE
+
+    @property
+    def fold_settings(self) -> FoldSettings:
+        """What the batches are folded by."""
+        return FoldSettings.of(self.settings, self.in_force.mapping)
 
     @property
     def progress(self) -> Progress:

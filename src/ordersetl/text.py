@@ -5,7 +5,7 @@ import re
 import unicodedata
 from datetime import date
 
-__all__ = ["format_time", "look_up_charset", "many", "one_line", "printable"]
+__all__ = ["format_span", "format_time", "look_up_charset", "many", "one_line", "printable"]
 
 _CHARSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,39}")
 _NO_CHARSETS = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"}
@@ -28,6 +28,19 @@ def one_line(text: str) -> str:
 def format_time(time: date) -> str:
     """A time, or a date, in ISO 8601; ``Z`` where it is UTC."""
     return time.isoformat().replace("+00:00", "Z")
+
+
+def format_span(seconds: float) -> str:
+    """A time span in its two largest units: ``3 days 4 h``, ``2 h 5 min``, ``12 s``."""
+    left = round(seconds)
+    parts: list[str] = []
+    for size, unit in ((86_400, "day"), (3600, "h"), (60, "min"), (1, "s")):
+        count, left = divmod(left, size)
+        if count or (parts and len(parts) == 1):
+            parts.append(many(count, unit) if unit == "day" else f"{count} {unit}")
+        if len(parts) == 2:  # noqa: PLR2004
+            break
+    return " ".join(part for part in parts if not part.startswith("0 ")) or "0 s"
 
 
 def many(count: int, one: str, more: str = "") -> str:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import ordersetl as package
 from ordersetl.cli.app import app
-from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, TransformResult
+from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, StatusResult, TransformResult
 
 DATA = {
     "run": {
@@ -31,6 +31,11 @@ DATA = {
         *("rows", "orders_total", "seconds"),
     },
     "check": {"ok", "scope", "days", "deep", "outcomes", "metrics", "totals", "open_quarantine", "seconds"},
+    "status": {
+        *("output", "at", "as_of", "age_s", "max_age_s", "too_old", "running", "last_failure", "succeeded"),
+        *("quiet_runs", "coverage", "batches", "partitions", "orders", "rows", "revenue", "quarantine", "sizes"),
+        "problems",
+    },
 }
 RESULTS = {
     "run": RunResult,
@@ -38,6 +43,7 @@ RESULTS = {
     "transform": TransformResult,
     "load": LoadResult,
     "check": CheckResult,
+    "status": StatusResult,
 }
 FAILURES = {
     "an unknown flag": (["run", "--json", "--no-such-flag"], 2, "config", "run"),

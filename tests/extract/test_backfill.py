@@ -231,4 +231,4 @@ def test_a_token_over_plain_http_is_warned_of(
 ) -> None:
     settings = Settings(output=tmp_path, api_url=url, api_token=token)
     prepare(settings, Window(), None, None, Runtime(), backfill=None)
-    assert ("travels to shop.example unencrypted" in caplog.text) == warned
+    assert ("travel to shop.example unencrypted" in caplog.text) == warned

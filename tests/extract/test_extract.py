@@ -27,7 +27,7 @@ from ordersetl.errors import (
     StorageError,
 )
 from ordersetl.extract.batches import Origin, PageWatcher, ReferenceFile, extract_orders
-from ordersetl.lake import raw
+from ordersetl.lake import kept_files, raw
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.listing import MARKER, list_batches, list_unfinished
 from ordersetl.results import ExtractResult
@@ -249,7 +249,7 @@ def test_reference_files_are_kept_once_by_content(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     entries = [raw.read_marker(lake, batch).references["users"] for batch in (first.batch, second.batch)]
     assert [entry.name for entry in entries] == ["users.csv", "other-name.csv"]
-    assert {raw.read_reference(lake, entry) for entry in entries} == {USERS.body}
+    assert {kept_files.read_reference(lake, entry) for entry in entries} == {USERS.body}
     assert [path.name for path in (lake.folder / "raw/reference").iterdir()] == [f"{entries[0].sha256}.csv"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ordersetl.errors import CorruptedError, StorageError
-from ordersetl.lake import raw
+from ordersetl.lake import kept_files, raw, unfinished
 from ordersetl.lake.checksum import encode_record
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.listing import list_batches, list_unfinished
@@ -131,38 +131,38 @@ def test_a_harmed_request_is_none(lake: Lake, harm: Callable[[Path], None]) -> N
 
 
 def test_a_reference_file_is_kept_under_its_content(lake: Lake) -> None:
-    entry = raw.store_reference(lake, USERS, "users.csv")
-    assert raw.store_reference(lake, USERS, "other.csv").sha256 == entry.sha256
+    entry = kept_files.store_reference(lake, USERS, "users.csv")
+    assert kept_files.store_reference(lake, USERS, "other.csv").sha256 == entry.sha256
     assert [path.name for path in (lake.folder / "raw/reference").iterdir()] == [f"{entry.sha256}.csv"]
-    assert (entry.name, entry.bytes, raw.read_reference(lake, entry)) == ("users.csv", len(USERS), USERS)
+    assert (entry.name, entry.bytes, kept_files.read_reference(lake, entry)) == ("users.csv", len(USERS), USERS)
 
 
 def test_14_a_reference_file_may_have_a_name_that_is_no_text(lake: Lake) -> None:
-    entry = raw.store_reference(lake, USERS, os.fsdecode(b"caf\xe9.csv"))
+    entry = kept_files.store_reference(lake, USERS, os.fsdecode(b"caf\xe9.csv"))
     assert entry.name == "caf\ufffd.csv"
     assert encode_record(entry)
 
 
 @harmed
 def test_a_harmed_reference_file_is_named(lake: Lake, harm: Callable[[Path], None]) -> None:
-    entry = raw.store_reference(lake, USERS, "users.csv")
+    entry = kept_files.store_reference(lake, USERS, "users.csv")
     harm(lake.folder / "raw/reference" / f"{entry.sha256}.csv")
     with pytest.raises(CorruptedError, match=r"\(users.csv\) is damaged"):
-        raw.read_reference(lake, entry)
+        kept_files.read_reference(lake, entry)
 
 
 @pytest.mark.parametrize("harm", HARMS[:-1])
 def test_a_harmed_reference_file_that_is_given_again_is_whole_again(lake: Lake, harm: Callable[[Path], None]) -> None:
-    entry = raw.store_reference(lake, USERS, "users.csv")
+    entry = kept_files.store_reference(lake, USERS, "users.csv")
     harm(lake.folder / "raw/reference" / f"{entry.sha256}.csv")
-    assert raw.read_reference(lake, raw.store_reference(lake, USERS, "users.csv")) == USERS
+    assert kept_files.read_reference(lake, kept_files.store_reference(lake, USERS, "users.csv")) == USERS
 
 
 def test_a_folder_in_place_of_a_reference_file_is_not_removed(lake: Lake) -> None:
-    entry = raw.store_reference(lake, USERS, "users.csv")
+    entry = kept_files.store_reference(lake, USERS, "users.csv")
     _folder(lake.folder / "raw/reference" / f"{entry.sha256}.csv")
     with pytest.raises(StorageError, match="is a folder"):
-        raw.store_reference(lake, USERS, "users.csv")
+        kept_files.store_reference(lake, USERS, "users.csv")
 
 
 def test_pruning_keeps_the_request_and_the_first_pages(lake: Lake) -> None:
@@ -175,13 +175,42 @@ def test_pruning_keeps_the_request_and_the_first_pages(lake: Lake) -> None:
     outside = lake.folder / "outside"
     outside.mkdir()
     (folder / "link").symlink_to(outside)
-    raw.prune_batch(lake, FIRST, pages=2)
+    unfinished.prune_batch(lake, FIRST, pages=2)
     assert {path.name for path in folder.iterdir()} == {"_request.json", "page-00001.json", "page-00002.json"}
     assert outside.is_dir()
 
 
+def test_pruning_keeps_what_belongs_to_the_first_pages(lake: Lake) -> None:
+    for number in (1, 2, 3):
+        raw.write_page(lake, FIRST, number, b"[]", records=0, calls=b"{}")
+    unfinished.write_position(lake, FIRST, 3, b"there")
+    unfinished.prune_batch(lake, FIRST, pages=1)
+    names = {path.name for path in (lake.folder / "raw" / FIRST).iterdir()}
+    assert names == {"_position.json", "page-00001.json", "page-00001.calls.ndjson"}
+    assert unfinished.read_position(lake, FIRST) == (3, b"there")
+    assert unfinished.read_unfinished_calls(lake, FIRST, 1) == b"{}"
+    assert unfinished.read_unfinished_calls(lake, FIRST, 2) is None
+
+
+@harmed
+def test_a_harmed_position_is_none(lake: Lake, harm: Callable[[Path], None]) -> None:
+    unfinished.write_position(lake, FIRST, 3, b"there")
+    harm(lake.folder / "raw" / FIRST / "_position.json")
+    assert unfinished.read_position(lake, FIRST) is None
+
+
+@harmed
+def test_harmed_answers_of_calls_are_named(lake: Lake, harm: Callable[[Path], None]) -> None:
+    entry = raw.write_page(lake, FIRST, 1, b"[]", records=0, calls=b"{}\n")
+    assert raw.read_page_calls(lake, FIRST, entry, since=None) == b"{}\n"
+    assert entry.all_bytes == 5
+    harm(lake.folder / "raw" / FIRST / "page-00001.calls.ndjson")
+    with pytest.raises(CorruptedError, match=r"page-00001\.calls\.ndjson is damaged"):
+        raw.read_page_calls(lake, FIRST, entry, since=None)
+
+
 def test_an_unfinished_batch_can_be_dropped(lake: Lake) -> None:
     raw.write_request(lake, FIRST, request_from())
-    raw.drop_batch(lake, FIRST)
-    raw.drop_batch(lake, FIRST)
+    unfinished.drop_batch(lake, FIRST)
+    unfinished.drop_batch(lake, FIRST)
     assert list_unfinished(lake) == []

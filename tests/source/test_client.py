@@ -26,6 +26,7 @@ from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedEr
 from ordersetl.source.page import Page, PageHead
 from ordersetl.source.sample import Fault, page_cursor, sample_app
 from ordersetl.source.server import serve
+from ordersetl.source.trail import PageTrail
 from ordersetl.version import __version__
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def fetch(
         client = OrdersClient(http, known, sleep=slept.append, now=lambda: NOW, clock=lambda: clock() + sum(slept))
         asked = request or request_of()
         trail = client.begin_trail(asked)
+        assert isinstance(trail, PageTrail)
         for cursor in seen:
             trail.admit(PageHead(0, cursor, names_cursor=True))
         return list(client.pages(asked, trail))

@@ -9,6 +9,7 @@ from ordersetl.lake.raw import BatchRequest
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient
 from ordersetl.source.pace import Pace, read_rate_limit
+from ordersetl.source.session import generic_session
 
 NOW = datetime(2025, 9, 1, 12, tzinfo=UTC)
 
@@ -70,7 +71,8 @@ def test_a_limit_that_is_used_up_says_how_long(headers: dict[str, str], expected
 
 def client_of(answers: list[httpx.Response], clock: Clock, pace: Pace) -> OrdersClient:
     http = httpx.Client(transport=httpx.MockTransport(lambda _: answers.pop(0)))
-    return OrdersClient(http, Settings(), sleep=clock.sleep, now=lambda: NOW, clock=clock, pace=pace)
+    session = generic_session("https://shop.example", Settings(), pace=pace)
+    return OrdersClient(http, Settings(), session=session, sleep=clock.sleep, now=lambda: NOW, clock=clock)
 
 
 def fetch(client: OrdersClient) -> None:

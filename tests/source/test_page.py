@@ -61,7 +61,7 @@ from ordersetl.source.parser import parse_json
 )
 def test_a_page_in_any_form_gives_its_head_and_its_records(body: bytes, head: PageHead) -> None:
     assert read_head(body) == head
-    assert len(read_records(body)) == head.records
+    assert len(read_records(Page(1, body))) == head.records
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_page_in_any_form_gives_its_head_and_its_records(body: bytes, head: Pa
     ],
 )
 def test_what_is_not_a_page_is_refused_by_every_reader(body: bytes, problem: str) -> None:
-    for read in (read_head, read_records):
+    for read in (read_head, lambda body: read_records(Page(1, body))):
         with pytest.raises(InvalidResponseError, match=problem):
             read(body)
     with suppress(InvalidResponseError):
@@ -111,7 +111,7 @@ def nested(levels: int, inner: str = "") -> str:
 def test_a_record_nested_past_the_limit_costs_itself_alone(envelope: str) -> None:
     def read(record: str) -> tuple[object, bool]:
         body = envelope.replace("RECORD", record).encode()
-        head, records = read_head(body), read_records(body)
+        head, records = read_head(body), read_records(Page(1, body))
         assert (head.records, records[0], records[2]) == (3, 1, 3)
         assert head.next_cursor == ("c" if b"cursor" in body else None)
         is_deep = type(records[1]) is DeepRecord
@@ -162,7 +162,7 @@ def test_the_keys_of_an_unexpected_object_are_named() -> None:
 
 
 def test_numbers_are_exact() -> None:
-    records = read_records(b"[1, 1.00, 0.1000000000000000000001, 1e2, 123456789012345678901234567890, -0]")
+    records = read_records(Page(1, b"[1, 1.00, 0.1000000000000000000001, 1e2, 123456789012345678901234567890, -0]"))
     assert records == [
         1,
         Decimal("1.00"),
@@ -252,7 +252,7 @@ def _answer(read: Callable[[bytes], object], body: bytes) -> object:
 @settings(max_examples=150, deadline=None)
 @given(_bodies())
 def test_both_parsers_see_the_same_page(body: bytes) -> None:
-    records, head = _answer(read_records, body), _answer(read_head, body)
+    records, head = _answer(lambda text: read_records(Page(1, text)), body), _answer(read_head, body)
     if not isinstance(records, list) or not isinstance(head, PageHead):
         assert head == records
         return

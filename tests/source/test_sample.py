@@ -208,7 +208,7 @@ def test_the_app_answers_on_a_socket() -> None:
 
 
 def test_the_module_serves_the_sample_until_it_is_interrupted() -> None:
-    command = [sys.executable, "-m", "ordersetl.source.demo", "--port", "0", "--fail", "503", "--every", "2"]
+    command = [sys.executable, "-m", "ordersetl.source.sample", "--port", "0", "--fail", "503", "--every", "2"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

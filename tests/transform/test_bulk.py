@@ -148,6 +148,36 @@ def test_one_page_that_is_not_strict_json_leaves_the_others_alone() -> None:
     assert read.orders["pos"].to_list() == [1 << PAGE_BITS, 4 << PAGE_BITS]
 
 
+LINE: dict[str, Any] = {"sku": "A", "qty": 1, "price": 2.5}
+REFUND: dict[str, Any] = {"refund_id": "r", "created_at": "2025-08-22T10:00:00Z", "amount": 1}
+SELDOM: dict[str, dict[str, Any]] = {
+    "discount": {"discount": 1},
+    "discount of a line": {"items": [{**LINE, "discount": 1}]},
+    "tax": {"tax": "0.5"},
+    "tax of a line": {"items": [{**LINE, "tax": 0.5}]},
+    "shipping": {"shipping": 3},
+    "cancelled_at": {"cancelled_at": "2025-08-22T10:00:00Z"},
+    "name": {"items": [{**LINE, "name": "Shoe"}]},
+    "user": {"user": {"email": "a@example.org", "country": "SE", "name": "Åsa"}},
+    "refunds": {"refunds": [REFUND]},
+    "refunds of lines": {"refunds": [{**REFUND, "items": [{"sku": "A", "amount": 1}]}]},
+}
+
+
+@pytest.mark.parametrize("name", SELDOM)
+def test_an_optional_field_that_no_sample_mentions_is_left_to_the_models(name: str) -> None:
+    texts = [json.dumps(changed(order_id=f"o-{index}", items=[LINE])) for index in range(1200)]
+    texts[1] = json.dumps(changed(order_id="o-1", **{"items": [LINE], **SELDOM[name]}))  # beside every third
+    texts[4] = json.dumps(changed(order_id="o-4", **{"items": [LINE], "unknown": 1, **SELDOM[name]}))
+    assert doubtful(*texts) == [1, 4]
+    pages = [Page(1, join_page(texts).encode())]
+    fast, slow = (validate_pages(pages, Window(), bulk=bulk) for bulk in (True, False))
+    for table in ("orders", "items", "refunds"):
+        keys = ["pos", "sku"] if table != "orders" else ["pos"]
+        assert_frame_equal(getattr(fast, table).sort(keys), getattr(slow, table).sort(keys))
+    assert doubtful(*texts[:5]) == []  # where it is in the sample, it is read in bulk
+
+
 def test_cursors_and_nested_orders_do_not_send_a_page_to_the_models() -> None:
     body = join_page([json.dumps(changed(customer={"orders": 3}))], '{{"next_cursor":12345678901234567,"orders":{}}}')
     read = read_bulk([Page(1, body.encode())])
@@ -162,6 +192,6 @@ def test_nothing_to_read_gives_nothing() -> None:
 def test_a_database_that_refuses_leaves_all_to_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
     pages = [Page(1, join_page([json.dumps(ORDER)]).encode())]
     expected = validate_pages(pages, Window())
-    monkeypatch.setattr("ordersetl.transform.fields._QUERY", "SELECT error(record) FROM given")
+    monkeypatch.setattr("ordersetl.transform.fields._query", lambda _: "SELECT error(record) FROM given")
     assert read_bulk(pages) is NOTHING_READ
     assert_frame_equal(validate_pages(pages, Window()).orders, expected.orders)

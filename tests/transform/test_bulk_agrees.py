@@ -82,7 +82,7 @@ def assert_reference_agrees(
             charges = (money(accepted.discount), money(accepted.tax), money(accepted.shipping))
             orders.append((pos, day, *values, *times, *labels, *charges))
             items += [
-                (pos, x.sku, money(x.qty), money(x.price), money(x.discount), money(x.tax), x.name)
+                (pos, x.sku, money(x.qty), money(x.price), money(x.discount), money(x.tax), x.name, None)
                 for x in accepted.lines
             ]
             for row in rows:

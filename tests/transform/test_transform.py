@@ -25,7 +25,8 @@ from ordersetl.lake.counts import BatchCounts
 from ordersetl.runtime import RunContext
 from ordersetl.source.page import Page
 from ordersetl.transform import chunks
-from ordersetl.transform.batches import StagedBatches, StagingAhead, ensure_stage, stage_batch, transform_batches
+from ordersetl.transform.ahead import StagingAhead
+from ordersetl.transform.batches import StagedBatches, ensure_stage, stage_batch, transform_batches
 from ordersetl.transform.chunks import Chunk, ChunkOutcome, stage_chunk
 
 TRANSFORM = import_module("ordersetl.transform.batches")  # the package's own name of it is the function
@@ -337,7 +338,7 @@ def test_what_is_staged_ahead_of_another_batch_is_dropped(context: RunContext) -
         (context.lake.folder / "staged" / FIRST).mkdir(parents=True)  # as a chunk would, once it is complete
         ahead.add(SECOND, second.request, second.pages[0])
         assert not (context.lake.folder / "staged" / FIRST).exists()
-        assert ahead.take(first) is None
+        assert ahead.take(first, context.in_force) is None
         assert transform_batches(context, ahead=ahead).staged_anew == (FIRST, SECOND)
 
 
@@ -347,7 +348,7 @@ def test_a_batch_that_is_fetched_from_its_first_page_again_is_staged_once(contex
     with StagingAhead(context) as ahead:
         for page in (source.pages[0], source.pages[1], *source.pages):
             ahead.add(FIRST, source.request, page)
-        staging = ahead.take(source)
+        staging = ahead.take(source, context.in_force)
         assert staging is not None
         assert sum(outcome.counts.accepted for outcome in staging.finish()) == 3
 

@@ -8,7 +8,7 @@ version is as new as its batch.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 
 import duckdb
 import polars as pl
@@ -49,10 +49,9 @@ def load_rejects(database: duckdb.DuckDBPyConnection, lake: Lake, batches: Itera
     """
     query, parameters = select_rows(_TYPES, [])
     database.execute(f"CREATE TABLE quarantined AS {query}", parameters)
-    for batch in sorted(batches):
-        rows = _read_rejected(lake, batch)
-        while chunk := list(islice(rows, _CHUNK_ROWS)):
-            database.execute(f"INSERT INTO quarantined {query}", select_rows(_TYPES, chunk)[1])
+    rows = chain.from_iterable(_read_rejected(lake, batch) for batch in sorted(batches))
+    while chunk := list(islice(rows, _CHUNK_ROWS)):
+        database.execute(f"INSERT INTO quarantined {query}", select_rows(_TYPES, chunk)[1])
     database.execute(
         """CREATE TABLE rejected_order AS
         SELECT batch, position, order_id, reason, version_at FROM quarantined WHERE scope = 'order'"""

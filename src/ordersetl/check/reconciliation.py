@@ -1,6 +1,6 @@
 """The deep check: raw pages validated again by SQL of its own, and compared with curated and quarantine."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -9,9 +9,10 @@ import duckdb
 from ordersetl.check.tables import fetch_samples, read_sql, read_why, select_rows
 from ordersetl.check.unparseable_pages import split_page
 from ordersetl.errors import CorruptedError, InvalidResponseError
+from ordersetl.lake.kept_files import read_description, read_reference
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import Manifest
-from ordersetl.lake.raw import BatchMarker, PageEntry, read_marker, read_page_body, read_reference
+from ordersetl.lake.raw import BatchMarker, PageEntry, read_marker, read_page_body
 from ordersetl.results import CheckOutcome
 from ordersetl.source.page import page_text
 from ordersetl.star.values import to_naive
@@ -38,13 +39,16 @@ _PAGE_TYPES = {
     "content": "VARCHAR",
 }
 _READABLE_WHY = (
-    "Raw is the only source of truth: from a page or a reference file that is missing, or is not what was received, "
-    "nothing can be derived."
+    "Raw is the only source of truth: from a page, a reference file or a description of the source that is missing, or "
+    "is not what was received, nothing can be derived."
 )
 
 
 class _RawPage(NamedTuple):
-    """A row of ``raw_page``, ``content`` None where the bytes are not UTF-8; then the bytes, and their records."""
+    """A row of ``raw_page``, ``content`` None where the bytes are not UTF-8; then the bytes, and their records.
+
+    ``mapped`` is what :func:`map_page` makes of it; None where the records are orders already.
+    """
 
     batch: str
     page: int
@@ -54,6 +58,7 @@ class _RawPage(NamedTuple):
     content: str | None
     body: bytes
     records: int
+    mapped: Sequence[tuple[int, str | None, str | None]] | None = None
 
 
 def compare_raw(
@@ -101,7 +106,7 @@ def _chunk_pages(pages: Iterator[_RawPage]) -> Iterator[list[_RawPage]]:
 
 
 def _read_pages(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) -> Iterator[_RawPage]:
-    """Every page of the applied batches; what cannot be read, reference files too, is added to ``damaged``."""
+    """Every page of the applied batches; what cannot be read, their files too, is added to ``damaged``."""
     read: set[str] = set()
     for batch in manifest.batches:
         try:
@@ -121,6 +126,13 @@ def _read_pages(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) -
                     read_reference(lake, kept)
                 except CorruptedError as error:
                     damaged.append({"batch": batch, "reference": kept.name, "problem": error.message})
+        described = marker.request.description
+        if described is not None and described not in read:
+            read.add(described)
+            try:
+                read_description(lake, described)
+            except CorruptedError as error:
+                damaged.append({"batch": batch, "description": f"{described}.toml", "problem": error.message})
 
 
 def _read_page(lake: Lake, marker: BatchMarker, number: int, entry: PageEntry) -> _RawPage:
@@ -138,9 +150,11 @@ def _validate_pages(database: duckdb.DuckDBPyConnection, pages: list[_RawPage]) 
     """Add the pages' records to ``validated_order``, and of the accepted ones what ``tables.sql`` says."""
     database.execute(
         """CREATE OR REPLACE TEMP TABLE raw_record (batch VARCHAR, page INTEGER, idx BIGINT, since TIMESTAMP,
-        until TIMESTAMP, began_at TIMESTAMP, record JSON, is_unparseable BOOLEAN, given_id VARCHAR)"""
+        until TIMESTAMP, began_at TIMESTAMP, record JSON, is_unparseable BOOLEAN, given_id VARCHAR,
+        is_mapped BOOLEAN)"""
     )
-    query, parameters = select_rows(_PAGE_TYPES, [page[: len(_PAGE_TYPES)] for page in pages])
+    native = [page for page in pages if page.mapped is None]
+    query, parameters = select_rows(_PAGE_TYPES, [page[: len(_PAGE_TYPES)] for page in native])
     # A long number loses digits once the page is taken apart, so the page as a whole is looked at for one.
     database.execute(
         f"""CREATE OR REPLACE TEMP TABLE raw_page AS
@@ -152,24 +166,28 @@ def _validate_pages(database: duckdb.DuckDBPyConnection, pages: list[_RawPage]) 
     database.execute(_sql("split_pages"))
     exact = set(database.execute("SELECT batch, page FROM raw_page WHERE is_exact").fetchall())
     for page in pages:
-        if (page.batch, page.page) not in exact:
-            _insert_records(database, page)
+        if page.mapped is not None:
+            _insert_records(database, page, page.mapped)
+        elif (page.batch, page.page) not in exact:
+            _insert_records(database, page, split_page(page.body, expected=page.records))
     for step in ("validate_lines", "validate_refunds", "validate_orders", "keep_rows"):
         database.execute(_sql(step))
 
 
-def _insert_records(database: duckdb.DuckDBPyConnection, page: _RawPage) -> None:
-    """Add the records of a page that DuckDB does not read as a whole; those it still cannot read are unparseable."""
-    query, parameters = select_rows(
-        {"idx": "BIGINT", "txt": "VARCHAR", "given_id": "VARCHAR"},
-        [(index, *record) for index, record in enumerate(split_page(page.body, expected=page.records))],
-    )
+def _insert_records(
+    database: duckdb.DuckDBPyConnection, page: _RawPage, records: Iterable[tuple[int, str | None, str | None]]
+) -> None:
+    """Add the records (position, text, id) of a page; those that DuckDB cannot read are unparseable."""
+    query, parameters = select_rows({"idx": "BIGINT", "txt": "VARCHAR", "given_id": "VARCHAR"}, list(records))
     database.execute(
         f"""INSERT INTO raw_record
         SELECT $batch, $page, idx, $since, $until, $began_at, CASE WHEN json_valid(txt) THEN CAST(txt AS JSON) END,
-            NOT coalesce(json_valid(txt), false) OR regexp_matches(txt, '{_LONG_NUMBER}') OR is_deep(txt), given_id
+            NOT coalesce(json_valid(txt), false) OR regexp_matches(txt, '{_LONG_NUMBER}') OR is_deep(txt), given_id,
+            $is_mapped
         FROM ({query})""",
-        {name: getattr(page, name) for name in ("batch", "page", "since", "until", "began_at")} | parameters,
+        {name: getattr(page, name) for name in ("batch", "page", "since", "until", "began_at")}
+        | {"is_mapped": page.mapped is not None}
+        | parameters,
     )
 
 

@@ -30,8 +30,8 @@ class _Fraction(str):
 _DECODER = json.JSONDecoder(strict=False, parse_int=str, parse_float=_Fraction)
 
 
-def split_page(body: bytes, *, expected: int) -> list[tuple[str | None, str | None]]:
-    """Text and order id of each record, in order; a lone surrogate in the text, or a broken byte, is U+FFFF already.
+def split_page(body: bytes, *, expected: int) -> list[tuple[int, str | None, str | None]]:
+    """Position, text and order id of each record; a lone surrogate in the text, or a broken byte, is U+FFFF already.
 
     A record that holds that character itself has no text. A page that this cannot read either yields
     ``expected`` times nothing.
@@ -39,10 +39,14 @@ def split_page(body: bytes, *, expected: int) -> list[tuple[str | None, str | No
     try:
         spans = list(_find_records(decode_text(body).removeprefix("\ufeff").lstrip(" \t\n\r")))
     except (ValueError, RecursionError, IndexError):
-        return [(None, None)] * expected
+        return [(index, None, None) for index in range(expected)]
     return [
-        (None if _HALF_WRITTEN.search(text) else _SURROGATE.sub(_HALF, _ESCAPE.sub(_mark_half, text)), _read_id(record))
-        for text, record in spans
+        (
+            index,
+            None if _HALF_WRITTEN.search(text) else _SURROGATE.sub(_HALF, _ESCAPE.sub(_mark_half, text)),
+            _read_id(record),
+        )
+        for index, (text, record) in enumerate(spans)
     ]
 
 

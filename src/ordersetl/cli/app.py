@@ -4,17 +4,22 @@ Nothing heavy is imported here: ``ordersetl --help`` must answer at once.
 """
 # ruff: noqa: PLC0415
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
 
-from ordersetl.cli.group import Commands, Invocation
-from ordersetl.cli.hints import OptionsInUse
+from ordersetl.cli.execute import execute, read_backfill, read_span_of, read_window, refuse_with_preview
+from ordersetl.cli.group import Commands
 from ordersetl.cli.options import (
     Deep,
     InstallCompletion,
+    MaxAge,
+    OrderId,
+    Preview,
+    Prometheus,
+    Quarantine,
+    Reason,
     Rebuild,
     Shared,
     ShowCompletion,
@@ -22,13 +27,12 @@ from ordersetl.cli.options import (
     Version,
     share_options,
 )
-from ordersetl.cli.process import end_process_with, import_pipeline
+from ordersetl.cli.process import end_process_with
 from ordersetl.errors import ConfigError
 
 if TYPE_CHECKING:
     from ordersetl.runtime import Runtime
     from ordersetl.settings import Settings
-    from ordersetl.window import Backfill, Window
 
 __all__ = ["app", "main"]
 
@@ -77,29 +81,35 @@ def run(shared: Shared, *, verify: Verify = False) -> None:
 
         return pipeline.run(
             settings,
-            _read_window(shared),
-            backfill=_read_backfill(shared),
+            read_window(shared),
+            backfill=read_backfill(shared),
             verify=verify,
             wait_s=shared.wait_s,
             runtime=runtime,
         )
 
-    _execute(shared, work)
+    execute(shared, work)
 
 
-@app.command(epilog="Example: ordersetl extract --since 2025-08-20 --until 2025-08-25")
+@app.command(epilog="Example: ordersetl extract --source shopify --preview 20")
 @share_options(fetches=True)
-def extract(shared: Shared) -> None:
-    """Fetch a window of orders into raw/; commit it as one batch."""
+def extract(shared: Shared, *, preview: Preview = None) -> None:
+    """Fetch a window of orders into raw/; commit it as one batch.
+
+    With --preview it shows what becomes of the first orders instead, and writes nothing.
+    """
 
     def work(settings: "Settings", runtime: "Runtime") -> object:
         from ordersetl import pipeline
 
+        if preview is not None:
+            refuse_with_preview(shared)
+            return pipeline.preview(settings, read_window(shared), orders=preview, runtime=runtime)
         return pipeline.extract(
-            settings, _read_window(shared), backfill=_read_backfill(shared), wait_s=shared.wait_s, runtime=runtime
+            settings, read_window(shared), backfill=read_backfill(shared), wait_s=shared.wait_s, runtime=runtime
         )
 
-    _execute(shared, work)
+    execute(shared, work)
 
 
 @app.command(epilog="Example: ordersetl transform --json | jq .data.rejected_by_reason")
@@ -112,7 +122,7 @@ def transform(shared: Shared) -> None:
 
         return pipeline.transform(settings, wait_s=shared.wait_s, runtime=runtime)
 
-    _execute(shared, work)
+    execute(shared, work)
 
 
 @app.command(epilog="Example: ordersetl load --verify")
@@ -125,7 +135,7 @@ def load(shared: Shared, *, verify: Verify = False, rebuild: Rebuild = False) ->
 
         return pipeline.load(settings, verify=verify, rebuild=rebuild, wait_s=shared.wait_s, runtime=runtime)
 
-    _execute(shared, work)
+    execute(shared, work)
 
 
 @app.command(epilog="Example: ordersetl check --json | jq '.data.outcomes[] | select(.ok | not)'")
@@ -142,71 +152,45 @@ def check(shared: Shared, *, deep: Deep = False) -> None:
         del runtime
         return pipeline.check(settings, deep=deep)
 
-    _execute(shared, work)
+    execute(shared, work)
 
 
-def _execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> None:
-    """Settings, one library call under the signals' eyes, and the result on stdout."""
-    from ordersetl.cli import streams
-    from ordersetl.cli.signals import Interrupts
-    from ordersetl.report.failures import check_failure
-    from ordersetl.results import CheckResult
-    from ordersetl.runtime import Runtime
-    from ordersetl.settings import load_settings
+@app.command(epilog="Example: ordersetl status --max-age 6h")
+@share_options(locks=False)
+def status(
+    shared: Shared,
+    *,
+    max_age: MaxAge = None,
+    prometheus: Prometheus = None,
+    quarantine: Quarantine = False,
+    reason: Reason = None,
+    order: OrderId = None,
+) -> None:
+    """Show how old the data is, what waits, what is missing, and why.
 
-    invocation = shared.context.find_object(Invocation) or Invocation()
-    invocation.json, invocation.verbose = shared.json, shared.verbose
-    options = invocation.options = OptionsInUse.of({"config": shared.config, **shared.settings})
-    streams.start_logging(options, quiet=shared.quiet, verbose=shared.verbose)
-    settings = load_settings(shared.config, **shared.settings)
-    import_pipeline()
-    interrupts = Interrupts()
-    with interrupts.obey(), streams.show_progress(quiet=shared.quiet) as progress:
-        runtime = Runtime(
-            progress=progress,
-            checkpoint=interrupts.checkpoint,
-            interruptible=interrupts.interruptible,
-            sleep=interrupts.sleep,
+    It takes no lock, reads little, and works while a run is under way.
+    """
+    if (reason is not None and not quarantine) or ((quarantine or order is not None) and (max_age or prometheus)):
+        raise ConfigError(
+            "these options do not go together",
+            hint="Give --max-age and --prometheus, or --quarantine with --reason and --order, or --order alone.",
         )
-        result = work(settings, runtime)
-    failure = check_failure(result) if isinstance(result, CheckResult) else None
-    if shared.json:
-        streams.print_envelope(invocation.command, result, failure, options)
-    elif not shared.quiet:
-        streams.print_result(result, options)
-    if failure is not None:
-        streams.print_error(failure, options)
-        raise typer.Exit(failure.exit_code)
 
+    def work(settings: "Settings", runtime: "Runtime") -> object:
+        from ordersetl.lake.location import find_lake
+        from ordersetl.status.order_life import trace_order
+        from ordersetl.status.overview import read_status
+        from ordersetl.status.prometheus import write_metrics
+        from ordersetl.status.rejects import list_quarantine
 
-def _read_window(shared: Shared) -> "Window":
-    from ordersetl.star.values import read_time
-    from ordersetl.window import Window
+        lake = find_lake(settings.output, runtime.disk)
+        if quarantine:
+            return list_quarantine(lake, reason=reason, order_id=order)
+        if order is not None:
+            return trace_order(lake, order, runtime.now())
+        result = read_status(lake, runtime.now(), max_age=read_span_of("--max-age", max_age) if max_age else None)
+        if prometheus is not None:
+            write_metrics(prometheus, result, runtime.disk)
+        return result
 
-    if shared.full and shared.since is not None:
-        raise ConfigError("--full and --since contradict each other", hint="Leave one of them out.")
-    times = []
-    for flag, text in (("--since", shared.since), ("--until", shared.until)):
-        time = read_time(text)
-        if text is not None and time is None:
-            raise ConfigError(
-                f"{flag} {text}: not a time",
-                hint="Give YYYY-MM-DD or ISO 8601, as in 2025-08-23 or 2025-08-23T06:00:00Z.",
-            )
-        times.append(time)
-    return Window(times[0], times[1], full=shared.full)
-
-
-def _read_backfill(shared: Shared) -> "Backfill | None":
-    from ordersetl.settings import read_span
-    from ordersetl.window import Backfill
-
-    if shared.window is None:
-        if shared.concurrency is not None:
-            raise ConfigError("--concurrency is for windows", hint="Give --window too, such as --window 7d.")
-        return None
-    try:
-        span = read_span(shared.window)
-    except ValueError as error:
-        raise ConfigError(f"--window {shared.window}: {error}", hint="Give a span such as 7d or 12h.") from None
-    return Backfill(span) if shared.concurrency is None else Backfill(span, shared.concurrency)
+    execute(shared, work)

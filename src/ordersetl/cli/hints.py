@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 __all__ = ["OptionsInUse"]
 
-_COMMAND = re.compile(r"(?<![\w./-])ordersetl (run|extract|transform|load|check)(?![\w-])")
+_COMMAND = re.compile(r"(?<![\w./-])ordersetl (run|extract|transform|load|check|status|export)(?![\w-])")
 _END = re.compile(r"[`;]|[:.,](?=\s|$)|$")
 """Where a command within a sentence ends."""
 _EVERYWHERE = ("output", "config")

@@ -14,7 +14,22 @@ from ordersetl.cli.group import COMPLETE_VARIABLE
 from ordersetl.text import printable
 from ordersetl.version import __version__
 
-__all__ = ["Deep", "InstallCompletion", "Rebuild", "Shared", "ShowCompletion", "Verify", "Version", "share_options"]
+__all__ = [
+    "Deep",
+    "InstallCompletion",
+    "MaxAge",
+    "OrderId",
+    "Preview",
+    "Prometheus",
+    "Quarantine",
+    "Reason",
+    "Rebuild",
+    "Shared",
+    "ShowCompletion",
+    "Verify",
+    "Version",
+    "share_options",
+]
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001 - a Typer callback
@@ -84,10 +99,15 @@ Concurrency = Annotated[
     typer.Option("--concurrency", min=1, max=32, metavar="N", help="Fetch so many windows at a time  [default: 4]."),
 ]
 ApiUrl = Annotated[
-    str | None, typer.Option("--api-url", metavar="URL", help="Base URL of the API; /orders is appended to it.")
+    str | None, typer.Option("--api-url", metavar="URL", help="Base URL of the API; the source adds its paths.")
 ]
 Source = Annotated[
-    str | None, typer.Option("--source", metavar="KIND", help="Kind of API: generic, or sample (the built-in one).")
+    str | None,
+    typer.Option(
+        "--source",
+        metavar="NAME|PATH",
+        help="Kind of API: a built-in source, or a description's file  [default: generic; sample without an API].",
+    ),
 ]
 Users = Annotated[Path | None, typer.Option("--users", help="CSV with user_id,email,country,created_at.")]
 Products = Annotated[Path | None, typer.Option("--products", help="CSV with sku,name,category,price.")]
@@ -96,8 +116,28 @@ Cluster = Annotated[
     typer.Option("--cluster", metavar="URL", help="Dask cluster that does the work: tcp://host:8786, or local:4."),
 ]
 Verify = Annotated[bool, typer.Option("--verify", help="Hash every curated file first, and rebuild what differs.")]
+Preview = Annotated[
+    int | None,
+    typer.Option(
+        "--preview", min=1, max=1000, metavar="N", help="Fetch one page, show N orders as read; write nothing."
+    ),
+]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw again.")]
 Deep = Annotated[bool, typer.Option("--deep", help="Validate raw/ again too, by SQL of its own, order by order.")]
+
+MaxAge = Annotated[
+    str | None, typer.Option("--max-age", metavar="SPAN", help="Exit 3 where curated is older, such as 6h or 2d.")
+]
+Prometheus = Annotated[
+    Path | None, typer.Option("--prometheus", metavar="FILE", help="Write the figures there too, for Prometheus.")
+]
+Quarantine = Annotated[bool, typer.Option("--quarantine", help="List what was rejected and is still open.")]
+Reason = Annotated[
+    str | None, typer.Option("--reason", metavar="NAME", help="With --quarantine: only what this rule rejected.")
+]
+OrderId = Annotated[
+    str | None, typer.Option("--order", metavar="ID", help="Tell the life of one order: why is it missing?")
+]
 
 
 @dataclass(frozen=True)

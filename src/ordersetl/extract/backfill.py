@@ -127,7 +127,14 @@ def extract_windows(
         requests = [msgspec.structs.replace(first, since=window.since, until=window.until) for window in missing]
         results = _fetch_all(context, open_client, requests, concurrency)
     batches = list_batches(context.lake)
-    coverage = read_coverage(context.lake, batches, source=origin.source, url=origin.url, now=context.now())
+    coverage = read_coverage(
+        context.lake,
+        batches,
+        source=origin.source,
+        url=origin.url,
+        selection=origin.selection,
+        now=context.now(),
+    )
     return BackfillResult(
         source=origin.source,
         url=origin.url,

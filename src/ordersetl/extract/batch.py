@@ -7,12 +7,12 @@ from datetime import datetime
 
 from ordersetl.errors import CorruptedError
 from ordersetl.extract.coverage import Coverage, hash_batches, read_coverage
-from ordersetl.lake import raw
+from ordersetl.lake import raw, unfinished
 from ordersetl.lake.layout import Lake, batch_id_after
 from ordersetl.lake.listing import list_batches
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.runtime import RunContext
-from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError
+from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError, Trail
 from ordersetl.source.page import Page
 from ordersetl.source.times import find_newest
 from ordersetl.source.trail import PageTrail
@@ -32,7 +32,7 @@ class Batch:
 
     id: str
     request: BatchRequest
-    trail: PageTrail
+    trail: Trail
     pages: list[PageEntry] = field(default_factory=list)
     resumed: int = 0
     complete: bool = False
@@ -76,10 +76,10 @@ def fetch_batch(
     try:
         _fetch_pages(context, client, batch, await_page, on_page)
     except (CursorRefusedError, RepeatedError) as error:
-        if not batch.resumed:
+        if not (batch.resumed and isinstance(batch.trail, PageTrail)):  # another kind begins again by itself
             raise
         log.warning("the interrupted extraction %s cannot go on (%s): fetching from its first page", batch.id, error)
-        raw.drop_batch(context.lake, batch.id)
+        unfinished.drop_batch(context.lake, batch.id)
         raw.write_request(context.lake, batch.id, batch.request)
         batch.pages, batch.resumed, batch.trail = [], 0, client.begin_trail(batch.request)
         _fetch_pages(context, client, batch, await_page, on_page)
@@ -111,9 +111,19 @@ def _fetch_pages(
 
 
 def _keep_page(lake: Lake, batch: str, page: Page, began_at: datetime) -> PageEntry:
-    newest = find_newest(page, began_at)
-    records = page.head.records
-    return raw.write_page(lake, batch, page.number, page.body, records=records, newest=newest, charset=page.charset)
+    entry = raw.write_page(
+        lake,
+        batch,
+        page.number,
+        page.body,
+        records=page.head.records,
+        newest=find_newest(page, began_at),
+        charset=page.charset,
+        calls=page.calls,
+    )
+    if page.position is not None:
+        unfinished.write_position(lake, batch, page.number, page.position)
+    return entry
 
 
 def commit_batch(context: RunContext, batch: Batch) -> tuple[BatchMarker, Coverage]:
@@ -122,7 +132,9 @@ def commit_batch(context: RunContext, batch: Batch) -> tuple[BatchMarker, Covera
     batches = list_batches(context.lake)
     covered_of = hash_batches(sorted([*batches, batch.id]))
     try:
-        before = read_coverage(context.lake, batches, source=request.source, url=request.url, now=now)
+        before = read_coverage(
+            context.lake, batches, source=request.source, url=request.url, selection=request.selection, now=now
+        )
     except CorruptedError:
         before, covered_of = Coverage(), ""  # the next run that needs to know reads all markers, and names this one
     coverage, end = before.add(request, batch.pages)

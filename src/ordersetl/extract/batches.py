@@ -1,20 +1,23 @@
 """Extract: fetch a window of orders page by page into the raw log, and commit it as one batch."""
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 from ordersetl.errors import ConfigError
 from ordersetl.extract.batch import Batch, PageWatcher, begin_batch, commit_batch, fetch_batch
 from ordersetl.extract.coverage import read_coverage
 from ordersetl.extract.unfinished import take_up
-from ordersetl.lake import raw
+from ordersetl.lake.kept_files import store_description, store_reference
 from ordersetl.lake.listing import list_batches
 from ordersetl.lake.raw import BatchRequest, PageEntry
 from ordersetl.results import ExtractResult
 from ordersetl.runtime import RunContext
 from ordersetl.source.client import OrdersClient
+from ordersetl.source.description.kept import hash_mapping
+from ordersetl.source.description.loading import LoadedDescription
 from ordersetl.source.page import Page
 from ordersetl.text import format_time
 from ordersetl.window import Window
@@ -24,10 +27,26 @@ __all__ = ["Origin", "PageWatcher", "ReferenceFile", "commit_result", "extract_o
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the orders come from: a kind of source and its base URL."""
+    """Where the orders come from: a source by name, its base URL, its description and the values of its variables.
+
+    ``page_size`` is how many orders are asked for a page, None where the settings alone say.
+    """
 
     source: str
     url: str
+    description: LoadedDescription | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    page_size: int | None = None
+
+    @property
+    def selection(self) -> dict[str, str]:
+        """Values of the variables that say which orders come; of a list, each value once and sorted."""
+        known = self.description.description.variables if self.description else {}
+        return {
+            name: ",".join(sorted({part.strip() for part in value.split(",")})) if known[name].per_request else value
+            for name, value in self.variables.items()
+            if known[name].selects or known[name].per_request
+        }
 
 
 @dataclass(frozen=True)
@@ -116,8 +135,7 @@ def make_request(
     began = context.now()
     since = window.since
     if since is None and not window.full:
-        batches = list_batches(context.lake)
-        end = read_coverage(context.lake, batches, source=origin.source, url=origin.url, now=began).end
+        end = _read_end(context, origin, began)
         since = end - context.settings.lookback if end else None
     if since is not None and window.until is not None and since >= window.until:
         raise ConfigError(
@@ -130,11 +148,23 @@ def make_request(
         url=origin.url,
         since=since,
         until=window.until,
-        page_size=context.settings.page_size,
+        page_size=origin.page_size or context.settings.page_size,
         began_at=began,
-        references={file.kind: raw.store_reference(context.lake, file.body, file.name) for file in references},
+        references={file.kind: store_reference(context.lake, file.body, file.name) for file in references},
         continues=window.since is None,
+        description=store_description(context.lake, origin.description.body) if origin.description else None,
+        mapping=hash_mapping(origin.description.description) if origin.description else "",
+        selection=origin.selection,
     )
+
+
+def _read_end(context: RunContext, origin: Origin, now: datetime) -> datetime | None:
+    """Where batches of this origin end so far, None where there is none."""
+    batches = list_batches(context.lake)
+    coverage = read_coverage(
+        context.lake, batches, source=origin.source, url=origin.url, selection=origin.selection, now=now
+    )
+    return coverage.end
 
 
 def _await_page(context: RunContext, pages: Iterator[Page]) -> Page | None:

@@ -6,7 +6,7 @@ extraction began. So it is the source's clock that counts, and no order that a s
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -60,8 +60,19 @@ class Coverage:
         return Coverage(merge_intervals(kept), self.shown)
 
 
-def read_coverage(lake: Lake, batches: Sequence[str], *, source: str, url: str, now: datetime) -> Coverage:
+def read_coverage(
+    lake: Lake,
+    batches: Sequence[str],
+    *,
+    source: str,
+    url: str,
+    selection: Mapping[str, str] | None = None,
+    now: datetime,
+) -> Coverage:
     """What the committed ``batches`` of one origin cover, as of now.
+
+    An origin is a source at a base URL, and which of its orders were selected there: another selection has all its
+    time before it.
 
     The newest marker of the origin tells, if the batches are those that it took into account; else each of them is
     read, once: a batch that was restored, copied or moved away changes what is covered.
@@ -69,17 +80,18 @@ def read_coverage(lake: Lake, batches: Sequence[str], *, source: str, url: str, 
     Raises:
         CorruptedError: a marker that is needed is not what was written.
     """
+    origin = (source, url, selection or {})
     markers: list[BatchMarker] = []
     for at in range(len(batches), 0, -1):
         marker = raw.read_marker(lake, batches[at - 1])
         markers.append(marker)
-        if (marker.source, marker.url) != (source, url):
+        if _find_origin(marker) != origin:
             continue
         if marker.covered_of == hash_batches(batches[:at]):
             return Coverage(marker.covered, marker.shown).as_of(now)
         markers += [raw.read_marker(lake, batch) for batch in reversed(batches[: at - 1])]
         break
-    ours = [marker for marker in markers if (marker.source, marker.url) == (source, url)]
+    ours = [marker for marker in markers if _find_origin(marker) == origin]
     intervals = [(marker.since, end) for marker in ours if (end := _recorded_end(marker, now)) is not None]
     shown = max(filter(None, (marker.shown for marker in ours)), default=None)
     return Coverage(merge_intervals(intervals), shown).as_of(now)
@@ -108,6 +120,10 @@ def find_gaps(intervals: Sequence[Interval]) -> tuple[tuple[datetime, datetime],
 def hash_batches(batches: Iterable[str]) -> str:
     """Tells one list of batches from another."""
     return hashlib.sha256("\n".join(batches).encode()).hexdigest()
+
+
+def _find_origin(marker: BatchMarker) -> tuple[str, str, Mapping[str, str]]:
+    return marker.source, marker.url, marker.request.selection
 
 
 def _find_shown(request: BatchRequest, pages: Iterable[PageEntry]) -> datetime | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from pathlib import Path
 
 import httpx
@@ -14,14 +15,34 @@ from ordersetl.lake.layout import Lake
 from ordersetl.lake.listing import list_batches
 from ordersetl.lake.manifest import read_manifest
 from ordersetl.settings import Settings
+from ordersetl.source.description.consistency import CREDENTIALS
+from ordersetl.source.description.credentials import require_credentials
+from ordersetl.source.description.kept import hash_mapping
+from ordersetl.source.description.loading import (
+    MAX_DESCRIPTION_BYTES,
+    LoadedDescription,
+    load_builtin,
+    load_description,
+)
+from ordersetl.source.description.model import Description
+from ordersetl.source.description.variables import resolve_variables
 from ordersetl.source.sample import SAMPLE_URL, sample_references
 from ordersetl.star.dimensions import PRODUCTS, USERS, Dimension, inspect_reference
 from ordersetl.star.schema import RULES
 
-__all__ = ["SAMPLE", "choose_origin", "choose_transport", "read_references", "require_one_kind"]
+__all__ = [
+    "SAMPLE",
+    "choose_origin",
+    "choose_transport",
+    "list_given_secrets",
+    "load_source",
+    "read_references",
+    "require_one_source",
+]
 
 SAMPLE = "sample"
-"""Kind of the built-in API."""
+"""Name of the built-in API."""
+_GENERIC = "generic"
 
 log = logging.getLogger(__name__)
 
@@ -30,20 +51,80 @@ def choose_origin(settings: Settings) -> Origin:
     """Where the orders come from; with no API set, the built-in sample, and a warning.
 
     Raises:
-        ConfigError: the settings contradict each other.
+        ConfigError: the settings contradict each other, there is no such source, its description cannot be, or what it
+            needs (a URL, variables, credentials) is not set.
     """
-    if settings.source == "generic" and settings.api_url is None:
-        raise ConfigError("the generic source needs an API", hint="Give --api-url, or set ORDERSETL_API_URL.")
-    if settings.source == SAMPLE and settings.api_url is not None:
-        raise ConfigError("the sample source has an API of its own", hint="Leave out --api-url or --source.")
-    if settings.api_url is not None:
-        return Origin("generic", settings.api_url)
-    if settings.source is None:
+    name = settings.source
+    if name is None and settings.api_url is None:
         log.warning(
             "no API is set, so the built-in sample API answers; set yours with --api-url or ORDERSETL_API_URL "
             "(--source sample says that it is meant)."
         )
-    return Origin(SAMPLE, SAMPLE_URL)
+        name = SAMPLE
+    if name == SAMPLE:
+        if settings.api_url is not None:
+            raise ConfigError("the sample source has an API of its own", hint="Leave out --api-url or --source.")
+        loaded, url = load_builtin(_GENERIC), SAMPLE_URL
+    else:
+        loaded = load_source(name or _GENERIC, settings)
+        name, url = loaded.description.name, _find_url(settings, loaded.description)
+        require_credentials(loaded.description, list_given_secrets(settings))
+    variables = resolve_variables(loaded.description, settings.variables, url)
+    return Origin(name, url, loaded, variables, _choose_page_size(settings, loaded.description))
+
+
+def load_source(name: str, settings: Settings) -> LoadedDescription:
+    """A built-in source by its name, or a description by the path of its file: one that has a ``/`` or ends in .toml.
+
+    Raises:
+        ConfigError: there is none, or it cannot be.
+    """
+    if not (name.endswith(".toml") or os.sep in name or "/" in name):
+        return load_builtin(name)
+    path = Path(name).expanduser()
+    try:
+        body = read_bounded(path, MAX_DESCRIPTION_BYTES, timeout_s=settings.timeout_s)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the description of a source {path}: {error.strerror}",
+            hint="Give --source the name of a built-in source, or the path of a TOML file.",
+        ) from None
+    if len(body) > MAX_DESCRIPTION_BYTES:
+        raise ConfigError(
+            f"{path} has more than 1 MiB: it is not the description of a source", hint="Look at --source."
+        )
+    loaded = load_description(body, str(path))
+    if loaded.description.name == SAMPLE:
+        raise ConfigError(f"{path}: name: sample is the built-in sample's", hint="Give the source another name.")
+    return loaded
+
+
+def list_given_secrets(settings: Settings) -> list[str]:
+    """Names of the credentials that are set."""
+    return [name for name in CREDENTIALS if getattr(settings, name) is not None]
+
+
+def _find_url(settings: Settings, description: Description) -> str:
+    url = settings.api_url or description.api_url
+    if url is None:
+        raise ConfigError(
+            f"the {description.name} source needs an API", hint="Give --api-url, or set ORDERSETL_API_URL."
+        )
+    return url
+
+
+def _choose_page_size(settings: Settings, description: Description) -> int:
+    """Orders to ask for a page: as set, else as the description says."""
+    request = description.request
+    if "page_size" not in settings.model_fields_set:
+        return request.page_size or request.max_page_size
+    if settings.page_size > request.max_page_size:
+        raise ConfigError(
+            f"page_size is {settings.page_size:,}, and the source {description.name} answers with at most "
+            f"{request.max_page_size:,} orders a page",
+            hint=f"Set page_size to {request.max_page_size} or less, or leave it out.",
+        )
+    return settings.page_size
 
 
 def read_references(
@@ -105,23 +186,35 @@ def choose_transport(origin: Origin) -> httpx.BaseTransport | None:
     return httpx.WSGITransport(app=sample_app())
 
 
-def require_one_kind(lake: Lake, origin: Origin) -> None:
-    """Keep the sample's orders away from real ones.
+def require_one_source(lake: Lake, origin: Origin) -> None:
+    """Keep the orders of different sources apart: an id may be in both.
 
     Raises:
-        ConfigError: the output holds the sample's orders and the origin is another, or the reverse.
+        ConfigError: the output holds orders of another source than the origin.
     """
     newest = max(list_batches(lake), default=None)
     if newest is None:
         return
-    kept = raw.read_marker(lake, newest).source
-    if kept == SAMPLE and origin.source != SAMPLE:
-        raise ConfigError(
-            f"{lake.root} holds the built-in sample's orders, and yours must not mix with them",
-            hint=f"Choose another folder with --output, or delete {lake.root} first.",
-        )
-    if kept != SAMPLE and origin.source == SAMPLE:
+    marker = raw.read_marker(lake, newest)
+    if marker.source != origin.source and SAMPLE in {marker.source, origin.source}:
+        if marker.source == SAMPLE:
+            raise ConfigError(
+                f"{lake.root} holds the built-in sample's orders, and yours must not mix with them",
+                hint=f"Choose another folder with --output, or delete {lake.root} first.",
+            )
         raise ConfigError(
             f"{lake.root} holds orders of a real API, and the sample's must not mix with them",
             hint="Give --api-url or set ORDERSETL_API_URL; or choose another folder with --output.",
+        )
+    if marker.source != origin.source:
+        raise ConfigError(
+            f"{lake.root} holds orders of the source {marker.source}, and {origin.source}'s must not mix with them",
+            hint=f"Choose another folder with --output, or go on with --source {marker.source}.",
+        )
+    mapping = hash_mapping(origin.description.description) if origin.description else ""
+    if bool(marker.request.mapping) != bool(mapping):
+        has, has_not = ("no mapping", "one") if mapping else ("a mapping", "none")
+        raise ConfigError(
+            f"the source {origin.source} had {has} when {lake.root} was fetched, and its description has {has_not} now",
+            hint="Choose another folder with --output, and fetch all again.",
         )

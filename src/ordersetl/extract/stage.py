@@ -1,33 +1,27 @@
 """The stage as a whole: from settings and a window to one committed batch, or to several."""
 
-import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-import httpx
-
 from ordersetl.errors import ConfigError
-from ordersetl.extract.backfill import cut_windows, extract_windows
+from ordersetl.extract.backfill import ClientOpener, cut_windows, extract_windows
 from ordersetl.extract.batch import PageWatcher
 from ordersetl.extract.batches import Origin, ReferenceFile, extract_orders
-from ordersetl.extract.origin import choose_origin, choose_transport, read_references, require_one_kind
+from ordersetl.extract.origin import choose_origin, choose_transport, read_references, require_one_source
 from ordersetl.lake.layout import Lake
 from ordersetl.results import BackfillResult, ExtractResult
 from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
-from ordersetl.source.pace import Pace
+from ordersetl.source.session import SourceSession, generic_session
 from ordersetl.text import format_time
 from ordersetl.window import Backfill, Window
 
-__all__ = ["ExtractPlan", "extract", "prepare"]
-
-log = logging.getLogger(__name__)
-
-_LOOPBACK = ("localhost", "127.", "::1")
+__all__ = ["ExtractPlan", "extract", "open_session", "prepare", "prepare_clients"]
 
 
 @dataclass(frozen=True)
@@ -60,9 +54,7 @@ def prepare(
     now = runtime.now()
     window, origin = _read_window(window, now), choose_origin(settings)
     windows = tuple(cut_windows(window, backfill.span, now)) if backfill else ()
-    url = httpx.URL(origin.url)
-    if settings.api_token is not None and url.scheme == "http" and not url.host.startswith(_LOOPBACK):
-        log.warning("the token travels to %s unencrypted: use https:// where the API has it.", url.host)
+    open_session(settings, origin, runtime).warn_unencrypted()
     with runtime.interruptible():  # a pipe may keep it waiting
         references = read_references(settings, origin, users, products, Lake(settings.output))
     return ExtractPlan(origin, window, references, windows, backfill.concurrency if backfill else 1)
@@ -81,21 +73,41 @@ def extract(
     Raises:
         OrdersetlError: as :func:`ordersetl.extract.batches.extract_orders` says.
     """
-    require_one_kind(context.lake, plan.origin)
+    require_one_source(context.lake, plan.origin)
     settings, runtime = context.settings, context.runtime
-    pace = Pace(settings.max_requests_per_second)
-
-    @contextmanager
-    def open_client(sleep: Callable[[float], None]) -> Iterator[OrdersClient]:
-        with open_http(settings, choose_transport(plan.origin) or runtime.transport) as http:
-            yield OrdersClient(http, settings, sleep=sleep, now=runtime.now, pace=pace)
-
+    open_client = prepare_clients(settings, plan.origin, runtime)
     if plan.windows:
         return extract_windows(
             context, open_client, plan.origin, plan.windows, plan.references, concurrency=plan.concurrency
         )
     with open_client(runtime.sleep) as client:
         return extract_orders(context, client, plan.origin, plan.window, plan.references, on_page=on_page)
+
+
+def prepare_clients(settings: Settings, origin: Origin, runtime: Runtime) -> ClientOpener:
+    """Opens clients of an origin, which share what a command knows of it."""
+    session = open_session(settings, origin, runtime)
+    open_more = partial(open_http, settings, choose_transport(origin) or runtime.transport)
+
+    @contextmanager
+    def open_client(sleep: Callable[[float], None]) -> Iterator[OrdersClient]:
+        with (
+            open_more() as http,
+            closing(
+                OrdersClient(http, settings, session=session, open_more=open_more, sleep=sleep, now=runtime.now)
+            ) as client,
+        ):
+            yield client
+
+    return open_client
+
+
+def open_session(settings: Settings, origin: Origin, runtime: Runtime) -> SourceSession:
+    """What all clients of a command share of its origin."""
+    if origin.description is None:
+        return generic_session(origin.url, settings, now=runtime.now)
+    description = origin.description.description
+    return SourceSession(description, origin.url, origin.variables, settings, now=runtime.now)
 
 
 def _read_window(window: Window, now: datetime) -> Window:

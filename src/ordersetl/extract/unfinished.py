@@ -6,15 +6,16 @@ from collections.abc import Hashable, Sequence
 
 from ordersetl.errors import SourceError
 from ordersetl.extract.batch import Batch, commit_batch
-from ordersetl.lake import raw
-from ordersetl.lake.layout import page_name
+from ordersetl.lake import raw, unfinished
+from ordersetl.lake.layout import calls_name, page_name
 from ordersetl.lake.listing import list_batches, list_unfinished
-from ordersetl.lake.raw import BatchRequest, PageEntry
+from ordersetl.lake.raw import BatchRequest, CallsEntry, PageEntry
 from ordersetl.runtime import RunContext
 from ordersetl.source.answer import find_charset
 from ordersetl.source.client import OrdersClient, max_records
 from ordersetl.source.page import Page
 from ordersetl.source.times import find_newest
+from ordersetl.source.trail import PageTrail
 
 __all__ = ["take_up"]
 
@@ -47,15 +48,15 @@ def take_up(
         is_fresh = found is not None and at is not None and _is_fresh(context, found, requests[at])
         if found is not None and at is not None and is_fresh and not (in_order and found.id <= newest):
             log.info("going on with the interrupted extraction %s after page %d", found.id, len(found.pages))
-            raw.prune_batch(context.lake, batch, pages=len(found.pages))
+            unfinished.prune_batch(context.lake, batch, pages=len(found.pages))
             taken[at] = found
             del wanted[_asked(found.request)]
         elif found is not None and found.complete and found.request.source in sources:
             log.warning("committing %s: all its pages were there, but not its marker", found.id)
-            raw.prune_batch(context.lake, batch, pages=len(found.pages))
+            unfinished.prune_batch(context.lake, batch, pages=len(found.pages))
             newest = max(newest, commit_batch(context, found)[0].batch)
         else:
-            raw.drop_unfinished(context.lake, batch)
+            unfinished.drop_unfinished(context.lake, batch)
     return taken
 
 
@@ -68,7 +69,8 @@ def _asked(request: BatchRequest) -> Hashable:
     """All of a request but when it began and what its files were called."""
     contents = tuple(sorted((kind, entry.sha256) for kind, entry in request.references.items()))
     window = (request.since, request.until, request.continues)
-    return request.source, request.url, window, request.page_size, contents
+    described = (request.description, tuple(sorted(request.selection.items())))
+    return request.source, request.url, window, request.page_size, contents, described
 
 
 def _read_pages(context: RunContext, client: OrdersClient, batch: str, request: BatchRequest) -> Batch:
@@ -76,20 +78,50 @@ def _read_pages(context: RunContext, client: OrdersClient, batch: str, request: 
 
     One that is not UTF-8 is fetched again: nothing says in which charset it came.
     """
-    found = Batch(batch, request, client.begin_trail(request))
+    trail = client.begin_trail(request)
+    found = Batch(batch, request, trail)
+    if not isinstance(trail, PageTrail):
+        return _read_described(context, client, found) or found
     while not found.complete:
         number = len(found.pages) + 1
-        body = raw.read_unfinished_page(context.lake, batch, number)
+        body = unfinished.read_unfinished_page(context.lake, batch, number)
         if body is None:
             break
         try:
             page = Page(number, body, find_charset(body, ""), max_records(request))
-            found.trail.admit(page.head)
+            trail.admit(page.head)
         except SourceError:
             break
         newest = find_newest(page, request.began_at)
-        digest = hashlib.sha256(body).hexdigest()
-        found.pages.append(PageEntry(page_name(number), digest, len(body), page.head.records, newest))
+        found.pages.append(PageEntry(page_name(number), _hash(body), len(body), page.head.records, newest))
         found.complete = page.head.next_cursor is None
     found.resumed = len(found.pages)
     return found
+
+
+def _read_described(context: RunContext, client: OrdersClient, found: Batch) -> Batch | None:
+    """The pages of a described source that were kept with where they go on; None where that is not known."""
+    kept = unfinished.read_position(context.lake, found.id)
+    trail = None if kept is None else client.resume_trail(found.request, kept[1], now=context.now())
+    if kept is None or trail is None:
+        return None
+    pages = []
+    for number in range(1, kept[0] + 1):
+        body = unfinished.read_unfinished_page(context.lake, found.id, number)
+        calls = unfinished.read_unfinished_calls(context.lake, found.id, number)
+        if body is None:
+            return None
+        try:
+            charset = find_charset(body, "")
+            page = Page(number, body, charset, max_records(found.request), client.session.shape, calls)
+            records, newest = page.head.records, find_newest(page, found.request.began_at)
+        except SourceError:
+            return None
+        trail.replay(page)
+        answered = None if calls is None else CallsEntry(calls_name(number), _hash(calls), len(calls))
+        pages.append(PageEntry(page_name(number), _hash(body), len(body), records, newest, charset, answered))
+    return Batch(found.id, found.request, trail, pages, len(pages), trail.position.is_done)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -29,11 +29,13 @@ __all__ = [
     "REFUNDS",
     "REFUND_FILE",
     "RUNS",
+    "SOURCES",
     "STAGED",
     "STAGED_SUFFIX",
     "STAGING",
     "Lake",
     "batch_id_after",
+    "calls_name",
     "curated_key",
     "data_key",
     "file_day",
@@ -47,6 +49,7 @@ __all__ = [
     "reference_key",
     "refund_day",
     "refund_file",
+    "source_key",
     "staged_key",
 ]
 
@@ -54,6 +57,8 @@ RAW = "raw"
 """One folder a batch, the log that all else is derived from."""
 REFERENCES = f"{RAW}/reference"
 """Users and products files by content: ``<sha256>.csv``."""
+SOURCES = f"{RAW}/source"
+"""Descriptions of sources by content: ``<sha256>.toml``."""
 STAGED = "staged"
 """Typed orders and lines, a folder a batch: a cache."""
 QUARANTINE = "quarantine"
@@ -128,7 +133,7 @@ class Lake:
         Raises:
             StorageError: naming the first such path.
         """
-        for prefix in (RAW, REFERENCES, STAGED, QUARANTINE, CURATED, INDEX, RUNS):
+        for prefix in (RAW, REFERENCES, SOURCES, STAGED, QUARANTINE, CURATED, INDEX, RUNS):
             self.storage.require_own_folder(prefix)
 
 
@@ -142,9 +147,19 @@ def page_name(number: int) -> str:
     return f"page-{number:05d}.json"
 
 
+def calls_name(number: int) -> str:
+    """File of what calls answered for the orders of the ``number``-th page, from 1."""
+    return page_name(number).replace(".json", ".calls.ndjson")
+
+
 def reference_key(sha256: str) -> str:
     """Key of a users or products file."""
     return f"{REFERENCES}/{sha256}.csv"
+
+
+def source_key(sha256: str) -> str:
+    """Key of a description of a source."""
+    return f"{SOURCES}/{sha256}.toml"
 
 
 def staged_key(batch: str, name: str) -> str:

@@ -63,6 +63,8 @@ class RejectLine(msgspec.Struct, frozen=True):
     page: int = 0
     index: int = 0
     time: datetime | None = None
+    line: int | None = None
+    detail: str = ""
 
 
 def decode_reject(line: bytes) -> RejectLine | None:

@@ -1,18 +1,20 @@
 """The raw log: one folder a batch, its pages exactly as received, committed by the appearance of ``batch.json``.
 
+Where a source answers some of an order by requests of their own, the answers for a page's orders are beside the page.
+
 An extraction that did not end leaves a folder without that marker; ``_request.json`` in it says what was asked, so
 that the same request can go on at the page where it stopped.
 """
 
 import hashlib
-import os
 from datetime import datetime
 
 import msgspec
 
-from ordersetl.errors import CorruptedError, StorageError
+from ordersetl.errors import CorruptedError
 from ordersetl.lake.checksum import decode_record, encode_record
-from ordersetl.lake.layout import RAW, REFERENCES, STAGED, Lake, page_name, raw_key, reference_key
+from ordersetl.lake.kept_files import ReferenceEntry
+from ordersetl.lake.layout import RAW, Lake, calls_name, page_name, raw_key
 from ordersetl.lake.listing import MARKER
 from ordersetl.lake.reading import read_content, read_verified
 from ordersetl.lake.records import check_marker, check_request
@@ -22,19 +24,14 @@ __all__ = [
     "REQUEST",
     "BatchMarker",
     "BatchRequest",
+    "CallsEntry",
     "Interval",
     "PageEntry",
-    "ReferenceEntry",
-    "drop_batch",
-    "drop_unfinished",
-    "prune_batch",
     "read_marker",
     "read_marker_digest",
     "read_page_body",
-    "read_reference",
+    "read_page_calls",
     "read_request",
-    "read_unfinished_page",
-    "store_reference",
     "write_marker",
     "write_page",
     "write_request",
@@ -42,9 +39,6 @@ __all__ = [
 
 REQUEST = "_request.json"
 _MAX_RECORD_BYTES = 1 << 30
-_MAX_PAGE_BYTES = 1 << 32
-"""Of a page whose size no record has: as much as any setting lets a response have."""
-
 
 FORMAT = 2
 """Of the markers that are written now."""
@@ -53,19 +47,15 @@ Interval = tuple[datetime | None, datetime]
 """Since, inclusive, None for the beginning; and end, exclusive."""
 
 
-class ReferenceEntry(msgspec.Struct, frozen=True):
-    """A users or products file kept with a batch: its content's hash (its name in ``raw/reference``) and size."""
-
-    sha256: str
-    bytes: int
-    name: str
-
-
 class BatchRequest(msgspec.Struct, frozen=True):
     """What an extraction asked for. Times are aware and UTC; ``began_at`` ends the window where ``until`` is None.
 
     ``continues``: the tool itself chose ``since``, so that it is only asked for, and whatever comes is folded in. None
     in batches of before 0.2, which did not record it.
+
+    ``description`` is the SHA-256 of the source's description, its name in ``raw/source``, and ``mapping`` tells what
+    of it values depend on: empty where its records are orders as they are. ``selection`` are the values of its
+    variables that say which orders come. Batches of before 0.3 have none of them.
     """
 
     source: str
@@ -76,6 +66,9 @@ class BatchRequest(msgspec.Struct, frozen=True):
     began_at: datetime
     references: dict[str, ReferenceEntry] = {}
     continues: bool | None = None
+    description: str | None = None
+    mapping: str = ""
+    selection: dict[str, str] = {}
 
     @property
     def enforced_since(self) -> datetime | None:
@@ -89,11 +82,20 @@ class BatchRequest(msgspec.Struct, frozen=True):
         return self.since
 
 
+class CallsEntry(msgspec.Struct, frozen=True):
+    """The file of what calls answered for a page's orders."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+
 class PageEntry(msgspec.Struct, frozen=True):
     """One page of a committed batch.
 
     ``newest`` is the newest time that a record on it shows; None where none does, and in batches of before 0.2.
-    ``charset`` is how its bytes are read where they are not UTF-8 or its kin.
+    ``charset`` is how its bytes are read where they are not UTF-8 or its kin. ``calls`` is the file of what calls
+    answered for its orders; None where there were none.
     """
 
     name: str
@@ -102,6 +104,12 @@ class PageEntry(msgspec.Struct, frozen=True):
     records: int
     newest: datetime | None = None
     charset: str | None = None
+    calls: CallsEntry | None = None
+
+    @property
+    def all_bytes(self) -> int:
+        """Of the page and of what calls answered for it."""
+        return self.bytes + (self.calls.bytes if self.calls else 0)
 
 
 class BatchMarker(msgspec.Struct, frozen=True):
@@ -186,30 +194,18 @@ def write_page(
     records: int,
     newest: datetime | None = None,
     charset: str | None = None,
+    calls: bytes | None = None,
 ) -> PageEntry:
     """Keep the ``number``-th page of an unfinished batch, from 1: complete and synced where it has its name.
 
-    The name itself is durable once the batch is committed.
+    The name itself is durable once the batch is committed. What calls answered for the page is written before it.
     """
-    name = page_name(number)
+    name, called = page_name(number), None
+    if calls is not None:
+        kept = lake.storage.put(raw_key(batch, calls_name(number)), calls, durability="content")
+        called = CallsEntry(calls_name(number), kept.sha256, kept.bytes)
     written = lake.storage.put(raw_key(batch, name), body, durability="content")
-    return PageEntry(name, written.sha256, written.bytes, records, newest, charset)
-
-
-def read_unfinished_page(lake: Lake, batch: str, number: int) -> bytes | None:
-    """Body of the ``number``-th page of an unfinished batch, from 1; None where there is no such file."""
-    try:
-        return read_content(lake, raw_key(batch, page_name(number)), _MAX_PAGE_BYTES)
-    except CorruptedError:
-        return None
-
-
-def prune_batch(lake: Lake, batch: str, *, pages: int) -> None:
-    """Remove from an unfinished batch all but its request and its first ``pages`` pages."""
-    kept = {REQUEST, *(page_name(number) for number in range(1, pages + 1))}
-    for entry in lake.storage.entries(f"{RAW}/{batch}"):
-        if entry.name not in kept:
-            lake.storage.remove_all(raw_key(batch, entry.name))
+    return PageEntry(name, written.sha256, written.bytes, records, newest, charset, called)
 
 
 def write_marker(lake: Lake, marker: BatchMarker) -> None:
@@ -225,9 +221,21 @@ def read_page_body(lake: Lake, batch: str, page: PageEntry, *, since: datetime |
     Raises:
         CorruptedError: it is missing or differs; the message names the page and the hint says how to fetch it again.
     """
-    key = raw_key(batch, page.name)
+    return _read_raw(lake, raw_key(batch, page.name), page, since)
+
+
+def read_page_calls(lake: Lake, batch: str, page: PageEntry, *, since: datetime | None) -> bytes | None:
+    """What calls answered for a page's orders, verified as the page itself; None where there were no calls.
+
+    Raises:
+        CorruptedError: as :func:`read_page_body`.
+    """
+    return None if page.calls is None else _read_raw(lake, raw_key(batch, page.calls.name), page.calls, since)
+
+
+def _read_raw(lake: Lake, key: str, recorded: PageEntry | CallsEntry, since: datetime | None) -> bytes:
     try:
-        return read_verified(lake, key, page)
+        return read_verified(lake, key, recorded)
     except CorruptedError as error:
         window = f"--since {since.isoformat()}" if since else "--full"
         raise CorruptedError(
@@ -235,51 +243,3 @@ def read_page_body(lake: Lake, batch: str, page: PageEntry, *, since: datetime |
             hint=f"Restore it from a backup, or move {lake.locate(key).parent} away and fetch it again: ordersetl run "
             f"{window}",
         ) from error
-
-
-def store_reference(lake: Lake, body: bytes, name: str) -> ReferenceEntry:
-    """Keep a users or products file, each content once; a damaged one is written again.
-
-    Raises:
-        StorageError: a folder has its name.
-    """
-    printable = os.fsencode(name).decode(errors="replace")  # a name on disk may not be valid text
-    entry = ReferenceEntry(hashlib.sha256(body).hexdigest(), len(body), printable)
-    key = reference_key(entry.sha256)
-    found = lake.storage.stat(key)
-    if found is not None and found.is_folder:
-        raise StorageError(f"{lake.locate(key)} must be a file, and is a folder", hint="Move it away and run again.")
-    try:
-        read_verified(lake, key, entry)
-    except CorruptedError:
-        lake.storage.put(key, body)
-    else:
-        lake.storage.sync(REFERENCES)  # whoever put it there may have died before this
-    return entry
-
-
-def read_reference(lake: Lake, entry: ReferenceEntry) -> bytes:
-    """Content of a kept reference file, verified to be what was given.
-
-    Raises:
-        CorruptedError: it is missing or differs.
-    """
-    key = reference_key(entry.sha256)
-    try:
-        return read_verified(lake, key, entry)
-    except CorruptedError as error:
-        raise CorruptedError(
-            f"the reference file {lake.locate(key)} ({entry.name}) is damaged: {error.message}",
-            hint="Restore it from a backup, or put the original file there under this name.",
-        ) from error
-
-
-def drop_batch(lake: Lake, batch: str) -> None:
-    """Remove a batch that was never committed."""
-    lake.storage.remove_all(f"{RAW}/{batch}")
-
-
-def drop_unfinished(lake: Lake, batch: str) -> None:
-    """Remove a batch that a run which died left unfinished, and what that run staged of it."""
-    lake.storage.remove_all(f"{STAGED}/{batch}")
-    drop_batch(lake, batch)

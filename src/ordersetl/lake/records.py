@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ordersetl.errors import CorruptedError
-from ordersetl.lake.layout import file_day, is_batch_id, page_name
+from ordersetl.lake.layout import calls_name, file_day, is_batch_id, page_name
 from ordersetl.text import look_up_charset
 from ordersetl.zones import list_zones
 
 if TYPE_CHECKING:
     from ordersetl.lake.fold_settings import FoldSettings
+    from ordersetl.lake.kept_files import ReferenceEntry
     from ordersetl.lake.manifest import FileEntry, Manifest
-    from ordersetl.lake.raw import BatchMarker, BatchRequest, ReferenceEntry
+    from ordersetl.lake.raw import BatchMarker, BatchRequest
     from ordersetl.lake.staged import StageMarker
 
 __all__ = ["check_manifest", "check_marker", "check_request", "check_stage"]
@@ -50,6 +51,8 @@ def check_request(request: "BatchRequest") -> None:
     """
     _check_values(request)
     _check_references(request.references)
+    for digest in (request.description or "", request.mapping):
+        _require(not digest or _SHA256(digest), "the description", digest)
 
 
 def check_marker(marker: "BatchMarker", batch: str) -> None:
@@ -67,6 +70,7 @@ def check_marker(marker: "BatchMarker", batch: str) -> None:
         _require(page.name == page_name(number), "the page", page.name)
         charset = page.charset
         _require(charset is None or look_up_charset(charset) == charset, "the charset", charset or "")
+        _require(page.calls is None or page.calls.name == calls_name(number), "the file of calls of", page.name)
     for begin, end in marker.covered:
         _require(begin is None or begin <= end, "the interval to", str(end))
 
@@ -129,6 +133,7 @@ def _check_settings(settings: "FoldSettings") -> None:
     _require(settings.timezone in list_zones(), "the time zone", settings.timezone)
     _require(_ZONE_DATA(settings.zone_data), "the version of zone data", settings.zone_data)
     _require(_EMAILS(settings.emails), "the setting of emails", settings.emails)
+    _require(not settings.mapping or _SHA256(settings.mapping), "the mapping", settings.mapping)
 
 
 def _check_references(references: Mapping[str, "ReferenceEntry"]) -> None:

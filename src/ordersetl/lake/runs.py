@@ -11,7 +11,7 @@ from ordersetl.lake.layout import RUNS, Lake
 from ordersetl.results import to_plain
 from ordersetl.version import __version__
 
-__all__ = ["RunReport", "keep_report"]
+__all__ = ["RunReport", "describe_error", "keep_report"]
 
 
 class RunReport:
@@ -48,12 +48,13 @@ def keep_report(lake: Lake, started_at: datetime) -> Iterator[RunReport]:
         yield report
     except Exception as error:
         with contextlib.suppress(OrdersetlError):  # the error itself matters more than its report
-            report.write("failed", _describe_error(error))
+            report.write("failed", describe_error(error))
         raise
     report.write("ok")
 
 
-def _describe_error(error: Exception) -> dict[str, str]:
+def describe_error(error: Exception) -> dict[str, str]:
+    """Code, message and hint of an error; one that nobody foresaw is ``internal``."""
     if isinstance(error, OrdersetlError):
         return {"code": error.code, "message": error.message, "hint": error.hint}
     return {"code": "internal", "message": f"{type(error).__name__}: {error}", "hint": ""}

@@ -13,9 +13,9 @@ from ordersetl.lake.checksum import decode_record, encode_record
 from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.integrity import find_problem
+from ordersetl.lake.kept_files import ReferenceEntry
 from ordersetl.lake.layout import Lake, quarantine_key, staged_key
 from ordersetl.lake.manifest import Manifest, QuarantineEntry
-from ordersetl.lake.raw import ReferenceEntry
 from ordersetl.lake.records import check_stage
 from ordersetl.storage.columns import ColumnFile
 
@@ -27,6 +27,7 @@ __all__ = [
     "find_stage",
     "has_quarantine",
     "has_rejects",
+    "read_stage",
     "write_stage",
 ]
 
@@ -106,7 +107,7 @@ def find_stage(
 
     ``source_digest`` is None where raw no longer has the batch: then what was staged of it is all there is.
     """
-    marker = _read_marker(lake, batch)
+    marker = read_stage(lake, batch)
     if marker is None or marker.rules != rules or marker.settings != settings.of_staging:
         return None
     if source_digest not in {None, marker.source_digest}:
@@ -144,7 +145,8 @@ def find_damaged_quarantine(lake: Lake, manifest: Manifest, *, verify: bool) -> 
     return problems
 
 
-def _read_marker(lake: Lake, batch: str) -> StageMarker | None:
+def read_stage(lake: Lake, batch: str) -> StageMarker | None:
+    """Marker of a staged batch as it is there, its files not looked at; None where it is missing or damaged."""
     try:
         marker = decode_record(lake.storage.read(staged_key(batch, MARKER), _MAX_BYTES), StageMarker)
         check_stage(marker, batch)

@@ -7,10 +7,10 @@ from datetime import date
 
 import polars as pl
 
-from ordersetl.lake import raw
+from ordersetl.lake import kept_files
+from ordersetl.lake.kept_files import ReferenceEntry
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import FileEntry, IndexEntry
-from ordersetl.lake.raw import ReferenceEntry
 from ordersetl.lake.staged import StageMarker
 from ordersetl.load.emails import show_emails
 from ordersetl.load.files import read_dimension, read_partition
@@ -150,7 +150,7 @@ def _read_files(
     """Rows of each file, their emails as the settings show them, and notes on odd cells in them."""
     files, notes = [], Counter[str]()
     for entry in entries:
-        rows, found = read_reference(dimension, raw.read_reference(context.lake, entry), entry.name)
+        rows, found = read_reference(dimension, kept_files.read_reference(context.lake, entry), entry.name)
         if dimension is USERS:
             rows = rows.with_columns(show_emails(rows["email"], context.settings))
         files.append(rows)

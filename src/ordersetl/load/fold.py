@@ -7,7 +7,6 @@ from datetime import date
 from ordersetl.executor import background, map_bounded
 from ordersetl.lake import index
 from ordersetl.lake.commit import Commit
-from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.integrity import move_to_damaged
 from ordersetl.lake.layout import quarantine_key
 from ordersetl.lake.listing import list_partition_files
@@ -148,7 +147,7 @@ def _next_manifest(fold: _Fold, total: GroupOutcome, dimensions: FoldedDimension
     return Manifest(
         tool=f"ordersetl {__version__}",
         rules=RULES,
-        settings=FoldSettings.of(fold.context.settings),
+        settings=fold.context.fold_settings,
         batches=fold.plan.batches,
         references=dimensions.references,
         files=dict(sorted((kept | total.files).items())),

@@ -8,7 +8,6 @@ import msgspec
 
 from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake import index
-from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.integrity import examine, move_to_damaged
 from ordersetl.lake.layout import MANIFEST, MANIFEST_FILE, RAW, Lake, file_day, partition_day, refund_day
 from ordersetl.lake.manifest import FileEntry, Manifest, check_timezone, read_manifest
@@ -127,7 +126,7 @@ def read_current_state(context: RunContext, committed: Collection[str], *, verif
         damages.append(move_to_damaged(context.lake, MANIFEST_FILE, error.message, context.now()))
     if manifest is None:
         return CurrentState(Manifest(), {}, rebuild=True, damages=damages)
-    wanted = FoldSettings.of(context.settings)
+    wanted = context.fold_settings
     if not rebuild:
         check_timezone(context.lake, manifest, wanted)
     if rebuild or manifest.rules != RULES or manifest.settings != wanted:

@@ -2,16 +2,26 @@
 
 import re
 
-from ordersetl.errors import CheckFailedError
-from ordersetl.results import CheckOutcome, CheckResult
-from ordersetl.text import many
+from ordersetl.errors import CheckFailedError, OrdersetlError, TooOldError
+from ordersetl.results import CheckOutcome, CheckResult, StatusResult
+from ordersetl.text import format_span, format_time, many
 
-__all__ = ["check_failure", "describe_outcome"]
+__all__ = ["check_failure", "describe_outcome", "find_failure"]
 
 
 _HASH = re.compile(r"\b[0-9a-f]{64}\b")
 _HASH_SHOWN = 12
 """Digits of a hash that people are shown: enough to see that two differ."""
+
+
+def find_failure(result: object) -> OrdersetlError | None:
+    """The error of a result that says that something is not well; None of any other."""
+    match result:
+        case CheckResult():
+            return check_failure(result)
+        case StatusResult(too_old=True):
+            return _age_failure(result)
+    return None
 
 
 def check_failure(result: CheckResult) -> CheckFailedError | None:
@@ -28,6 +38,21 @@ def check_failure(result: CheckResult) -> CheckFailedError | None:
     elif {outcome.name for outcome in failed} & {"raw_readable", "raw_batches"}:
         hint = "Restore from a backup what raw has lost, or fetch it again: ordersetl run --full."
     return CheckFailedError(f"{len(failed)} of {many(len(result.outcomes), 'check')} failed: {found}", hint=hint)
+
+
+def _age_failure(result: StatusResult) -> TooOldError:
+    allowed = format_span(result.max_age_s or 0)
+    hint = "Look at what the last runs say; to catch up: ordersetl run"
+    if result.last_failure is not None:
+        hint = f"The last {result.last_failure.command} failed: {result.last_failure.message}"
+    if result.as_of is None or result.age_s is None:
+        return TooOldError(f"nothing was loaded yet, and {allowed} is the oldest that is allowed", hint=hint)
+    age = format_span(result.age_s)
+    return TooOldError(
+        f"curated is {age} old, as of {format_time(result.as_of.replace(microsecond=0))}; {allowed} is the oldest that "
+        "is allowed",
+        hint=hint,
+    )
 
 
 def describe_outcome(outcome: CheckOutcome, *, most: int = 1) -> str:

@@ -14,6 +14,7 @@ from ordersetl.results.checks import (
     ProductMetric,
 )
 from ordersetl.results.plain import to_plain
+from ordersetl.results.preview import PreviewLine, PreviewOrder, PreviewReject, PreviewResult
 from ordersetl.results.stages import (
     BackfillResult,
     Damage,
@@ -23,25 +24,55 @@ from ordersetl.results.stages import (
     RunResult,
     TransformResult,
 )
+from ordersetl.results.status import (
+    BatchCount,
+    CurrentRow,
+    LastFailure,
+    OrderResult,
+    OrderVersion,
+    OriginCoverage,
+    QuarantinedRecord,
+    QuarantineResult,
+    RefundRow,
+    RunningCommand,
+    SizeOf,
+    StatusResult,
+)
 
 __all__ = [
     "BackfillResult",
+    "BatchCount",
     "BridgeMetric",
     "CheckMetrics",
     "CheckOutcome",
     "CheckResult",
     "CountryMetric",
     "CurrencyMetric",
+    "CurrentRow",
     "Damage",
     "DayMetric",
     "ExtractResult",
+    "LastFailure",
     "LayerTotals",
     "LoadResult",
     "OpenOrder",
     "OpenQuarantine",
     "OrderChanges",
+    "OrderResult",
+    "OrderVersion",
+    "OriginCoverage",
+    "PreviewLine",
+    "PreviewOrder",
+    "PreviewReject",
+    "PreviewResult",
     "ProductMetric",
+    "QuarantineResult",
+    "QuarantinedRecord",
+    "RefundRow",
     "RunResult",
+    "RunningCommand",
+    "SizeOf",
+    "StatusResult",
     "TransformResult",
     "to_plain",
 ]

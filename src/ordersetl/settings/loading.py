@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ordersetl.errors import ConfigError
-from ordersetl.settings.environment import PREFIX, read_environment
-from ordersetl.settings.model import Settings
+from ordersetl.settings.environment import PREFIX, read_environment, read_variables
+from ordersetl.settings.model import Settings, list_secrets
+from ordersetl.settings.secrets import read_secret_files
 
 __all__ = ["CONFIG_FILE", "load_settings"]
 
@@ -63,8 +64,10 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:  # noqa
         ConfigError: naming each setting that is wrong, why, and where it is set. Never shows a setting's value.
     """
     path = config if config is not None else Path(CONFIG_FILE)
-    from_file = _read_file(path, required=config is not None)
-    environment = read_environment(Settings.model_fields)
+    from_file = read_secret_files(_read_file(path, required=config is not None), list_secrets(), str(path))
+    if isinstance(variables := from_file.get("variables"), dict):
+        from_file["variables"] = variables | read_variables()
+    environment = read_environment(Settings.model_fields, list_secrets())
     given = {name: value for name, value in flags.items() if value is not None}
     try:
         return Settings(**{**from_file, **{name: found.value for name, found in environment.items()}, **given})

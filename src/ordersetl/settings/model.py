@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -15,15 +15,16 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
-from ordersetl.settings.environment import read_environment
+from ordersetl.settings.environment import VARIABLE_PREFIX, read_environment, read_variables
 from ordersetl.url import Location, ObjectUrl, parse_url
 from ordersetl.zones import list_zones
 
-__all__ = ["CANCELLED_STATUSES", "Settings", "read_span"]
+__all__ = ["CANCELLED_STATUSES", "Settings", "list_secrets", "read_span"]
 
 CANCELLED_STATUSES = ("canceled", "cancelled", "voided")
 """Statuses of cancelled orders, in lower case, unless others are set."""
@@ -48,7 +49,12 @@ def _bound_span(value: timedelta) -> timedelta:
     return value
 
 
-Span = Annotated[timedelta, BeforeValidator(_read_span), AfterValidator(_bound_span)]
+Span = Annotated[
+    timedelta,
+    BeforeValidator(_read_span),
+    AfterValidator(_bound_span),
+    WithJsonSchema({"type": "string", "examples": ["90s", "10m", "2h", "1d", "PT10M"]}),
+]
 
 
 def read_span(text: str) -> timedelta:
@@ -74,8 +80,14 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     api_url: str | None = Field(None, description="base URL of the API; without it the built-in sample answers")
-    api_token: SecretStr | None = Field(None, description="bearer token; environment or file only")
-    source: Literal["generic", "sample"] | None = Field(None, description="kind of API")
+    api_token: SecretStr | None = Field(None, description="token of the API; environment or file only")
+    api_user: SecretStr | None = Field(None, description="user, or consumer key, of the API; likewise")
+    api_password: SecretStr | None = Field(None, description="password, or consumer secret, of the API; likewise")
+    client_id: SecretStr | None = Field(None, description="client id of OAuth 2; likewise")
+    client_secret: SecretStr | None = Field(None, description="client secret of OAuth 2; likewise")
+    refresh_token: SecretStr | None = Field(None, description="refresh token of OAuth 2; likewise")
+    source: str | None = Field(None, min_length=1, description="a built-in source's name, or the path of a description")
+    variables: dict[str, str] = Field({}, description="the source's own variables, as a table; see docs/sources.md")
     output: Location = Field(Path("output"), description="folder of all that is kept, or s3://bucket/prefix")
     users: Path | None = Field(None, description="CSV file of users, kept with each batch")
     products: Path | None = Field(None, description="CSV file of products, kept with each batch")
@@ -101,6 +113,9 @@ class Settings(BaseModel):
     emails_key: SecretStr | None = Field(
         None, validate_default=True, description="key of the HMAC of emails; environment or file only"
     )
+    drift: Literal["fail", "warn", "ignore"] = Field(
+        "fail", description="when a field that the mapping uses vanishes from the orders, or changes its type"
+    )
     bulk: bool = Field(True, description="validate in bulk where the result is provably that of the models")
     chunk_mb: int = Field(12, ge=1, le=1024, description="raw JSON that one worker holds at a time, in MiB")
     cluster: str | None = Field(None, description="Dask cluster that does the work: tcp://host:8786, or local:4")
@@ -110,8 +125,19 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _add_environment(cls, given: dict[str, Any]) -> dict[str, Any]:
-        environment = read_environment(cls.model_fields)
-        return {name: variable.value for name, variable in environment.items()} | given
+        environment = read_environment(cls.model_fields, list_secrets())
+        set_there = {name: variable.value for name, variable in environment.items()} | given
+        variables, of_file = read_variables(), given.get("variables", {})
+        return {**set_there, "variables": variables | of_file} if variables and isinstance(of_file, dict) else set_there
+
+    @field_validator("variables", mode="before")
+    @classmethod
+    def _text_variables(cls, value: object) -> object:
+        """Text by name, in lower case; a list is its elements, comma-separated."""
+        if not isinstance(value, dict):
+            # pydantic collects ValueError alone
+            raise ValueError(f"must be a table; in the environment each value is {VARIABLE_PREFIX}NAME")  # noqa: TRY004
+        return {str(name).lower(): _read_variable(name, given) for name, given in value.items()}
 
     @field_validator("api_url")
     @classmethod
@@ -133,6 +159,15 @@ class Settings(BaseModel):
         if "?" in value or "#" in value:
             raise ValueError("must hold no query and no fragment")
         return value.strip().rstrip("/")
+
+    @field_validator("api_user", "api_password", "client_id", "client_secret", "refresh_token")
+    @classmethod
+    def _clean_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        """None for an empty one; white space around it is dropped, as around a token."""
+        secret = value.get_secret_value().strip() if value is not None else ""
+        if not secret.isprintable():
+            raise ValueError("must be printable text")
+        return SecretStr(secret) if secret else None
 
     @field_validator("api_token")
     @classmethod
@@ -219,3 +254,18 @@ class Settings(BaseModel):
         if isinstance(value, bool):
             raise ValueError("must be a number")  # noqa: TRY004 - pydantic collects ValueError
         return value
+
+
+def list_secrets() -> tuple[str, ...]:
+    """Names of the settings that are secrets: each may be in a file, which ``NAME_file`` names."""
+    return tuple(name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation))
+
+
+def _read_variable(name: object, given: object) -> str:
+    parts = given if isinstance(given, list) else [given]
+    if not all(isinstance(part, str | int | float) and not isinstance(part, bool) for part in parts):
+        raise ValueError(f"{name} must be text, a number, or a list of these")
+    text = ",".join(str(part).strip() for part in parts)
+    if not text.isprintable():
+        raise ValueError(f"{name} must be printable text")
+    return text

@@ -1,9 +1,8 @@
-"""One attempt at one page: the request, its redirects, and the body of a 200 or the reason why there is none."""
+"""One attempt at one answer: the request, its redirects, and the body of a 200 or the reason why there is none."""
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -13,10 +12,11 @@ import httpx
 
 from ordersetl.errors import SourceError
 from ordersetl.settings import Settings
-from ordersetl.source.answer import describe_body, quote_text, show_target
+from ordersetl.source.answer import Secrets, describe_body, quote_text, show_target
+from ordersetl.source.ask import Answer, Ask, CursorRefusedError, DeniedError, TryAgainError, origin_of
 from ordersetl.source.transport import Allowance, BrokenBodyError, Inflater, TooLargeError, bound_client
 
-__all__ = ["Answer", "Attempts", "CursorRefusedError", "TryAgainError", "read_retry_after"]
+__all__ = ["Attempts", "read_retry_after"]
 
 _CODINGS = {"", "identity", "gzip", "deflate"}
 """Of the body: what is asked for, each alone."""
@@ -29,107 +29,125 @@ _MIB = 1 << 20
 _MAX_REFUSAL = 8192
 _SECONDS = re.compile(r"\s*(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*", re.ASCII)
 _LONGEST_WAIT_S = 1e9
-_HINT_TOKEN = "Set ORDERSETL_API_TOKEN to a valid token."  # noqa: S105 - the name of a variable
 _HINT_DENIED = "Look at what the API says: the token may lack the right to read orders, or this address is not allowed."
 _HINT_REQUEST = "Look at what the API says, then at page_size, at --since and --until, and at --api-url."
-_HINT_URL = "Look at --api-url: it must be the base that /orders follows."
-
-
-class CursorRefusedError(SourceError):
-    """The API answered 4xx to a cursor: after a pause it may have forgotten it."""
-
-
-class TryAgainError(Exception):
-    """One attempt failed in a way that may pass; ``wait_s`` where the server names a time."""
-
-    def __init__(self, reason: str, wait_s: float | None = None) -> None:
-        super().__init__(reason)
-        self.wait_s = wait_s
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The body of a 200, its headers, and which way it came, for messages."""
-
-    body: bytes
-    headers: httpx.Headers
-    route: str
 
 
 class Attempts:
-    """Asks for one page, once.
+    """Asks for one answer, once.
 
     Args:
         http: an open client, which follows no redirect by itself.
-        settings: time and size limits, and the token, which no message may show.
+        settings: time and size limits.
+        secrets: what no message may show.
         now: clock for a Retry-After that is a date.
         clock: seconds that only go forward, for the time an answer may take.
+        read_wait: seconds to wait that headers of a refusal name in the API's own way.
     """
 
     def __init__(
-        self, http: httpx.Client, settings: Settings, *, now: Callable[[], datetime], clock: Callable[[], float]
+        self,
+        http: httpx.Client,
+        settings: Settings,
+        secrets: Secrets,
+        *,
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+        read_wait: Callable[[Mapping[str, str]], float | None] = lambda _: None,
     ) -> None:
         self._http = http
         self._settings = settings
         self._now = now
-        self._secret = settings.api_token.get_secret_value() if settings.api_token else None
+        self._secrets = secrets
+        self._read_wait = read_wait
         self._allowance = Allowance(clock)
         bound_client(http, self._allowance)
 
-    def get(self, url: str, params: dict[str, str]) -> Answer:
+    def send(self, ask: Ask) -> Answer:
         """The body of a 200, or the reason why not.
 
-        Redirects are followed by hand, which reads no body of theirs; httpx drops the token where one leaves the
-        origin.
+        Redirects are followed by hand, which reads no body of theirs; credentials do not leave the origin.
 
         Raises:
             TryAgainError: what failed may pass.
             SourceError: it will not.
         """
         self._allowance.begin(_SLOWEST * self._settings.timeout_s)
-        asked = at = httpx.URL(url)
+        asked = at = None
         try:
-            request = self._http.build_request("GET", url, params=params)
+            request = self._build(ask)
+            asked = request.url
             for _ in range(_MAX_REDIRECTS + 1):
                 at = request.url
                 response = self._http.send(request, stream=True)
                 with contextlib.closing(response):
                     if response.next_request is None:
-                        return self._read_answer(
-                            url, response, self._name_route(asked, at), with_cursor="cursor" in params
-                        )
-                request = response.next_request
+                        return self._read_answer(ask, response, self._name_route(asked, at))
+                request = self._follow(ask, request, response.next_request)
                 self._allowance.begin_headers()
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             hint = "Look at --api-url, where it redirects to, and how long its cursors are."
-            problem = quote_text(str(error), self._secret)
+            problem = quote_text(str(error), self._secrets)
             raise SourceError(
-                f"{url}{self._name_route(asked, at)} cannot be requested: {problem}", hint=hint
+                f"{ask.shown}{self._name_route(asked, at)} cannot be requested: {problem}", hint=hint
             ) from error
         except (httpx.LocalProtocolError, UnicodeError):
             # a header or a host name that cannot be sent; its own words would quote it
-            raise SourceError(f"{url} cannot be requested", hint="Look at --api-url and at the token.") from None
+            raise SourceError(f"{ask.shown} cannot be requested", hint="Look at --api-url and at the token.") from None
         except httpx.RequestError as error:
-            problem = quote_text(str(error), self._secret)
+            problem = quote_text(str(error), self._secrets)
             raise TryAgainError(f"{type(error).__name__}: {problem}{self._name_route(asked, at)}") from error
-        raise SourceError(f"{url} redirects without end{self._name_route(asked, at)}", hint="Look at --api-url.")
+        raise SourceError(f"{ask.shown} redirects without end{self._name_route(asked, at)}", hint="Look at --api-url.")
 
-    def _name_route(self, asked: httpx.URL, at: httpx.URL) -> str:
+    def _build(self, ask: Ask) -> httpx.Request:
+        return self._http.build_request(
+            ask.method,
+            ask.url,
+            params={**ask.params, **ask.authorization.params} or None,
+            headers={**ask.headers, **ask.authorization.headers},
+            content=ask.body,
+        )
+
+    def _follow(self, ask: Ask, request: httpx.Request, following: httpx.Request) -> httpx.Request:
+        """The request that a redirect leads to: httpx takes ``Authorization`` off it, and no other header.
+
+        Raises:
+            SourceError: it would ask for something else, or may lead nowhere.
+        """
+        if following.method != request.method or not ask.follows:
+            target = show_target(following.url, self._secrets)
+            raise SourceError(
+                f"{ask.shown} redirects a {request.method} to {target}",
+                hint="Give the address that it redirects to, if it is the right one.",
+            )
+        if not _keeps_credentials(request.url, following.url):
+            for name in ask.authorization.headers:
+                following.headers.pop(name, None)
+        return following
+
+    def _name_route(self, asked: httpx.URL | None, at: httpx.URL | None) -> str:
         """Which way a request went, where not straight: its redirect's target, the proxy."""
         route = ""
-        if (asked.scheme, asked.host, asked.port, asked.path) != (at.scheme, at.host, at.port, at.path):
-            route = f" (redirected to {show_target(at, self._secret)})"
-        port = at.port or (443 if at.scheme == "https" else 80)
-        if self._allowance.connected_to not in {None, (at.raw_host.decode("ascii"), port)}:
-            route += " (through the proxy {}:{})".format(*self._allowance.connected_to or ())
+        if asked is None or at is None:
+            return route
+        if asked is not at and _place(asked) != _place(at):
+            route = f" (redirected to {show_target(at, self._secrets)})"
+        if self._allowance.connected_to is not None:
+            port = at.port or (443 if at.scheme == "https" else 80)
+            if self._allowance.connected_to != (at.raw_host.decode("ascii"), port):
+                route += " (through the proxy {}:{})".format(*self._allowance.connected_to)
         return route
 
-    def _read_answer(self, url: str, response: httpx.Response, route: str, *, with_cursor: bool) -> Answer:
-        if response.status_code != HTTPStatus.OK:
-            raise self._refuse(f"{url}{route}", response, with_cursor=with_cursor)
+    def _read_answer(self, ask: Ask, response: httpx.Response, route: str) -> Answer:
+        url = ask.shown
+        is_empty = ask.may_be_empty and response.status_code == HTTPStatus.NO_CONTENT
+        if response.status_code != HTTPStatus.OK and not is_empty:
+            raise self._refuse(ask, f"{url}{route}", response)
+        if is_empty:
+            return Answer(b"", response.headers, route, str(response.request.url))
         coding = response.headers.get("Content-Encoding", "").strip().lower()
         if coding not in _CODINGS:
-            named = quote_text(coding[:40], self._secret)
+            named = quote_text(coding[:40], self._secrets)
             raise SourceError(
                 f"{url}{route} sent a body in a coding that was not asked for: {named!r}",
                 hint="Have the API honour Accept-Encoding.",
@@ -144,7 +162,7 @@ class Attempts:
             ) from None
         except BrokenBodyError as error:
             raise TryAgainError(f"{error}{route}") from None
-        return Answer(body, response.headers, route)
+        return Answer(body, response.headers, route, str(response.request.url))
 
     def _read_pieces(self, response: httpx.Response, inflater: Inflater, most: int) -> Iterator[bytes]:
         """The body as it comes in, decoded; counted and timed before it is, since that may come to nothing."""
@@ -161,26 +179,36 @@ class Attempts:
             yield inflater.feed(data)
         inflater.finish()
 
-    def _refuse(self, where: str, response: httpx.Response, *, with_cursor: bool) -> Exception:
+    def _refuse(self, ask: Ask, where: str, response: httpx.Response) -> Exception:
         status = response.status_code
         problem = f"HTTP {status} {httpx.codes.get_reason_phrase(status)}".strip()
         if text := self._read_refusal(response):
             problem = f"{problem} ({text})"
         if status in _RETRIED or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return TryAgainError(problem, read_retry_after(response.headers.get("Retry-After"), self._now()))
-        if status == HTTPStatus.UNAUTHORIZED:
-            return SourceError(f"{where} answered {problem}: {self._describe_token(response)}", hint=_HINT_TOKEN)
-        if status == HTTPStatus.FORBIDDEN:
-            return SourceError(
-                f"{where} answered {problem}: access is denied; {self._describe_token(response)}", hint=_HINT_DENIED
-            )
-        if with_cursor and status >= HTTPStatus.BAD_REQUEST:
+            asked = read_retry_after(response.headers.get("Retry-After"), self._now())
+            if asked is None and status == HTTPStatus.TOO_MANY_REQUESTS:
+                asked = self._read_wait(response.headers)
+            return TryAgainError(problem, asked)
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            return self._deny(ask, f"{where} answered {problem}", response)
+        if ask.with_cursor and status >= HTTPStatus.BAD_REQUEST:
             return CursorRefusedError(
                 f"{where} answered {problem} to a cursor of its own", hint="Run the command again."
             )
         if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
             return SourceError(f"{where} answered {problem}", hint=_HINT_REQUEST)
-        return SourceError(f"{where} answered {problem}", hint=_HINT_URL)
+        hint = f"Look at --api-url: it must be the base that {ask.path} follows."
+        return SourceError(f"{where} answered {problem}", hint=hint)
+
+    def _deny(self, ask: Ask, problem: str, response: httpx.Response) -> DeniedError:
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            hint = f"Set {ask.authorization.settings} to a valid token."
+            denied = DeniedError(f"{problem}: {self._describe_token(ask, response)}", hint=hint)
+        else:
+            text = f"{problem}: access is denied; {self._describe_token(ask, response)}"
+            denied = DeniedError(text, hint=_HINT_DENIED)
+        denied.status = response.status_code
+        return denied
 
     def _read_refusal(self, response: httpx.Response) -> str:
         """The beginning of what the API says to a refusal; nothing where it says nothing readable in short time."""
@@ -200,14 +228,29 @@ class Attempts:
         if not body:
             return ""
         cut = len(body) >= _MAX_REFUSAL
-        return describe_body(bytes(body[:_MAX_REFUSAL]), response.headers, self._secret, cut=cut)
+        return describe_body(bytes(body[:_MAX_REFUSAL]), response.headers, self._secrets, cut=cut)
 
-    def _describe_token(self, response: httpx.Response) -> str:
-        if "Authorization" in response.request.headers:
+    def _describe_token(self, ask: Ask, response: httpx.Response) -> str:
+        given = ask.authorization
+        if not ask.follows:
+            return f"{given.settings} was refused"
+        if not given.headers and not given.params:
+            return "no token is set"
+        if given.params or any(name in response.request.headers for name in given.headers):
             return "the token was refused" if response.status_code == HTTPStatus.UNAUTHORIZED else "a token was sent"
-        if "Authorization" in self._http.headers:
-            return f"it redirected to {quote_text(response.url.host, self._secret)}, where the token is not sent"
-        return "no token is set"
+        return f"it redirected to {quote_text(response.url.host, self._secrets)}, where the token is not sent"
+
+
+def _keeps_credentials(asked: httpx.URL, target: httpx.URL) -> bool:
+    """Whether a redirect stays at the origin, or leads from its http to its https."""
+    if origin_of(asked) == origin_of(target):
+        return True
+    upgrade = (asked.scheme, asked.port or 80, target.scheme, target.port or 443) == ("http", 80, "https", 443)
+    return upgrade and asked.host == target.host
+
+
+def _place(url: httpx.URL) -> tuple[str, str, int | None, str]:
+    return url.scheme, url.host, url.port, url.path
 
 
 def read_retry_after(value: str | None, now: datetime) -> float | None:

@@ -1,30 +1,35 @@
-"""The HTTP client: one page after the other, retried with exponential backoff, bounded in size and time."""
+"""The client of a source: the pages of a window, one after the other, complete or none."""
 
-import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential, wait_random
+import msgspec
 
-from ordersetl.errors import InvalidResponseError, SourceError
+from ordersetl.errors import InvalidResponseError
 from ordersetl.lake.raw import BatchRequest
 from ordersetl.settings import Settings
-from ordersetl.source.answer import CharsetError, describe_body, find_charset, look_at, quote_text
-from ordersetl.source.attempt import Answer, Attempts, CursorRefusedError, TryAgainError
-from ordersetl.source.pace import Pace, read_rate_limit
-from ordersetl.source.page import NotJsonError, Page
+from ordersetl.source.ask import Answer, Ask, CursorRefusedError
+from ordersetl.source.asker import Asker
+from ordersetl.source.calls import CallFetcher
+from ordersetl.source.described import DescribedPages
+from ordersetl.source.page import Page
+from ordersetl.source.position import Position, Traversal
+from ordersetl.source.reading import explain_problem, open_page
+from ordersetl.source.session import SourceSession, fill_headers, generic_session
+from ordersetl.source.slices import Slice, write_bounds
+from ordersetl.source.template import Value, fill_params
 from ordersetl.source.trail import PageTrail, RepeatedError
 from ordersetl.source.transport import open_http
-from ordersetl.text import format_time
 
-__all__ = ["CursorRefusedError", "OrdersClient", "RepeatedError", "max_records", "open_http"]
+__all__ = ["CursorRefusedError", "OrdersClient", "RepeatedError", "Trail", "max_records", "open_http"]
 
-log = logging.getLogger(__name__)
+Trail = PageTrail | Traversal
+"""The pages of a batch so far: of the generic API, or of a described source."""
 
 _MIN_RECORDS, _SPARE_RECORDS = 100_000, 100
-_MAX_PROBLEM = 400
 
 
 def max_records(request: BatchRequest) -> int:
@@ -33,18 +38,16 @@ def max_records(request: BatchRequest) -> int:
 
 
 class OrdersClient:
-    """Fetches the pages of one request.
+    """Fetches the pages of one request at a time.
 
     Args:
         http: an open client; tests give one with a transport of their own.
         settings: retries, time and size limits.
+        session: of the source, shared by all clients of a command; the generic API's if None.
+        open_more: opens another http client, for calls that are made at the same time; None makes them one by one.
         sleep: how to wait, in seconds; tests give one that does not.
         now: clock for a Retry-After that is a date.
         clock: seconds that only go forward, for the time an answer may take.
-        pace: of requests, shared by all clients of one API; None for one of its own.
-
-    Attributes:
-        retries: Attempts after the first, over all pages.
     """
 
     def __init__(
@@ -52,29 +55,49 @@ class OrdersClient:
         http: httpx.Client,
         settings: Settings,
         *,
+        session: SourceSession | None = None,
+        open_more: Callable[[], httpx.Client] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
-        pace: Pace | None = None,
     ) -> None:
+        self._session = session or generic_session(settings.api_url or "", settings, now=now, clock=clock)
         self._settings = settings
-        self._secret = settings.api_token.get_secret_value() if settings.api_token else None
-        self._attempts = Attempts(http, settings, now=now, clock=clock)
-        self._pace = pace or Pace(settings.max_requests_per_second, clock=clock)
-        self._sleep = sleep
-        self._now = now
-        self._backoff = wait_exponential(multiplier=0.5, max=30) + wait_random(0, 0.5)
-        self._retrying = Retrying(
-            retry=retry_if_exception_type(TryAgainError),
-            wait=self._pause,
-            stop=self._is_over,
-            before_sleep=self._note_retry,
-            sleep=sleep,
-            reraise=True,
-        )
-        self.retries = 0
+        self._stack = ExitStack()
 
-    def pages(self, request: BatchRequest, trail: PageTrail | None = None) -> Iterator[Page]:
+        def open_asker(another: httpx.Client) -> Asker:
+            return Asker(
+                another,
+                settings,
+                login=self._session.login,
+                secrets=self._session.secrets,
+                pace=self._session.pace,
+                sleep=sleep,
+                now=now,
+                clock=clock,
+                read_wait=self._session.throttling.read_refusal,
+            )
+
+        self._asker = open_asker(http)
+        more = (lambda: open_asker(self._stack.enter_context(open_more()))) if open_more is not None else None
+        calls = CallFetcher(self._session, self._asker, more)
+        self._described = DescribedPages(self._session, self._asker, calls, now=now)
+
+    @property
+    def session(self) -> SourceSession:
+        """Of the source."""
+        return self._session
+
+    @property
+    def retries(self) -> int:
+        """Attempts after the first, over all answers."""
+        return self._asker.retries
+
+    def close(self) -> None:
+        """Close the connections that it opened itself."""
+        self._stack.close()
+
+    def pages(self, request: BatchRequest, trail: Trail | None = None) -> Iterator[Page]:
         """Pages after those of ``trail`` (from the first where it is empty) to the end; each is added to it.
 
         A fetch is complete or it raises: there is no early end.
@@ -87,6 +110,32 @@ class OrdersClient:
             SourceError: the API refused, or kept failing.
         """
         trail = trail or self.begin_trail(request)
+        if isinstance(trail, Traversal):
+            return self._described.pages(request, trail, max_records(request))
+        return self._generic_pages(request, trail)
+
+    def begin_trail(self, request: BatchRequest) -> Trail:
+        """The trail of a batch that begins."""
+        if self._session.shape is None:
+            open_window = request.since is None and request.until is None
+            return PageTrail(open_window=open_window, max_pages=self._settings.max_pages)
+        return self._traverse(request, Position())
+
+    def resume_trail(self, request: BatchRequest, position: bytes, *, now: datetime) -> Traversal | None:
+        """The trail of a batch of a described source that goes on; None where nobody can tell where."""
+        try:
+            trail = self._traverse(request, msgspec.json.decode(position, type=Position))
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        trail.drop_expired(now)
+        return trail
+
+    def _traverse(self, request: BatchRequest, position: Position) -> Traversal:
+        return Traversal(
+            self._session.description, position, began_at=request.began_at, max_pages=self._settings.max_pages
+        )
+
+    def _generic_pages(self, request: BatchRequest, trail: PageTrail) -> Iterator[Page]:
         cursor = trail.cursors[-1] if trail.cursors else None
         while True:
             page = self._page(request, cursor, trail)
@@ -95,75 +144,23 @@ class OrdersClient:
             if cursor is None:
                 return
 
-    def begin_trail(self, request: BatchRequest) -> PageTrail:
-        """The trail of a batch that begins."""
-        open_window = request.since is None and request.until is None
-        return PageTrail(open_window=open_window, max_pages=self._settings.max_pages)
-
     def _page(self, request: BatchRequest, cursor: str | None, trail: PageTrail) -> Page:
-        params = {"limit": str(request.page_size)}
-        if request.since is not None:
-            params["updated_since"] = format_time(request.since.astimezone(UTC))
-        if request.until is not None:
-            params["updated_until"] = format_time(request.until.astimezone(UTC))
+        """The next page of the generic API, whose envelope the description does not say all of."""
+        how = self._session.description.request
+        values: dict[str, Value] = {"page_size": request.page_size}
+        values.update(write_bounds(self._session.description.window, Slice(request.since, request.until)))
         if cursor is not None:
-            params["cursor"] = cursor
-        url = f"{request.url}/orders"
-        try:
-            answer = self._retrying(self._ask, url, params)
-        except TryAgainError as error:
-            attempts = self._retrying.statistics["attempt_number"]
-            failed = "failed" if attempts == 1 else f"failed {attempts} times, the last time"
-            asked = "" if error.wait_s is None else f"; it asked to wait {error.wait_s:.0f} s"
-            raise SourceError(
-                f"{url} {failed}: {error}{asked}",
-                hint="Nothing was lost: run the same command later, and it goes on at the page where it stopped.",
-            ) from error
-        return self._read_page(answer, url, request, trail)
+            values["cursor"] = cursor
+        url, headers = f"{request.url}{how.path}", fill_headers(self._session)
+        params = fill_params(how.params, values)
+        ask = Ask(url, params, how.method, headers, path=how.path, with_cursor=cursor is not None)
 
-    def _ask(self, url: str, params: dict[str, str]) -> Answer:
-        """One attempt, in its turn; what the API says of its limits slows all who ask it."""
-        if (wait_s := self._pace.take_turn()) > 0:
-            self._sleep(wait_s)
-        try:
-            answer = self._attempts.get(url, params)
-        except TryAgainError as error:
-            if error.wait_s is not None:
-                self._pace.hold(error.wait_s)  # for the others: this one waits before it tries again
-            raise
-        if (wait := read_rate_limit(answer.headers, self._now())) is not None:
-            self._pace.hold(min(wait, self._settings.retry_total_s))
-        return answer
+        def read(answer: Answer) -> Page:
+            try:
+                page = open_page(answer, trail.pages + 1, max_records(request), None)
+                trail.admit(page.head, answer.headers.multi_items())
+            except InvalidResponseError as error:
+                raise explain_problem(error, ask, answer, self._session.secrets) from None
+            return page
 
-    def _read_page(self, answer: Answer, url: str, request: BatchRequest, trail: PageTrail) -> Page:
-        try:
-            charset = find_charset(answer.body, answer.headers.get("Content-Type", ""))
-            page = Page(trail.pages + 1, answer.body, charset, max_records(request))
-            trail.admit(page.head, answer.headers.multi_items())
-        except InvalidResponseError as error:
-            description = describe_body(answer.body, answer.headers, self._secret)
-            problem = error.message
-            looks = look_at(answer.body)
-            if isinstance(error, NotJsonError) and not (isinstance(error, CharsetError) and looks.startswith("JSON")):
-                problem = f"the page is not JSON; it looks like {looks}"
-            problem = quote_text(problem, self._secret, most=_MAX_PROBLEM)
-            message = f"{url}{answer.route} answered HTTP 200, but {problem} ({description})"
-            raise type(error)(message, hint=error.hint) from None
-        return page
-
-    def _pause(self, state: RetryCallState) -> float:
-        """Seconds until the next attempt: the backoff, or what the server asked for where that is longer."""
-        failure = state.outcome.exception() if state.outcome else None
-        asked = failure.wait_s if isinstance(failure, TryAgainError) else None
-        return max(self._backoff(state), asked or 0.0)
-
-    def _is_over(self, state: RetryCallState) -> bool:
-        return (
-            state.attempt_number > self._settings.max_retries
-            or state.idle_for + state.upcoming_sleep > self._settings.retry_total_s
-        )
-
-    def _note_retry(self, state: RetryCallState) -> None:
-        self.retries += 1
-        failure = state.outcome.exception() if state.outcome else None
-        log.info("%s; trying again in %.1f s (attempt %d)", failure, state.upcoming_sleep, state.attempt_number + 1)
+        return self._asker.ask(ask, read)

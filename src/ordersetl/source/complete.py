@@ -5,11 +5,12 @@ A page without ``next_cursor`` ends a batch, so it must not say in any other way
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from ordersetl.errors import InvalidResponseError
 
-__all__ = ["CLAIM_NAMES", "read_header_claims", "require_complete"]
+__all__ = ["CLAIM_NAMES", "find_next_link", "read_header_claims", "require_complete"]
 
 _ERRORS = ("error", "errors", "error_message", "error_messages", "exception", "fault")
 _SUCCESS = ("success", "ok")
@@ -71,6 +72,7 @@ _MAX_VALUE = 60
 _HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
 
 
+@lru_cache(maxsize=1024)
 def _normalize(name: str) -> str:
     """A name without what its variants differ in: ``hasMore``, ``has-more`` and ``HAS_MORE`` are one."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
@@ -136,7 +138,7 @@ def read_header_claims(headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """What headers say of more pages: ``Link`` with a relation ``next`` (RFC 8288), ``X-Next-Page`` and its like."""
     claims: dict[str, Any] = {}
     for name, value in headers:
-        if name.lower() == "link" and (target := _find_next_link(value)):
+        if name.lower() == "link" and (target := find_next_link(value)):
             claims["Link"] = {"next": target}
         elif name.lower().startswith("x-"):
             claims[name[2:]] = value.strip()
@@ -147,7 +149,8 @@ _LINK = re.compile(r"""<([^>]*)>((?:\s*;\s*[^;,"'\s=]+(?:\s*=\s*(?:"(?:[^"\\]|\\
 _REL = re.compile(r""";\s*rel\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s;,"']+))""", re.IGNORECASE)
 
 
-def _find_next_link(value: str) -> str | None:
+def find_next_link(value: str) -> str | None:
+    """Target of the relation ``next`` in a ``Link`` header (RFC 8288); None where it has none."""
     for target, parameters in _LINK.findall(value):
         relation = _REL.search(parameters)
         if relation and "next" in " ".join(filter(None, relation.groups())).lower().split():

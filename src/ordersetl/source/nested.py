@@ -3,7 +3,7 @@
 import json
 import json.decoder
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, islice
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ __all__ = [
     "MAX_DEPTH",
     "DeepRecord",
     "count_records",
+    "find_span",
     "is_shallow",
     "read_deep_page",
     "read_deep_record",
@@ -89,6 +90,25 @@ def count_records(text: str, most: int) -> int:
         return sum(1 for _ in islice(walk_elements(text, at, _COUNTING.raw_decode), most + 1))
     except (ValueError, IndexError, RecursionError):
         return 0
+
+
+def find_span(text: str, path: Sequence[str]) -> tuple[int, int] | None:
+    """Where the value begins and ends to which a path of names leads; None where it leads nowhere.
+
+    Raises:
+        ValueError: the text is not JSON.
+    """
+    start = _skip_blank(text, 0)
+    end = _skip_value(text, start)[1]
+    _require_end(text, end)
+    for name in path:
+        if text[start] != "{":
+            return None
+        found = [(at, stop) for member, at, stop, _ in walk_members(text, start, _skip_value) if member == name]
+        if not found:
+            return None
+        start, end = found[-1]  # the last of a repeated name counts
+    return start, end
 
 
 def walk_members(text: str, at: int, read: Read[_Value]) -> Iterator[tuple[str, int, int, _Value]]:

@@ -23,6 +23,7 @@ class Pace:
 
     def __init__(self, per_second: float | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval = 1 / per_second if per_second else 0.0
+        self._learnt: float | None = None
         self._clock = clock
         self._lock = threading.Lock()
         self._next = clock()
@@ -40,6 +41,23 @@ class Pace:
         with self._lock:
             self._next = max(self._next, self._clock() + min(seconds, _LONGEST_HOLD_S))
 
+    def learn(self, per_second: float) -> None:
+        """Keep a rate that the API names, which counts once it has refused a request: until then it allows more."""
+        with self._lock:
+            self._learnt = per_second
+
+    def obey(self, per_second: float | None) -> float | None:
+        """Ask no faster than the rate that the API names now, or named before; the seconds between two requests.
+
+        None where it never named one.
+        """
+        with self._lock:
+            rate = per_second or self._learnt
+            if rate is None:
+                return None
+            self._interval = max(self._interval, min(1 / rate, _LONGEST_HOLD_S))
+            return 1 / rate
+
 
 def read_rate_limit(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds until the API has requests left again; None where it has some, or says nothing.
@@ -48,8 +66,11 @@ def read_rate_limit(headers: Mapping[str, str], now: datetime) -> float | None:
     ``X-``, where a reset may be a time since 1970 as well.
     """
     for prefix in ("RateLimit", "X-RateLimit", "X-Rate-Limit"):
-        remaining, reset = _read(headers.get(f"{prefix}-Remaining")), _read(headers.get(f"{prefix}-Reset"))
-        if remaining is None or reset is None or remaining > 0:
+        remaining = _read(headers.get(f"{prefix}-Remaining"))
+        if remaining is None or remaining > 0:
+            continue
+        reset = _read(headers.get(f"{prefix}-Reset"))
+        if reset is None:
             continue
         seconds = reset - now.astimezone(UTC).timestamp() if reset > _EPOCH_S else reset
         return max(0.0, seconds)

@@ -1,10 +1,11 @@
 """One page of the API: its envelope, read without building its records, and its records, read exactly."""
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -14,11 +15,15 @@ from ordersetl.source.complete import CLAIM_NAMES
 from ordersetl.source.nested import MAX_DEPTH, count_records, is_shallow
 from ordersetl.source.parser import NotJsonError, decode_text, parse_page
 
+if TYPE_CHECKING:
+    from ordersetl.source.shape import PageShape
+
 __all__ = [
     "Envelope",
     "NotJsonError",
     "Page",
     "PageHead",
+    "hash_texts",
     "page_text",
     "read_head",
     "read_records",
@@ -85,7 +90,9 @@ class Page:
     """The ``number``-th page of a batch, from 1, as received.
 
     ``charset`` is how its bytes are read where they are not UTF-8 or its kin; ``text`` is the page as these. More
-    records than ``max_records`` are refused where the head is read.
+    records than ``max_records`` are refused where the head is read. ``shape`` says how a page of a described source is
+    read, None of the generic API; ``calls`` are the answers of its calls, as they are kept, and ``position`` is where
+    its fetch goes on.
 
     Raises:
         InvalidResponseError: the bytes are not in this charset.
@@ -95,10 +102,20 @@ class Page:
     body: bytes
     charset: str | None = None
     max_records: int | None = None
+    shape: "PageShape | None" = field(default=None, repr=False)
+    calls: bytes | None = field(default=None, repr=False)
+    position: bytes | None = field(default=None, repr=False, compare=False)
     text: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", page_text(self.body, self.charset))
+
+    def with_calls(self, calls: bytes | None, position: bytes) -> "Page":
+        """The page with what calls answered for it, and where its fetch goes on; its head is not read again."""
+        page = copy.copy(self)
+        object.__setattr__(page, "calls", calls)
+        object.__setattr__(page, "position", position)
+        return page
 
     @cached_property
     def head(self) -> PageHead:
@@ -107,7 +124,12 @@ class Page:
         Raises:
             InvalidResponseError: as :func:`read_head`.
         """
-        return read_head(self.text, most=self.max_records)
+        if self.shape is None:
+            return read_head(self.text, most=self.max_records)
+        head = self.shape.read_head(self.text)
+        if self.max_records is not None:
+            _require_at_most(head.records, self.max_records)
+        return head
 
 
 def page_text(body: bytes, charset: str | None) -> bytes:
@@ -153,21 +175,27 @@ def read_head(body: bytes, *, most: int | None = None) -> PageHead:
     return head
 
 
-def read_records(body: bytes) -> list[Any]:
+def read_records(page: Page) -> list[Any]:
     """All records of a page, numbers as exact decimals; what is nested past MAX_DEPTH as :class:`DeepRecord`.
+
+    Those of a described source are native, with the answers of their calls.
 
     Raises:
         InvalidResponseError: as :func:`read_head`.
     """
-    return _validate(parse_page(body))[0]
+    return _validate(parse_page(page.text))[0] if page.shape is None else page.shape.parse(page)
 
 
 def split_records(page: Page) -> list[bytes] | None:
     """JSON of each record as it came, valid UTF-8; None where only the lenient parser helps.
 
+    Those of a described source are native, with the answers of their calls.
+
     Raises:
         InvalidResponseError: as :func:`read_head`.
     """
+    if page.shape is not None:
+        return page.shape.split(page)
     return None if page.head.texts is None or not _is_utf8(page.text) else list(map(bytes, page.head.texts))
 
 
@@ -188,9 +216,14 @@ def _read_fast(body: bytes) -> PageHead | None:
     lengths = tuple(map(len, texts))
     if max(lengths, default=0) > 2 * MAX_DEPTH and not all(map(is_shallow, map(bytes, texts))):
         return None
-    # two pages of as many records, each as long, and some of them the same, are the same
-    content = hash((lengths, b"".join(texts[:: 1 + len(texts) // _SAMPLES]), bytes(texts[-1]))) if texts else 0
-    return PageHead(len(texts), cursor, texts, content, envelope, "next_cursor" in envelope)
+    return PageHead(len(texts), cursor, texts, hash_texts(texts), envelope, "next_cursor" in envelope)
+
+
+def hash_texts(texts: Sequence[msgspec.Raw]) -> int:
+    """Tells the records of one page from those of another: as many, each as long, and some of them the same."""
+    if not texts:
+        return 0
+    return hash((tuple(map(len, texts)), b"".join(texts[:: 1 + len(texts) // _SAMPLES]), bytes(texts[-1])))
 
 
 def _fast_envelope(body: bytes) -> dict[str, Any]:
@@ -203,8 +236,10 @@ def _fast_envelope(body: bytes) -> dict[str, Any]:
         parts: Any = _parts.decode(body)
     except msgspec.ValidationError:
         return {"orders": _list.decode(body)}
-    claims = zip(CLAIM_NAMES, msgspec.structs.astuple(parts)[2:], strict=True)
-    envelope: dict[str, Any] = {name: claim for name, claim in claims if claim is not None}
+    claims = msgspec.structs.astuple(parts)[2:]
+    envelope: dict[str, Any] = {}
+    if claims.count(None) < len(claims):  # which most pages do not: they make none
+        envelope = {name: claim for name, claim in zip(CLAIM_NAMES, claims, strict=True) if claim is not None}
     envelope["orders"] = parts.orders
     if parts.next_cursor is not msgspec.UNSET:
         envelope["next_cursor"] = parts.next_cursor

@@ -1,7 +1,7 @@
 """The newest time that a page's records show: the source's own clock, which says where the next window begins."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -24,12 +24,16 @@ class _Times(msgspec.Struct, gc=False):
     updated_at: Any = None
 
 
+_Record = _Times | str | float | bool | list[Any] | None
+"""What is not an object is read too: one such record in a page must not cost the others their one pass."""
+
+
 class _Page(msgspec.Struct, gc=False):
-    orders: list[_Times] | None
+    orders: list[_Record] | None
 
 
 _page = msgspec.json.Decoder(_Page)
-_list = msgspec.json.Decoder(list[_Times])
+_list = msgspec.json.Decoder(list[_Record])
 _record = msgspec.json.Decoder(_Times)
 
 
@@ -40,8 +44,7 @@ def find_newest(page: Page, began_at: datetime) -> datetime | None:
     read does. None where nothing can.
     """
     latest = began_at + MAX_AHEAD
-    times = [version_time_of(record.created_at, record.updated_at) for record in _read(page)]
-    texts = [time for time in times if type(time) is str]
+    texts = [time for time in page.shape.read_times(page) if type(time) is str] if page.shape else _list_texts(page)
     if not texts:
         return None
     newest = max(filter(None, map(read_time, _pick_candidates(texts))), default=None)
@@ -51,7 +54,17 @@ def find_newest(page: Page, began_at: datetime) -> datetime | None:
     return newest
 
 
-def _read(page: Page) -> Sequence[_Times]:
+def _list_texts(page: Page) -> list[str]:
+    return [
+        time
+        for record in _read(page)
+        if type(record) is _Times
+        # the rule is asked where it is not plain what it says: a call a record would take as long as all else
+        and type(time := record.updated_at or version_time_of(record.created_at, record.updated_at)) is str
+    ]
+
+
+def _read(page: Page) -> Sequence[_Record]:
     if page.head.texts is not None:
         try:
             return _page.decode(page.text).orders or []
@@ -62,7 +75,7 @@ def _read(page: Page) -> Sequence[_Times]:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return [_read_one(record) for record in page.head.texts]
     try:
-        records = read_records(page.text)
+        records = read_records(page)
     except InvalidResponseError:
         return []
     return [_Times(r.get("created_at"), r.get("updated_at")) for r in records if isinstance(r, dict)]
@@ -77,13 +90,16 @@ def _read_one(record: msgspec.Raw) -> _Times:
 
 def _pick_candidates(texts: Sequence[str]) -> Iterable[str]:
     """Those of the times that may be the newest: one of each shape, where shapes can be recognized."""
-    length = len(texts[0])
+    length, count = Counter(map(len, texts)).most_common(1)[0]
+    usual = [text for text in texts if len(text) == length] if count < len(texts) else texts
     shapes = defaultdict[tuple[int, str], list[str]](list)
-    shapes[length, "Z"] = [text for text in texts if len(text) == length and text[-1:] == "Z"]
-    if len(shapes[length, "Z"]) < len(texts):
-        for text in [text for text in texts if len(text) != length or text[-1:] != "Z"]:
-            has_offset = text[-6:-5] in {"+", "-"} or text[-5:-4] in {"+", "-"}
-            shapes[len(text), text[-6:] if has_offset else text[-1:].strip("0123456789")].append(text)
+    others = texts
+    if length and "".join(usual)[length - 1 :: length].count("Z") == count:
+        shapes[length, "Z"] = list(usual)
+        others = [text for text in texts if len(text) != length] if count < len(texts) else []
+    for text in others:
+        has_offset = text[-6:-5] in {"+", "-"} or text[-5:-4] in {"+", "-"}
+        shapes[len(text), text[-6:] if has_offset else text[-1:].strip("0123456789")].append(text)
     candidates: set[str] = set()
     for alike in shapes.values():
         top = max(alike, default="")

@@ -43,8 +43,6 @@ def open_http(settings: Settings, transport: httpx.BaseTransport | None = None) 
         "Accept": "application/json",
         "Accept-Encoding": "gzip, deflate",
     }
-    if settings.api_token is not None:
-        headers["Authorization"] = f"Bearer {settings.api_token.get_secret_value()}"
     try:
         return httpx.Client(headers=headers, timeout=settings.timeout_s, follow_redirects=False, transport=transport)
     except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:

@@ -69,8 +69,9 @@ ITEM_SCHEMA: dict[str, pl.DataType] = {
     "discount": _MONEY,
     "tax": _MONEY,
     "name": pl.String(),
+    "total": _MONEY,
 }
-"""Valid items as the payload has them: any number per order and SKU."""
+"""Valid items as the payload has them: any number per order and SKU. A ``total`` counts, and not the ``price``."""
 
 REFUND_ITEM_SCHEMA: dict[str, pl.DataType] = {
     **_POSITION,

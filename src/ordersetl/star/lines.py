@@ -15,8 +15,9 @@ def merge_lines(orders: pl.DataFrame, items: pl.DataFrame, refunds: pl.DataFrame
     """Bring items to the grain (order version, SKU), and give each row its share of what its order says.
 
     ``line_amount`` is the sum of qty x price, each product rounded half-even to four digits, as Polars multiplies
-    decimals; ``item_price`` is the exact average over the priced items, sum(qty x price) / sum(qty), rounded half-even:
-    where an SKU has one priced item, or one price, it is that price. All else is a :func:`share` of the order's value:
+    decimals, or of the items' totals where they have such; ``item_price`` is the exact average over the priced items,
+    sum(qty x price) / sum(qty), rounded half-even, a total standing for its product: where an SKU has one priced item,
+    or one price, it is that price. All else is a :func:`share` of the order's value:
 
     * ``net_amount`` of its amount, by ``line_amount``, or by ``qty`` where all are 0 or null;
     * ``discount_amount`` and ``tax_amount`` of its discount and tax, or where it has none of the sum of its items' own,
@@ -45,9 +46,12 @@ def merge_lines(orders: pl.DataFrame, items: pl.DataFrame, refunds: pl.DataFrame
         "discount_amount": _share_charge(lines, "discount", weights),
         "tax_amount": _share_charge(lines, "tax", weights),
         "shipping_amount": share(_units(lines["order_shipping"]), weights, pos),
-        "refunded_amount": _share_refunds(lines.select("pos", "sku"), refunds, [net, *weights]),
     }
-    return lines.with_columns(_money(units).alias(name) for name, units in shares.items()).select(*LINE_SCHEMA)
+    refunded: pl.Expr | pl.Series = pl.lit(0).cast(_MONEY)
+    if refunds.height:
+        refunded = _money(_share_refunds(lines.select("pos", "sku"), refunds, [net, *weights]))
+    given = {name: _money(units) for name, units in shares.items() if units.null_count() < len(units)}
+    return _complete(lines.with_columns(refunded.alias("refunded_amount"), **given))
 
 
 def merge_refunds(orders: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
@@ -85,12 +89,23 @@ def merge_refunds(orders: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _merge_items(items: pl.DataFrame) -> pl.DataFrame:
-    """One row per (pos, sku), sorted so: sums, the average price, and the last name that is given."""
-    priced = items.with_columns(
-        line_amount=(pl.col("qty") * pl.col("price")).cast(_MONEY),
-        item_price=pl.col("price"),
-        product_name=pl.col("name"),
-    ).sort("pos", "sku", maintain_order=True)
+    """One row per (pos, sku), sorted so: sums, the average price, and the last name that is given.
+
+    Of ``discount``, ``tax`` and the name there is no column where no item has any: each takes time.
+    """
+    amount, price = (pl.col("qty") * pl.col("price")).cast(_MONEY), pl.col("price")
+    if items["total"].null_count() < items.height:
+        has_total = pl.col("total").is_not_null()
+        amount = pl.coalesce("total", amount)
+        price = pl.when(has_total).then(_divide(_worth(), _qty())).otherwise(price)
+    optional = ("discount", "tax", "name")
+    absent = [name for name in optional if items[name].null_count() == items.height]
+    priced = (
+        items.drop(absent)
+        .rename({"name": "product_name"}, strict=False)
+        .with_columns(line_amount=amount, item_price=price)
+        .sort("pos", "sku", maintain_order=True)
+    )
     first = pl.col("pos").ne_missing(pl.col("pos").shift(1)) | pl.col("sku").ne_missing(pl.col("sku").shift(1))
     marked = priced.with_columns(first=first)
     lines = marked.filter("first")
@@ -100,11 +115,17 @@ def _merge_items(items: pl.DataFrame) -> pl.DataFrame:
         ~(pl.col("first") & pl.col("first").shift(-1, fill_value=True))
     )
     merged = repeated.group_by("row").agg(
-        *(_sum_or_null(name).alias(name) for name in _SUMMED),
+        *(_sum_or_null(name).alias(name) for name in _SUMMED if name not in absent),
+        *([] if "name" in absent else [pl.col("product_name").drop_nulls().last()]),
         item_price=_average_price(),
-        product_name=pl.col("name").drop_nulls().last(),
     )
     return lines.with_columns(lines[name].scatter(merged["row"], merged[name]) for name in merged.columns[1:])
+
+
+def _complete(lines: pl.DataFrame) -> pl.DataFrame:
+    """LINE_SCHEMA, null where there is no column."""
+    there = {*lines.columns}
+    return lines.select(name if name in there else pl.lit(None, kind).alias(name) for name, kind in LINE_SCHEMA.items())
 
 
 def _sum_or_null(column: str) -> pl.Expr:
@@ -115,25 +136,38 @@ def _sum_or_null(column: str) -> pl.Expr:
 def _average_price() -> pl.Expr:
     """Sum of qty x price over the sum of qty, both over what has a price, half-even; null where nothing has one.
 
-    In integers: with N = sum(qty x price) in 10^-8 and D = sum(qty) in 10^-4 the price is N / D in 10^-4. N stays
-    below 10^38: each product is below 10^22, and so are as many of them as a chunk can hold.
+    N = sum(qty x price) stays below 10^38: each product is below 10^22, and so are as many of them as a chunk can hold.
     """
-    is_priced = pl.col("price").is_not_null()
-    qty = pl.col("qty").to_physical().cast(pl.Int128).filter(is_priced)
-    worth = (qty * pl.col("price").to_physical().cast(pl.Int128).filter(is_priced)).sum()
-    total = pl.when(is_priced.any()).then(qty.sum())
-    price = worth // total
-    over = 2 * (worth - price * total)
-    rounded = price + ((over > total) | ((over == total) & (price % 2 == 1))).cast(pl.Int128)
+    is_priced = pl.col("price").is_not_null() | pl.col("total").is_not_null()
+    return _divide(_worth().filter(is_priced).sum(), pl.when(is_priced.any()).then(_qty().filter(is_priced).sum()))
+
+
+def _qty() -> pl.Expr:
+    """Quantities in 10^-4, as integers."""
+    return pl.col("qty").to_physical().cast(pl.Int128)
+
+
+def _worth() -> pl.Expr:
+    """What items come to in 10^-8, exact, as integers: their total, or qty x price; null without either."""
+    total, price = (pl.col(name).to_physical().cast(pl.Int128) for name in ("total", "price"))
+    return pl.coalesce(total * 10_000, _qty() * price)
+
+
+def _divide(worth: pl.Expr, qty: pl.Expr) -> pl.Expr:
+    """A price: N in 10^-8 over D in 10^-4 is N // D in 10^-4, rounded half-even."""
+    price = worth // qty
+    over = 2 * (worth - price * qty)
+    rounded = price + ((over > qty) | ((over == qty) & (price % 2 == 1))).cast(pl.Int128)
     return (rounded.cast(pl.Decimal(38, 4)) / pl.lit(10_000)).cast(_MONEY)
 
 
 def _share_charge(lines: pl.DataFrame, name: str, weights: list[pl.Series]) -> pl.Series:
     """Shares of an order's discount or tax, in units: ``order_<name>``, or where that is null its items' own."""
-    value, own = _units(lines[f"order_{name}"]), _units(lines[name])
-    given = own.is_not_null()
-    if not given.any():
+    value = _units(lines[f"order_{name}"])
+    if name not in lines.columns:
         return share(value, weights, lines["pos"])
+    own = _units(lines[name])
+    given = own.is_not_null()
     shares = share(value, [own.fill_null(0), *weights], lines["pos"])
     of_items = value.is_null() & lines["pos"].is_in(lines["pos"].filter(given).unique().implode())
     return own.fill_null(0).zip_with(of_items, shares)

@@ -46,6 +46,10 @@ class HugeNumber(str):
     __slots__ = ()
 
 
+_FRACTIONAL = (HugeNumber, float, Decimal)
+"""Types of numbers that may have a fraction. A tuple: a union would be made, and looked through, at each call."""
+
+
 def has_surrogate(value: object) -> bool:
     """Whether a value is a string with half a surrogate pair, so that nobody knows which character it was."""
     return isinstance(value, str) and _SURROGATE.search(value) is not None
@@ -57,9 +61,11 @@ def read_text(value: object) -> str | None:
     A number is whole by its value, not by its form: ``501.0`` and ``5.01e2`` are ``501``. One with a fraction, and any
     other type, is no text. Of a whole number the first 300 digits are true; the rest of a larger one may be left out.
     """
-    if isinstance(value, HugeNumber | float | Decimal):
+    if value is None:
+        return None
+    if isinstance(value, _FRACTIONAL):
         return _write_whole(value)
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     text = str(value).replace("\0", "")
     return _SURROGATE.sub("\ufffd", text).strip() or None
@@ -101,10 +107,10 @@ def read_decimal(value: object) -> Decimal | None:
 
     A result of 10^14 or more is possible just above the limit: compare after rounding.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
-        return None
     if isinstance(value, Decimal):
         exact = value
+    elif isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
     else:
         text = repr(value) if isinstance(value, float) else str(value).strip()
         if not _NUMBER.fullmatch(text):

@@ -12,17 +12,18 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ordersetl.errors import LockedError, StorageError
+from ordersetl.storage.lock import Holder
 from ordersetl.storage.versions import ChangedError, Versioned
 
 if TYPE_CHECKING:
     from ordersetl.storage.objects import ObjectStorage
 
-__all__ = ["Lease", "acquire_lease"]
+__all__ = ["Lease", "acquire_lease", "find_lease_holder"]
 
 LEASE_S = 60.0
 """How long a lease lasts unless it is renewed, which is done at a third of it."""
@@ -150,6 +151,25 @@ def _read(storage: "ObjectStorage", key: str) -> tuple[dict[str, Any], Versioned
     except ValueError:
         note = None
     return (note if isinstance(note, dict) else {}), found
+
+
+def find_lease_holder(storage: "ObjectStorage", key: str) -> Holder | None:
+    """Who holds the lease, without asking for it; of another machine's nobody knows whether it still works.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    try:
+        found = _read(storage, key)
+        if found is None or _has_ended(found[0], datetime.now(UTC)):
+            return None
+        note = found[0]
+        holder = Holder(int(note["pid"]), str(note["host"]), datetime.fromisoformat(note["since"]), certain=True)
+    except OSError as error:
+        raise StorageError(f"cannot read {storage.locate(key)}: {error.strerror}") from error
+    except (ValueError, LookupError, TypeError):
+        return None
+    return holder if holder.host == socket.gethostname() else replace(holder, certain=False)
 
 
 def _has_ended(note: dict[str, Any], now: datetime) -> bool:

@@ -13,6 +13,8 @@ of storage, such as an object store, has to do as well:
 ``open_columns``          what Polars can scan without reading all of it
 ``local_files``           paths, for a while, for what reads paths alone: DuckDB
 ``lock``                  one writer at a time
+``find_holder``           who writes, without the lock
+``measure``               files and bytes under a prefix
 ``sync``, ``prune``       durable names, no empty folders: nothing to do where there are no folders
 ========================  ==============================================================================================
 
@@ -26,7 +28,7 @@ raise StorageError. No link within an output is followed, and only regular files
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from io import BufferedReader
@@ -46,9 +48,9 @@ from ordersetl.storage.disk import (
     read_regular,
     temporary_path,
 )
-from ordersetl.storage.lock import Lock, acquire_lock, was_locked
+from ordersetl.storage.lock import Holder, Lock, acquire_lock, find_holder, was_locked
 
-__all__ = ["Durability", "Entry", "FileStat", "LocalStorage"]
+__all__ = ["Durability", "Entry", "FileStat", "LocalStorage", "Size"]
 
 Durability = Literal["full", "content", "none"]
 """What survives a power failure once a put returns: content and name; content, and the name from the next ``sync`` of
@@ -75,6 +77,14 @@ class Entry:
 
     name: str
     kind: Literal["file", "folder", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Files under a prefix, and their bytes together."""
+
+    files: int
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -220,6 +230,14 @@ class LocalStorage:
         """Hold the lock for the time of a block, as :func:`ordersetl.storage.lock.acquire_lock` does."""
         return acquire_lock(self.root / key, disk=self.disk, wait_s=wait_s, now=now, sleep=sleep)
 
+    def find_holder(self, key: str) -> Holder | None:
+        """Who holds the lock, as :func:`ordersetl.storage.lock.find_holder` tells without taking it."""
+        return find_holder(self.root / key)
+
+    def measure(self, prefix: str) -> Size:
+        """How many files there are under a prefix, and their bytes; links are not followed, and what goes is gone."""
+        return _measure(str(self.root / prefix))
+
     def was_locked(self, key: str) -> bool:
         """Whether a command ever held the lock."""
         return was_locked(self.root / key)
@@ -229,6 +247,21 @@ def _kind(entry: "os.DirEntry[str]") -> Literal["file", "folder", "other"]:
     if entry.is_file(follow_symlinks=False):
         return "file"
     return "folder" if entry.is_dir(follow_symlinks=False) else "other"
+
+
+def _measure(folder: str) -> Size:
+    files = size = 0
+    waiting = [folder]
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.pop()) as found:
+            for entry in found:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                    continue
+                with suppress(OSError):
+                    size += entry.stat(follow_symlinks=False).st_size
+                    files += 1
+    return Size(files, size)
 
 
 def _is_folder(path: Path) -> bool:

@@ -12,6 +12,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,10 +21,24 @@ from filelock import BaseFileLock, FileLock, Timeout
 from ordersetl.errors import LockedError, StorageError
 from ordersetl.storage.disk import Disk, Step, describe_kind, read_regular
 
-__all__ = ["Lock", "acquire_lock", "was_locked"]
+__all__ = ["Holder", "Lock", "acquire_lock", "find_holder", "was_locked"]
 
 _POLL_S = 0.05
 _MAX_NOTE_BYTES = 1 << 16
+
+
+_LOCKS = Path("/proc/locks")
+"""Where Linux lists the locks that are held."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock; ``certain`` where this machine can tell that it still does."""
+
+    pid: int
+    host: str
+    since: datetime
+    certain: bool
 
 
 class Lock:
@@ -90,6 +105,41 @@ def acquire_lock(
 def was_locked(path: Path) -> bool:
     """Whether a command ever held the lock: its note is still there."""
     return b'"nonce"' in (_read_note(path) or b"")
+
+
+def find_holder(path: Path) -> Holder | None:
+    """Who holds the lock, without asking for it, which would refuse a command that asks at the same time.
+
+    The holder's note outlives it. Whether its process still runs, and where the system lists locks still holds this
+    one, can be told on its own machine alone; of another machine's note nobody knows.
+    """
+    try:
+        note = json.loads(_read_note(path) or b"")
+        holder = Holder(int(note["pid"]), str(note["host"]), datetime.fromisoformat(note["since"]), certain=True)
+    except (ValueError, LookupError, TypeError):
+        return None
+    if holder.host != socket.gethostname():
+        return Holder(holder.pid, holder.host, holder.since, certain=False)
+    return holder if _is_held_by(path, holder.pid) else None
+
+
+def _is_held_by(path: Path, pid: int) -> bool:
+    """Whether a process of this machine holds the lock; where no list of locks tells, whether it runs."""
+    if pid <= 0:
+        return False
+    if os.name == "nt":  # there it would be a signal
+        return True
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        pass  # somebody else's, and there
+    except (OSError, OverflowError):
+        return False
+    try:
+        held, file = _LOCKS.read_text("ascii").splitlines(), f":{path.stat().st_ino}"
+    except OSError:
+        return True
+    return any(str(pid) in words and any(word.endswith(file) for word in words) for words in map(str.split, held))
 
 
 def _acquire(path: Path, disk: Disk, lock: BaseFileLock, wait_s: float, sleep: Callable[[float], None]) -> None:

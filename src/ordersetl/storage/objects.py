@@ -26,8 +26,9 @@ from typing import TYPE_CHECKING, Any
 from ordersetl.errors import StorageError
 from ordersetl.storage.columns import ColumnFile
 from ordersetl.storage.disk import IS_FOLDER, Disk, Step, UnfitFileError, Written
-from ordersetl.storage.lease import Lease, acquire_lease
-from ordersetl.storage.local import Durability, Entry, FileStat
+from ordersetl.storage.lease import Lease, acquire_lease, find_lease_holder
+from ordersetl.storage.local import Durability, Entry, FileStat, Size
+from ordersetl.storage.lock import Holder
 from ordersetl.storage.store import (
     delete_version,
     describe,
@@ -60,11 +61,7 @@ class ObjectStorage:
         return self.root / key if key else self.root
 
     def open(self, key: str) -> io.BytesIO:
-        """Content as a file to read.
-
-        Raises:
-            OSError: it is missing or cannot be read.
-        """
+        """Content as a file to read. Raises OSError where it is missing or cannot be read."""
         return io.BytesIO(self._read(key).data)
 
     def read(self, key: str, max_bytes: int) -> bytes:
@@ -84,11 +81,7 @@ class ObjectStorage:
             return None
 
     def hash(self, key: str) -> str:
-        """SHA-256 (hex) of an object's content, read in pieces.
-
-        Raises:
-            OSError: it is missing or cannot be read.
-        """
+        """SHA-256 (hex) of an object's content, read in pieces. Raises OSError where it cannot be read."""
         digest = hashlib.sha256()
         with translate_errors(self.locate(key)):
             for piece in self._store.get(self._path(key)):
@@ -244,6 +237,15 @@ class ObjectStorage:
     ) -> AbstractContextManager[Lease]:
         """Hold the lease for the time of a block, as :func:`ordersetl.storage.lease.acquire_lease` does."""
         return acquire_lease(self, key, wait_s=wait_s, now=now, sleep=sleep)
+
+    def find_holder(self, key: str) -> Holder | None:
+        """Who holds the lease, as :func:`ordersetl.storage.lease.find_lease_holder` tells without taking it."""
+        return find_lease_holder(self, key)
+
+    def measure(self, prefix: str) -> Size:
+        """How many objects there are under a prefix, and their bytes."""
+        sizes = [found["size"] for found in self._list(prefix)]
+        return Size(len(sizes), sum(sizes))
 
     def was_locked(self, key: str) -> bool:
         """Whether a command ever held the lease."""

@@ -3,7 +3,6 @@
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
-from typing import Self
 
 from ordersetl.errors import CorruptedError, InternalError, StorageError
 from ordersetl.lake import raw, staged
@@ -12,57 +11,19 @@ from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.layout import MANIFEST, RAW, STAGED, Lake, quarantine_key, staged_key
 from ordersetl.lake.listing import is_committed, list_batches
 from ordersetl.lake.manifest import Manifest, read_manifest
-from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
+from ordersetl.lake.raw import BatchMarker
 from ordersetl.lake.staged import PartEntry, StageMarker
 from ordersetl.results import TransformResult
 from ordersetl.runtime import RunContext
-from ordersetl.source.page import Page
 from ordersetl.star.schema import RULES
 from ordersetl.text import many
+from ordersetl.transform.ahead import StagingAhead
 from ordersetl.transform.chunks import BatchStaging, ChunkOutcome
-from ordersetl.window import Window
 
-__all__ = ["StagedBatches", "StagingAhead", "ensure_stage", "stage_batch", "transform_batches"]
+__all__ = ["StagedBatches", "ensure_stage", "stage_batch", "transform_batches"]
 
 _BLOCK = 1 << 20
 """Bytes that are copied at a time."""
-
-
-class StagingAhead:
-    """Stages the batch that is being extracted, as its pages come in. A context manager: what is not taken is dropped.
-
-    Args:
-        context: the run context.
-    """
-
-    def __init__(self, context: RunContext) -> None:
-        self._context = context
-        self._staging: BatchStaging | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._drop()
-
-    def add(self, batch: str, request: BatchRequest, entry: PageEntry, page: Page | None = None) -> None:
-        """Take in the next page of a batch; another one, or a first page again, says that what was there is void."""
-        if self._staging is None or self._staging.batch != batch or entry.name == self._staging.pages[0].name:
-            self._drop()
-            self._staging = BatchStaging(self._context, batch, _window(request))
-        self._staging.add(entry, page)
-
-    def take(self, source: BatchMarker) -> BatchStaging | None:
-        """The staging of a batch that is now committed; None where another one was begun, or not page by page."""
-        if self._staging is None or (self._staging.batch, tuple(self._staging.pages)) != (source.batch, source.pages):
-            return None
-        taken, self._staging = self._staging, None
-        return taken
-
-    def _drop(self) -> None:
-        if self._staging is not None:
-            self._staging.abandon()
-            self._staging = None
 
 
 class StagedBatches:
@@ -111,7 +72,7 @@ def transform_batches(
     started = time.monotonic()
     stages = stages or StagedBatches(context)
     manifest = _manifest_or_none(context.lake)
-    waiting = _list_waiting(context.lake, manifest, FoldSettings.of(context.settings))
+    waiting = _list_waiting(context.lake, manifest, context.fold_settings)
     markers, staged_again = [], []
     for done, batch in enumerate(waiting):
         marker = _find_stage(context, batch)
@@ -170,14 +131,14 @@ def stage_batch(context: RunContext, batch: str, ahead: StagingAhead | None = No
     """
     lake = context.lake
     source, digest = raw.read_marker_digest(lake, batch)
-    outcomes = _stage_chunks(context, source, ahead.take(source) if ahead else None)
+    outcomes = _stage_chunks(context, source, ahead.take(source, context.in_force) if ahead else None)
     quarantine_sha256, quarantine_bytes = _publish_quarantine(context, batch, [outcome.part for outcome in outcomes])
     marker = StageMarker(
         batch=batch,
         rules=RULES,
         source_digest=digest,
         references=source.references,
-        settings=FoldSettings.of(context.settings).of_staging,
+        settings=context.fold_settings.of_staging,
         parts=tuple(outcome.part for outcome in outcomes),
         counts=sum((outcome.counts for outcome in outcomes), BatchCounts()),
         quarantine_sha256=quarantine_sha256,
@@ -189,7 +150,7 @@ def stage_batch(context: RunContext, batch: str, ahead: StagingAhead | None = No
 
 
 def _stage_chunks(context: RunContext, source: BatchMarker, begun: BatchStaging | None) -> list[ChunkOutcome]:
-    staging = begun or BatchStaging(context, source.batch, _window(source.request))
+    staging = begun or BatchStaging(context, source.batch, source.request, context.in_force)
     if begun is None:
         for page in source.pages:
             staging.add(page)
@@ -201,10 +162,6 @@ def _stage_chunks(context: RunContext, source: BatchMarker, begun: BatchStaging 
     return outcomes
 
 
-def _window(request: BatchRequest) -> Window:
-    return Window(request.enforced_since, request.until, began_at=request.began_at)
-
-
 def _list_waiting(lake: Lake, manifest: Manifest | None, settings: FoldSettings) -> list[str]:
     """Committed batches that the curated layer is not yet the fold of, oldest first."""
     fits = manifest is not None and manifest.rules == RULES and manifest.settings == settings
@@ -214,8 +171,7 @@ def _list_waiting(lake: Lake, manifest: Manifest | None, settings: FoldSettings)
 
 def _find_stage(context: RunContext, batch: str) -> StageMarker | None:
     digest = _source_digest(context.lake, batch)
-    settings = FoldSettings.of(context.settings)
-    return staged.find_stage(context.lake, batch, rules=RULES, settings=settings, source_digest=digest)
+    return staged.find_stage(context.lake, batch, rules=RULES, settings=context.fold_settings, source_digest=digest)
 
 
 def _source_digest(lake: Lake, batch: str) -> str | None:

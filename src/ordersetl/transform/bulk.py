@@ -9,13 +9,14 @@ What makes a record that seems to fit a fallback: a repeated key (DuckDB takes t
 number that DuckDB, which reads doubles, may have rounded onto a tie or off its fraction, and nesting.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import polars as pl
 
 from ordersetl.source.page import Page, split_records
-from ordersetl.star.frames import ITEM_SCHEMA, REFUND_ITEM_SCHEMA
+from ordersetl.star.frames import CHARGE_SCHEMA, ITEM_SCHEMA, REFUND_ITEM_SCHEMA
 from ordersetl.star.values import QTY_LIMIT
 from ordersetl.transform.bulk_certainty import is_certain
 from ordersetl.transform.bulk_refunds import read_refunds
@@ -28,13 +29,15 @@ from ordersetl.transform.bulk_values import (
     fits_text,
     holds_floats,
     is_absent_or,
+    is_sure,
     read_id_text,
     read_number,
     read_times,
     strip_quotes,
 )
 from ordersetl.transform.columns import CHARGED_SCHEMA
-from ordersetl.transform.fields import METADATA_FIELDS, USER_FIELDS, read_fields
+from ordersetl.transform.fields import METADATA_FIELDS, USER_FIELDS, FieldTables, read_fields, split_tables
+from ordersetl.transform.mapped_fields import BulkMapping
 
 __all__ = ["NOTHING_READ", "PAGE_BITS", "BulkOrders", "FallbackRecord", "read_bulk"]
 
@@ -61,7 +64,9 @@ class BulkOrders:
     """What was read of ``pages`` in bulk, and what was not.
 
     ``orders`` fit (CHARGED_SCHEMA, no day yet), ``items`` (ITEM_SCHEMA) and ``refunds`` (REFUND_ITEM_SCHEMA) are
-    theirs. Every record of the pages is in ``orders`` or in ``fallback``, once; nothing of any other page is.
+    theirs, and ``skipped_lines`` (``pos``, ``count``) what a mapping left out of these and of other orders. Every
+    record of the pages is in ``orders``, in ``fallback`` or, as what a mapping leaves it out, in ``skipped``, once;
+    nothing of any other page is.
     """
 
     orders: pl.DataFrame
@@ -69,6 +74,8 @@ class BulkOrders:
     refunds: pl.DataFrame
     fallback: Sequence[FallbackRecord]
     pages: frozenset[int]
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    skipped_lines: pl.DataFrame | None = None
 
 
 NOTHING_READ = BulkOrders(
@@ -80,9 +87,14 @@ NOTHING_READ = BulkOrders(
 )
 
 
-def read_bulk(pages: Sequence[Page]) -> BulkOrders:
-    """Read the pages in bulk, as far as that is safe; the models must read the others."""
-    positions: list[int] = []
+def read_bulk(pages: Sequence[Page], mapping: BulkMapping | None = None) -> BulkOrders:
+    """Read the pages in bulk, as far as that is safe; the models must read the others.
+
+    Args:
+        pages: pages of one batch.
+        mapping: of their records; None where these are orders already.
+    """
+    positions: list[pl.Series] = []
     texts: list[bytes] = []
     read = set()
     for page in pages:
@@ -90,133 +102,184 @@ def read_bulk(pages: Sequence[Page]) -> BulkOrders:
         if found is None:
             continue
         read.add(page.number)
-        positions.extend(range(page.number << PAGE_BITS, (page.number << PAGE_BITS) + len(found)))
+        first = page.number << PAGE_BITS
+        positions.append(pl.int_range(first, first + len(found), dtype=pl.UInt64, eager=True))
         texts.extend(found)
     if not texts:
         return NOTHING_READ
-    records = pl.DataFrame({"pos": positions, "record": texts}, schema={"pos": pl.UInt64, "record": pl.Binary})
+    if mapping is not None:
+        return _read_mapped(mapping, pl.concat(positions), texts, frozenset(read))
+    records = pl.DataFrame({"pos": pl.concat(positions), "record": pl.Series(texts, dtype=pl.Binary).cast(pl.String)})
     del texts
-    records = records.with_columns(pl.col("record").cast(pl.String))
     fields = read_fields(records["record"])
     if fields is None:  # something in there that DuckDB refuses and others read: the models see to it
         return NOTHING_READ
-    return _sort_out(pl.concat([records, fields], how="horizontal"), frozenset(read))
+    fitting = _sort_out(split_tables(pl.concat([records, fields], how="horizontal")))
+    left = records.filter(pl.col("pos").is_in(fitting.left.implode())) if len(fitting.left) else records.clear()
+    fallback = [FallbackRecord(pos, text) for pos, text in left.iter_rows()]
+    return BulkOrders(*fitting[:3], fallback, frozenset(read))
 
 
-def _sort_out(records: pl.DataFrame, pages: frozenset[int]) -> BulkOrders:
-    items = records.select("pos", "items").explode("items", empty_as_null=False, keep_nulls=False).unnest("items")
+def _read_mapped(
+    mapping: BulkMapping, positions: pl.Series, texts: Sequence[bytes], pages: frozenset[int]
+) -> BulkOrders:
+    fields = mapping.read(positions, texts)
+    if fields is None:
+        return NOTHING_READ
+    fitting, skipped = _sort_out(fields.tables), fields.skipped["name"].value_counts()
+    rows = positions.is_in(fitting.left.implode()).arg_true()
+    fallback = [FallbackRecord(pos, texts[row].decode()) for row, pos in zip(rows, positions.gather(rows), strict=True)]
+    return BulkOrders(*fitting[:3], fallback, pages, dict(skipped.iter_rows()), fields.skipped_lines)
+
+
+class _Sorted(NamedTuple):
+    """As in BulkOrders; ``left`` are the positions of the others."""
+
+    orders: pl.DataFrame
+    items: pl.DataFrame
+    refunds: pl.DataFrame
+    left: pl.Series
+
+
+def _sort_out(tables: FieldTables) -> _Sorted:
+    records, items = tables.orders, tables.items
     floats = {name for table in (records, items) for name in _IDS & {*table.columns} if holds_floats(table[name])}
-    typed_items = (
-        items.select("pos", *_item_columns(floats))
-        .with_columns(amount=pl.col("qty").cast(pl.Float64) * pl.col("price").cast(pl.Float64))
-        .with_columns(_item_fits().alias("fits"))
-    )
+    typed_items = _read_items(items, floats)
+    worth = pl.col("worth") if "total" in items.columns else pl.col("price")
     per_order = typed_items.group_by("pos", maintain_order=True).agg(
         items_fit=pl.col("fits").all(),
         items=pl.len(),
-        unpriced=pl.col("price").null_count(),
+        unpriced=worth.null_count(),
         total=pl.col("amount").sum(),
         **_summarize_extras(typed_items),
     )
-    refunds = read_refunds(records)
-    joined = records.drop("items", "refunds").join(per_order, on="pos", how="left", maintain_order="left")
-    joined = joined.join(refunds.summary, on="pos", how="left", maintain_order="left")
+    refunds = read_refunds(tables)
+    joined = records.join(per_order, on="pos", how="left", maintain_order="left")
+    if refunds.summary.height:
+        joined = joined.join(refunds.summary, on="pos", how="left", maintain_order="left")
     created = read_times(joined["created_at"])
     changed = joined["updated_at"].ne_missing(joined["created_at"]).arg_true()  # most orders never are
     updated = created.clone().scatter(changed, read_times(joined["updated_at"].gather(changed)))
-    typed = joined.with_columns(
-        *_order_columns(floats),
-        created_at_order=created,
-        updated_at_order=updated,
-        cancelled_time=read_times(joined["cancelled_at"]),
-    ).with_columns(fits=_order_fits())
+    typed = joined.with_columns(*_order_columns(joined, floats), created_at_order=created, updated_at_order=updated)
+    typed = typed.with_columns(_order_fits(typed).alias("fits"))
     fitting = typed.filter("fits")
-    certain = is_certain(fitting, typed_items)
-    rest = (typed.filter(~pl.col("fits")), fitting.filter(~certain))
-    fallback = pl.concat(part.select("pos", "record") for part in rest)
+    certain = fitting["sure"] if "sure" in fitting.columns else is_certain(fitting, typed_items)
+    left = pl.concat([typed.filter(~pl.col("fits"))["pos"], fitting["pos"].filter(~certain)])
     orders = _orders_of(fitting if certain.all() else fitting.filter(certain), typed_items)
-    kept = typed_items.join(orders.select("pos"), on="pos", how="semi").select(*ITEM_SCHEMA)
-    refunded = refunds.parts.join(orders.select("pos"), on="pos", how="semi")
-    return BulkOrders(orders, kept, refunded, [FallbackRecord(pos, text) for pos, text in fallback.iter_rows()], pages)
+    kept, refunded = (
+        rows.filter(~pl.col("pos").is_in(left.implode())) if rows.height and len(left) else rows
+        for rows in (typed_items, refunds.parts)
+    )
+    return _Sorted(orders, _complete(kept, ITEM_SCHEMA), refunded, left)
+
+
+def _read_items(items: pl.DataFrame, floats: Collection[str]) -> pl.DataFrame:
+    """Typed items, the ``amount`` that each comes to and whether it ``fits``; with totals also what is ``worth`` it."""
+    amounts = [name for name in ("price", "total", "discount", "tax") if name in items.columns]
+    typed = items.select("pos", *_item_columns(items, floats, amounts))
+    amount = pl.col("qty").cast(pl.Float64) * pl.col("price").cast(pl.Float64)
+    if "total" not in amounts:
+        return typed.with_columns(amount=amount).with_columns(_item_fits(amounts).alias("fits"))
+    total = pl.col("total").cast(pl.Float64)
+    return (
+        typed.with_columns(amount=pl.coalesce(total, amount), worth=pl.coalesce("total", "price"))
+        # what a unit comes to must not be too much either
+        .with_columns(fits=_item_fits(amounts) & (total / pl.col("qty").cast(pl.Float64) < LARGE).fill_null(value=True))
+    )
+
+
+def _complete(rows: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """The columns of a schema, null where they were not read."""
+    there = {*rows.columns}
+    return rows.select(name if name in there else pl.lit(None, kind).alias(name) for name, kind in schema.items())
 
 
 def _summarize_extras(items: pl.DataFrame) -> dict[str, pl.Expr]:
-    """Aggregates of an order's optional item fields: how many have each, and the largest sum; most shops send none."""
-    given = [name for name in _EXTRAS if items[name].null_count() < items.height]
-    counts = {count: pl.col(name).count() if name in given else pl.lit(0, pl.UInt32) for name, count in _EXTRAS.items()}
+    """Aggregates of an order's optional item fields: how many have each, and the largest sum."""
+    given = [name for name in _EXTRAS if name in items.columns]
     sums = [pl.col(name).cast(pl.Float64).sum() for name in given if name != "name"]
-    return {**counts, "extras": pl.max_horizontal(*sums) if sums else pl.lit(0.0)}
+    extras = {"extras": pl.max_horizontal(*sums)} if sums else {}
+    return {**{_EXTRAS[name]: pl.col(name).count() for name in given}, **extras}
 
 
 def _orders_of(fitting: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     """CHARGED_SCHEMA of the records that fit, without their day; an absent amount is the sum of the lines."""
     without = fitting.filter(pl.col("order_amount").is_null()).select("pos")
+    amount = (pl.col("qty") * pl.col("price")).cast(ITEM_SCHEMA["qty"])
+    if "total" in items.columns:
+        amount = pl.coalesce("total", amount)
     if without.height:
         sums = (
-            items.join(without, on="pos", how="semi")
-            .group_by("pos")
-            .agg(summed=(pl.col("qty") * pl.col("price")).cast(ITEM_SCHEMA["qty"]).sum().cast(ITEM_SCHEMA["qty"]))
+            items.join(without, on="pos", how="semi").group_by("pos").agg(summed=amount.sum().cast(ITEM_SCHEMA["qty"]))
         )
         fitting = fitting.join(sums, on="pos", how="left").with_columns(
             order_amount=pl.coalesce("order_amount", "summed")
         )
-    return fitting.with_columns(
-        dt=pl.lit(None, pl.Date()),
-        updated_at_order=pl.coalesce("updated_at_order", "created_at_order"),
-        cancelled=pl.col("cancelled_at").is_not_null(),
-        user_email=pl.col("email"),
-        user_country=pl.col("country"),
-    ).select(*CHARGED_SCHEMA)
+    given = {*fitting.columns}
+    renamed = {f"user_{name}": pl.col(name) for name in USER_FIELDS if name in given}
+    cancelled = pl.col("cancelled_at").is_not_null() if "cancelled_at" in given else pl.lit(value=False)
+    if "is_cancelled" in given:
+        cancelled |= pl.col("is_cancelled")
+    orders = fitting.with_columns(
+        updated_at_order=pl.coalesce("updated_at_order", "created_at_order"), cancelled=cancelled, **renamed
+    )
+    return _complete(orders, CHARGED_SCHEMA)
 
 
-def _item_columns(floats: Collection[str]) -> list[pl.Expr]:
+def _item_columns(items: pl.DataFrame, floats: Collection[str], amounts: Sequence[str]) -> list[pl.Expr]:
+    has_names = "name" in items.columns
+    optional = [is_absent_or(name, NUMBER) for name in amounts] + [fits_text("name")] * has_names + is_sure(items)
     return [
         *read_id_text("sku", floats),
         read_number("qty").alias("qty"),
-        *(read_number(name).alias(name) for name in ("price", "discount", "tax")),
-        strip_quotes("name").alias("name"),
+        *(read_number(name).alias(name) for name in amounts),
+        *([strip_quotes("name").alias("name")] * has_names),
         fits_id("sku").alias("sku_fits"),
         pl.col("qty").str.contains(NUMBER).fill_null(value=False).alias("qty_fits"),
-        is_absent_or("price", NUMBER).alias("price_fits"),
-        (is_absent_or("discount", NUMBER) & is_absent_or("tax", NUMBER) & fits_text("name")).alias("rest_fits"),
+        all_of(*optional).alias("optional_fit"),
     ]
 
 
-def _item_fits() -> pl.Expr:
+def _item_fits(amounts: Sequence[str]) -> pl.Expr:
     return all_of(
         pl.col("sku_fits"),
         pl.col("qty_fits") & (pl.col("qty") > 0) & (pl.col("qty") < int(QTY_LIMIT)),
-        pl.col("price_fits"),
         pl.col("amount").fill_null(0.0) < LARGE,
-        *(pl.col(name).fill_null(0) < int(LARGE) for name in ("price", "discount", "tax")),
-        pl.col("rest_fits"),
+        *(pl.col(name).fill_null(0) < int(LARGE) for name in amounts),
+        pl.col("optional_fit"),
     )
 
 
-def _order_columns(floats: Collection[str]) -> list[pl.Expr]:
-    return [
+def _order_columns(records: pl.DataFrame, floats: Collection[str]) -> list[pl.Expr]:
+    charges = [name for name in _CHARGES if name in records.columns]
+    labels = [name for name in _LABELS if name in records.columns]
+    columns = [
         *read_id_text("order_id", floats),
         fits_id("order_id").alias("order_id_fits"),
         *read_id_text("user_id", floats),
         (pl.col("user_id").is_null() | fits_id("user_id")).alias("user_id_fits"),
         read_number("amount").alias("order_amount"),
-        is_absent_or("amount", NUMBER).alias("amount_fits"),
+        all_of(*(is_absent_or(name, NUMBER) for name in ("amount", *charges))).alias("amounts_fit"),
         pl.col("created_at").str.contains(TIME).alias("created_at_fits"),
         is_absent_or("updated_at", TIME).alias("updated_at_fits"),
-        *(read_number(name).alias(f"order_{name}") for name in _CHARGES),
-        all_of(*(is_absent_or(name, NUMBER) for name in _CHARGES)).alias("charges_fit"),
-        is_absent_or("cancelled_at", TIME).alias("cancelled_at_fits"),
-        *(strip_quotes(name).alias(name) for name in _LABELS),
+        *(read_number(name).alias(f"order_{name}") for name in charges),
+        *(strip_quotes(name).alias(name) for name in labels),
         strip_quotes("currency").str.to_uppercase().alias("currency"),
-        all_of(*map(fits_text, _LABELS)).alias("labels_fit"),
+        all_of(*map(fits_text, labels)).alias("labels_fit"),
         # upper case may add bytes or letters outside ASCII
         (fits_text("currency") & pl.col("currency").str.contains(r"^[ -~]*$").fill_null(value=True)).alias(
             "currency_fits"
         ),
     ]
+    if "cancelled_at" in records.columns:
+        readable = pl.lit(read_times(records["cancelled_at"])).is_not_null() & is_absent_or("cancelled_at", TIME)
+        columns.append((pl.col("cancelled_at").is_null() | readable).alias("cancelled_at_fits"))
+    return columns
 
 
-def _order_fits() -> pl.Expr:
+def _order_fits(typed: pl.DataFrame) -> pl.Expr:
+    amounts = [name for name in typed.columns if name in CHARGE_SCHEMA]
+    optional = [name for name in ("refunds_fit", "cancelled_at_fits") if name in typed.columns]
     return all_of(
         pl.col("order_id_fits"),
         pl.col("created_at_fits"),
@@ -224,16 +287,14 @@ def _order_fits() -> pl.Expr:
         pl.col("updated_at_fits"),
         pl.col("updated_at").is_null() | pl.col("updated_at_order").is_not_null(),
         pl.col("user_id_fits"),
-        pl.col("amount_fits"),
+        pl.col("amounts_fit"),
         pl.col("items_fit"),
         pl.col("order_amount").is_not_null() | (pl.col("unpriced") == 0),
         pl.col("total") < LARGE,
         pl.col("items") * int(QTY_LIMIT) < LARGE,
-        pl.col("extras") < LARGE,
-        pl.col("charges_fit"),
-        *(pl.col(f"order_{name}").fill_null(0) < int(LARGE) for name in _CHARGES),
-        pl.col("refunds_fit").fill_null(value=True),
-        pl.col("cancelled_at").is_null() | (pl.col("cancelled_at_fits") & pl.col("cancelled_time").is_not_null()),
+        *([pl.col("extras") < LARGE] if "extras" in typed.columns else []),
+        *(pl.col(name).fill_null(0) < int(LARGE) for name in amounts),
+        *(pl.col(name).fill_null(value=True) for name in optional),
         pl.col("labels_fit"),
         pl.col("currency_fits"),
     )

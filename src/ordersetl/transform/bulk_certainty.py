@@ -1,18 +1,30 @@
 """What the text of a record must show before it is believed what DuckDB read of it."""
 
+from collections.abc import Collection
+
 import polars as pl
 
 from ordersetl.source.nested import MAX_DEPTH
-from ordersetl.transform.fields import METADATA_FIELDS, ORDER_FIELDS, USER_FIELDS
+from ordersetl.transform.fields import CHARGE_FIELDS, METADATA_FIELDS, ORDER_FIELDS, USER_FIELDS
 
 __all__ = ["is_certain"]
 
 _USUAL = (*ORDER_FIELDS, *METADATA_FIELDS)
 _ONCE = tuple(name for name in _USUAL if name not in {"amount", "created_at"})  # which refunds have too
-_RARE_ONCE = ("shipping", "cancelled_at", *USER_FIELDS)
-_RARE_KEYS = (*_RARE_ONCE, "discount", "tax", "user_name")
-_OF_REFUNDS = ("refund_items", "refund_amount", "refund_sku", "refund_qty")
-_ITEM_VALUES = ("discounts", "taxes", "names")
+_RARE_ONCE = ("shipping", "cancelled_at", "has_user", *USER_FIELDS)
+_RARE_KEYS = (*CHARGE_FIELDS, *USER_FIELDS, "user_name")
+_COUNTS = (
+    *("has_user", "has_refunds", "refund_id", "refund_items", "refund_amount", "refund_sku", "refund_qty"),
+    *("discounts", "taxes", "names"),
+)
+"""What a record has or counts; no column where none of its kind was read."""
+_READ_AS = {
+    **{name: name for name in CHARGE_FIELDS},
+    "name": "names",
+    "user": "has_user",
+    "refunds": "has_refunds",
+}
+"""A column that is there where an optional name was read."""
 _OPTIONAL = (("discount", "discount", "discounts"), ("tax", "tax", "taxes"), ("name", "user_name", "names"))
 """Keys that an order and its items may have, and where the values that were read of either are."""
 _WHOLE_ID = r'"(?:order_id|user_id|sku)": ?[0-9]{1,15}\.0[,}\s]'
@@ -44,12 +56,12 @@ def _has_each_key_once(fitting: pl.DataFrame, deleted: pl.Series) -> pl.Series:
     accounts for one more where the text holds it with null. Where keys are still left over, they may be unknown ones:
     then each known key is counted by itself.
     """
+    there = [name for name in fitting.columns if name in _COUNTS]
     values = fitting.select(
-        *(pl.col(name).is_not_null().cast(pl.UInt32) for name in (*_USUAL, *_RARE_KEYS)),
+        *(pl.col(name).is_not_null().cast(pl.UInt32) for name in (*_USUAL, *_RARE_KEYS) if name in fitting.columns),
         *_count_deleted(fitting["record"], deleted),
-        pl.col("has_metadata", "has_user", "has_refunds", "price_keys", *_ITEM_VALUES).cast(pl.UInt32),
-        refunds=pl.col("refund_id").fill_null(0) * 2,
-        **{name: pl.col(name).fill_null(0) for name in _OF_REFUNDS},
+        pl.col("has_metadata", "price_keys", *there).cast(pl.UInt32).fill_null(0),
+        *([pl.col("refund_id").fill_null(0).alias("refund_times")] if "refund_id" in there else []),
         items=pl.col("items").cast(pl.UInt32) * 2 + 1,
     )
     found = values.select(pl.sum_horizontal(pl.all())).to_series()
@@ -67,20 +79,28 @@ def _has_each_key_once(fitting: pl.DataFrame, deleted: pl.Series) -> pl.Series:
     left_over = (~accounted).arg_true()
     if left_over.is_empty():
         return accounted
-    return accounted.scatter(left_over, fitting[left_over].select(_counts_each_key()).to_series())
+    return accounted.scatter(left_over, fitting[left_over].select(_counts_each_key({*fitting.columns})).to_series())
 
 
-def _counts_each_key() -> pl.Expr:
-    """Whether no known key is repeated, as far as counting each in the text can tell."""
+def _counts_each_key(columns: Collection[str]) -> pl.Expr:
+    """Whether no known key is repeated, as far as counting each in the text can tell.
+
+    An optional name for which none of the ``columns`` was read must not occur at all.
+    """
 
     def count(name: str, value: str = "") -> pl.Expr:
         return pl.col("record").str.count_matches(f'"{name}":{value}', literal=not value)
 
     def read(name: str) -> pl.Expr:
-        return pl.col(name).fill_null(0)
+        return pl.col(name).fill_null(0) if name in columns else pl.lit(0, pl.UInt32)
 
-    has_amount = pl.col("order_amount").is_not_null().cast(pl.UInt32)
+    def has(name: str) -> pl.Expr:
+        there = pl.col(name).is_not_null() if name in columns else pl.lit(value=False)
+        return there.cast(pl.UInt32)
+
+    unread = [name for name, column in _READ_AS.items() if column not in columns]
     expected = {
+        **dict.fromkeys(unread, pl.lit(0)),
         "created_at": 1 + read("refund_id"),
         "refund_id": read("refund_id"),
         "items": 1 + read("refund_items"),
@@ -89,16 +109,21 @@ def _counts_each_key() -> pl.Expr:
         "price": pl.col("price_keys"),
     }
     conditions = [count(name) == number for name, number in expected.items()]
-    conditions += [count(name) <= 1 for name in (*_ONCE, *_RARE_ONCE, "metadata", "user")]
-    listed, absent = pl.col("has_refunds"), count("refunds") == count("refunds", r"\s*null")  # else it is no list
-    conditions.append((listed & (count("refunds") == 1)) | (~listed & absent))
+    rare = ["user" if name == "has_user" else name for name in _RARE_ONCE if name in columns]
+    conditions += [count(name) <= 1 for name in (*_ONCE, "metadata", *rare)]
+    if "refunds" not in unread:
+        listed, absent = pl.col("has_refunds"), count("refunds") == count("refunds", r"\s*null")  # else it is no list
+        conditions.append((listed & (count("refunds") == 1)) | (~listed & absent))
     no_refund = read("refund_id") == 0
-    conditions.append((count("amount") == has_amount + read("refund_amount")) | (no_refund & (count("amount") <= 1)))
+    conditions.append(
+        (count("amount") == has("order_amount") + read("refund_amount")) | (no_refund & (count("amount") <= 1))
+    )
     for name, of_order, of_items in _OPTIONAL:
-        values = pl.col(of_order).is_not_null().cast(pl.UInt32) + pl.col(of_items)
-        nulls = count(name, r"\s*null")
-        without = (values == 0) & ((nulls == 0) | (nulls == count(name)))  # absent or null, wherever we would read it
-        conditions.append((count(name) == values) | without)
+        if name not in unread:
+            values, nulls = has(of_order) + read(of_items), count(name, r"\s*null")
+            # absent or null, wherever we would read it
+            without = (values == 0) & ((nulls == 0) | (nulls == count(name)))
+            conditions.append((count(name) == values) | without)
     return pl.all_horizontal(conditions).fill_null(value=False)
 
 

@@ -13,14 +13,21 @@ from ordersetl.transform.bulk_values import (
     all_of,
     fits_text,
     is_absent_or,
+    is_sure,
     read_number,
     read_times,
     strip_quotes,
 )
+from ordersetl.transform.fields import REFUND_ITEM_FIELDS, FieldTables
 
 __all__ = ["BulkRefunds", "read_refunds"]
 
 _MONEY = REFUND_ITEM_SCHEMA["refund_amount"]
+_ITEM_TEXTS: dict[str, pl.DataType] = {
+    "pos": pl.UInt64(),
+    "refund": pl.UInt32(),
+    **dict.fromkeys(REFUND_ITEM_FIELDS, pl.String()),
+}
 _SUMMARY_SCHEMA: dict[str, pl.DataType] = {
     "pos": pl.UInt64(),
     "refunds_fit": pl.Boolean(),
@@ -41,38 +48,37 @@ class BulkRefunds:
     summary: pl.DataFrame
 
 
-def read_refunds(records: pl.DataFrame) -> BulkRefunds:
-    """Read the refunds of records (``pos``, ``refunds``) as DuckDB wrote them."""
-    given = records.filter(pl.col("refunds").list.len() > 0).select("pos", "refunds")
-    if given.is_empty():
+def read_refunds(tables: FieldTables) -> BulkRefunds:
+    """Read the refunds of records as their JSON texts."""
+    given, given_items = tables.refunds, tables.refund_items
+    if given is None:
         return BulkRefunds(pl.DataFrame(schema=REFUND_ITEM_SCHEMA), pl.DataFrame(schema=_SUMMARY_SCHEMA))
-    refunds = given.explode("refunds").unnest("refunds").with_row_index("refund")
-    times = read_times(refunds["created_at"])
-    refunds = refunds.with_columns(
+    times = read_times(given["created_at"])
+    refunds = given.with_columns(
         refund_amount=read_number("amount"),
         refunded_at=times,
         fits=all_of(
             pl.col("refund_id").is_not_null() & fits_text("refund_id"),
             pl.col("created_at").str.contains(TIME) & times.is_not_null(),
             pl.col("amount").str.contains(NUMBER) & (read_number("amount") < int(LARGE)),
+            *is_sure(given),
         ),
     )
-    items = (
-        refunds.filter(pl.col("items").list.len() > 0)
-        .select("pos", "refund", "items", "refund_id", "refunded_at")
-        .explode("items")
-        .unnest("items")
-        .with_columns(
-            qty=read_number("qty"),
-            refund_amount=read_number("amount"),
-            fits=all_of(
-                fits_text("sku"),
-                is_absent_or("qty", NUMBER) & (read_number("qty").fill_null(0) < int(QTY_LIMIT)),
-                pl.col("amount").str.contains(NUMBER) & (read_number("amount") < int(LARGE)),
-            ),
-            has_qty=pl.col("qty").is_not_null(),
-            sku=strip_quotes("sku"),
-        )
+    if given_items is None:
+        given_items = pl.DataFrame(schema=_ITEM_TEXTS)
+    items = given_items.with_columns(
+        refund_id=refunds["refund_id"].gather(given_items["refund"]),
+        refunded_at=times.gather(given_items["refund"]),
+        qty=read_number("qty"),
+        refund_amount=read_number("amount"),
+        fits=all_of(
+            fits_text("sku"),
+            is_absent_or("qty", NUMBER) & (read_number("qty").fill_null(0) < int(QTY_LIMIT)),
+            pl.col("amount").str.contains(NUMBER) & (read_number("amount") < int(LARGE)),
+            *is_sure(given_items),
+        ),
+        has_qty=pl.col("qty").is_not_null(),
+        sku=strip_quotes("sku"),
     )
     return BulkRefunds(_list_parts(refunds, items), _summarize(refunds, items))
 
@@ -108,7 +114,7 @@ def _summarize(refunds: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
         pl.col("fits").all(),
         amount=pl.col("refund_amount").cast(pl.Float64).sum(),
         refund_id=pl.len(),
-        refund_items=pl.col("items").count(),
+        refund_items=pl.col("items").count() if "items" in refunds.columns else pl.lit(0, pl.UInt32),
     )
     return (
         per_order.join(per_item, on="pos", how="left")

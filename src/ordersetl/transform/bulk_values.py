@@ -13,14 +13,17 @@ from ordersetl.star.frames import ITEM_SCHEMA
 from ordersetl.star.values import TEXT_BYTES
 
 __all__ = [
+    "CENTS",
     "LARGE",
     "NUMBER",
+    "PLAIN_TEXT",
     "TIME",
     "all_of",
     "fits_id",
     "fits_text",
     "holds_floats",
     "is_absent_or",
+    "is_sure",
     "read_id_text",
     "read_number",
     "read_times",
@@ -29,7 +32,7 @@ __all__ = [
 
 _END = r"[!#-\[\]-~\p{L}\p{N}]"
 """First and last character of a text that stripping leaves alone for certain."""
-_TEXT = rf'^(?:"{_END}(?:[^\\]*{_END})?"|[0-9]{{1,18}})$'
+PLAIN_TEXT = rf'^(?:"{_END}(?:[^\\]*{_END})?"|[0-9]{{1,18}})$'
 _ID = rf'^(?:"{_END}(?:[^\\]*{_END})?"|[0-9]{{1,18}}|[0-9]{{1,15}}\.0)$'
 NUMBER = r'^"?(?:[0-9]{1,9}(?:\.(?:[0-9]{1,4}|[0-9]{4}[0-46-9]|[0-9]{6,20}))?|[0-9]{10,14})"?$'
 """A number that rounds to four digits as the one in the payload does, of which DuckDB wrote the double.
@@ -37,6 +40,8 @@ NUMBER = r'^"?(?:[0-9]{1,9}(?:\.(?:[0-9]{1,4}|[0-9]{4}[0-46-9]|[0-9]{6,20}))?|[0
 The two lie on the same side of a tie, or else the double is the tie itself: below 10^9 that has 14 digits at most, so
 it is the shortest text of its double. From there on only whole numbers are certain.
 """
+CENTS = r'^"?-?[0-9]{1,12}(?:\.[0-9]{1,4})?"?$'
+"""A number of no more than four digits after the point, of either sign: sums of such are exact."""
 TIME = (
     r'^"(?:197[1-9]|19[89][0-9]|20[0-9][0-9]|21[0-8][0-9])-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]'
     r'(?:\.[0-9]{1,6})?(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])?"$'
@@ -98,7 +103,12 @@ def fits_id(name: str, pattern: str = _ID) -> pl.Expr:
 
 def fits_text(name: str) -> pl.Expr:
     """The same of a text, or whether there is none."""
-    return pl.col(name).is_null() | fits_id(name, _TEXT)
+    return pl.col(name).is_null() | fits_id(name, PLAIN_TEXT)
+
+
+def is_sure(texts: pl.DataFrame) -> list[pl.Expr]:
+    """Whether texts that a mapping made are certain; nothing of others."""
+    return [pl.col("sure")] if "sure" in texts.columns else []
 
 
 def is_absent_or(name: str, pattern: str) -> pl.Expr:

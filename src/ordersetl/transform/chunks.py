@@ -4,23 +4,27 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ordersetl.errors import CorruptedError, InvalidResponseError
 from ordersetl.executor import WorkQueue
-from ordersetl.lake import raw
 from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.fold_settings import FoldSettings
-from ordersetl.lake.layout import RAW, STAGED, Lake, staged_key
-from ordersetl.lake.raw import PageEntry
+from ordersetl.lake.in_force import InForce
+from ordersetl.lake.layout import STAGED, Lake, staged_key
+from ordersetl.lake.raw import BatchRequest, PageEntry
 from ordersetl.lake.staged import PartEntry, StagedFile
 from ordersetl.runtime import RunContext
+from ordersetl.source.kept_page import describe_request, read_kept_page
 from ordersetl.source.page import Page
 from ordersetl.star.frames import ORDER_SCHEMA
 from ordersetl.star.lines import merge_lines, merge_refunds
 from ordersetl.transform.validate import Validated, validate_pages
 from ordersetl.window import Window
+
+if TYPE_CHECKING:
+    from ordersetl.source.description.model import Description
 
 __all__ = ["BatchStaging", "Chunk", "ChunkOutcome", "stage_chunk"]
 
@@ -38,6 +42,7 @@ class Chunk:
     """Pages of one batch that are validated together, as the ``number``-th part of it.
 
     ``received`` are the same pages where they are at hand as they came in; the others are read from disk.
+    ``description`` says how they are read and mapped, None where their records are orders as they are.
     """
 
     lake: Lake
@@ -49,6 +54,7 @@ class Chunk:
     pages: Sequence[PageEntry]
     received: Sequence[Page | None]
     bulk: bool
+    description: "Description | None" = None
 
 
 @dataclass(frozen=True)
@@ -67,12 +73,14 @@ class BatchStaging:
     are the same however early their pages were known. What was staged counts only once its marker is written.
     """
 
-    def __init__(self, context: RunContext, batch: str, window: Window) -> None:
+    def __init__(self, context: RunContext, batch: str, request: BatchRequest, in_force: InForce) -> None:
         self.batch = batch
+        self.in_force = in_force
         self.pages: list[PageEntry] = []
         self._context = context
-        self._window = window
-        self._settings = FoldSettings.of(context.settings)
+        self._window = Window(request.enforced_since, request.until, began_at=request.began_at)
+        self._settings = FoldSettings.of(context.settings, in_force.mapping)
+        self._description = describe_request(context.lake, request, in_force)
         self._gathered: list[PageEntry] = []
         self._received: list[Page | None] = []
         self._gathered_bytes = self._gathered_records = 0
@@ -120,7 +128,10 @@ class BatchStaging:
         first = len(self.pages) - len(pages) + 1
         bulk = self._context.settings.bulk
         lake, settings = self._context.lake, self._settings
-        self._queue.put(Chunk(lake, self.batch, self._window, settings, self._chunks, first, pages, received, bulk))
+        described = self._description
+        self._queue.put(
+            Chunk(lake, self.batch, self._window, settings, self._chunks, first, pages, received, bulk, described)
+        )
 
 
 def stage_chunk(chunk: Chunk) -> ChunkOutcome:
@@ -130,27 +141,19 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
         CorruptedError: a page is missing or not what was received.
     """
     bulk = chunk.bulk and sum(page.bytes for page in chunk.pages) >= _MIN_BULK_BYTES
-    found = validate_pages(_read_pages(chunk), chunk.window, chunk.settings, bulk=bulk)
+    mapping = chunk.description.mapping if chunk.description is not None else None
+    found = validate_pages(_read_pages(chunk), chunk.window, chunk.settings, mapping, bulk=bulk)
     return ChunkOutcome(_write_part(chunk, found), len(chunk.pages), found.counts)
 
 
 def _read_pages(chunk: Chunk) -> list[Page]:
-    return [
-        received if received is not None else _read_page(chunk, number, entry)
-        for number, (entry, received) in enumerate(zip(chunk.pages, chunk.received, strict=True), chunk.first_page)
-    ]
+    def read(number: int, entry: PageEntry) -> Page:
+        return read_kept_page(
+            chunk.lake, chunk.batch, number, entry, since=chunk.window.since, description=chunk.description
+        )
 
-
-def _read_page(chunk: Chunk, number: int, entry: PageEntry) -> Page:
-    body = raw.read_page_body(chunk.lake, chunk.batch, entry, since=chunk.window.since)
-    try:
-        return Page(number, body, entry.charset)
-    except InvalidResponseError as error:  # it was read so when it came
-        raise CorruptedError(
-            f"the marker of the raw batch {chunk.batch} is damaged: {entry.name}: {error.message}",
-            hint=f"Restore {chunk.lake.locate(RAW) / chunk.batch} from a backup, or move it away and fetch its window "
-            "again.",
-        ) from error
+    pages = enumerate(zip(chunk.pages, chunk.received, strict=True), chunk.first_page)
+    return [received if received is not None else read(number, entry) for number, (entry, received) in pages]
 
 
 def _write_part(chunk: Chunk, found: Validated) -> PartEntry:

@@ -75,6 +75,10 @@ def _read_metadata(value: object, info: ValidationInfo) -> dict[str, str | None]
     return {name: read_label(given.get(name), info) for name in METADATA_FIELDS}
 
 
+def _read_items(value: object, info: ValidationInfo) -> Items:
+    return read_items(value, totals=bool(info.context and info.context["totals"]))
+
+
 class _Version(TypedDict):
     """What tells one version of an order from others."""
 
@@ -104,7 +108,7 @@ class Order(_Version):
         Annotated[str | None, PlainValidator(lambda v: read_id(v, missing=None, invalid="invalid_user_id"))]
     ]
     amount: NotRequired[Annotated[Decimal | None, PlainValidator(lambda v: read_amount(v, "invalid_amount"))]]
-    items: Annotated[Items, PlainValidator(read_items)]
+    items: Annotated[Items, PlainValidator(_read_items)]
     currency: NotRequired[Annotated[str | None, PlainValidator(lambda v, i: read_label(v, i, upper=True))]]
     status: NotRequired[Label]
     metadata: NotRequired[Annotated[dict[str, str | None], PlainValidator(_read_metadata)]]
@@ -115,9 +119,10 @@ def _check_amount(order: Order) -> Order:
     lines = [line for _, line in order["items"].lines]
     if not lines and order.get("amount"):
         raise fail("no_items", "items hold no line of a quantity above 0, and the amount is above 0")
-    if order.get("amount") is None and any(line.get("price") is None for line in lines):
+    amounts = [amount_of(line) for line in lines]
+    if order.get("amount") is None and None in amounts:
         raise fail("missing_amount", "amount is absent while a line has no price")
-    total = sum((amount for line in lines if (amount := amount_of(line)) is not None), Decimal(0))
+    total = sum((amount for amount in amounts if amount is not None), Decimal(0))
     if total >= AMOUNT_LIMIT:
         raise fail("invalid_amount", "the lines' amounts sum to 10^14 or more")
     if sum(line["qty"] for line in lines) >= AMOUNT_LIMIT:
@@ -165,9 +170,12 @@ class GoneOrder:
     lines_skipped: int = 0
 
 
-def read_order(record: object) -> ReadOrder | GoneOrder | Failure:
-    """Validate one record: the order with its valid lines, that it leaves, or the first rule that rejects it."""
-    context = {"texts_cut": 0}
+def read_order(record: object, *, totals: bool = False) -> ReadOrder | GoneOrder | Failure:
+    """Validate one record: the order with its valid lines, that it leaves, or the first rule that rejects it.
+
+    With ``totals`` lines may have one, as those of mapped records may; the generic API knows none.
+    """
+    context = {"texts_cut": 0, "totals": totals}
     try:
         if isinstance(record, dict) and record.get("deleted") is True:
             return _read_deletion(record)

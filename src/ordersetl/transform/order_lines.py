@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, NotRequired, overload
+from typing import Annotated, NotRequired, cast, overload
 
 from pydantic import AfterValidator, PlainValidator, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -103,15 +103,26 @@ def read_qty(value: object, reason: str) -> Decimal:
 
 
 def amount_of(line: "Line") -> Decimal | None:
-    """Quantity x price at four digits, half-even; None without a price."""
-    price = line.get("price")
-    return None if price is None else EXACT.quantize(EXACT.multiply(line["qty"], price), UNIT)
+    """The line's total, or else quantity x price at four digits, half-even; None without either."""
+    total, price = cast("TotalLine", line).get("total"), line.get("price")
+    if total is not None or price is None:
+        return total
+    return EXACT.quantize(EXACT.multiply(line["qty"], price), UNIT)
 
 
 def _check_product(line: "Line") -> "Line":
     amount = amount_of(line)
     if amount is not None and amount >= AMOUNT_LIMIT:
         raise fail("invalid_price", "price times the quantity is 10^14 or more")
+    return line
+
+
+def _check_total(line: "TotalLine") -> "TotalLine":
+    total = line.get("total")
+    if total is None:
+        _check_product(line)
+    elif line["qty"] and EXACT.divide(total, line["qty"]) >= AMOUNT_LIMIT:
+        raise fail("invalid_price", "total over the quantity is 10^14 or more")
     return line
 
 
@@ -126,7 +137,14 @@ class Line(TypedDict):
     name: NotRequired[Annotated[str | None, PlainValidator(lambda v: read_short_text(v)[0])]]
 
 
+class TotalLine(Line):
+    """One item of a mapped order, which may say what all its units come to: then that counts, and not the price."""
+
+    total: NotRequired[Annotated[Decimal | None, PlainValidator(lambda v: read_amount(v, "invalid_price"))]]
+
+
 _LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, AfterValidator(_check_product)])
+_TOTAL_LINE: TypeAdapter[TotalLine] = TypeAdapter(Annotated[TotalLine, AfterValidator(_check_total)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +162,10 @@ class LineFailures(Sequence[Failure]):
     Each is made when it is asked for; only positions are kept: there may be a million in a page.
     """
 
-    def __init__(self, items: Sequence[object]) -> None:
+    def __init__(self, items: Sequence[object], *, totals: bool = False) -> None:
         self.reasons = Counter[str]()
         self._items = items
+        self._totals = totals
         self._positions = array("L")
 
     def add(self, index: int, reason: str) -> None:
@@ -170,7 +189,7 @@ class LineFailures(Sequence[Failure]):
         return map(self._explain, self._positions)
 
     def _explain(self, index: int) -> Failure:
-        failure = _read_line(self._items[index], index)
+        failure = _read_line(self._items[index], index, totals=self._totals)
         assert isinstance(failure, Failure)  # noqa: S101 - it was one before
         return failure
 
@@ -188,8 +207,8 @@ class Items:
     texts_cut: int = 0
 
 
-def read_items(value: object) -> Items:
-    """Lines of an order, each on its own.
+def read_items(value: object, *, totals: bool = False) -> Items:
+    """Lines of an order, each on its own; with ``totals`` each may have one (see :class:`TotalLine`).
 
     Raises:
         PydanticCustomError: there is no list, or not one valid line of a quantity above 0 where some are rejected.
@@ -198,9 +217,9 @@ def read_items(value: object) -> Items:
         raise fail("no_items", "is null")
     if not isinstance(value, list):
         raise fail("invalid_items", "is not a list")
-    items = Items(LineFailures(value))
+    items = Items(LineFailures(value, totals=totals))
     for index, item in enumerate(value):
-        line = _read_line(item, index)
+        line = _read_line(item, index, totals=totals)
         if isinstance(line, Failure):
             items.failures.add(index, line.reason)
         elif line["qty"]:
@@ -214,9 +233,9 @@ def read_items(value: object) -> Items:
     return items
 
 
-def _read_line(item: object, index: int) -> Line | Failure:
+def _read_line(item: object, index: int, *, totals: bool) -> Line | Failure:
     try:
-        return _LINE.validate_python(item)
+        return _TOTAL_LINE.validate_python(item) if totals else _LINE.validate_python(item)
     except ValidationError as error:
         return broken_rule(error.errors(include_url=False, include_input=False)[0], line=index)
 

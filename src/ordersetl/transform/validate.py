@@ -15,14 +15,17 @@ import polars as pl
 from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.fold_settings import DEFAULTS, FoldSettings
 from ordersetl.lake.quarantine import Reject
+from ordersetl.source.description.mapping import Mapping
+from ordersetl.source.mapping.record import list_native_lines, map_record, name_skipped
 from ordersetl.source.nested import MAX_DEPTH, DeepRecord
 from ordersetl.source.page import Page, read_records
-from ordersetl.source.parser import parse_json
+from ordersetl.source.parser import parse_json, parse_page
 from ordersetl.star.days import find_days
 from ordersetl.star.frames import ORDER_SCHEMA
 from ordersetl.star.values import read_short_text, read_version_time, to_naive
 from ordersetl.transform.bulk import NOTHING_READ, PAGE_BITS, read_bulk
 from ordersetl.transform.columns import Columns
+from ordersetl.transform.mapped_fields import find_bulk_mapping
 from ordersetl.transform.models import GoneOrder, ReadOrder, read_order
 from ordersetl.transform.order_lines import Failure, LineFailures
 from ordersetl.window import Window
@@ -79,7 +82,12 @@ class Validated:
 
 
 def validate_pages(
-    pages: Sequence[Page], window: Window, settings: FoldSettings = DEFAULTS, *, bulk: bool = True
+    pages: Sequence[Page],
+    window: Window,
+    settings: FoldSettings = DEFAULTS,
+    mapping: Mapping | None = None,
+    *,
+    bulk: bool = True,
 ) -> Validated:
     """Validate every record of the pages.
 
@@ -87,19 +95,26 @@ def validate_pages(
         pages: pages of one batch.
         window: readable orders outside it are dropped and counted, whatever else they are.
         settings: say in which zone an order's day is, and which statuses are those of cancelled ones.
+        mapping: what the records say of orders; None of those that are such already.
         bulk: take the bulk path where it applies; the result is the same without it.
 
     Raises:
         InvalidResponseError: a page holds no list of orders (extract lets no such page in).
     """
-    fast = read_bulk(pages) if bulk else NOTHING_READ
+    in_bulk = None if mapping is None else find_bulk_mapping(mapping)
+    fast = read_bulk(pages, in_bulk) if bulk and (mapping is None) == (in_bulk is None) else NOTHING_READ
     unread = chain.from_iterable(_page_records(page) for page in pages if page.number not in fast.pages)
-    rest = _validate_records(chain(unread, ((d.pos, _parse_record(d.text)) for d in fast.fallback)), window)
+    records = chain(unread, ((d.pos, _parse_record(d.text)) for d in fast.fallback))
+    rest = _validate_records(records, window, mapping)
+    rest.skipped.update(fast.skipped)
     fast_orders, future = _apply_window(fast.orders, window)
     outside = fast.orders.height - fast_orders.height
     of_orders = [fast.items, fast.refunds]
     if outside:
         of_orders = [rows.join(fast_orders.select("pos"), on="pos", how="semi") for rows in of_orders]
+    if fast.skipped_lines is not None:
+        skipped = fast.skipped_lines.join(fast_orders, on="pos", how="semi")
+        rest.counts["lines_skipped"] += int(skipped["count"].sum())
     orders = _apply_settings(pl.concat([fast_orders, rest.columns.orders]), settings)
     items, refunds = map(pl.concat, zip(of_orders, (rest.columns.items, rest.columns.refunds), strict=True))
     return Validated(
@@ -126,6 +141,7 @@ class _Outcome:
     columns: Columns = field(default_factory=Columns)
     found_bad: list[Reject | _RejectedLines] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
 
     def accept(self, pos: int, order: ReadOrder | GoneOrder, time: datetime) -> None:
         """Take in an order whose version counts as of ``time``."""
@@ -157,10 +173,11 @@ def _count(
         else:
             lines.update(bad.failures.reasons)
     return BatchCounts(
-        received=counts["received"] + bulk,
+        received=counts["received"] + bulk + rest.skipped.total(),
         accepted=orders.height,
         outside_window=outside + counts["outside"],
         rejected=dict(sorted(reasons.items())),
+        skipped=dict(sorted(rest.skipped.items())),
         lines_received=items.height + counts["lines_skipped"] + counts["lines_rejected"],
         lines_accepted=items.height,
         lines_skipped=counts["lines_skipped"],
@@ -174,19 +191,23 @@ def _count(
     )
 
 
-def _validate_records(records: Iterable[tuple[int, Any]], window: Window) -> _Outcome:
+def _validate_records(records: Iterable[tuple[int, Any]], window: Window, mapping: Mapping | None = None) -> _Outcome:
     outcome = _Outcome()
     for pos, record in records:
+        if mapping is not None and (name := name_skipped(mapping, record)) is not None:
+            outcome.skipped[name] += 1
+            continue
         outcome.counts["received"] += 1
-        stated = read_version_time(record)
+        order = record if mapping is None else map_record(mapping, record)
+        stated = read_version_time(order)
         time = None if stated is None else window.cap(stated)
         if time is not None and not window.holds(time):
             outcome.counts["outside"] += 1
             continue
         page, index = pos >> PAGE_BITS, pos & ((1 << PAGE_BITS) - 1)
-        read = _read_any(record)
+        read = _read_any(record, order, totals=mapping is not None)
         if isinstance(read, Failure):
-            order_id = read_short_text(record.get("order_id"))[0] if isinstance(record, dict) else None
+            order_id = read_short_text(order.get("order_id"))[0] if isinstance(order, dict) else None
             shown = None if isinstance(record, DeepRecord) else record
             outcome.found_bad.append(Reject(page, index, None, order_id, read.reason, read.detail, time, shown))
             continue
@@ -194,18 +215,19 @@ def _validate_records(records: Iterable[tuple[int, Any]], window: Window) -> _Ou
         outcome.accept(pos, read, time)
         if isinstance(read, ReadOrder) and read.failures:
             outcome.counts["lines_rejected"] += len(read.failures)
-            outcome.found_bad.append(_RejectedLines(page, index, read, time, record["items"]))
+            lines = record["items"] if mapping is None else list_native_lines(mapping, record)
+            outcome.found_bad.append(_RejectedLines(page, index, read, time, lines))
     return outcome
 
 
-def _read_any(record: object) -> ReadOrder | GoneOrder | Failure:
-    """What :func:`read_order` says of a record, also of one that is nested too deeply to be read."""
+def _read_any(record: object, order: object, *, totals: bool) -> ReadOrder | GoneOrder | Failure:
+    """What :func:`read_order` says of the order that a record is, also of one that is nested too deeply to be read."""
     if not isinstance(record, DeepRecord):
-        return read_order(record)
+        return read_order(order, totals=totals)
     where = f"it is nested more than {MAX_DEPTH} levels deep, and not copied here: see raw"
     if not record.is_object:
         return Failure("not_an_object", f"the record is not a JSON object; {where}")
-    read = read_order(record)
+    read = read_order(order)
     if isinstance(read, Failure) and read.reason in _ID_REASONS:
         return Failure(read.reason, f"{read.detail}; {where}")
     return Failure("too_deep", where)
@@ -213,12 +235,12 @@ def _read_any(record: object) -> ReadOrder | GoneOrder | Failure:
 
 def _parse_record(text: str) -> Any:  # noqa: ANN401 - any JSON value
     if text.count("[") + text.count("{") > MAX_DEPTH:  # perhaps too deep, which is for the reader of pages to say
-        return read_records(f"[{text}]".encode())[0]
+        return parse_page(f"[{text}]".encode())[0]
     return parse_json(text)
 
 
 def _page_records(page: Page) -> Iterator[tuple[int, Any]]:
-    for index, record in enumerate(read_records(page.text)):
+    for index, record in enumerate(read_records(page)):
         yield page.number << PAGE_BITS | index, record
 
 

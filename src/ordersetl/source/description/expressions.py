@@ -1,16 +1,46 @@
 """JMESPath expressions (jmespath.org) of a description: parsed where it is read, evaluated by the library."""
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
+from jmespath.functions import Functions, signature
 from pydantic import GetPydanticSchema
 from pydantic_core import core_schema
 
 __all__ = ["Expression", "ExpressionText"]
+
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+
+
+class _ExactFunctions(Functions):
+    """The library's functions on the numbers of payloads, which are exact: it knows int and float alone."""
+
+    def _get_allowed_pytypes(self, types: Sequence[str]) -> tuple[list[str], list[tuple[str, ...]]]:
+        allowed, of_elements = super()._get_allowed_pytypes(types)  # type: ignore[misc]
+        return (
+            [*allowed, "Decimal"] if "float" in allowed else allowed,
+            [(*names, "Decimal") if "float" in names else names for names in of_elements],
+        )
+
+    @signature({"types": []})
+    def _func_to_number(self, arg: object) -> int | float | Decimal | None:
+        if isinstance(arg, int | float | Decimal) and not isinstance(arg, bool):
+            return arg
+        return Decimal(arg.strip()) if isinstance(arg, str) and _NUMBER.fullmatch(arg.strip()) else None
+
+    @signature({"types": []})
+    def _func_to_string(self, arg: object) -> str:
+        return arg if isinstance(arg, str) else json.dumps(arg, separators=(",", ":"), default=str).strip('"')
+
+
+_OPTIONS = jmespath.Options(custom_functions=_ExactFunctions())
 
 
 @dataclass(frozen=True)
@@ -27,7 +57,7 @@ class Expression:
     def __post_init__(self) -> None:
         try:
             compiled = jmespath.compile(self.text)
-            _require_functions(compiled.parsed)
+            _prepare(compiled.parsed)
         except JMESPathError as error:
             reason = str(error).partition(", for expression")[0].partition("\n")[0]
             raise ValueError(f"is not a JMESPath expression: {self.text!r}: {reason}") from None
@@ -44,10 +74,13 @@ class Expression:
         return _read_path(self.tree)
 
     def search(self, value: object) -> Any:  # noqa: ANN401 - any JSON value
-        """What the expression says of a value; None where it says nothing, or cannot (a function of another type)."""
+        """What the expression says of a value; None where it says nothing, or cannot (a function of another type).
+
+        Functions take numbers as ints and exact decimals, and give such.
+        """
         try:
-            return self._compiled.search(value)
-        except JMESPathError:
+            return self._compiled.search(value, options=_OPTIONS)
+        except (JMESPathError, ArithmeticError, TypeError, ValueError):
             return None
 
 
@@ -64,11 +97,22 @@ def _read_path(node: Mapping[str, Any]) -> tuple[str, ...] | None:
             return None
 
 
-def _require_functions(node: Mapping[str, Any]) -> None:
-    if node["type"] == "function_expression" and node["value"] not in jmespath.functions.Functions.FUNCTION_TABLE:
+def _prepare(node: Any) -> None:  # noqa: ANN401 - a node of the library's tree
+    """Look for functions that there are not, and make numbers that stand in the expression exact."""
+    if node["type"] == "function_expression" and node["value"] not in _ExactFunctions.FUNCTION_TABLE:
         raise JMESPathError(f"there is no function {node['value']}()")
+    if node["type"] == "literal":
+        node["value"] = _make_exact(node["value"])
     for child in node["children"]:
-        _require_functions(child)
+        _prepare(child)
+
+
+def _make_exact(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, list):
+        return [_make_exact(element) for element in value]
+    if isinstance(value, dict):
+        return {name: _make_exact(member) for name, member in value.items()}
+    return Decimal(repr(value)) if isinstance(value, float) else value
 
 
 def _parse(value: object) -> Expression:

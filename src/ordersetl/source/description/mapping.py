@@ -4,16 +4,17 @@ A mapped record is an order of the generic API: all rules behind it see that alo
 are ISO 8601 in UTC, an absent field is null.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ordersetl.source.description.expressions import ExpressionText
+from ordersetl.source.description.kinds import check_time_format, check_zone
 from ordersetl.source.description.table import Table
 
 __all__ = ["Fallback", "ItemMapping", "Mapping", "OrderMapping", "RefundItemMapping", "RefundMapping", "Skip"]
 
-TimeFormat = str
+TimeFormat = Annotated[str, AfterValidator(check_time_format)]
 """``iso``, ``rfc2822``, ``epoch``, ``epoch_ms``, or a format of strptime."""
 
 
@@ -61,7 +62,9 @@ class ItemMapping(Table):
     fallbacks: tuple[Fallback, ...] = Field((), description="what counts where the SKU is blank, the first there is")
     qty: ExpressionText
     price: ExpressionText | None = Field(None, description="list price of a unit, before discount and tax")
-    total: ExpressionText | None = Field(None, description="instead of a price: that of all units of the line")
+    total: ExpressionText | None = Field(
+        None, description="that of all units of the line: counts where it is there, before the price"
+    )
     discount: ExpressionText | None = None
     tax: ExpressionText | None = None
     name: ExpressionText | None = None
@@ -84,6 +87,7 @@ class RefundMapping(Table):
     list: ExpressionText
     refund_id: ExpressionText
     created_at: ExpressionText
+    times: TimeFormat | None = Field(None, description="format of its times, where it is not that of the others")
     amount: ExpressionText
     items: RefundItemMapping | None = None
 
@@ -103,4 +107,6 @@ class Mapping(Table):
         (), description="amounts that come with a minus sign for what is meant without"
     )
     times: TimeFormat = Field("iso", description="format of all times: iso, rfc2822, epoch, epoch_ms, or strptime's")
-    zone: str = Field("UTC", description="IANA time zone of times that name none")
+    zone: Annotated[str, AfterValidator(check_zone)] = Field(
+        "UTC", description="IANA time zone of times that name none"
+    )

@@ -6,12 +6,20 @@ parameter, or a member of a body, whose text names a value that there is not is 
 nothing but ``${name}`` keeps the value's type.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from ordersetl.settings.model import Span
 from ordersetl.source.description.expressions import ExpressionText
+from ordersetl.source.description.kinds import (
+    check_auth,
+    check_paging,
+    check_throttle,
+    check_token,
+    check_window,
+    check_zone,
+)
 from ordersetl.source.description.mapping import Mapping
 from ordersetl.source.description.table import Table
 
@@ -46,6 +54,7 @@ class Variable(Table):
     default: str | None = Field(None, description="without one it must be set; ${api_url} may be in it")
     pattern: str | None = Field(None, description="a regular expression that the whole value must match")
     required: bool = True
+    selects: bool = Field(False, description="it says which orders come: another value is another source to go on with")
     per_request: int | None = Field(
         None, ge=1, description="the value is a comma-separated list; so many go into one request, the rest into others"
     )
@@ -67,14 +76,24 @@ class TokenRequest(Table):
     lifetime: Span | None = Field(None, description="how long it lasts where the answer does not say")
     renew_on: tuple[int, ...] = Field((401,), description="status codes that say that it has expired")
 
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        check_token(self)
+        return self
+
 
 class Auth(Table):
     """How a request shows who asks. The credentials are settings."""
 
     kind: Literal["none", "bearer", "header", "query", "basic"]
-    name: str | None = Field(None, description="of the header or the parameter; with basic over query: see user_param")
+    name: str | None = Field(None, description="of the header or the parameter that holds the token")
     required: bool = True
     token: TokenRequest | None = Field(None, description="used where client_id, refresh_token or api_user are set")
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        check_auth(self)
+        return self
 
 
 class Request(Table):
@@ -94,8 +113,10 @@ class Request(Table):
 class Window(Table):
     """How the source filters by time of change."""
 
-    format: str = Field("%Y-%m-%dT%H:%M:%S.%fZ", description="strftime's, or epoch, epoch_ms, rfc2822")
-    zone: str = Field("UTC", description="IANA zone in which times are written; ${variable} may stand here")
+    format: str = Field("%Y-%m-%dT%H:%M:%S.%fZ", description="strftime's, or iso, epoch, epoch_ms, rfc2822")
+    zone: Annotated[str, AfterValidator(check_zone)] = Field(
+        "UTC", description="IANA zone in which times are written; ${variable} may stand here"
+    )
     precision: Span = Field(description="the finest step that the source stores or compares, e.g. 1s")
     since_inclusive: bool = True
     until_inclusive: bool = False
@@ -105,14 +126,22 @@ class Window(Table):
     min_age: Span | None = Field(None, description="how old the end must be")
     reaches_back: Span | None = Field(None, description="how far back the source goes: what is older is warned of")
 
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        check_window(self)
+        return self
+
 
 class Paging(Table):
     """How to go on to the next page, and what proves that there is none."""
 
     kind: Literal["cursor", "link", "next_url", "page", "offset", "none"]
     next: ExpressionText | None = Field(None, description="cursor or URL of the next page, in the answer")
-    end: Literal["has_more", "total", "page_count", "null", "absent", "empty_page"] = Field(
-        description="what proves the end: a flag, a total met, a page count, next being null or absent, an empty page"
+    end: Literal["has_more", "total", "page_count", "null", "absent", "empty_page", "short_page"] | None = Field(
+        None,
+        description="what proves the end: a flag, a total met, a page count, next being null or absent, an empty page, "
+        "or (of a call) a page with fewer than were asked for; may be unset with "
+        "link (no such link is the end) and none (one page is all)",
     )
     has_more: ExpressionText | None = None
     total: ExpressionText | None = Field(None, description="number of orders of all pages, in the answer")
@@ -120,9 +149,16 @@ class Paging(Table):
     page_count: ExpressionText | None = None
     page_count_header: str | None = None
     first: int = Field(1, description="number of the first page, or its offset")
+    page_size: int | None = Field(None, ge=1, description="of a call: how many elements are asked for a page")
     max_objects: int | None = Field(None, ge=1, description="the API ends here: a longer window is split")
+    max_pages: int | None = Field(None, ge=1, description="pages beyond it fail: a longer window is split")
     cursor_lifetime: Span | None = Field(None, description="how long a cursor can be gone on with")
     cursor_alone: bool = Field(False, description="the request of a next page holds the cursor and the page size only")
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        check_paging(self)
+        return self
 
 
 class Errors(Table):
@@ -149,11 +185,22 @@ class Throttle(Table):
     reset_header: str | None = None
     rate_header: str | None = None
 
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        check_throttle(self)
+        return self
+
 
 class Call(Table):
-    """A request for each order of a page, whose answer is put into the order's record."""
+    """A request for each order of a page, whose answer is put into the order's record.
+
+    With ``each`` it is a request for each element of a list of the record, and the answer is put into the element.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    each: ExpressionText | None = Field(
+        None, description="path of a list in the record: a request for each of its elements, of which the rest speaks"
+    )
     when: ExpressionText | None = Field(None, description="true of the records that need it; all if unset")
     method: Literal["GET", "POST"] = "GET"
     path: str
@@ -198,6 +245,7 @@ class Description(Table):
     paging: Paging
     records: ExpressionText = Field(description="the list of orders, in the answer; a path, @ for a bare list")
     bare_list: bool = Field(False, description="an answer may as well be the list itself")
+    may_be_absent: bool = Field(False, description="an answer without the list, or with null, is an empty page")
     errors: Errors | None = None
     throttle: Throttle | None = None
     calls: tuple[Call, ...] = ()

@@ -1,60 +1,26 @@
-"""The built-in sample API: a small WSGI shop that speaks the generic contract, and fails on request.
-
-In one process, without a socket::
-
-    client = httpx.Client(transport=httpx.WSGITransport(app=sample_app()), base_url=SAMPLE_URL)
-
-On a real socket, for a demonstration: ``python -m ordersetl.source.demo``.
-"""
+"""The built-in sample API: a small WSGI shop that speaks the generic contract, and fails on request."""
 
 import hashlib
 import itertools
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from ordersetl.resources import locate
+from ordersetl.source.sample.faults import FaultSource, find_fault, name_status, spoil_answer
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["SAMPLE_URL", "Fault", "page_cursor", "sample_app", "sample_orders", "sample_references"]
+__all__ = ["SAMPLE_URL", "page_cursor", "sample_app", "sample_orders", "sample_references"]
 
 SAMPLE_URL = "http://sample.ordersetl.invalid"
 """Base URL of the sample API where it is called in process; the name never resolves (RFC 2606)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fault:
-    """What the app answers to some requests instead of the truth. Requests count from 1.
-
-    Attributes:
-        on: The numbers of the requests it concerns.
-        every: Or every so many requests: 1 is all of them, 0 none but ``on``.
-        status: The status to answer; None keeps the one of the real answer.
-        headers: Sent besides, or instead of, the usual ones.
-        body: The body to send. None keeps the real one, or with a ``status`` sends a JSON error.
-        next_cursor: Put into the real page instead of its own; with ``page_cursor(0)`` the pages go round in circles.
-        truncate: Announce the whole body by ``Content-Length`` and send half of it.
-    """
-
-    on: Container[int] = ()
-    every: int = 0
-    status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
-    next_cursor: str | None = None
-    truncate: bool = False
-
-    def concerns(self, request: int) -> bool:
-        """Tell whether the request of this number gets the fault."""
-        return request in self.on or (self.every > 0 and request % self.every == 0)
 
 
 @dataclass(frozen=True)
@@ -93,7 +59,7 @@ def page_cursor(position: int, orders: Sequence[object] = ()) -> str:
 def sample_app(
     orders: Sequence[object] | None = None,
     *,
-    faults: Sequence[Fault] = (),
+    faults: Sequence[FaultSource] = (),
     token: str | None = None,
     max_limit: int = 100,
 ) -> "WSGIApplication":
@@ -115,11 +81,14 @@ def sample_app(
 
     def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         number = next(requests)
-        fault = next((fault for fault in faults if fault.concerns(number)), Fault())
+        fault = find_fault(faults, number)
         answer = _answer_request(environ, records, token=token, max_limit=max_limit)
-        status, headers, body = _encode_answer(answer, fault)
-        start_response(f"{status} {_phrase(status)}", headers)
-        return [body[: len(body) // 2] if fault.truncate else body]
+        content = answer.content
+        if fault.next_cursor is not None and isinstance(content, dict):
+            content = content | {"next_cursor": fault.next_cursor}
+        status, body, headers = spoil_answer(fault, answer.status, json.dumps(content).encode(), answer.headers)
+        start_response(f"{status} {name_status(status)}", list(headers.items()))
+        return [body]
 
     return app
 
@@ -248,21 +217,3 @@ def _parse_time(value: object) -> datetime | None:
     except ValueError:
         return None
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
-
-
-def _encode_answer(answer: _Answer, fault: Fault) -> tuple[int, list[tuple[str, str]], bytes]:
-    status, content, headers = answer.status, answer.content, answer.headers
-    if fault.status is not None:
-        status, content, headers = fault.status, {"error": _phrase(fault.status)}, {}
-    elif fault.next_cursor is not None and isinstance(content, dict):
-        content = content | {"next_cursor": fault.next_cursor}
-    body = json.dumps(content).encode() if fault.body is None else fault.body
-    usual = {"Content-Type": "application/json", "Content-Length": str(len(body))}
-    return status, list((usual | dict(headers) | dict(fault.headers)).items()), body
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"

@@ -1,0 +1,81 @@
+"""A preview as tables: the orders with their rows, and what was rejected."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from ordersetl.report.tables import Complete, draw_facts, list_counts, new_table, plain_text
+from ordersetl.results import PreviewOrder, PreviewResult
+from ordersetl.text import format_time, many
+
+__all__ = ["draw_preview"]
+
+
+def draw_preview(result: PreviewResult, complete: Complete) -> Iterator[RenderableType]:
+    """What the page holds in numbers, the first orders, and all that was rejected."""
+    yield draw_facts("Preview", _facts(result), complete)
+    if result.orders:
+        yield _draw_orders(result)
+    if result.rejects:
+        table = new_table("Rejected", "record", "line", "order", "reason", "detail")
+        for bad in result.rejects:
+            line = "" if bad.line is None else str(bad.line + 1)
+            table.add_row(*map(plain_text, (str(bad.index + 1), line, bad.order_id or "", bad.reason, bad.detail)))
+        yield table
+    yield Text("\nNothing was written. To fetch them all: ordersetl run")
+
+
+def _facts(result: PreviewResult) -> dict[str, str]:
+    since = format_time(result.since) if result.since else "the beginning"
+    until = format_time(result.until) if result.until else "now"
+    outside = f", {result.outside_window:,} outside the window" if result.outside_window else ""
+    skipped = f", {list_counts(result.skipped_by_reason)} skipped" if result.skipped_by_reason else ""
+    of_lines = {"lines rejected": list_counts(result.lines_rejected_by_reason)}
+    return {
+        "source": f"{result.source}, {result.url}",
+        "window": f"{since} to {until}",
+        "first page": f"{many(result.received, 'record')}: {result.accepted:,} accepted, {result.rejected:,} rejected"
+        f"{outside}{skipped}",
+        **({"rejected orders": list_counts(result.rejected_by_reason)} if result.rejected_by_reason else {}),
+        "lines": f"{result.lines_accepted:,} accepted, {result.lines_skipped:,} skipped",
+        **(of_lines if result.lines_rejected_by_reason else {}),
+    }
+
+
+def _draw_orders(result: PreviewResult) -> RenderableType:
+    shown, accepted = len(result.orders), result.accepted
+    title = "Orders" if shown == accepted else f"Orders, {shown:,} of {accepted:,}"
+    table = new_table(title, "order", "created", "updated", "user", "status", "", "amount", "sku", "qty", "price")
+    for order in result.orders:
+        head = (
+            order.order_id,
+            format_time(order.created_at) if order.created_at else "",
+            format_time(order.updated_at),
+            order.user_id or "guest",
+            _describe_state(order),
+            order.currency or "",
+            _number(order.amount),
+        )
+        rows = [(line.sku, _number(line.qty, 0), _number(line.item_price)) for line in order.lines] or [("", "", "")]
+        for at, row in enumerate(rows):
+            table.add_row(*map(plain_text, (*(head if at == 0 else [""] * len(head)), *row)))
+    return table
+
+
+def _describe_state(order: PreviewOrder) -> str:
+    states = [order.status] if order.status else []
+    states += ["gone: leaves curated"] if order.gone else []
+    states += ["cancelled"] if order.cancelled and order.status not in {"cancelled", "canceled"} else []
+    states += [f"refunded {_number(order.refunded)}"] if order.refunded else []
+    return ", ".join(states)
+
+
+def _number(value: Decimal | None, digits: int = 2) -> str:
+    """A number with so many digits behind the point, or as many as it needs; a dash where it is not known."""
+    if value is None:
+        return "-"
+    whole, _, fraction = f"{value:f}".partition(".")
+    fraction = fraction.rstrip("0").ljust(digits, "0")
+    return f"{whole}.{fraction}" if fraction else whole

@@ -1,0 +1,91 @@
+"""What is asked of an API, what it answers, and the ways in which it does not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import httpx
+
+from ordersetl.errors import SourceError
+
+__all__ = [
+    "Answer",
+    "Ask",
+    "Authorization",
+    "CursorRefusedError",
+    "DeniedError",
+    "TryAgainError",
+    "origin_of",
+]
+
+
+class CursorRefusedError(SourceError):
+    """The API answered 4xx to a cursor: after a pause it may have forgotten it."""
+
+
+class DeniedError(SourceError):
+    """The API answered 401 or 403: it does not know who asks, or does not let them."""
+
+    status: int = HTTPStatus.UNAUTHORIZED
+
+
+class TryAgainError(Exception):
+    """One attempt failed in a way that may pass; ``wait_s`` where the server names a time."""
+
+    def __init__(self, reason: str, wait_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
+
+
+@dataclass(frozen=True)
+class Authorization:
+    """What shows who asks: headers or parameters, which go to one origin alone; and the settings that they are from."""
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    params: Mapping[str, str] = field(default_factory=dict, repr=False)
+    settings: str = "ORDERSETL_API_TOKEN"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is asked for.
+
+    Attributes:
+        url: With or without a query.
+        params: Added to it.
+        path: What of the URL follows ``--api-url``, for messages.
+        with_cursor: The request names a cursor of the API's own.
+        may_be_empty: An answer of HTTP 204 is one without content.
+        follows: Redirects are followed; to nowhere where the body holds credentials.
+    """
+
+    url: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = field(default=None, repr=False)
+    authorization: Authorization = Authorization()
+    path: str = "/orders"
+    with_cursor: bool = False
+    may_be_empty: bool = False
+    follows: bool = True
+
+    @property
+    def shown(self) -> str:
+        """The URL as messages show it: a query may hold secrets."""
+        return self.url.partition("?")[0]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The body of a 200, its headers, and which way it came, for messages."""
+
+    body: bytes
+    headers: httpx.Headers
+    route: str
+    url: str = ""
+
+
+def origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
+    """What credentials are bound to: scheme, host and port (RFC 6454)."""
+    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)

@@ -1,0 +1,255 @@
+"""Requests for what a page's records lack: each order's lines or refunds, several at a time, in the pace of all."""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ordersetl.errors import InvalidResponseError, SourceError
+from ordersetl.source.answer import find_charset
+from ordersetl.source.ask import Answer, Ask, TryAgainError
+from ordersetl.source.asker import Asker
+from ordersetl.source.description.model import Call, Paging
+from ordersetl.source.envelope import find_next, is_true, note_envelope
+from ordersetl.source.joined import CallAnswer, Key, encode_answers
+from ordersetl.source.listing import ListPath
+from ordersetl.source.page import Page, page_text
+from ordersetl.source.parser import parse_json
+from ordersetl.source.paths import Members
+from ordersetl.source.proof import Progress, find_total, prove_end
+from ordersetl.source.reading import explain_problem
+from ordersetl.source.session import SourceSession, fill_headers
+from ordersetl.source.template import Value, fill_body, fill_params
+
+__all__ = ["CallFetcher"]
+
+_AT_ONCE = 4
+_MAX_PAGES = 1000
+_MIB = 1 << 20
+_HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
+
+
+class _Task(NamedTuple):
+    """One call of one record."""
+
+    call: Call
+    key: Key
+    values: Mapping[str, Value]
+
+
+class _Part(NamedTuple):
+    """One answer of a call: how many elements its list has, what its envelope says, its headers, the next page."""
+
+    answer: CallAnswer
+    elements: int
+    claims: Mapping[str, Any]
+    headers: Mapping[str, str]
+    next_cursor: str | None
+    bytes: int
+
+
+@dataclass
+class _Search:
+    """The pages of one call so far."""
+
+    number: int = 0
+    received: int = 0
+    page_records: int | None = None
+    cursor: str | None = None
+
+
+class CallFetcher:
+    """Makes the calls of a description for the records of its pages.
+
+    Args:
+        session: of the source.
+        asker: asks one after the other, and again what failed.
+        open_asker: opens one more, for calls that are made at the same time; None makes them one after the other.
+    """
+
+    def __init__(self, session: SourceSession, asker: Asker, open_asker: Callable[[], Asker] | None = None) -> None:
+        self._session = session
+        self._asker = asker
+        self._open_asker = open_asker
+        self._others: SimpleQueue[Asker] | None = None
+
+    def fetch(self, page: Page) -> bytes | None:
+        """What the calls answered for a page's records, as it is kept beside the page; None where none was made.
+
+        Raises:
+            SourceError: the API refused, kept failing, or sent too much.
+        """
+        tasks = list(self._list_tasks(page)) if page.head.records else []
+        if not tasks:
+            return None
+        answers, size, most = [], 0, self._session.settings.max_response_mb * _MIB
+        for parts in self._run(tasks):
+            size += sum(part.bytes for part in parts)
+            if size > most:
+                raise SourceError(
+                    f"the calls for one page answered more than {most // _MIB} MiB together",
+                    hint="Ask for smaller pages (page_size), or raise max_response_mb.",
+                )
+            answers += [part.answer for part in parts]
+        return encode_answers(answers)
+
+    def _list_tasks(self, page: Page) -> Iterator[_Task]:
+        for call in self._session.description.calls:
+            if self._session.lacks(call.required_right):
+                self._session.warn_once(
+                    f"call {call.name}",
+                    f"the credentials lack the right {call.required_right}: {call.name} of orders are left out.",
+                )
+                continue
+            named = call.each or None
+            members = Members([named] if named is not None else [call.when, *call.values.values()])
+            texts = page.head.texts
+            records = members.read_all(texts) if texts is not None else [...] * page.head.records
+            whole = page.shape.parse(page) if page.shape is not None and ... in records else []
+            for at, found in enumerate(records):
+                yield from self._list_calls(call, at, whole[at] if found is ... else found)
+
+    def _list_calls(self, call: Call, at: int, record: Any) -> Iterator[_Task]:  # noqa: ANN401 - any JSON value
+        elements = call.each.search(record) if call.each is not None else [record]
+        for index, element in enumerate(elements if isinstance(elements, list) else []):
+            if not isinstance(element, dict) or (call.when is not None and not is_true(call.when.search(element))):
+                continue
+            found = {name: expression.search(element) for name, expression in call.values.items()}
+            values = {name: value for name, value in found.items() if _is_sendable(value)}
+            yield _Task(call, (call.name, at, index if call.each is not None else None), values)
+
+    def _run(self, tasks: list[_Task]) -> Iterator[list[_Part]]:
+        """The answers of each task, in their order: first ones at the same time, all that follows one by one."""
+        if self._open_asker is None or len(tasks) == 1:
+            for task in tasks:
+                yield self._finish(task, None)
+            return
+        if self._others is None:
+            self._others = SimpleQueue()
+            for _ in range(_AT_ONCE):
+                self._others.put(self._open_asker())
+        waiting: deque[tuple[_Task, Future[_Part]]] = deque()
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="call") as pool:
+            try:
+                for task in tasks:
+                    if len(waiting) >= 2 * _AT_ONCE:
+                        yield self._finish(*waiting.popleft())
+                    self._asker.await_turn()
+                    waiting.append((task, pool.submit(self._begin, self._others, task)))
+                while waiting:
+                    yield self._finish(*waiting.popleft())
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self, others: "SimpleQueue[Asker]", task: _Task) -> _Part:
+        """The first answer of a call, by one of those who ask at the same time."""
+        asker, search = others.get(), _Search()
+        try:
+            ask = self._make_ask(task, search)
+            return asker.ask_now(ask, partial(self._read, task, search, ask))
+        finally:
+            others.put(asker)
+
+    def _finish(self, task: _Task, first: "Future[_Part] | None") -> list[_Part]:
+        """All answers of a call; the first one is asked for again where it failed in a way that may pass."""
+        search, parts = _Search(), list[_Part]()
+        while True:
+            ask = self._make_ask(task, search)
+            read = partial(self._read, task, search, ask)
+            try:
+                part = first.result() if first is not None else self._asker.ask(ask, read)
+            except TryAgainError:
+                part = self._asker.ask(ask, read)
+            first = None
+            parts.append(part)
+            if self._is_last(task, search, part, ask):
+                return parts
+
+    def _is_last(self, task: _Task, search: _Search, part: _Part, ask: Ask) -> bool:
+        """Whether a call's answer is its last, which is counted in."""
+        search.number += 1
+        search.received += part.elements
+        try:
+            last = _prove_last(task.call.paging or _ONE_PAGE, search, part)
+        except InvalidResponseError as error:
+            raise type(error)(f"{ask.shown}: {error.message}", hint=error.hint) from None
+        search.page_records = search.page_records or part.elements
+        search.cursor = part.next_cursor
+        return last
+
+    def _read(self, task: _Task, search: _Search, ask: Ask, answer: Answer) -> _Part:
+        try:
+            charset = find_charset(answer.body, answer.headers.get("Content-Type", ""))
+            text = page_text(answer.body, charset)
+            claims = _read_claims(text)
+            note_envelope(self._session, ask, answer, claims)
+            elements = _count_elements(task.call, text)
+            next_cursor = find_next(task.call.paging or _ONE_PAGE, ask, answer, claims)
+        except InvalidResponseError as error:
+            raise explain_problem(error, ask, answer, self._session.secrets) from None
+        kept = CallAnswer.of(task.key, search.number + 1, answer.body, charset)
+        return _Part(kept, elements, claims, answer.headers, next_cursor, len(answer.body))
+
+    def _make_ask(self, task: _Task, search: _Search) -> Ask:
+        call, paging = task.call, task.call.paging or _ONE_PAGE
+        values: dict[str, Value] = {**self._session.variables, **task.values}
+        if paging.page_size is not None:
+            values["page_size"] = paging.page_size
+        values["page"] = paging.first + search.number
+        values["offset"] = paging.first + search.received
+        if search.cursor is not None:
+            values["cursor"] = search.cursor
+        headers, content = fill_headers(self._session), None
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(fill_body(call.body, values)).encode()
+        ask = Ask(
+            self._session.make_url(call.path, values),
+            fill_params(call.params, values),
+            call.method,
+            headers,
+            content,
+            path=call.path,
+            may_be_empty=True,
+        )
+        return replace(ask, url=search.cursor, params={}) if paging.kind in _BY_URL and search.cursor else ask
+
+
+_BY_URL = {"link", "next_url"}
+_ONE_PAGE = Paging(kind="none")
+
+
+def _is_sendable(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
+def _prove_last(paging: Paging, search: _Search, part: _Part) -> bool:
+    total = find_total(paging, part.claims, part.headers)
+    progress = Progress(search.number, search.received, part.elements, search.page_records, total, part.next_cursor)
+    last = prove_end(paging, part.claims, part.headers, progress, page_size=paging.page_size)
+    if last and total is not None and search.received < total:
+        raise InvalidResponseError(f"its pages ended after {search.received:,} of {total:,}", hint=_HINT)
+    is_stuck = part.next_cursor is not None and part.next_cursor == search.cursor
+    is_stuck |= paging.kind in {"page", "offset"} and not part.elements
+    if not last and (is_stuck or search.number >= _MAX_PAGES):
+        raise InvalidResponseError("its pages do not end", hint=_HINT)
+    return last
+
+
+def _read_claims(text: bytes) -> Mapping[str, Any]:
+    found = parse_json(text) if text.strip() else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _count_elements(call: Call, text: bytes) -> int:
+    records = ListPath(call.records)
+    try:
+        return len(records.read(text))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return len(records.parse(text))

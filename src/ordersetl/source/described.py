@@ -1,0 +1,146 @@
+"""Pages of a described source: each slice of the window asked for page by page, to its proven end."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from ordersetl.errors import InvalidResponseError
+from ordersetl.lake.raw import BatchRequest
+from ordersetl.source.ask import Answer, Ask, CursorRefusedError
+from ordersetl.source.asker import Asker
+from ordersetl.source.calls import CallFetcher
+from ordersetl.source.envelope import find_next, note_envelope
+from ordersetl.source.page import Page
+from ordersetl.source.parser import parse_json
+from ordersetl.source.position import Traversal
+from ordersetl.source.proof import ShiftedError
+from ordersetl.source.reading import explain_problem, open_page
+from ordersetl.source.session import SourceSession, fill_headers
+from ordersetl.source.slices import Slice, plan_slices, write_bounds
+from ordersetl.source.template import Value, fill_body, fill_params, fill_text, names_in
+from ordersetl.source.trail import RepeatedError
+
+__all__ = ["DescribedPages"]
+
+log = logging.getLogger(__name__)
+
+
+class DescribedPages:
+    """Fetches pages as a description says.
+
+    Args:
+        session: of the source.
+        asker: asks it.
+        calls: fetch what is elsewhere.
+        now: clock of this machine.
+    """
+
+    def __init__(
+        self, session: SourceSession, asker: Asker, calls: CallFetcher, *, now: Callable[[], datetime]
+    ) -> None:
+        self._session = session
+        self._description = session.description
+        self._asker = asker
+        self._calls = calls
+        self._now = now
+
+    def pages(self, request: BatchRequest, traversal: Traversal, max_records: int) -> Iterator[Page]:
+        """Pages after those that the traversal knows, to the end of the last slice.
+
+        A slice whose pages shift, or whose cursor is refused, begins again; its pages so far are kept.
+
+        Raises:
+            SourceError: the API refused, kept failing, or cannot be fetched completely.
+        """
+        self._session.make_ready(self._asker, request.since)
+        self._plan(request, traversal)
+        while not traversal.position.is_done:
+            try:
+                page = self._fetch(request, traversal, max_records)
+            except (ShiftedError, RepeatedError, CursorRefusedError) as error:
+                traversal.restart(error)
+                log.warning("%s; the window begins again", error)
+                continue
+            if page is not None:
+                yield page.with_calls(self._calls.fetch(page), traversal.encode(self._now()))
+
+    def _plan(self, request: BatchRequest, traversal: Traversal) -> None:
+        position, window = traversal.position, self._description.window
+        if not position.is_planned:
+            groups = self._session.groups
+            position.slices = plan_slices(window, request.since, request.until, request.began_at, groups)
+            position.is_planned = True
+
+    def _fetch(self, request: BatchRequest, traversal: Traversal, max_records: int) -> Page | None:
+        """The next page; None where the slice was halved in its place."""
+        position = traversal.position
+        ask = self._make_ask(request, traversal)
+
+        def read(answer: Answer) -> tuple[Page, str | None, Mapping[str, str]]:
+            try:
+                page = open_page(answer, position.pages + 1, max_records, self._session.shape)
+                claims = self._read_claims(page, ask, answer)
+                return page, find_next(self._description.paging, ask, answer, claims), answer.headers
+            except InvalidResponseError as error:
+                raise explain_problem(error, ask, answer, self._session.secrets) from None
+
+        page, next_cursor, headers = self._asker.ask(ask, read)
+        try:
+            is_kept = traversal.admit(page, headers, next_cursor)
+        except InvalidResponseError as error:
+            raise type(error)(f"{ask.shown}: {error.message}", hint=error.hint) from None
+        return page if is_kept else None
+
+    def _read_claims(self, page: Page, ask: Ask, answer: Answer) -> Mapping[str, Any]:
+        """The page's envelope; an error in it counts before that there are no records."""
+        try:
+            claims = page.head.claims
+        except InvalidResponseError:
+            envelope = parse_json(page.text)
+            note_envelope(self._session, ask, answer, envelope if isinstance(envelope, dict) else {})
+            raise
+        note_envelope(self._session, ask, answer, claims)
+        return claims
+
+    def _make_ask(self, request: BatchRequest, traversal: Traversal) -> Ask:
+        how, position = self._description.request, traversal.position
+        values = self._values(request, traversal)
+        cursor, kind = position.cursor, self._description.paging.kind
+        params, body = fill_params(how.params, values), how.body
+        if cursor is not None and self._description.paging.cursor_alone:
+            alone = {"cursor", "page_size"}
+            params = {name: text for name, text in params.items() if names_in(how.params[name]) & alone}
+            body = None if body is None else {name: part for name, part in body.items() if names_in(part) & alone}
+        headers = fill_headers(self._session)
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(fill_body(body, values)).encode()
+        url = self._session.make_url(how.path, values)
+        if cursor is not None and kind in {"link", "next_url"}:
+            url, params = cursor, {}
+        return Ask(
+            url,
+            params,
+            how.method,
+            headers,
+            content,
+            path=how.path,
+            with_cursor=cursor is not None,
+            may_be_empty=True,
+        )
+
+    def _values(self, request: BatchRequest, traversal: Traversal) -> dict[str, Value]:
+        description, position = self._description, traversal.position
+        part: Slice = position.slices[0]
+        values: dict[str, Value] = {**self._session.variables, **part.group}
+        values["page_size"] = min(request.page_size, description.request.max_page_size)
+        window = description.window
+        values.update(write_bounds(window, part, fill_text(window.zone, values) if window is not None else None))
+        if position.cursor is not None:
+            values["cursor"] = position.cursor
+        values["page"] = description.paging.first + position.number
+        values["offset"] = traversal.offset
+        return values

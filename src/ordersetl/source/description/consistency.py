@@ -1,0 +1,181 @@
+"""What the tables of a description must be to each other: names that something gives, values that something uses."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from ordersetl.source.description.kinds import suggest
+from ordersetl.source.description.model import Call, Description, Paging, Variable
+from ordersetl.source.description.templates import find_names
+
+__all__ = ["CREDENTIALS", "Problem", "find_problems"]
+
+Problem = tuple[tuple[str | int, ...], str]
+"""The path of a key, and what is wrong with it."""
+CREDENTIALS = ("api_token", "api_user", "api_password", "client_id", "client_secret", "refresh_token")
+"""Settings that a request for a token may send."""
+_WINDOW = ("since", "until")
+_POSITIONS = {"cursor": "cursor", "page": "page", "offset": "offset"}
+_RESERVED = {"api_url", "page_size", *_WINDOW, *_POSITIONS.values(), *CREDENTIALS}
+_GENERIC_RECORDS = ("orders",)
+_DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+
+
+def find_problems(description: Description) -> Iterator[Problem]:
+    """All that contradicts itself between the tables, in the order of the file's tables."""
+    variables = description.variables
+    yield from _check_variables(variables)
+    yield from _check_names(("window", "zone"), description.window and description.window.zone, variables)
+    if description.auth.token:
+        for key in ("url", "body"):
+            given = {"api_url", *variables, *(CREDENTIALS if key == "body" else ())}
+            yield from _check_names(("auth", "token", key), getattr(description.auth.token, key), given)
+    if description.rights:
+        yield from _check_names(("rights", "path"), description.rights.path, variables)
+    yield from _check_request(description)
+    yield from _check_path(("records",), description.records.path, description.records.text)
+    if description.mapping is None and description.records.path != _GENERIC_RECORDS:
+        yield ("records",), "without [mapping] the answers are the generic API's, and have their orders at orders"
+    yield from _check_calls(description)
+    yield from _check_mapping(description)
+
+
+def _check_variables(variables: dict[str, Variable]) -> Iterator[Problem]:
+    for name, variable in variables.items():
+        path = ("variables", name)
+        if name in _RESERVED:
+            yield path, f"{name} is a value of its own: give the variable another name"
+        elif not re.fullmatch("[a-z][a-z0-9_]*", name):
+            yield path, "a name is lower case letters, digits and _, as ORDERSETL_VAR_ has it in upper case"
+        yield from _check_names((*path, "default"), variable.default, ("api_url",))
+        if variable.discover:
+            yield from _check_names((*path, "discover", "path"), variable.discover.path, set(variables) - {name})
+        if variable.pattern is None:
+            continue
+        try:
+            pattern = re.compile(variable.pattern)
+        except re.error as error:
+            yield (*path, "pattern"), f"is not a regular expression: {error}"
+            continue
+        default = variable.default
+        if default is not None and "${" not in default and not pattern.fullmatch(default):
+            yield (*path, "default"), f"{default!r} does not match the variable's own pattern {variable.pattern}"
+
+
+def _check_request(description: Description) -> Iterator[Problem]:
+    request = description.request
+    given = {"page_size", *description.variables, *_position(description.paging)}
+    if description.window is not None:
+        given |= {*_WINDOW}
+    used: set[str] = set()
+    for key in ("path", "params", "headers", "body"):
+        value = getattr(request, key)
+        yield from _check_names(("request", key), value, given)
+        used |= _used(value)
+    if request.body is not None and request.method == "GET":
+        yield ("request", "body"), 'a GET has no body: set method = "POST"'
+    for name in _position(description.paging):
+        if name not in used:
+            kind = description.paging.kind
+            yield ("paging", "kind"), f'"{kind}" goes on by ${{{name}}}, and no parameter, header or body has it'
+    yield from _check_window(description, used)
+
+
+def _check_window(description: Description, used: Collection[str]) -> Iterator[Problem]:
+    window = description.window
+    if window is None:
+        return
+    if "since" not in used:
+        yield ("window",), "the request has no ${since}: put it into a parameter or the body, or leave the window out"
+    if "until" in used:
+        return
+    for key in ("bounded", "max_span", "min_age"):
+        if getattr(window, key):
+            yield ("window", key), "needs an end, and the request has no ${until}"
+    if description.paging.max_objects is not None:
+        yield ("paging", "max_objects"), "needs windows that can be split, and the request has no ${until}"
+
+
+def _check_calls(description: Description) -> Iterator[Problem]:
+    rights = {right.name for right in description.rights.wanted} if description.rights else set()
+    yield from _check_unique("calls", [call.name for call in description.calls])
+    for number, call in enumerate(description.calls):
+        path = ("calls", number)
+        yield from _check_call(call, path, description.variables)
+        if call.required_right is not None and call.required_right not in rights:
+            meant = suggest(call.required_right, rights)
+            yield (*path, "required_right"), f"{call.required_right!r} is none of rights.wanted{meant}"
+
+
+def _check_call(call: Call, path: tuple[str | int, ...], variables: Collection[str]) -> Iterator[Problem]:
+    given = {"page_size", *variables, *call.values, *(_position(call.paging) if call.paging else ())}
+    for name in sorted({*call.values} & {*variables, *_RESERVED - {"cursor"}}):
+        yield (*path, "with", name), f"${{{name}}} is something else already: give it another name"
+    for key in ("path", "params", "body"):
+        yield from _check_names((*path, key), getattr(call, key), given)
+    if call.body is not None and call.method == "GET":
+        yield (*path, "body"), 'a GET has no body: set method = "POST"'
+    used = _used([call.path, call.params, call.body])
+    if call.values and not used & {*call.values}:
+        yield (*path, "with"), "nothing of it is used: each order would be asked for the same"
+    yield from _check_path((*path, "records"), call.records.path, call.records.text)
+    if not _DOTTED.fullmatch(call.into):
+        yield (*path, "into"), f"{call.into!r} is not a path of names and points, such as products"
+
+
+def _check_mapping(description: Description) -> Iterator[Problem]:
+    mapping = description.mapping
+    if mapping is None:
+        return
+    yield from _check_unique("mapping.skip", [skip.name for skip in mapping.skip])
+    refunds = mapping.refunds
+    there = {
+        "discount": mapping.order.discount,
+        "items.discount": mapping.items.discount,
+        "refunds": refunds,
+        "refund_items": refunds and refunds.items,
+    }
+    for name in mapping.absolute:
+        if there[name] is None:
+            yield ("mapping", "absolute"), f"names {name}, and the mapping has none"
+
+
+def _check_names(path: tuple[str | int, ...], value: Any, given: Collection[str]) -> Iterator[Problem]:  # noqa: ANN401
+    """Problems of the ``${name}`` in a text or body."""
+    try:
+        names = dict.fromkeys(find_names(value))
+    except ValueError as error:
+        yield path, str(error)
+        return
+    for name in names:
+        if name not in given:
+            yield path, f"there is no value ${{{name}}} here{suggest(name, given) or _list(given)}"
+
+
+def _check_unique(where: str, names: Iterable[str]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            yield tuple(where.split(".")), f"two are named {name}: each name once"
+        seen.add(name)
+
+
+def _check_path(path: tuple[str | int, ...], found: tuple[str, ...] | None, text: str) -> Iterator[Problem]:
+    if found is None:
+        yield path, f"must be a path, such as data.orders, or @ for a bare list; {text!r} is more than that"
+
+
+def _used(value: Any) -> set[str]:  # noqa: ANN401 - a text or a body
+    try:
+        return set(find_names(value))
+    except ValueError:
+        return set()
+
+
+def _position(paging: Paging) -> tuple[str, ...]:
+    """What of a request says at which page it is."""
+    return (_POSITIONS[paging.kind],) if paging.kind in _POSITIONS else ()
+
+
+def _list(given: Collection[str]) -> str:
+    return f"; there are {', '.join(sorted(given))}" if given else "; there are none"

@@ -1,0 +1,195 @@
+"""What a table of a description needs, and cannot have, by its kind."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from ordersetl.zones import list_zones
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from ordersetl.source.description.model import Auth, Paging, Throttle, TokenRequest, Window
+
+__all__ = [
+    "WRITTEN_TIMES",
+    "check_auth",
+    "check_paging",
+    "check_throttle",
+    "check_time_format",
+    "check_token",
+    "check_window",
+    "check_zone",
+    "suggest",
+]
+
+WRITTEN_TIMES = ("iso", "rfc2822", "epoch", "epoch_ms")
+"""Formats of times that have a name of their own."""
+_SAMPLE_TIME = datetime(2025, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)
+_CLIENT_ERRORS = 4
+"""First digit of status codes that say that the request is at fault, as one with an expired token is."""
+_ENDS = {
+    "cursor": ("has_more", "total", "page_count", "null", "absent", "empty_page"),
+    "next_url": ("has_more", "total", "page_count", "null", "absent", "empty_page"),
+    "link": ("has_more", "total", "page_count", "absent", "empty_page"),
+    "page": ("has_more", "total", "page_count", "empty_page", "short_page"),
+    "offset": ("has_more", "total", "page_count", "empty_page", "short_page"),
+    "none": ("has_more", "total", "page_count"),
+}
+_PAGING_KEYS = {
+    "next": ("cursor", "next_url"),
+    "first": ("page", "offset"),
+    "cursor_lifetime": ("cursor", "next_url", "link"),
+    "cursor_alone": ("cursor", "link"),
+}
+_THROTTLE_KEYS = {
+    "cost": ("requested", "available", "restored"),
+    "reset_ms": ("left_header", "reset_header"),
+    "rate": ("rate_header",),
+}
+
+
+def check_paging(paging: "Paging") -> None:
+    """Check that a kind of paging has what it goes on by, and a proof of its end.
+
+    Raises:
+        ValueError: a key is missing, or cannot be.
+    """
+    kind, end = paging.kind, paging.end
+    _require_keys(paging, kind, ["next"] if kind in _PAGING_KEYS["next"] else [])
+    for key, kinds in _PAGING_KEYS.items():
+        if key in paging.model_fields_set and kind not in kinds:
+            raise ValueError(f'{key} is for kind = {_join(kinds)}, and this is kind = "{kind}"')
+    if end is None:
+        if kind not in {"link", "none"}:
+            raise ValueError(f'kind = "{kind}" needs end, what proves that there is no more: {_join(_ENDS[kind])}')
+        return
+    if end not in _ENDS[kind]:
+        raise ValueError(f'end = "{end}" cannot be with kind = "{kind}": it must be {_join(_ENDS[kind])}')
+    proofs = {"has_more": ("has_more",), "total": ("total", "total_header")}
+    proofs["page_count"] = ("page_count", "page_count_header")
+    if end in proofs and not any(getattr(paging, key) for key in proofs[end]):
+        raise ValueError(f'end = "{end}" needs {" or ".join(proofs[end])}')
+
+
+def check_auth(auth: "Auth") -> None:
+    """Check that it is known where the credentials go.
+
+    Raises:
+        ValueError: a key is missing, or cannot be.
+    """
+    _require_keys(auth, auth.kind, ["name"] if auth.kind in {"header", "query"} else [])
+    if auth.kind in {"none", "bearer"} and auth.name is not None:
+        raise ValueError(f'name is for kind = "header" or "query", and this is kind = "{auth.kind}"')
+    if auth.kind in {"none", "basic"} and auth.token is not None:
+        raise ValueError(f'token is for kind = "bearer", "header" or "query", and this is kind = "{auth.kind}"')
+
+
+def check_token(token: "TokenRequest") -> None:
+    """Check that a request for a token has a body where its grant gives none, and codes that can mean an expiry.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if token.grant == "request" and not token.body:
+        raise ValueError('grant = "request" needs body, which holds the credentials')
+    if wrong := [code for code in token.renew_on if code // 100 != _CLIENT_ERRORS]:
+        raise ValueError(f"renew_on holds {wrong[0]}: it must be status codes from 400 to 499")
+
+
+def check_throttle(throttle: "Throttle") -> None:
+    """Check that a kind of throttling has what it reads, and no other.
+
+    Raises:
+        ValueError: a key is missing, or cannot be.
+    """
+    needed = _THROTTLE_KEYS[throttle.kind]
+    _require_keys(throttle, throttle.kind, needed)
+    for key in sorted(throttle.model_fields_set - {"kind", *needed}):
+        raise ValueError(f'{key} has no meaning with kind = "{throttle.kind}", which reads {_join(needed, "and")}')
+
+
+def check_window(window: "Window") -> None:
+    """Check that the windows can be: what is written of a time tells it from another one, and spans have a length.
+
+    Raises:
+        ValueError: they cannot.
+    """
+    if not window.precision:
+        raise ValueError("precision must be more than 0s")
+    for key in ("max_span", "reaches_back"):
+        span = getattr(window, key)
+        if span is not None and span <= window.precision:
+            raise ValueError(f"{key} must be longer than precision")
+    if window.min_age and window.reaches_back and window.min_age >= window.reaches_back:
+        raise ValueError("min_age must be shorter than reaches_back: else nothing can be asked for")
+    try:
+        datetime.fromisoformat(window.earliest)
+    except ValueError:
+        raise ValueError(f"earliest is not a time: {window.earliest!r}; write it as 2010-01-01T00:00:00Z") from None
+    if "%" not in window.format:
+        if window.format not in WRITTEN_TIMES:
+            meant = suggest(window.format, WRITTEN_TIMES)
+            raise ValueError(f"format must be {_join(WRITTEN_TIMES)}, or one as %Y-%m-%dT%H:%M:%SZ{meant}")
+        return
+    before, after = (time.strftime(window.format) for time in (_SAMPLE_TIME, _SAMPLE_TIME + window.precision))
+    if before == after:
+        raise ValueError(
+            f"format = {window.format!r} writes times that are precision apart alike ({before}): write finer ones, or "
+            "set a coarser precision"
+        )
+
+
+def check_time_format(text: str) -> str:
+    """The text, which is a name of a format of times, or one of strptime's.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text in WRITTEN_TIMES:
+        return text
+    if "%" not in text:
+        named = _join(WRITTEN_TIMES)
+        raise ValueError(f"must be {named}, or a format as %Y-%m-%d %H:%M:%S{suggest(text, WRITTEN_TIMES)}")
+    try:
+        datetime.strptime(_SAMPLE_TIME.strftime(text), text)  # noqa: DTZ007 - only whether it can
+    except ValueError as error:
+        raise ValueError(f"is not a format that times can be read by: {error}") from None
+    return text
+
+
+def check_zone(name: str) -> str:
+    """The name, which is that of a time zone, or has ``${`` in it.
+
+    Raises:
+        ValueError: there is no such zone.
+    """
+    if "${" in name or name in list_zones():
+        return name
+    raise ValueError(
+        f"must be the IANA name of a time zone, such as Europe/Berlin{suggest(name, sorted(list_zones()))}"
+    )
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """``; did you mean X?`` of the nearest of what is known; empty where nothing is near."""
+    near = get_close_matches(word, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _require_keys(table: "BaseModel", kind: str, needed: Iterable[str]) -> None:
+    for key in needed:
+        if getattr(table, key) is None:
+            raise ValueError(f'kind = "{kind}" needs {key}{_explain(table, key)}')
+
+
+def _explain(table: "BaseModel", key: str) -> str:
+    fields: Mapping[str, object] = type(table).model_fields
+    description = getattr(fields[key], "description", None)
+    return f": {description}" if description else ""
+
+
+def _join(names: Iterable[str], word: str = "or") -> str:
+    quoted = [f'"{name}"' if word == "or" else name for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {word} {quoted[-1]}"

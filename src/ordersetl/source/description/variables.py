@@ -1,0 +1,60 @@
+"""Values of a description's variables: as people set them, or by default."""
+
+import re
+from collections.abc import Mapping
+
+from ordersetl.errors import ConfigError
+from ordersetl.source.description.kinds import suggest
+from ordersetl.source.description.model import Description, Variable
+
+__all__ = ["resolve_variables"]
+
+_SET = "ORDERSETL_VAR_"
+
+
+def resolve_variables(description: Description, given: Mapping[str, str], api_url: str) -> dict[str, str]:
+    """Values by name: what is given, else the default; a variable that is neither and need not be is left out.
+
+    Args:
+        description: of the source.
+        given: values that people set, stripped; an empty one is not set.
+        api_url: base of the source, which defaults may begin with.
+
+    Raises:
+        ConfigError: a value is given to no variable, does not match its pattern, or is missing.
+    """
+    known = description.variables
+    for name in given:
+        if name not in known:
+            there = suggest(name, known) or (f"; it has {', '.join(sorted(known))}" if known else "; it has none")
+            raise ConfigError(
+                f"the source {description.name} has no variable {name}{there}",
+                hint=f"Correct its name under [variables] in the settings file, or in {_SET}{name.upper()}.",
+            )
+    values = {}
+    for name, variable in known.items():
+        value = given.get(name) or _read_default(variable, api_url)
+        if value is not None:
+            _require_match(description, name, variable, value)
+            values[name] = value
+        elif variable.required and variable.discover is None:
+            raise ConfigError(
+                f"the source {description.name} needs the variable {name}: {variable.description}",
+                hint=f"Set {_SET}{name.upper()}, or {name} under [variables] in the settings file.",
+            )
+    return values
+
+
+def _read_default(variable: Variable, api_url: str) -> str | None:
+    return None if variable.default is None else variable.default.replace("${api_url}", api_url)
+
+
+def _require_match(description: Description, name: str, variable: Variable, value: str) -> None:
+    parts = value.split(",") if variable.per_request else [value]
+    for part in (part.strip() for part in parts):
+        if variable.pattern is not None and not re.fullmatch(variable.pattern, part):
+            raise ConfigError(
+                f"the variable {name} of the source {description.name} cannot be {part!r}: {variable.description}",
+                hint=f"Set {_SET}{name.upper()}, or {name} under [variables] in the settings file; it must match "
+                f"{variable.pattern}",
+            )

@@ -1,0 +1,97 @@
+"""What an answer of HTTP 200 says beside its records: errors, limits, its version, the next page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from ordersetl.errors import InvalidResponseError, SourceError
+from ordersetl.source.answer import quote_text
+from ordersetl.source.ask import Answer, Ask, TryAgainError, origin_of
+from ordersetl.source.complete import find_next_link
+from ordersetl.source.description.model import Paging
+from ordersetl.source.session import SourceSession
+
+__all__ = ["find_next", "is_true", "note_envelope"]
+
+_MAX_MESSAGE = 300
+_MAX_CURSOR = 16_384
+
+
+def note_envelope(session: SourceSession, ask: Ask, answer: Answer, envelope: Mapping[str, Any]) -> None:
+    """Learn what an answer says of limits and of its version, and refuse it where it is an error.
+
+    Raises:
+        TryAgainError: it asks to come back later.
+        SourceError: it is another error.
+    """
+    session.throttling.note_answer(answer.headers, envelope)
+    request = session.description.request
+    answered = answer.headers.get(request.version_header) if request.version_header is not None else None
+    if answered is not None and session.version is not None and answered != session.version:
+        shown = quote_text(answered, session.secrets)
+        session.warn_once(
+            "version",
+            f"{session.description.title} answers with version {shown}, not with {session.version} as asked: look at "
+            "whether its fields are still the same.",
+        )
+    errors = session.description.errors
+    if errors is None or not is_true(errors.when.search(envelope)):
+        return
+    told = quote_text(_show(errors.message.search(envelope) if errors.message else None), session.secrets)
+    problem = f"HTTP 200 with an error in it{f': {told[:_MAX_MESSAGE]}' if told else ''}"
+    if errors.throttled is not None and is_true(errors.throttled.search(envelope)):
+        wait = errors.wait_s.search(envelope) if errors.wait_s is not None else None
+        named = float(wait) if isinstance(wait, int | float) and not isinstance(wait, bool) and wait >= 0 else None
+        raise TryAgainError(problem, session.throttling.find_wait(envelope) if named is None else named)
+    raise SourceError(f"{ask.shown} answered {problem}", hint="Look at what the API says.")
+
+
+def find_next(paging: Paging, ask: Ask, answer: Answer, envelope: Mapping[str, Any]) -> str | None:
+    """The cursor, or the URL, of the next page; None where the answer names none.
+
+    Raises:
+        InvalidResponseError: it cannot be one.
+        SourceError: it is a URL of another origin, where credentials must not go.
+    """
+    match paging.kind:
+        case "cursor" | "next_url":
+            value = paging.next.search(envelope) if paging.next is not None else None
+        case "link":
+            links = map(find_next_link, answer.headers.get_list("Link"))
+            value = next((target for target in links if target), None)
+        case _:
+            return None
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int) or len(text := str(value)) > _MAX_CURSOR:
+        name = paging.next.text if paging.next is not None else "Link"
+        raise InvalidResponseError(
+            f"{name} names no next page: it is {value!r:.60}", hint="Look at what the API sends."
+        )
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise InvalidResponseError("the cursor is not valid Unicode, so that it cannot be sent back")
+    return text if paging.kind == "cursor" else _resolve(text, ask, answer)
+
+
+def is_true(value: object) -> bool:
+    """Whether a value is true in the sense of JMESPath: not null, false or empty; 0 is."""
+    return value is not None and value is not False and value not in ("", [], {})
+
+
+def _resolve(target: str, ask: Ask, answer: Answer) -> str:
+    try:
+        url = httpx.URL(answer.url or ask.url).join(target)
+    except (httpx.InvalidURL, UnicodeError):
+        raise InvalidResponseError("the next page's URL cannot be requested") from None
+    if origin_of(url) != origin_of(httpx.URL(ask.url)) or url.userinfo:
+        raise SourceError(
+            f"{ask.shown} names a next page at {url.scheme}://{url.host}, another origin: it gets no credentials",
+            hint="Look at --api-url, and at whether the API knows by which address it is reached (a proxy's headers).",
+        )
+    return str(url)
+
+
+def _show(told: object) -> str:
+    parts = told if isinstance(told, list) else [told]
+    return "; ".join(str(part) for part in parts if is_true(part))

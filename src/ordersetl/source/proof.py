@@ -1,0 +1,134 @@
+"""What proves that a page is the last of its search: a page that cannot prove it is no end."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ordersetl.errors import InvalidResponseError
+from ordersetl.source.description.expressions import Expression
+from ordersetl.source.description.model import Paging
+
+__all__ = ["Progress", "ShiftedError", "find_total", "prove_end"]
+
+_HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
+
+
+class ShiftedError(InvalidResponseError):
+    """Pages shifted while they were read, so that orders may have been passed over."""
+
+
+class Progress(NamedTuple):
+    """How far a search is with a page.
+
+    ``number`` and ``received`` count its pages and records, this page's included; ``records`` are this page's, and
+    ``page_records`` its first page's, None on the first. ``total`` is how many records there are, where that is known.
+    ``next_cursor`` is the cursor or the URL of the next page, where the kind of paging has one and the page names it.
+    """
+
+    number: int
+    received: int
+    records: int
+    page_records: int | None
+    total: int | None
+    next_cursor: str | None
+
+
+def find_total(paging: Paging, claims: Mapping[str, Any], headers: Mapping[str, str]) -> int | None:
+    """How many records all pages have together; None where the source does not say.
+
+    Raises:
+        InvalidResponseError: it must say it, and does not.
+    """
+    total = _find_count(paging.total, paging.total_header, claims, headers)
+    if total is None and paging.end == "total":
+        raise InvalidResponseError(f"the answer has no total at {_name(paging.total, paging.total_header)}", hint=_HINT)
+    return total
+
+
+def prove_end(
+    paging: Paging,
+    claims: Mapping[str, Any],
+    headers: Mapping[str, str],
+    progress: Progress,
+    *,
+    page_size: int | None = None,
+) -> bool:
+    """Whether a page is the last.
+
+    Args:
+        paging: how the end is proven.
+        claims: of the page's envelope.
+        headers: of the answer.
+        progress: of the search.
+        page_size: how many records were asked for, where that is known.
+
+    Raises:
+        InvalidResponseError: it says nothing of it, or contradicts itself.
+    """
+    next_cursor = progress.next_cursor
+    match paging.end:
+        case "has_more":
+            last = not _read_flag(paging, claims)
+        case "total":
+            last = progress.received >= (progress.total or 0)
+        case "page_count":
+            last = progress.number >= _require_count(paging, claims, headers)
+        case "empty_page":
+            last = progress.records == 0
+        case "short_page":
+            last = progress.records < (page_size or progress.page_records or progress.records + 1)
+        case "null":
+            last = next_cursor is None
+            if last and not _names(paging, claims):
+                name = paging.next.text if paging.next is not None else "next"
+                raise InvalidResponseError(f"the answer lacks {name}: it may not be the last", hint=_HINT)
+        case _:
+            last = next_cursor is None
+    if not last and next_cursor is None and paging.kind in {"cursor", "next_url", "link"}:
+        raise InvalidResponseError("the answer says that there is more, and names no next page", hint=_HINT)
+    if not last and paging.kind == "none":
+        raise InvalidResponseError("the answer is not complete, and this API has no pages", hint=_HINT)
+    return last
+
+
+def _require_count(paging: Paging, claims: Mapping[str, Any], headers: Mapping[str, str]) -> int:
+    count = _find_count(paging.page_count, paging.page_count_header, claims, headers)
+    if count is None:
+        name = _name(paging.page_count, paging.page_count_header)
+        raise InvalidResponseError(f"the answer has no number of pages at {name}", hint=_HINT)
+    return count
+
+
+def _find_count(
+    expression: Expression | None, header: str | None, claims: Mapping[str, Any], headers: Mapping[str, str]
+) -> int | None:
+    value: Any = headers.get(header) if header is not None else None
+    if value is None and expression is not None:
+        value = expression.search(claims)
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+        value = int(value.strip()[:18])
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _read_flag(paging: Paging, claims: Mapping[str, Any]) -> bool:
+    flag = paging.has_more.search(claims) if paging.has_more is not None else None
+    if isinstance(flag, str) and flag.lower() in {"true", "false"}:
+        flag = flag.lower() == "true"
+    if not isinstance(flag, bool):
+        name = paging.has_more.text if paging.has_more is not None else "has_more"
+        raise InvalidResponseError(f"the answer does not say whether there is more: {name} is {flag!r:.60}", hint=_HINT)
+    return flag
+
+
+def _names(paging: Paging, claims: Mapping[str, Any]) -> bool:
+    """Whether the member is there that names the next page, null perhaps; yes where that cannot be told."""
+    path: Sequence[str] = (paging.next.path or ()) if paging.next is not None else ()
+    value: Any = claims
+    for name in path:
+        if not isinstance(value, Mapping) or name not in value:
+            return False
+        value = value[name]
+    return True
+
+
+def _name(expression: Expression | None, header: str | None) -> str:
+    return " or ".join(filter(None, (header, expression.text if expression is not None else None)))

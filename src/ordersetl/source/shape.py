@@ -1,0 +1,223 @@
+"""How a page of a described source is read: where its records are, what its envelope says, the answers of its calls."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ordersetl.errors import InvalidResponseError
+from ordersetl.source.description.expressions import Expression
+from ordersetl.source.description.model import Description
+from ordersetl.source.joined import join_parsed, join_texts
+from ordersetl.source.listing import ListPath
+from ordersetl.source.mapping.times import find_time_reader
+from ordersetl.source.nested import MAX_DEPTH, is_shallow
+from ordersetl.source.page import Page, PageHead, hash_texts
+from ordersetl.source.parser import decode_text, parse_json, parse_page
+from ordersetl.source.paths import Members, find_chains, make_type
+from ordersetl.star.values import version_time_of
+
+__all__ = ["PageShape", "VersionKey", "shape_of"]
+
+_DECODING = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class VersionKey(NamedTuple):
+    """What identifies a version of an order on its page: id and times, as the record gives them."""
+
+    order_id: Any
+    created_at: Any
+    updated_at: Any
+
+
+class PageShape:
+    """Reads pages as a description says. Of the envelope only those members are read that the description names.
+
+    Args:
+        description: of the source.
+    """
+
+    def __init__(self, description: Description) -> None:
+        self.description = description
+        self._list = ListPath(description.records, bare=description.bare_list)
+
+    def __reduce__(self) -> tuple[type["PageShape"], tuple[Description]]:
+        return PageShape, (self.description,)
+
+    def read_head(self, text: bytes) -> PageHead:
+        """Records of a page, and as ``claims`` what of its envelope the description names.
+
+        Raises:
+            NotJsonError: no JSON parser reads it.
+            InvalidResponseError: it has no list of records where the description says.
+        """
+        if not text.strip():
+            return PageHead(0, None, [])
+        try:
+            envelope, texts = self._read_fast(text)
+        except _DECODING:
+            return self._read_leniently(text)
+        if any(len(t) > 2 * MAX_DEPTH and not is_shallow(bytes(t)) for t in texts):
+            return self._read_leniently(text)
+        return PageHead(len(texts), None, texts, hash_texts(texts), envelope)
+
+    def split(self, page: Page) -> list[bytes] | None:
+        """JSON of each record, with the answers of its calls; None where only the lenient parser helps.
+
+        Raises:
+            InvalidResponseError: as :func:`read_head`, or the answers are not what was kept.
+        """
+        if page.head.texts is None:
+            return None
+        try:
+            page.text.decode()
+        except UnicodeDecodeError:
+            return None
+        records = list(map(bytes, page.head.texts))
+        return join_texts(records, page.calls, self.description.calls) if page.calls else records
+
+    def parse(self, page: Page) -> list[Any]:
+        """All records of a page, parsed leniently and exactly, with the answers of their calls.
+
+        Raises:
+            InvalidResponseError: as :func:`split`.
+        """
+        records = self._list.parse(page.text)
+        if page.calls:
+            join_parsed(records, page.calls, self.description.calls)
+        return records
+
+    def read_keys(self, page: Page) -> list[VersionKey]:
+        """Id and times of each record that is an object, as the mapping finds them."""
+        texts = page.head.texts
+        found = [...] * page.head.records if texts is None else self._key_members.read_all(texts)
+        parsed = self.parse(page) if ... in found else []
+        keys = []
+        for at, members in enumerate(found):
+            record = parsed[at] if members is ... else members
+            if isinstance(record, dict):
+                keys.append(VersionKey(*(get(record) for get in self._key_getters)))
+        return keys
+
+    def read_times(self, page: Page) -> list[Any]:
+        """Of each of them the time that orders it among the versions of its order, as ISO 8601 text where it is one."""
+        mapping = self.description.mapping
+        read = find_time_reader(mapping.times, mapping.zone) if mapping is not None else find_time_reader("iso", "UTC")
+        keys = self.read_keys(page)
+        return [version_time_of(read(_exact(key.created_at)), read(_exact(key.updated_at))) for key in keys]
+
+    def _read_fast(self, text: bytes) -> tuple[dict[str, Any], list[msgspec.Raw]]:
+        """The envelope's members and the records' texts.
+
+        Raises:
+            msgspec.DecodeError: the lenient parser must see to it, or say what it is.
+        """
+        if not self._list.path:
+            return {}, self._list.read(text)
+        try:
+            found: Any = self._decoder.decode(text) or {}
+        except msgspec.ValidationError:
+            if not self.description.bare_list:
+                raise
+            return {}, _list.decode(text)
+        envelope = found if self._are_apart else parse_json(text)
+        *way, last = self._list.path
+        for name in way:
+            found = found.get(name) or {}
+        texts = found.get(last)
+        if texts is None and not self.description.may_be_absent:
+            raise msgspec.DecodeError("there is no list")
+        return envelope, texts or []
+
+    def _read_leniently(self, text: bytes) -> PageHead:
+        decoded = decode_text(text)
+        span = self._list.locate(decoded)
+        begin, end = span or (0, 0)
+        if decoded[begin] != "[" if span else not self.description.may_be_absent:
+            raise self._describe_missing(decoded)
+        records = parse_page(decoded[begin:end].encode("utf-8", "surrogatepass")) if span else []
+        rest = parse_json(f"{decoded[:begin]}[]{decoded[end:]}" if span else decoded)
+        content = hash(repr(records)) if records else 0
+        return PageHead(len(records), None, None, content, rest if isinstance(rest, dict) else {})
+
+    def _describe_missing(self, text: str) -> InvalidResponseError:
+        answer = parse_json(text)
+        keys = f"; its keys: {', '.join(list(answer)[:12])[:200]}" if isinstance(answer, dict) and answer else ""
+        return InvalidResponseError(
+            f"the answer is JSON, but there is no list of orders at {self.description.records.text}{keys}",
+            hint=f"Look at --api-url, and at `records` of the source {self.description.name}.",
+        )
+
+    @cached_property
+    def _envelope(self) -> tuple[Expression, ...]:
+        """Expressions about the envelope."""
+        d = self.description
+        named = (d.paging.next, d.paging.has_more, d.paging.total, d.paging.page_count)
+        errors = (d.errors.when, d.errors.message, d.errors.throttled, d.errors.wait_s) if d.errors else ()
+        costs = (d.throttle.requested, d.throttle.available, d.throttle.restored) if d.throttle else ()
+        return tuple(expression for expression in (*named, *errors, *costs) if expression is not None)
+
+    @cached_property
+    def _chains(self) -> set[tuple[str, ...]]:
+        return {chain for expression in self._envelope for chain in find_chains(expression.tree)}
+
+    @cached_property
+    def _are_apart(self) -> bool:
+        """Whether no expression about the envelope looks at something that the records are in, or that is in them."""
+        path = self._list.path
+        return not any(chain[: len(path)] == path or path[: len(chain)] == chain for chain in self._chains)
+
+    @cached_property
+    def _decoder(self) -> msgspec.json.Decoder[Any]:
+        chains = self._chains if self._are_apart else ()
+        leaves: dict[tuple[str, ...], Any] = dict.fromkeys(chains, Any)
+        return msgspec.json.Decoder(make_type({**leaves, self._list.path: list[msgspec.Raw] | None}))
+
+    @cached_property
+    def _keys(self) -> tuple[Expression | None, ...]:
+        mapping = self.description.mapping
+        if mapping is None:
+            return Expression("order_id"), Expression("created_at"), Expression("updated_at")
+        order = mapping.order
+        return order.order_id, order.created_at, order.updated_at
+
+    @cached_property
+    def _key_members(self) -> Members:
+        return Members(self._keys)
+
+    @cached_property
+    def _key_getters(self) -> tuple[Callable[[Mapping[str, Any]], Any], ...]:
+        return tuple(_make_getter(expression) for expression in self._keys)
+
+
+_list = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def shape_of(description: Description | None) -> PageShape | None:
+    """How pages of a source are read; None where their envelope is that of the generic API, of which more is known."""
+    if description is None or (description.mapping is None and _is_generic(description)):
+        return None
+    return PageShape(description)
+
+
+def _is_generic(description: Description) -> bool:
+    paging, records = description.paging, description.records
+    next_path = paging.next.path if paging.next is not None else None
+    is_listed = (records.path, next_path, paging.kind) == (("orders",), ("next_cursor",), "cursor")
+    return is_listed and not description.calls and description.errors is None
+
+
+def _exact(value: object) -> object:
+    """A number as it is written, nearly: of a time, all digits that matter."""
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+def _make_getter(expression: Expression | None) -> Callable[[Mapping[str, Any]], Any]:
+    if expression is None:
+        return lambda _: None
+    if expression.path is not None and len(expression.path) == 1:
+        name = expression.path[0]
+        return lambda record: record.get(name)
+    return expression.search

@@ -1,0 +1,67 @@
+"""Texts of a description with ``${name}`` in them, filled in with values."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from ordersetl.source.description.templates import find_names
+
+__all__ = ["Value", "fill_body", "fill_params", "fill_path", "fill_text", "names_in"]
+
+Value = str | int | Sequence[str]
+"""Of a name; a list is comma-separated in a text."""
+
+_NAME = re.compile(r"\$\{([a-z][a-z0-9_]*)\}")
+
+
+def names_in(template: object) -> set[str]:
+    """The names that a text, or any text in a body, stands for."""
+    return set(find_names(template))
+
+
+def fill_text(template: str, values: Mapping[str, Value]) -> str | None:
+    """The text with its values; None where it names one that there is not."""
+    if not names_in(template) <= values.keys():
+        return None
+    return _NAME.sub(lambda match: _show(values[match[1]]), template)
+
+
+def fill_path(template: str, values: Mapping[str, Value]) -> str | None:
+    """As :func:`fill_text`, each value escaped to be one part of a path; None too where it would lead elsewhere."""
+    named = {name: _show(values[name]) for name in names_in(template) & values.keys()}
+    if {"", ".", ".."} & set(named.values()):
+        return None
+    return fill_text(template, {name: quote(text, safe="") for name, text in named.items()})
+
+
+def fill_params(templates: Mapping[str, str], values: Mapping[str, Value]) -> dict[str, str]:
+    """Parameters or headers without those that name a value that there is not."""
+    filled = {name: fill_text(template, values) for name, template in templates.items()}
+    return {name: text for name, text in filled.items() if text is not None}
+
+
+def fill_body(template: Any, values: Mapping[str, Value]) -> Any:  # noqa: ANN401 - any JSON value
+    """A body without the members that name a value that there is not.
+
+    A text that is nothing but one name becomes its value, of the value's type.
+    """
+    if isinstance(template, Mapping):
+        return {
+            name: fill_body(member, values)
+            for name, member in template.items()
+            if not isinstance(member, str) or names_in(member) <= values.keys()
+        }
+    if isinstance(template, list):
+        return [fill_body(m, values) for m in template if not isinstance(m, str) or names_in(m) <= values.keys()]
+    if isinstance(template, str):
+        alone = _NAME.fullmatch(template)
+        if alone:
+            value = values[alone[1]]
+            return value if isinstance(value, str | int) else list(value)
+        return fill_text(template, values)
+    return template
+
+
+def _show(value: Value) -> str:
+    return ",".join(value) if not isinstance(value, str | int) else str(value)

@@ -1,0 +1,169 @@
+"""What became of one order: each version that was received, which one counts, where it is, why it is not there."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import polars as pl
+
+from ordersetl.extract.coverage import Coverage, read_coverage
+from ordersetl.lake import raw
+from ordersetl.lake.layout import Lake, partition_file
+from ordersetl.lake.listing import list_batches
+from ordersetl.lake.manifest import Manifest, read_manifest
+from ordersetl.load.files import CorruptedFileError, read_partition, read_refunds
+from ordersetl.results import CurrentRow, OrderResult, OrderVersion, RefundRow
+from ordersetl.status.received import find_versions
+from ordersetl.status.rejects import find_days
+from ordersetl.text import format_time
+
+__all__ = ["trace_order"]
+
+_LEFT = ("deleted", "emptied")
+_STATES = {
+    "current": "damaged",
+    "deleted": "left",
+    "emptied": "left",
+    "waiting": "waiting",
+    "rejected": "rejected",
+    "outside_window": "outside_window",
+}
+"""State of an order that curated has not by the result of a version, the first of these that there is."""
+
+
+def trace_order(lake: Lake, order_id: str, now: datetime) -> OrderResult:
+    """The life of an order, by its id as curated and the quarantine write it.
+
+    Args:
+        lake: the output; nothing in it is changed.
+        order_id: of the order.
+        now: the time, aware UTC.
+
+    Raises:
+        CorruptedError: the manifest is damaged, or a batch that may have the order, in raw and staged.
+    """
+    manifest = read_manifest(lake) or Manifest()
+    batches = list_batches(lake)
+    versions = _settle(find_versions(lake, batches, order_id, manifest.settings), set(manifest.batches))
+    found = _find_rows(lake, manifest, order_id)
+    if found is None:
+        state, counts = _find_state(versions)
+        answer = _explain(state, counts) if counts else _explain_unknown(lake, batches, now)
+        return OrderResult(order_id, state, f"order {order_id} {answer}", versions)
+    day, rows = found
+    return OrderResult(
+        order_id=order_id,
+        state="current",
+        answer=f"order {order_id} is in curated/{partition_file(day)}{_explain_newer(versions)}.",
+        versions=versions,
+        partition=partition_file(day),
+        currency=rows["currency"][0],
+        rows=tuple(
+            CurrentRow(*row)
+            for row in rows.select("sku", "product_name", "qty", "net_amount", "refunded_amount").iter_rows()
+        ),
+        refunds=tuple(_find_refunds(lake, manifest, day, order_id)),
+    )
+
+
+def _settle(versions: Iterable[OrderVersion], applied: set[str]) -> tuple[OrderVersion, ...]:
+    """The versions with their results, oldest first: which of the accepted ones counts, and which wait."""
+    found = sorted(versions, key=lambda version: (version.batch, version.page, version.index))
+    taken = [version for version in found if version.result in {"accepted", *_LEFT} and version.batch in applied]
+    best = max(taken, key=lambda v: (v.updated_at or v.received_at, v.batch, v.page, v.index), default=None)
+    settled = []
+    for version in found:
+        result = version.result
+        if result in {"accepted", *_LEFT}:
+            if version.batch not in applied:
+                result = "waiting"
+            elif version is not best:
+                result = "superseded"
+            elif result == "accepted":
+                result = "current"
+        settled.append(replace(version, result=result))
+    return tuple(settled)
+
+
+def _find_rows(lake: Lake, manifest: Manifest, order_id: str) -> tuple[date, pl.DataFrame] | None:
+    """The day of the partition that has the order, and its rows there."""
+    for day in find_days(lake, manifest, [order_id]):
+        with suppress(CorruptedFileError):
+            rows = read_partition(lake, day, manifest.partitions[day]).filter(pl.col("order_id") == order_id)
+            if rows.height:
+                return day, rows
+    return None
+
+
+def _find_refunds(lake: Lake, manifest: Manifest, day: date, order_id: str) -> Iterator[RefundRow]:
+    if day in manifest.refunds:
+        with suppress(CorruptedFileError):
+            rows = read_refunds(lake, day, manifest.refunds[day]).filter(pl.col("order_id") == order_id)
+            for refund_id, sku, at, amount in rows.select(
+                "refund_id", "sku", "refunded_at", "refund_amount"
+            ).iter_rows():
+                yield RefundRow(refund_id, sku, at.replace(tzinfo=UTC), amount)
+
+
+def _find_state(versions: Sequence[OrderVersion]) -> tuple[str, OrderVersion | None]:
+    """The state of an order that curated has not, and the version that makes it so."""
+    by_result = {version.result: version for version in versions}  # the last of each
+    for result, state in _STATES.items():
+        if result in by_result:
+            return state, by_result[result]
+    return "unknown", None
+
+
+def _explain(state: str, version: OrderVersion) -> str:
+    match state:
+        case "left":
+            deleted = version.result == "deleted"
+            how = "the source says that it is deleted" if deleted else "it has no line and no amount left"
+            return f"has left curated with batch {version.batch}: {how}. A later version with lines brings it back."
+        case "waiting":
+            return f"is in batch {version.batch}, which is not loaded yet: ordersetl load"
+        case "rejected":
+            fix = "Correct it at the source: the next run takes it."
+            return f"is not in curated, since it was rejected: {_why(version)}. {fix}"
+        case "outside_window":
+            return "was received, but lies outside of the window that was asked for. To take it: ordersetl run --full"
+    return "was accepted, and curated has it not: ordersetl load --verify"
+
+
+def _explain_newer(versions: Sequence[OrderVersion]) -> str:
+    """What is to be known of versions that came after the one that curated has."""
+    after = [version for version in versions if version.result in {"rejected", "waiting"}]
+    current = next((at for at, version in enumerate(versions) if version.result == "current"), len(versions))
+    newer = next((version for version in reversed(after) if version in versions[current + 1 :]), None)
+    if newer is None:
+        return ""
+    if newer.result == "waiting":
+        return f"; a newer version waits in batch {newer.batch}, which is not loaded yet: ordersetl load"
+    return f", in an older version: the newest was rejected ({_why(newer)})"
+
+
+def _why(version: OrderVersion) -> str:
+    return f"{version.reason}: {version.detail}" if version.detail else version.reason
+
+
+def _explain_unknown(lake: Lake, batches: Sequence[str], now: datetime) -> str:
+    """What was never asked for, where the order may be."""
+    coverage = _read_coverage(lake, batches, now)
+    if not coverage.intervals:
+        return "was never received: nothing was fetched yet. To begin: ordersetl run"
+    places = [f"between {format_time(since)} and {format_time(until)}" for since, until in coverage.gaps]
+    if (first := coverage.intervals[0][0]) is not None:
+        places.insert(0, f"before {format_time(first)}")
+    asked = f"was never received in what was asked for, up to {format_time(coverage.intervals[-1][1])}"
+    if not places:
+        return f"{asked}. If the shop has it all the same, fetch all again: ordersetl run --full"
+    return f"{asked}. Never asked for was what changed {' or '.join(places)}. To fetch all: ordersetl run --full"
+
+
+def _read_coverage(lake: Lake, batches: Sequence[str], now: datetime) -> Coverage:
+    if not batches:
+        return Coverage()
+    marker = raw.read_marker(lake, batches[-1])
+    selection = marker.request.selection
+    return read_coverage(lake, batches, source=marker.source, url=marker.url, selection=selection, now=now)

@@ -1,0 +1,147 @@
+"""What was rejected and is still open, found by reading no more of curated than the days that it may be about."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date, datetime
+from itertools import groupby
+from operator import itemgetter
+
+import duckdb
+import polars as pl
+
+from ordersetl.check.open_quarantine import close_gone, close_rejects, list_open, load_rejects
+from ordersetl.check.tables import open_database, select_rows
+from ordersetl.lake.index import are_valid, hash_ids, look_up, read_segments
+from ordersetl.lake.layout import QUARANTINE, Lake, page_name, quarantine_key, raw_key
+from ordersetl.lake.listing import list_batches
+from ordersetl.lake.manifest import Manifest, read_manifest
+from ordersetl.lake.quarantine import RejectLine, decode_reject
+from ordersetl.load.files import CorruptedFileError, read_partition
+from ordersetl.results import OpenQuarantine, QuarantinedRecord, QuarantineResult
+
+__all__ = ["count_open", "find_days", "list_quarantine", "list_quarantined_batches"]
+
+_NEWEST = 5
+_MAX_RECORDS = 1000
+"""Records that a result holds; how many there are is counted."""
+_CURRENT = {"order_id": "VARCHAR", "updated_at_order": "TIMESTAMP"}
+
+
+def list_quarantined_batches(lake: Lake, manifest: Manifest, waiting: Iterable[str]) -> list[str]:
+    """Batches of which something was rejected: those that are loaded, and those that wait and are staged."""
+    found = {entry.name for entry in lake.storage.entries(QUARANTINE)}
+    return sorted({*manifest.quarantine, *(batch for batch in waiting if f"{batch}.ndjson" in found)})
+
+
+def count_open(lake: Lake, manifest: Manifest, batches: Sequence[str]) -> OpenQuarantine:
+    """Rejected orders of the batches with no later good version, by reason."""
+    if not batches:
+        return OpenQuarantine()
+    with _open_rejects(lake, manifest, batches) as database:
+        return list_open(database, most=_NEWEST)
+
+
+def list_quarantine(lake: Lake, *, reason: str | None = None, order_id: str | None = None) -> QuarantineResult:
+    """The open rejected orders and lines, newest first.
+
+    Args:
+        lake: the output; nothing in it is changed.
+        reason: only those of this reason.
+        order_id: only those of this order.
+
+    Raises:
+        CorruptedError: the manifest is damaged.
+    """
+    manifest = read_manifest(lake) or Manifest()
+    batches = list_quarantined_batches(lake, manifest, set(list_batches(lake)) - set(manifest.batches))
+    with _open_rejects(lake, manifest, batches) as database:
+        counted = list_open(database, most=_NEWEST)
+        _list_open_lines(database)
+        lines = database.execute("SELECT reason, count(*) FROM open_line GROUP BY ALL ORDER BY reason").fetchall()
+        database.execute(
+            """CREATE TEMP TABLE selected AS
+            SELECT batch, position FROM (
+                SELECT batch, position, order_id, reason FROM open_order
+                UNION ALL SELECT batch, position, order_id, reason FROM open_line
+            ) WHERE ($reason IS NULL OR reason = $reason) AND ($order_id IS NULL OR order_id = $order_id)""",
+            {"reason": reason, "order_id": order_id},
+        )
+        (selected,) = database.execute("SELECT count(*) FROM selected").fetchall()[0]
+        newest = database.execute(
+            f"SELECT batch, position FROM selected ORDER BY batch DESC, position LIMIT {_MAX_RECORDS}"
+        ).fetchall()
+    return QuarantineResult(counted, dict(lines), reason, order_id, selected, tuple(_read_records(lake, newest)))
+
+
+def find_days(lake: Lake, manifest: Manifest, ids: Sequence[str]) -> list[date]:
+    """Days whose partition may hold one of the orders: by the index, or all of them where that is damaged."""
+    if not are_valid(lake, manifest.index, verify=False):
+        return sorted(manifest.partitions)
+    with suppress(OSError):  # a run may drop a segment that it merged into another
+        found = look_up(read_segments(lake, manifest.index), hash_ids(pl.Series(ids, dtype=pl.String)).drop_nulls())
+        return sorted(manifest.partitions.keys() & set(found["dt"]))
+    return sorted(manifest.partitions)
+
+
+@contextmanager
+def _open_rejects(lake: Lake, manifest: Manifest, batches: Sequence[str]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database with ``quarantined``, and with what is open of its orders in ``rejected_order``."""
+    with open_database() as database:
+        load_rejects(database, lake, batches)
+        ids = [row[0] for row in database.execute("SELECT DISTINCT order_id FROM quarantined").fetchall() if row[0]]
+        query, parameters = select_rows(_CURRENT, list(_read_current(lake, manifest, ids)))
+        database.execute(f"CREATE TABLE order_partition AS {query}", parameters)
+        close_gone(database, lake, manifest.tombstones)
+        close_rejects(database)
+        yield database
+
+
+def _read_current(lake: Lake, manifest: Manifest, ids: Sequence[str]) -> Iterator[tuple[str, datetime]]:
+    """Id and time of the current version of those of the orders that curated has; damaged partitions have none."""
+    partitions, wanted = manifest.partitions, pl.Series(ids, dtype=pl.String).implode()
+    for day in find_days(lake, manifest, ids) if ids else ():
+        with suppress(CorruptedFileError):
+            rows = read_partition(lake, day, partitions[day], list(_CURRENT))
+            yield from rows.filter(pl.col("order_id").is_in(wanted)).unique().iter_rows()
+
+
+def _list_open_lines(database: duckdb.DuckDBPyConnection) -> None:
+    """Create ``open_line``: rejected lines of the versions that are current, each once, as it came last."""
+    database.execute(
+        """CREATE TEMP TABLE open_line AS
+        SELECT quarantined.* FROM quarantined
+        JOIN order_partition
+            ON order_partition.order_id = quarantined.order_id
+            AND order_partition.updated_at_order = quarantined.version_at
+        WHERE scope = 'line'
+        QUALIFY batch = max(batch) OVER (PARTITION BY quarantined.order_id)"""
+    )
+
+
+def _read_records(lake: Lake, places: Iterable[tuple[str, int]]) -> Iterator[QuarantinedRecord]:
+    """The records at these lines of quarantine files, in the order given: by batch, rising in each."""
+    for batch, places_in in groupby(places, key=itemgetter(0)):
+        lines = enumerate(_read_lines(lake, batch))
+        for _, position in places_in:
+            found = decode_reject(next((line for at, line in lines if at == position), b""))
+            if found is not None:
+                yield _describe(found)
+
+
+def _describe(found: RejectLine) -> QuarantinedRecord:
+    return QuarantinedRecord(
+        batch=found.batch,
+        page=raw_key(found.batch, page_name(found.page)),
+        index=found.index,
+        line=found.line,
+        order_id=found.order_id,
+        scope="order" if found.scope == "order" else "line",
+        reason=found.reason,
+        detail=found.detail,
+        time=found.time,
+    )
+
+
+def _read_lines(lake: Lake, batch: str) -> Iterator[bytes]:
+    with suppress(OSError), lake.storage.open(quarantine_key(batch)) as file:
+        yield from file

@@ -1,0 +1,47 @@
+"""A file that the user names, outside of any output: written whole, and never in place of what is no plain file."""
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from ordersetl.errors import ConfigError
+from ordersetl.storage.disk import Disk, describe_kind
+
+__all__ = ["require_user_file", "write_user_file"]
+
+
+def require_user_file(path: Path) -> Path:
+    """Where the file is, a link followed; it may be missing, its folder not.
+
+    Raises:
+        ConfigError: there is something else, or no folder for it.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        problem = describe_kind(target.stat().st_mode)
+    except FileNotFoundError:
+        problem = ""
+    except OSError as error:
+        problem = f"cannot be looked at: {error.strerror}"
+    if not problem and not target.parent.is_dir():
+        problem = f"would be in {target.parent}, which is not a folder"
+    if problem:
+        raise ConfigError(
+            f"cannot write {path}: it {problem}", hint="Give the path of a file in a folder that is there."
+        )
+    return target
+
+
+def write_user_file(path: Path, data: bytes | Iterable[bytes], disk: Disk) -> None:
+    """Put a complete file at the path in one step; one that is there keeps its permissions.
+
+    Raises:
+        ConfigError: there is something else.
+        StorageError: the disk refused.
+    """
+    target = require_user_file(path)
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    disk.publish(target, data)
+    if mode is not None:
+        target.chmod(mode)

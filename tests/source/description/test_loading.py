@@ -1,0 +1,252 @@
+"""Descriptions as files: what is refused names the file, the line, the key, and what would be right."""
+
+import tomllib
+from typing import Any
+
+import pytest
+
+from ordersetl.errors import ConfigError
+from ordersetl.source.description.lines import find_line
+from ordersetl.source.description.loading import load_description, parse_description
+
+SHOP = """\
+name = "shop"
+title = "A shop"
+records = "data.orders"
+
+[variables.region]
+description = "where the shop is"
+default = "eu"
+pattern = "eu|us"
+
+[request]
+path = "/${region}/orders"
+params = { since = "${since}", until = "${until}", limit = "${page_size}", after = "${cursor}" }
+
+[window]
+precision = "1s"
+
+[paging]
+kind = "cursor"
+next = "data.next"
+end = "null"
+
+[mapping.order]
+order_id = "id"
+created_at = "created"
+
+[mapping.items]
+list = "lines"
+sku = "sku"
+qty = "count"
+"""
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse_description(text.encode(), "shop.toml")
+    assert caught.value.exit_code == 2
+    assert "docs/sources.md" in caught.value.hint
+    return caught.value.message
+
+
+def replaced(old: str, new: str) -> str:
+    assert SHOP.count(old) == 1
+    return SHOP.replace(old, new)
+
+
+def test_a_description_is_read_with_its_digest() -> None:
+    loaded = load_description(SHOP.encode(), "shop.toml")
+    assert loaded.description.name == "shop"
+    assert loaded.description.records.path == ("data", "orders")
+    assert loaded.sha256 == load_description(SHOP.encode(), "elsewhere.toml").sha256
+    assert loaded.body == SHOP.encode()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            'next = "data.next"',
+            'nxt = "data.next"',
+            "shop.toml, line 19: paging.nxt: there is no such key; did you mean paging.next?",
+        ),
+        (
+            'title = "A shop"',
+            'title = "A shop"\nnext = "x"',
+            "shop.toml, line 3: next: there is no such key; it is a key of paging",
+        ),
+        (
+            'kind = "cursor"',
+            'kind = "cursors"',
+            "line 18: paging.kind: must be one of cursor, link, next_url, page, offset, none; did you mean cursor?",
+        ),
+        ('sku = "sku"\n', "", "shop.toml, line 26: mapping.items.sku: is required"),
+        ('qty = "count"', 'qty = "a b"', "line 29: mapping.items.qty: is not a JMESPath expression: 'a b'"),
+        ('qty = "count"', 'qty = "lenght(@)"', "there is no function lenght()"),
+        ('precision = "1s"', 'precision = "1"', "line 15: window.precision: must name its unit, as in 90s, 10m"),
+        ('"data.orders"', '"data.orders[]"', "line 3: records: must be a path, such as data.orders"),
+        ("${region}", "${regoin}", "line 11: request.path: there is no value ${regoin} here; did you mean region?"),
+        ("${region}", "${Region}", "line 11: request.path: '${Region}' is not ${name}"),
+        ("${cursor}", "${page}", "request.params: there is no value ${page} here"),
+        (
+            ', after = "${cursor}"',
+            "",
+            'line 18: paging.kind: "cursor" goes on by ${cursor}, and no parameter, header or body has it',
+        ),
+        ("eu|us", "(eu", "line 8: variables.region.pattern: is not a regular expression"),
+        ('default = "eu"', 'default = "asia"', "variables.region.default: 'asia' does not match"),
+        ("variables.region]", "variables.cursor]", "variables.cursor: cursor is a value of its own"),
+        ('next = "data.next"\n', "", 'line 17: paging: kind = "cursor" needs next: cursor or URL of the next page'),
+        (
+            'end = "null"\n',
+            "",
+            'line 17: paging: kind = "cursor" needs end, what proves that there is no more: "has_more"',
+        ),
+        ('end = "null"', 'end = "total"', 'paging: end = "total" needs total or total_header'),
+        ('end = "null"', 'end = "null"\nfirst = 0', 'paging: first is for kind = "page" or "offset"'),
+        ('since = "${since}", ', "", "line 14: window: the request has no ${since}"),
+        ('precision = "1s"', 'precision = "0s"', "window: precision must be more than 0s"),
+        ('precision = "1s"', 'precision = "1s"\nformat = "%Y-%m-%d"', "window: format = '%Y-%m-%d' writes times"),
+        ('precision = "1s"', 'precision = "1s"\nformat = "epoc"', "or one as %Y-%m-%dT%H:%M:%SZ; did you mean epoch?"),
+        (SHOP[SHOP.index("[mapping.order]") :], "", "records: without [mapping] the answers are the generic API's"),
+        ('precision = "1s"', 'precision = "1s"\nmax_span = "1s"', "max_span must be longer than precision"),
+        (
+            'precision = "1s"',
+            'precision = "1s"\nmin_age = "2d"\nreaches_back = "1d"',
+            "min_age must be shorter than reaches_back",
+        ),
+        ('precision = "1s"', 'precision = "1s"\nearliest = "long ago"', "earliest is not a time: 'long ago'"),
+        ('precision = "1s"', 'precision = "1s"\nzone = "Europe/Berln"', "did you mean Europe/Berlin?"),
+        ('until = "${until}", ', "", ""),
+        ("[mapping.order]", '[mapping]\nabsolute = ["discount"]\n[mapping.order]', "mapping.absolute: names discount"),
+        ("[mapping.order]", '[mapping]\ntimes = "epoch_msec"\n[mapping.order]', "did you mean epoch_ms?"),
+        ("[mapping.order]", '[mapping]\ntimes = "%Q"\n[mapping.order]', "is not a format that times can be read by"),
+        ("[paging]", '[auth]\nkind = "header"\n[paging]', 'auth: kind = "header" needs name: of the header'),
+        ("[paging]", '[auth]\nkind = "bearer"\nname = "X"\n[paging]', 'name is for kind = "header" or "query"'),
+        (
+            "[paging]",
+            '[throttle]\nkind = "cost"\nrequested = "a"\navailable = "b"\n[paging]',
+            'throttle: kind = "cost" needs restored',
+        ),
+        ("[paging]", '[throttle]\nkind = "rate"\n[paging]', 'throttle: kind = "rate" needs rate_header'),
+        (
+            "[paging]",
+            '[throttle]\nkind = "rate"\nrate_header = "X"\nleft_header = "Y"\n[paging]',
+            'left_header has no meaning with kind = "rate", which reads rate_header',
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_by_file_line_key_and_what_would_be_right(old: str, new: str, message: str) -> None:
+    text = replaced(old, new)
+    if message:
+        assert message in refusal(text)
+    else:
+        parse_description(text.encode(), "shop.toml")
+
+
+def test_windows_without_an_end_cannot_be_split() -> None:
+    text = replaced('until = "${until}", ', "").replace('precision = "1s"', 'precision = "1s"\nmax_span = "7d"')
+    assert "window.max_span: needs an end, and the request has no ${until}" in refusal(text)
+
+
+CALL = """
+[[calls]]
+name = "lines"
+path = "/orders/${id}/lines"
+with = { id = "id" }
+records = "@"
+into = "lines"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("", "", ""),
+        ("${id}", "${order}", "calls.1.path: there is no value ${order} here"),
+        ("/orders/${id}/lines", "/lines", "calls.1.with: nothing of it is used"),
+        (
+            'with = { id = "id" }',
+            'with = { region = "id" }',
+            "calls.1.with.region: ${region} is something else already",
+        ),
+        ('into = "lines"', 'into = "lines[]"', "calls.1.into: 'lines[]' is not a path of names and points"),
+        ('records = "@"', 'records = "a[]"', "calls.1.records: must be a path"),
+        ('into = "lines"', 'into = "lines"\nrequired_right = "read"', "calls.1.required_right: 'read' is none of"),
+        ('into = "lines"', f'into = "lines"{CALL}', "calls: two are named lines"),
+        (
+            'into = "lines"',
+            'into = "lines"\nbody = { a = "b" }',
+            'calls.1.body: a GET has no body: set method = "POST"',
+        ),
+    ],
+)
+def test_calls_are_checked_likewise(old: str, new: str, message: str) -> None:
+    text = SHOP + (CALL.replace(old, new) if old else CALL)
+    if message:
+        assert message in refusal(text)
+    else:
+        assert parse_description(text.encode(), "shop.toml").calls[0].values.keys() == {"id"}
+
+
+def test_many_problems_are_counted() -> None:
+    message = refusal("\n".join(f"key_{number} = 1" for number in range(10)) + "\n" + SHOP)
+    assert message.count("\n") == 6
+    assert message.endswith("and 4 more")
+
+
+@pytest.mark.parametrize("body", [b"name = ", b"\xff", b"[" * 100_000])
+def test_what_is_not_toml_is_refused(body: bytes) -> None:
+    with pytest.raises(ConfigError, match=r"shop\.toml is not valid TOML"):
+        parse_description(body, "shop.toml")
+
+
+AUTH = """
+[auth]
+kind = "bearer"
+[auth.token]
+grant = "request"
+url = "${api_url}/token"
+body = { username = "${api_user}", password = "${api_password}" }
+token = "@"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("", "", ""),
+        ("${api_password}", "${password}", "auth.token.body: there is no value ${password} here; did you mean"),
+        ("${api_url}/token", "${api_password}", "auth.token.url: there is no value ${api_password} here"),
+        (AUTH[AUTH.index("body") : AUTH.index("token =")], "", 'grant = "request" needs body'),
+        ('token = "@"', 'token = "@"\nrenew_on = [200]', "renew_on holds 200"),
+        ('kind = "bearer"', 'kind = "basic"', 'token is for kind = "bearer", "header" or "query"'),
+    ],
+)
+def test_a_token_gets_credentials_in_its_body_alone(old: str, new: str, message: str) -> None:
+    text = SHOP + (AUTH.replace(old, new) if old else AUTH)
+    if message:
+        assert message in refusal(text)
+    else:
+        assert parse_description(text.encode(), "shop.toml").auth.token
+
+
+@pytest.mark.parametrize(
+    ("location", "line"),
+    [
+        (("a",), 1),
+        (("b", "c"), 6),
+        (("list", 0, "x"), 8),
+        (("list", 1, "x"), 10),
+        (("list", 1, "y"), 9),
+        (("list", 1, "sub", "z"), 12),
+        (("dotted", "key"), 2),
+        (("nowhere",), None),
+        (("fake",), None),
+    ],
+)
+def test_lines_of_keys(location: tuple[Any, ...], line: int | None) -> None:
+    text = '"a" = 1\ndotted.key = """\nfake = 1\n"""\n[b]\nc = 1\n[[list]]\nx = 1\n[[list]]\nx = 2\n[list.sub]\nz = 1\n'
+    assert tomllib.loads(text)["list"][1]["sub"]["z"] == 1
+    assert find_line(text, location) == line

@@ -1,0 +1,155 @@
+"""Why is an order missing? Each state that it can be in, from what was received and what curated has."""
+
+import shutil
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from lakes import item, open_job, order, run, transform, write_batch
+
+from ordersetl.lake.layout import Lake
+from ordersetl.results import OrderResult
+from ordersetl.status.order_life import trace_order
+
+NOW = datetime(2025, 9, 2, tzinfo=UTC)
+LATER, LAST = "2025-08-25T10:00:00Z", "2025-08-26T10:00:00Z"
+
+
+def trace(root: Path, order_id: str = "o-1") -> OrderResult:
+    return trace_order(Lake(root), order_id, NOW)
+
+
+def results(found: OrderResult) -> list[str]:
+    return [version.result for version in found.versions]
+
+
+@pytest.fixture(params=["staged", "raw"])
+def is_staged(request: pytest.FixtureRequest) -> bool:
+    """Whether the staged files are there; without them the raw pages are validated again, to the same end."""
+    return bool(request.param == "staged")
+
+
+def settle(root: Path, *, is_staged: bool) -> None:
+    if not is_staged:
+        shutil.rmtree(root / "staged")
+
+
+def test_an_order_that_is_there(tmp_path: Path, *, is_staged: bool) -> None:
+    refund = {"refund_id": "r", "created_at": LAST, "amount": "2.5", "items": [{"sku": "A", "amount": "2.5"}]}
+    with open_job(tmp_path) as job:
+        first = write_batch(job, [order("x"), order("y"), order(status="new", items=[item(), item("B", qty=-1)])])
+        second = write_batch(job, [order(21, updated_at=LATER, amount=12, refunds=[refund])])
+        run(job)
+        third = write_batch(job, [order(updated_at=LATER, amount=12, refunds=[refund], status="paid")])
+        run(job)
+    settle(tmp_path, is_staged=is_staged)
+    found = trace(tmp_path)
+    assert (found.state, found.partition, found.currency) == ("current", "dt=2025-08-20/fact_order.csv", "EUR")
+    assert found.answer == "order o-1 is in curated/dt=2025-08-20/fact_order.csv."
+    assert [(row.sku, row.net_amount, row.refunded_amount) for row in found.rows] == [
+        ("A", Decimal(12), Decimal("2.5"))
+    ]
+    assert [(row.refund_id, row.sku, row.refund_amount) for row in found.refunds] == [("r", "A", Decimal("2.5"))]
+    assert [(v.batch, v.page[-15:], v.index, v.result) for v in found.versions] == [
+        (first, "page-00002.json", 0, "superseded"),
+        (third, "page-00001.json", 0, "current"),
+    ]
+    assert [(v.status, v.lines_rejected) for v in found.versions] == [("new", 1), ("paid", 0)]
+    assert trace(tmp_path, "21").versions[0].batch == second
+
+
+@pytest.mark.parametrize(
+    ("version", "result", "says"),
+    [
+        ({"deleted": True}, "deleted", "the source says that it is deleted"),
+        ({"items": [], "amount": 0}, "emptied", "it has no line and no amount left"),
+    ],
+)
+def test_an_order_that_left(
+    tmp_path: Path, version: dict[str, object], result: str, says: str, *, is_staged: bool
+) -> None:
+    with open_job(tmp_path) as job:
+        write_batch(job, [order()])
+        batch = write_batch(job, [order(updated_at=LATER, **version)])
+        run(job)
+    settle(tmp_path, is_staged=is_staged)
+    found = trace(tmp_path)
+    assert (found.state, results(found), found.rows) == ("left", ["superseded", result], ())
+    assert says in found.answer
+    assert batch in found.answer
+
+
+def test_an_order_that_was_rejected(tmp_path: Path, *, is_staged: bool) -> None:
+    with open_job(tmp_path) as job:
+        write_batch(job, [order(amount=-1), order("2", amount=-1)])
+        write_batch(job, [order(items=[], updated_at=LATER)])
+        run(job)
+    settle(tmp_path, is_staged=is_staged)
+    found = trace(tmp_path)
+    assert (found.state, results(found)) == ("rejected", ["rejected", "rejected"])
+    assert [version.reason for version in found.versions] == ["invalid_amount", "no_items"]
+    assert "no_items" in found.answer
+
+
+def test_a_rejected_version_leaves_the_older_one(tmp_path: Path) -> None:
+    with open_job(tmp_path) as job:
+        write_batch(job, [order()])
+        write_batch(job, [order(amount=-1, updated_at=LATER)])
+        run(job)
+    found = trace(tmp_path)
+    assert (found.state, results(found)) == ("current", ["current", "rejected"])
+    assert "in an older version: the newest was rejected (invalid_amount" in found.answer
+
+
+def test_an_order_that_waits(tmp_path: Path) -> None:
+    with open_job(tmp_path) as job:
+        write_batch(job, [order("x")])
+        run(job)
+        batch = write_batch(job, [order()])
+        transform(job)
+    found = trace(tmp_path)
+    assert (found.state, results(found)) == ("waiting", ["waiting"])
+    assert found.answer == f"order o-1 is in batch {batch}, which is not loaded yet: ordersetl load"
+
+
+def test_an_order_outside_of_what_was_asked_for(tmp_path: Path, *, is_staged: bool) -> None:
+    with open_job(tmp_path) as job:
+        write_batch(job, [order(), order("x", 23)], since=datetime(2025, 8, 22, tzinfo=UTC))
+        run(job)
+    settle(tmp_path, is_staged=is_staged)
+    found = trace(tmp_path)
+    assert (found.state, results(found)) == ("outside_window", ["outside_window"])
+    assert "ordersetl run --full" in found.answer
+    assert results(trace(tmp_path, "x")) == ["current"]
+
+
+def test_an_order_that_nobody_sent(tmp_path: Path) -> None:
+    times = [datetime(2025, 8, day, tzinfo=UTC) for day in (10, 12, 20, 23)]
+    with open_job(tmp_path) as job:
+        write_batch(job, [order("x", 11)], since=times[0], until=times[1])
+        write_batch(job, [order("y", 21)], since=times[2], until=times[3])
+        run(job)
+    found = trace(tmp_path)
+    assert (found.state, found.versions) == ("unknown", ())
+    assert "before 2025-08-10T00:00:00Z or between 2025-08-12T00:00:00Z and 2025-08-20T00:00:00Z" in found.answer
+
+
+def test_the_other_side_of_a_tie_is_superseded(tmp_path: Path) -> None:
+    with open_job(tmp_path) as job:
+        write_batch(job, [order(amount=10), order(amount=12)])
+        write_batch(job, [order(amount=14)])
+        run(job)
+    found = trace(tmp_path)
+    assert results(found) == ["superseded", "superseded", "current"]
+    assert [row.net_amount for row in found.rows] == [14]
+
+
+def test_a_lost_partition_is_told(tmp_path: Path) -> None:
+    with open_job(tmp_path) as job:
+        write_batch(job, [order()])
+        run(job)
+    (tmp_path / "curated/dt=2025-08-20/fact_order.csv").unlink()
+    found = trace(tmp_path)
+    assert found.state == "damaged"
+    assert "ordersetl load --verify" in found.answer
