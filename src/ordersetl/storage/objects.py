@@ -89,11 +89,7 @@ class ObjectStorage:
         return digest.hexdigest()
 
     def stat(self, key: str) -> FileStat | None:
-        """What is at the key; a prefix of keys is a folder; None where there is nothing.
-
-        Raises:
-            OSError: it cannot be looked at.
-        """
+        """What is at the key, a prefix of keys being a folder; None for nothing. Raises OSError as the store does."""
         with translate_errors(self.locate(key)):
             try:
                 found = self._store.head(self._path(key)) if key else None
