@@ -18,6 +18,7 @@ FLOORS = (
     ("__main__",),
     ("cli",),
     ("pipeline",),
+    ("opening",),
     ("status",),
     STAGES,
     ("executor", "cluster"),

@@ -6,24 +6,25 @@ half done.
 """
 
 import contextlib
-import dataclasses
 import logging
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Protocol, TypeVar
 
+from ordersetl.check.committed import check_and_show, check_committed
 from ordersetl.check.layer import check as check_layer
-from ordersetl.lake.commit import is_committing, recover
 from ordersetl.lake.fold_settings import FoldSettings
-from ordersetl.lake.in_force import find_in_force
 from ordersetl.lake.journal import JournalKeeper, keep_journal
-from ordersetl.lake.layout import LOCK, MANIFEST, PENDING, Lake, file_day
-from ordersetl.lake.location import find_lake, make_lake
-from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, require_timezone
-from ordersetl.lake.runs import keep_report
+from ordersetl.lake.layout import Lake, file_day
+from ordersetl.lake.location import find_lake
+from ordersetl.lake.manifest import require_timezone
+from ordersetl.lake.runs import RunReport, keep_report
 from ordersetl.load.batches import load_batches
+from ordersetl.opening import open_context, take_in_force
 from ordersetl.report.failures import check_failure
+from ordersetl.report.html.write import find_page
 from ordersetl.results import (
     BackfillResult,
     CheckResult,
@@ -33,7 +34,7 @@ from ordersetl.results import (
     RunResult,
     TransformResult,
 )
-from ordersetl.runtime import RunContext, Runtime, count_cores
+from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
 from ordersetl.status.raw_problems import describe_raw
 from ordersetl.transform.ahead import StagingAhead
@@ -47,7 +48,6 @@ log = logging.getLogger(__name__)
 
 _RUNTIME = Runtime()
 _WINDOW = Window()
-_MAX_LOOKS = 3
 
 
 def extract(
@@ -79,12 +79,12 @@ def extract(
 
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
     with (
-        _open_context(settings, runtime, wait_s, computes=False) as (context, _),
+        open_context(settings, runtime, wait_s, computes=False) as (context, _),
         _keep_journal(context, "extract") as journal,
     ):
         journal.begin("extract")
         result = stage.extract(context, plan)
-        journal.note_asked(plan.window.until, is_news=True)
+        journal.note_asked(plan.window.until, is_news=bool(result.batches))
         return result
 
 
@@ -128,12 +128,12 @@ def transform(settings: Settings, *, wait_s: float = 0.0, runtime: Runtime = _RU
         OrdersetlError: as the module says.
     """
     with (
-        _open_context(settings, runtime, wait_s, is_new=False) as (context, _),
+        open_context(settings, runtime, wait_s, is_new=False) as (context, _),
         _keep_journal(context, "transform") as journal,
     ):
         require_timezone(context.lake, context.fold_settings)
         journal.begin("transform")
-        return transform_batches(_take_in_force(context))
+        return transform_batches(take_in_force(context))
 
 
 def load(
@@ -160,28 +160,29 @@ def load(
         OrdersetlError: as the module says.
     """
     with (
-        _open_context(settings, runtime, wait_s, is_new=False) as (opened, recovered),
+        open_context(settings, runtime, wait_s, is_new=False) as (opened, recovered),
         _keep_journal(opened, "load") as journal,
     ):
-        context = _take_in_force(opened)
+        context = take_in_force(opened)
         journal.begin("load")
         provider = partial(stage_batch, context) if rebuild else StagedBatches(context).ensure
         return load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
 
 
-def check(settings: Settings, *, deep: bool = False) -> CheckResult:
+def check(settings: Settings, *, deep: bool = False, runtime: Runtime = _RUNTIME) -> CheckResult:
     """Compare the curated layer with its manifest and its rules; with ``deep`` with the raw pages too.
 
     Takes no lock and changes nothing. Where a commit came between, it looks again. The result says whether all is
-    well: nothing is raised where it is not.
+    well: nothing is raised where it is not. The setting ``report_html`` has the page written, whatever the result.
+
+    Raises:
+        OrdersetlError: as the module says; there is no output, or the page could not be written.
     """
-    lake = find_lake(settings.output)
-    for _ in range(_MAX_LOOKS):
-        before = _committed(lake)
-        result = check_layer(lake, deep=deep)
-        if result.ok or (_committed(lake) == before and not is_committing(lake)):
-            break
-    return result
+    target = find_page(settings.report_html)
+    lake = find_lake(settings.output, runtime.disk)
+    if target is None:
+        return check_committed(lake, deep=deep)
+    return check_and_show(lake, target, runtime.now, runtime.complete, deep=deep)
 
 
 def run(
@@ -201,52 +202,72 @@ def run(
 
     Raises:
         TooManyRejectsError: too much was rejected; nothing was loaded, the batches wait.
-        CheckFailedError: a check failed on what was written.
+        CheckFailedError: a check failed on what was written; or, where ``report_html`` is set, on any of the layer.
         OrdersetlError: as each stage says.
     """
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
+    target = find_page(settings.report_html)
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
     with (
-        _open_context(settings, runtime, wait_s) as (context, recovered),
+        open_context(settings, runtime, wait_s) as (context, recovered),
         keep_report(context.lake, context.now()) as report,
         _keep_journal(context, "run") as journal,
     ):
         require_timezone(context.lake, context.fold_settings)
-        journal.begin("extract")
+        done = _StagesDone(report, journal)
         with StagingAhead(context) as ahead:
-            extracted = stage.extract(context, plan, on_page=ahead.add)
-            report.add("extract", extracted)
-            journal.note_asked(plan.window.until, is_news=True)
-            journal.begin("transform")
-            folding = _take_in_force(context)
+            extracted = done.take("extract", lambda: stage.extract(context, plan, on_page=ahead.add))
+            journal.note_asked(plan.window.until, is_news=bool(extracted.batches))
+            folding = take_in_force(context)
             stages = StagedBatches(folding)
-            transformed = transform_batches(folding, stages, ahead=ahead)
-        report.add("transform", transformed)
+            transformed = done.take("transform", lambda: transform_batches(folding, stages, ahead=ahead))
         require_few_rejects(context.lake, transformed, settings)
-        journal.begin("load")
-        loaded = load_batches(folding, stages.ensure, recovered=recovered, verify=verify)
-        report.add("load", loaded)
-        journal.begin("check")
-        checked = _check_written(context.lake, loaded)
-        report.add("check", checked)
-        done = {"extract": extracted, "transform": transformed, "load": loaded, "check": checked}
-        seconds = {stage: result.seconds for stage, result in done.items()}
-        report.add("seconds", seconds)
-        if failure := check_failure(checked):
+        loaded = done.take("load", lambda: load_batches(folding, stages.ensure, recovered=recovered, verify=verify))
+        checked = done.take("check", lambda: _check_written(context.lake, loaded))
+        report.add("seconds", done.seconds)
+        shown = check_and_show(context.lake, target, runtime.now, runtime.complete) if target else checked
+        if failure := check_failure(checked) or check_failure(shown):
             raise failure
-        return RunResult(
+        result = RunResult(
             run_id=report.run_id,
             started_at=report.started_at,
             extract=extracted,
             transform=transformed,
             load=loaded,
             check=checked,
-            seconds=seconds,
+            seconds=done.seconds,
             report=report.path.as_posix(),
             warnings=tuple(describe_raw(context.lake)),
             gaps=extracted.gaps,
         )
+        report.is_quiet = result.is_quiet
+        return result
+
+
+class _TakesTime(Protocol):
+    @property
+    def seconds(self) -> float: ...
+
+
+_Result = TypeVar("_Result", bound=_TakesTime)
+
+
+@dataclass
+class _StagesDone:
+    """Keeps account of the stages of a run: which is under way, what each did, how long it took."""
+
+    report: RunReport
+    journal: JournalKeeper
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def take(self, stage: str, work: Callable[[], _Result]) -> _Result:
+        """Go through a stage; its result."""
+        self.journal.begin(stage)
+        result = work()
+        self.report.add(stage, result)
+        self.seconds[stage] = result.seconds
+        return result
 
 
 def _check_written(lake: Lake, loaded: LoadResult) -> CheckResult:
@@ -255,56 +276,5 @@ def _check_written(lake: Lake, loaded: LoadResult) -> CheckResult:
     return check_layer(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
 
 
-@contextlib.contextmanager
-def _open_context(
-    settings: Settings, runtime: Runtime, wait_s: float, *, is_new: bool = True, computes: bool = True
-) -> Iterator[tuple[RunContext, bool]]:
-    """The context of one writing command, and whether it carried an interrupted commit through.
-
-    The output's folder is there, its lock is acquired, and the curated layer is in a committed state. Where ``is_new``
-    does not allow for a new output, there must be one. ``computes``: it has work for a cluster, where one is set.
-    """
-    # workers of a cluster run in folders of their own
-    output = settings.output.absolute() if settings.cluster and computes else settings.output
-    lake = (make_lake if is_new else find_lake)(output, runtime.disk)
-    with (
-        lake.storage.lock(LOCK, wait_s=wait_s, now=runtime.now, sleep=runtime.sleep) as lock,
-        contextlib.ExitStack() as stack,
-    ):
-        lake.require_own_folders()
-        recovered = recover(lake)
-        if recovered:
-            log.warning("an earlier command died while it committed: its commit was carried through.")
-        for warning in describe_raw(lake):
-            log.warning(warning)
-        if settings.cluster is not None and computes:
-            from ordersetl.cluster import open_cluster  # noqa: PLC0415 - brings in Dask
-
-            cluster = stack.enter_context(open_cluster(settings.cluster, lock, max_wait_s=settings.cluster_wait_s))
-            runtime = dataclasses.replace(runtime, executor=cluster, width=cluster.width, is_remote=True)
-        elif runtime.executor is None:
-            runtime = dataclasses.replace(runtime, width=count_cores())
-        # one thread more than there are workers: some of what is under way waits for the disk
-        executor = runtime.executor or stack.enter_context(ThreadPoolExecutor((settings.workers or count_cores()) + 1))
-        threads = runtime.threads or stack.enter_context(ThreadPoolExecutor(2))
-        yield RunContext(lake, settings, lock, executor, runtime, threads), recovered
-
-
-def _take_in_force(context: RunContext) -> RunContext:
-    """The context with the description of the newest batch there is now."""
-    return dataclasses.replace(context, in_force=find_in_force(context.lake))
-
-
 def _keep_journal(context: RunContext, command: str) -> contextlib.AbstractContextManager[JournalKeeper]:
     return keep_journal(context.lake, command, context.now)
-
-
-def _committed(lake: Lake) -> tuple[bytes | None, ...]:
-    """What is committed and what is being committed: the bytes of both manifests, None where there is none."""
-    found: list[bytes | None] = []
-    for key in (MANIFEST, PENDING):
-        try:
-            found.append(lake.storage.read(key, MAX_MANIFEST_BYTES))
-        except OSError:
-            found.append(None)
-    return tuple(found)

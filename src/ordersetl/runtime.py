@@ -26,19 +26,23 @@ __all__ = ["Progress", "RunContext", "Runtime", "SilentProgress", "count_cores"]
 class Progress(Protocol):
     """Receives how far a stage is; ``total`` is None where nobody knows."""
 
-    def __call__(self, stage: str, done: int, total: int | None) -> None:
-        """Show that ``done`` of ``total`` units of ``stage`` are done."""
+    def __call__(self, stage: str, done: int, total: int | None, records: int | None = None, /) -> None:
+        """Show that ``done`` of ``total`` units of ``stage`` are done, and how many records that are, if it counts."""
 
 
 class SilentProgress:
     """A progress that nobody watches."""
 
-    def __call__(self, stage: str, done: int, total: int | None) -> None:
+    def __call__(self, stage: str, done: int, total: int | None, records: int | None = None, /) -> None:
         """Do nothing."""
 
 
 def _go_on() -> None:
     """No signal came."""
+
+
+def _tell_nobody(seconds: float) -> None:
+    """Nobody watches."""
 
 
 def _utc_now() -> datetime:
@@ -56,7 +60,9 @@ class Runtime:
     function that is asked each time; None asks the executor, where it is one of Python's own.
     Where ``is_remote``, it runs in other processes, which see the output but not this one's memory.
     ``threads`` does what only this process can do (page writes, the index), beside the work; None makes threads.
-    ``transport`` answers instead of the network.
+    ``transport`` answers instead of the network. ``on_wait`` learns of each wait before a request, in seconds, from the
+    thread that waits.
+    ``complete`` adds the options in use to the commands that a text for people names.
     """
 
     progress: Progress = field(default_factory=SilentProgress)
@@ -70,6 +76,8 @@ class Runtime:
     is_remote: bool = False
     threads: Executor | None = None
     transport: "httpx.BaseTransport | None" = None
+    on_wait: Callable[[float], None] = _tell_nobody
+    complete: Callable[[str], str] = str
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,9 @@ def test_without_options_a_hint_is_as_short_as_ever(command: str) -> None:
 
 
 def test_a_line_below_a_table_is_completed_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_tables, "_draw", lambda *_: iter([Text.assemble(("never fetched ", "red"), "ordersetl run")]))
+    monkeypatch.setattr(
+        _tables, "_draw", lambda *_, **__: iter([Text.assemble(("never fetched ", "red"), "ordersetl run")])
+    )
     (shown,) = _tables.draw(None, IN_USE.complete)
     assert isinstance(shown, Text)
     assert shown.plain == f"never fetched {IN_USE.complete('ordersetl run')}"

@@ -17,12 +17,31 @@ from ordersetl.source.server import serve
 FACTS = [
     *("batch", "source", "window", "fetched", "batches", "received", "rejected orders", "lines", "rejected lines"),
     *("of these orders", "orders", "lines removed", "partitions", "dimensions", "curated", "revenue", "refunded"),
-    *("check", "seconds", "report"),
+    *("checked", "seconds", "report"),
 ]
 
 
-def test_a_run_says_all_that_it_did_a_line_each(tmp_path: Path) -> None:
+def test_a_run_says_what_matters_first(tmp_path: Path) -> None:
     ended = ordersetl("run", cwd=tmp_path)
+    facts, bridge, notes = re.split(r"\n\n", ended.out)
+    title, *lines = facts.splitlines()
+    assert re.fullmatch(r"Run \S+: done, and 7 things need a look", title)
+    assert [line.split()[0] for line in lines] == ["came", "orders", "now", "checked"]
+    assert "387 records in 4 pages" in lines[0]
+    assert lines[1].split(maxsplit=1)[1] == "282 new"
+    assert "282 orders in 31 partitions, 770 rows, up to 2025-09-01T13:51:34Z" in lines[2]
+    assert bridge.startswith("From gross to net sales, of all 31 days that this run wrote\n")
+    assert [line.split()[-1] for line in bridge.splitlines() if line.startswith("net sales")] == [
+        "74,321.65",
+        "16,038.85",
+    ]
+    assert notes.startswith("Needs a look\n39 orders rejected: invalid_amount 7, ")
+    assert "USD: 74.4% of the amount is in no line, discount, tax or shipping" in notes
+    assert max(map(len, ended.out.splitlines())) <= 80
+
+
+def test_a_run_says_all_that_it_did_if_asked(tmp_path: Path) -> None:
+    ended = ordersetl("run", "--verbose", cwd=tmp_path)
     facts, _, bridge = ended.out.partition("\n\n")
     title, *lines = facts.splitlines()
     assert title.startswith("Run 2")
@@ -34,18 +53,20 @@ def test_a_run_says_all_that_it_did_a_line_each(tmp_path: Path) -> None:
     assert "31 written, 0 left alone, 0 removed" in ended.out
     assert all(stage in lines[-2] for stage in ("extract", "transform", "load", "check", "together"))
     assert (tmp_path / lines[-1].split()[-1]).is_file()
-    assert bridge.startswith("From gross to net sales, of the 31 partitions written\n")
-    assert [line.split()[-1] for line in bridge.splitlines() if line.startswith("net sales")] == [
-        "74,321.65",
-        "16,038.85",
-    ]
-    assert max(map(len, bridge.splitlines())) <= 80
+    assert bridge.startswith("From gross to net sales")
 
 
-def test_a_run_with_nothing_new_says_what_its_check_covered(shop: Path) -> None:
+def test_a_run_with_nothing_new_is_one_line(shop: Path) -> None:
+    ended = ordersetl("run", "--source", "sample", cwd=shop)
+    assert ended.out == "Nothing new up to 2025-09-01T13:51:34Z; 282 orders, as before\n"
+    assert "checks passed; nothing was written, so the manifest alone" in ordersetl("run", "-v", cwd=shop).out
+
+
+def test_what_a_run_repaired_needs_a_look(shop: Path) -> None:
+    (shop / "output/curated/dim_user.csv").unlink()
     ended = ordersetl("run", cwd=shop)
-    assert "0 written, 31 left alone, 0 removed" in ended.out
-    assert "checks hold, over the manifest alone: nothing was written" in ended.out
+    assert "Needs a look\nrepaired dim_user.csv: it is missing\n" in ended.out
+    assert "and 1 thing needs a look" in ended.out
 
 
 @pytest.mark.parametrize("command", ["run", "extract", "transform", "load", "check"])
@@ -224,7 +245,7 @@ def test_17_nor_does_a_log(tmp_path: Path) -> None:
 
 def test_one_of_a_thing_is_one_thing(tmp_path: Path) -> None:
     with serve(sample_app([_good_order()])) as url:
-        ran = ordersetl("run", "--api-url", url, cwd=tmp_path).out
+        ran = ordersetl("run", "--verbose", "--api-url", url, cwd=tmp_path).out
         rejected = sample_app([{**_good_order(), "order_id": "other", "amount": -1}])
     with serve(rejected) as url:
         ordersetl("extract", "--api-url", url, "--full", cwd=tmp_path)
@@ -240,7 +261,7 @@ def test_one_of_a_thing_is_one_thing(tmp_path: Path) -> None:
 def test_a_terminal_gets_tables_that_fit(shop: Path) -> None:
     pty = pytest.importorskip("pty", reason="terminals need POSIX")
     leader, follower = pty.openpty()
-    command = [sys.executable, "-m", "ordersetl", "check"]
+    command = [sys.executable, "-m", "ordersetl", "check", "--verbose"]
     variables = environment(COLUMNS="80", TERM="xterm", NO_COLOR="1")
     with subprocess.Popen(command, cwd=shop, env=variables, stdout=follower, stderr=follower) as process:
         os.close(follower)
@@ -256,6 +277,16 @@ def test_a_terminal_gets_tables_that_fit(shop: Path) -> None:
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode()).splitlines()
     assert max(map(len, lines)) <= 80
     assert sum(line.startswith("ok") for line in lines) > 20
+
+
+def test_a_check_counts_what_passed_and_lists_what_failed_first(shop: Path) -> None:
+    lines = ordersetl("check", cwd=shop).out.splitlines()
+    assert lines[-1] == "Result: 33 checks passed"
+    assert not any(line.startswith("ok ") for line in lines)
+    (shop / "output/curated/dim_user.csv").unlink()
+    lines = ordersetl("check", "--verbose", cwd=shop).out.splitlines()
+    assert [line.split()[0] for line in lines[1:5]] == ["FAILED", "FAILED", "ok", "ok"]
+    assert lines[-1] == "Result: 2 of 33 checks failed"
 
 
 def test_the_figures_of_a_check_are_those_of_the_sample(shop: Path) -> None:

@@ -359,20 +359,20 @@ def make_old(root: Path, batch: str, **fields: Any) -> None:
 
 
 def test_batches_of_before_end_where_they_say_but_not_in_the_future(shop: Shop) -> None:
-    first = shop.run().batch
+    first = shop.run().batches[0]
     make_old(shop.root, first, window_end=START)
     shop.wait(HOUR)
     assert shop.run().since == START - LOOKBACK
     shop.sell("a", START + 30 * MIN)
     assert shop.run().window_end == START + 30 * MIN
-    ahead = shop.run().batch
+    ahead = shop.run().batches[0]
     make_old(shop.root, ahead, window_end=START + 10 * YEAR)
     assert shop.run().since == START + 20 * MIN
 
 
 def test_a_damaged_marker_stops_the_run_that_needs_it_alone(shop: Shop) -> None:
     shop.sell("a", day(20))
-    batch = shop.run().batch
+    batch = shop.run().batches[0]
     path = shop.root / "raw" / batch / MARKER
     good = path.read_bytes()
     path.write_bytes(good[:-9])

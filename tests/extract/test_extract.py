@@ -145,12 +145,12 @@ def test_pages_are_kept_as_received_and_counted_in_the_marker(tmp_path: Path) ->
     api = Api(pages=3)
     result = extract(tmp_path, api)
     lake = Lake(tmp_path)
-    marker = raw.read_marker(lake, result.batch)
+    marker = raw.read_marker(lake, result.batches[0])
     assert read_pages(lake, marker) == [api.body(n) for n in (1, 2, 3)]
     assert (result.pages, result.records, result.bytes) == (3, 3, sum(len(api.body(n)) for n in (1, 2, 3)))
     assert [page.records for page in marker.pages] == [1, 1, 1]
     assert (marker.since, marker.until, marker.window_end) == (None, None, BEGAN)
-    assert files(tmp_path, result.batch) == {
+    assert files(tmp_path, result.batches[0]) == {
         "_request.json",
         "batch.json",
         *(f"page-0000{number}.json" for number in (1, 2, 3)),
@@ -174,7 +174,7 @@ def test_no_orders_are_a_batch_too(tmp_path: Path) -> None:
 def test_the_marker_comes_after_every_page_is_synced(tmp_path: Path, executor: Callable[[], Executor]) -> None:
     disk = WatchedDisk()
     with executor() as workers:
-        batch = extract(tmp_path, Api(pages=2), disk=disk, threads=workers, references=[USERS]).batch
+        batch = extract(tmp_path, Api(pages=2), disk=disk, threads=workers, references=[USERS]).batches[0]
     folder = tmp_path / "raw" / batch
     steps = [
         (step.operation, re.sub(r"\.[0-9a-f]{16}\.tmp$", ".tmp", Path(str(step.path)).relative_to(folder).as_posix()))
@@ -247,17 +247,17 @@ def test_reference_files_are_kept_once_by_content(tmp_path: Path) -> None:
     renamed = ReferenceFile("users", "other-name.csv", USERS.body)
     second = extract(tmp_path, Api(), references=[renamed], at=BEGAN + timedelta(hours=1))
     lake = Lake(tmp_path)
-    entries = [raw.read_marker(lake, batch).references["users"] for batch in (first.batch, second.batch)]
+    entries = [raw.read_marker(lake, batch).references["users"] for batch in (first.batches[0], second.batches[0])]
     assert [entry.name for entry in entries] == ["users.csv", "other-name.csv"]
     assert {kept_files.read_reference(lake, entry) for entry in entries} == {USERS.body}
     assert [path.name for path in (lake.folder / "raw/reference").iterdir()] == [f"{entries[0].sha256}.csv"]
 
 
 def test_progress_knows_the_total_at_the_last_page(tmp_path: Path) -> None:
-    seen: list[tuple[str, int, int | None]] = []
+    seen: list[tuple[str, int, int | None, int | None]] = []
     runtime = Runtime(now=lambda: BEGAN, progress=lambda *output: seen.append(output))
     extract(tmp_path, Api(), runtime=runtime)
-    assert seen == [("extract", 1, None), ("extract", 2, None), ("extract", 3, 3)]
+    assert seen == [("extract", 1, None, 1), ("extract", 2, None, 2), ("extract", 3, 3, 3)]
 
 
 # Which window
@@ -323,7 +323,7 @@ def test_full_and_since_go_before_the_newest_batch(tmp_path: Path) -> None:
 
 def test_ids_go_on_rising_when_the_clock_goes_back(tmp_path: Path) -> None:
     times = (BEGAN, BEGAN - timedelta(days=1), BEGAN - timedelta(days=1))
-    ids = [extract(tmp_path, Api(), at=time).batch for time in times]
+    ids = [extract(tmp_path, Api(), at=time).batches[0] for time in times]
     assert ids == sorted(set(ids))
     assert ids[0] == "20250901T120000.000000Z"
     assert ids[1] == "20250901T120000.000001Z"
@@ -338,7 +338,7 @@ def test_a_batch_of_a_clock_that_was_ahead_does_not_hide_what_came_since(tmp_pat
 
 
 def test_a_damaged_marker_is_named_where_it_is_needed(tmp_path: Path) -> None:
-    batch = extract(tmp_path, Api()).batch
+    batch = extract(tmp_path, Api()).batches[0]
     path = tmp_path / "raw" / batch / "batch.json"
     path.write_bytes(path.read_bytes().replace(b"shop.test", b"shop.best"))
     api = Api()
@@ -514,8 +514,8 @@ def test_a_complete_fetch_of_the_sample_is_not_committed_among_real_orders(tmp_p
 
 
 def test_a_deleted_marker_comes_back(tmp_path: Path) -> None:
-    batch = extract(tmp_path, Api()).batch
-    newest = extract(tmp_path, Api(), at=BEGAN + timedelta(days=1)).batch
+    batch = extract(tmp_path, Api()).batches[0]
+    newest = extract(tmp_path, Api(), at=BEGAN + timedelta(days=1)).batches[0]
     lake = Lake(tmp_path)
     before = raw.read_marker(lake, batch)
     (tmp_path / "raw" / batch / "batch.json").unlink()
@@ -662,7 +662,7 @@ def latin_page(number: int, cursor: str | None) -> httpx.Response:
 
 def test_a_declared_charset_is_kept_with_the_page_and_its_bytes_as_they_came(tmp_path: Path) -> None:
     result = extract(tmp_path, Api(answers={1: latin_page(1, "c2")}))
-    marker = raw.read_marker(Lake(tmp_path), result.batch)
+    marker = raw.read_marker(Lake(tmp_path), result.batches[0])
     assert [page.charset for page in marker.pages] == ["iso8859-1", None, None]
     assert read_pages(Lake(tmp_path), marker)[0] == latin_page(1, "c2").content
 
@@ -674,7 +674,7 @@ def test_a_kept_page_that_is_not_utf8_is_fetched_again(tmp_path: Path) -> None:
     api = Api(answers={1: latin_page(2, "c3")})
     result = extract(tmp_path, api, at=BEGAN + timedelta(minutes=1))
     assert (result.resumed_pages, api.cursors) == (1, ["c2", "c3"])
-    marker = raw.read_marker(Lake(tmp_path), result.batch)
+    marker = raw.read_marker(Lake(tmp_path), result.batches[0])
     assert [page.charset for page in marker.pages] == [None, "iso8859-1", None]
 
 

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["execute", "read_backfill", "read_span_of", "read_window", "refuse_with_preview"]
 
 
-def execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> None:
-    """Settings, one library call under the signals' eyes, and the result on stdout."""
+def execute(
+    shared: Shared, work: "Callable[[Settings, Runtime], object]", load: "Callable[[], Settings] | None" = None
+) -> None:
+    """Settings, one library call under the signals' eyes, and the result on stdout; ``load`` finds other settings."""
     from ordersetl.cli import streams
+    from ordersetl.cli.progress import watch_progress
     from ordersetl.cli.signals import Interrupts
     from ordersetl.report.failures import find_failure
     from ordersetl.runtime import Runtime
@@ -33,22 +36,24 @@ def execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> No
     invocation.json, invocation.verbose = shared.json, shared.verbose
     options = invocation.options = OptionsInUse.of({"config": shared.config, **shared.settings})
     streams.start_logging(options, quiet=shared.quiet, verbose=shared.verbose)
-    settings = load_settings(shared.config, **shared.settings)
+    settings = load() if load is not None else load_settings(shared.config, **shared.settings)
     import_pipeline()
     interrupts = Interrupts()
-    with interrupts.obey(), streams.show_progress(quiet=shared.quiet) as progress:
+    with interrupts.obey(), watch_progress(quiet=shared.quiet, verbose=shared.verbose) as watch:
         runtime = Runtime(
-            progress=progress,
+            progress=watch.progress,
+            on_wait=watch.on_wait,
             checkpoint=interrupts.checkpoint,
             interruptible=interrupts.interruptible,
             sleep=interrupts.sleep,
+            complete=options.complete,
         )
         result = work(settings, runtime)
     failure = find_failure(result)
     if shared.json:
         streams.print_envelope(invocation.command, result, failure, options)
     elif not shared.quiet:
-        streams.print_result(result, options)
+        streams.print_result(result, options, verbose=shared.verbose)
     if failure is not None:
         streams.print_error(failure, options)
         raise typer.Exit(failure.exit_code)

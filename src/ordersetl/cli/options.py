@@ -15,17 +15,22 @@ from ordersetl.text import printable
 from ordersetl.version import __version__
 
 __all__ = [
+    "ApiUrl",
     "Deep",
+    "Html",
     "InstallCompletion",
     "MaxAge",
+    "NoPreview",
     "OrderId",
     "Preview",
     "Prometheus",
     "Quarantine",
     "Reason",
     "Rebuild",
+    "Set",
     "Shared",
     "ShowCompletion",
+    "Source",
     "Verify",
     "Version",
     "share_options",
@@ -80,9 +85,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print nothing but errors and warnings, and JSON if asked for.")
 ]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Log requests and retries to stderr, and where a bug is.")
-]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all details; log requests and retries to stderr.")]
 Wait = Annotated[float, typer.Option("--wait", min=0, metavar="SECONDS", help="Wait so long for another run to end.")]
 Since = Annotated[
     str | None,
@@ -122,9 +125,15 @@ Preview = Annotated[
         "--preview", min=1, max=1000, metavar="N", help="Fetch one page, show N orders as read; write nothing."
     ),
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Value of one of the source's own variables; as often as needed."),
+]
+NoPreview = Annotated[bool, typer.Option("--no-preview", help="Write the file without asking the API for orders.")]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw again.")]
 Deep = Annotated[bool, typer.Option("--deep", help="Validate raw/ again too, by SQL of its own, order by order.")]
 
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the result as one page, too.")]
 MaxAge = Annotated[
     str | None, typer.Option("--max-age", metavar="SPAN", help="Exit 3 where curated is older, such as 6h or 2d.")
 ]

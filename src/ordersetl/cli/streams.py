@@ -6,9 +6,8 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import Any
 
 from ordersetl.cli.hints import OptionsInUse
 from ordersetl.errors import OrdersetlError, StorageError
@@ -16,17 +15,12 @@ from ordersetl.results import to_plain
 from ordersetl.text import one_line, printable
 from ordersetl.version import __version__
 
-if TYPE_CHECKING:
-    from rich.progress import Progress as Bars, TaskID
-
-    from ordersetl.runtime import Progress
-
 __all__ = [
     "print_envelope",
     "print_error",
     "print_result",
     "print_traceback",
-    "show_progress",
+    "somebody_watches",
     "start_logging",
 ]
 
@@ -43,13 +37,13 @@ def start_logging(options: OptionsInUse, *, quiet: bool, verbose: bool) -> None:
     A warning is for somebody to look at: it shows with ``quiet`` as well. A note is not, and shows on a terminal,
     where somebody waits.
     """
-    usual = logging.INFO if _somebody_watches() else logging.WARNING
+    usual = logging.INFO if somebody_watches() else logging.WARNING
     handler = _Notices(options)
     if verbose:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     for name, usual_level, verbose_level in (
         ("ordersetl", usual, logging.DEBUG),
-        ("httpx", logging.WARNING, logging.INFO),
+        ("httpx", logging.WARNING, logging.WARNING),  # which logs whole URLs: our own lines leave secrets out
     ):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
@@ -73,35 +67,6 @@ class _Notices(logging.Handler):
             sys.stderr.write(f"{kind}{self._options.complete(one_line(self.format(record)))}\n")
 
 
-class _Bars:
-    """One bar a stage."""
-
-    def __init__(self, bars: "Bars") -> None:
-        self._bars = bars
-        self._tasks: dict[str, TaskID] = {}
-
-    def __call__(self, stage: str, done: int, total: int | None) -> None:
-        if stage not in self._tasks:
-            self._tasks[stage] = self._bars.add_task(stage, total=total)
-        self._bars.update(self._tasks[stage], completed=done, total=total)
-
-
-@contextmanager
-def show_progress(*, quiet: bool) -> Iterator["Progress"]:
-    """Bars on stderr where that is a terminal; elsewhere nothing."""
-    from ordersetl.runtime import SilentProgress
-
-    if quiet or not _somebody_watches():
-        yield SilentProgress()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bars, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description:18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield _Bars(bars)
-
-
 def print_envelope(
     command: str, result: object, failure: OrdersetlError | None, options: OptionsInUse = _NO_OPTIONS
 ) -> None:
@@ -123,8 +88,8 @@ def print_envelope(
     _write(json.dumps(envelope) + "\n")
 
 
-def print_result(result: object, options: OptionsInUse = _NO_OPTIONS) -> None:
-    """Print a stage's result as tables.
+def print_result(result: object, options: OptionsInUse = _NO_OPTIONS, *, verbose: bool = False) -> None:
+    """Print a stage's result as tables: what matters first, or with ``verbose`` all of it.
 
     Raises:
         StorageError: stdout cannot be written.
@@ -137,7 +102,7 @@ def print_result(result: object, options: OptionsInUse = _NO_OPTIONS) -> None:
     if not console.is_terminal:
         console.width = _WIDE
     with console.capture() as captured:
-        for table in draw(result, options.complete):
+        for table in draw(result, options.complete, verbose=verbose):
             console.print(table)
     _write("".join(f"{line.rstrip(' ')}\n" for line in captured.get().splitlines()))
 
@@ -178,7 +143,7 @@ def _complete_details(data: Any, options: OptionsInUse) -> Any:  # noqa: ANN401 
     }
 
 
-def _somebody_watches() -> bool:
+def somebody_watches() -> bool:
     """Whether stderr is a terminal; asked without Rich, which a scheduled run can do without."""
     return sys.stderr is not None and sys.stderr.isatty()
 

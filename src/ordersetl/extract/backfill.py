@@ -4,12 +4,13 @@ import hashlib
 import queue
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -66,7 +67,7 @@ class _Work:
     """What the windows that are under way share: how they are told to end, and what they report."""
 
     stop: threading.Event = field(default_factory=threading.Event)
-    events: "queue.SimpleQueue[Future[int] | None]" = field(default_factory=queue.SimpleQueue)
+    events: "queue.SimpleQueue[Future[int] | tuple[Batch, PageEntry]]" = field(default_factory=queue.SimpleQueue)
 
     def await_page(self, pages: Iterator[Page]) -> Page | None:
         """The next page of a window, unless the command ends."""
@@ -78,11 +79,10 @@ class _Work:
         self.stop.wait(seconds)
         self._require_going()
 
-    def note_page(self, entry: PageEntry, page: Page | None) -> None:
+    def note_page(self, batch: Batch, entry: PageEntry, page: Page | None) -> None:
         """Report a page that is on disk, unless an earlier run left it there."""
-        del entry
         if page is not None:
-            self.events.put(None)
+            self.events.put((batch, entry))
 
     def _require_going(self) -> None:
         if self.stop.is_set():
@@ -182,7 +182,10 @@ def _fetch_all(
     waiting = deque(zip(taken, requests, strict=True))
     under_way: deque[tuple[Batch, Future[int]]] = deque()
     results: list[ExtractResult] = []
-    pages = sum(len(batch.pages) for batch in taken if batch is not None)
+    shown = _Shown()
+    for batch in filter(None, taken):
+        shown.pages += len(batch.pages)
+        shown.records[batch.id] = batch.records
     with ThreadPoolExecutor(concurrency, thread_name_prefix="window") as pool:
         try:
             while waiting or under_way:
@@ -200,16 +203,32 @@ def _fetch_all(
                     batch, future = under_way.popleft()
                     results.append(commit_result(context, batch, retries=future.result(), started=started))
                     context.progress("windows", len(results), len(requests))
-                if under_way and _await_event(context, work) is None:
-                    pages += 1
-                    context.progress("pages", pages, None)
+                if under_way and isinstance(event := _await_event(context, work), tuple):
+                    shown.add(context, *event)
         finally:
             work.stop.set()  # those under way end at their next page; the pool waits for them
     return results
 
 
-def _await_event(context: RunContext, work: _Work) -> "Future[int] | None":
-    """The next window that is done, or None for a page; a signal ends the wait at once."""
+@dataclass
+class _Shown:
+    """What progress has shown: pages of all windows, and records of each by its batch."""
+
+    pages: int = 0
+    records: Counter[str] = field(default_factory=Counter)
+
+    def add(self, context: RunContext, batch: Batch, entry: PageEntry) -> None:
+        """Show one more page, of all windows and of its own."""
+        self.pages += 1
+        self.records[batch.id] += entry.records
+        context.progress("pages", self.pages, None, self.records.total())
+        pages, since = len(batch.pages), batch.request.since
+        name = f"window {format_time(since) if since else 'from the beginning'}"
+        context.progress(name, pages, pages if batch.complete else None, self.records[batch.id])
+
+
+def _await_event(context: RunContext, work: _Work) -> "Future[int] | tuple[Batch, PageEntry]":
+    """The next window that is done, or the batch and entry of the next page; a signal ends the wait at once."""
     context.checkpoint()
     with context.runtime.interruptible():
         return work.events.get()
@@ -218,5 +237,5 @@ def _await_event(context: RunContext, work: _Work) -> "Future[int] | None":
 def _fetch_window(context: RunContext, open_client: ClientOpener, work: _Work, batch: Batch) -> int:
     """Fetch what is missing of one window; how many attempts had to be repeated."""
     with open_client(work.sleep) as client:
-        fetch_batch(context, client, batch, work.await_page, work.note_page)
+        fetch_batch(context, client, batch, work.await_page, partial(work.note_page, batch))
         return client.retries

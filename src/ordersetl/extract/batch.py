@@ -1,15 +1,13 @@
 """One batch under way: its pages are fetched and written one after the other, and its marker commits it."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ordersetl.errors import CorruptedError
-from ordersetl.extract.coverage import Coverage, hash_batches, read_coverage
+from ordersetl.extract.coverage import Coverage, hash_batches
 from ordersetl.lake import raw, unfinished
 from ordersetl.lake.layout import Lake, batch_id_after
-from ordersetl.lake.listing import list_batches
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.runtime import RunContext
 from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError, Trail
@@ -36,6 +34,11 @@ class Batch:
     pages: list[PageEntry] = field(default_factory=list)
     resumed: int = 0
     complete: bool = False
+
+    @property
+    def records(self) -> int:
+        """Records on its pages so far."""
+        return sum(page.records for page in self.pages)
 
 
 def begin_batch(context: RunContext, client: OrdersClient, request: BatchRequest, *, newest: str) -> Batch:
@@ -126,17 +129,17 @@ def _keep_page(lake: Lake, batch: str, page: Page, began_at: datetime) -> PageEn
     return entry
 
 
-def commit_batch(context: RunContext, batch: Batch) -> tuple[BatchMarker, Coverage]:
-    """Write the marker, the last thing of a batch to become durable; and what is covered now."""
+def commit_batch(
+    context: RunContext, batch: Batch, *, batches: Sequence[str], before: Coverage | None
+) -> tuple[BatchMarker, Coverage]:
+    """Write the marker, the last thing of a batch to become durable; and what is covered now.
+
+    ``batches`` are those that are committed, ``before`` is what they cover; None where nobody can tell: then the next
+    run that needs to know reads all markers.
+    """
     request, now = batch.request, context.now()
-    batches = list_batches(context.lake)
-    covered_of = hash_batches(sorted([*batches, batch.id]))
-    try:
-        before = read_coverage(
-            context.lake, batches, source=request.source, url=request.url, selection=request.selection, now=now
-        )
-    except CorruptedError:
-        before, covered_of = Coverage(), ""  # the next run that needs to know reads all markers, and names this one
+    covered_of = "" if before is None else hash_batches(sorted([*batches, batch.id]))
+    before = before or Coverage()
     coverage, end = before.add(request, batch.pages)
     marker = BatchMarker(
         batch=batch.id,

@@ -1,4 +1,4 @@
-"""Extract: fetch a window of orders page by page into the raw log, and commit it as one batch."""
+"""Extract: fetch a window of orders page by page into the raw log, and commit it as one batch if it brings news."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,8 +7,9 @@ from datetime import datetime
 from functools import partial
 
 from ordersetl.errors import ConfigError
-from ordersetl.extract.batch import Batch, PageWatcher, begin_batch, commit_batch, fetch_batch
+from ordersetl.extract.batch import Batch, PageWatcher, begin_batch, fetch_batch
 from ordersetl.extract.coverage import read_coverage
+from ordersetl.extract.news import settle_batch
 from ordersetl.extract.unfinished import take_up
 from ordersetl.lake.kept_files import store_description, store_reference
 from ordersetl.lake.listing import list_batches
@@ -67,7 +68,7 @@ def extract_orders(
     *,
     on_page: PageWatcher | None = None,
 ) -> ExtractResult:
-    """Fetch one window and commit it to the raw log as one batch.
+    """Fetch one window and commit it to the raw log as one batch; one that brings nothing new is dropped again.
 
     Without ``since`` (and not ``full``) the window begins at the end of the newest interval that batches of the same
     origin cover, less the lookback. An extraction of the same request that was interrupted goes on at the page where
@@ -95,32 +96,40 @@ def extract_orders(
         newest = max(list_batches(context.lake), default="")
         batch = begin_batch(context, client, request, newest=newest)
 
+    records = 0
+
     def tell(entry: PageEntry, page: Page | None) -> None:
         if on_page:
             on_page(batch.id, batch.request, entry, page)
-        context.progress("extract", len(batch.pages), len(batch.pages) if batch.complete else None)
+        nonlocal records
+        records += entry.records
+        pages = len(batch.pages)
+        context.progress("extract", pages, pages if batch.complete else None, records)
 
     fetch_batch(context, client, batch, partial(_await_page, context), tell)
     return commit_result(context, batch, retries=client.retries, started=started)
 
 
 def commit_result(context: RunContext, batch: Batch, *, retries: int, started: float) -> ExtractResult:
-    """Commit a batch that is complete; ``started`` is when its fetch began, by the monotonic clock."""
-    marker, coverage = commit_batch(context, batch)
+    """Commit a batch that is complete, or drop it where it brings nothing new.
+
+    ``started`` is when its fetch began, by the monotonic clock.
+    """
+    request, settled = batch.request, settle_batch(context, batch)
     return ExtractResult(
-        batch=marker.batch,
-        source=marker.source,
-        url=marker.url,
-        since=marker.since,
-        until=marker.until,
-        window_end=marker.window_end,
-        pages=len(marker.pages),
-        records=marker.records,
-        bytes=sum(page.bytes for page in marker.pages),
+        batch=settled.batch,
+        source=request.source,
+        url=request.url,
+        since=request.since,
+        until=request.until,
+        window_end=settled.window_end,
+        pages=len(batch.pages),
+        records=batch.records,
+        bytes=sum(page.bytes for page in batch.pages),
         retries=retries,
         resumed_pages=batch.resumed,
         seconds=time.monotonic() - started,
-        gaps=coverage.gaps,
+        gaps=settled.coverage.gaps,
     )
 
 

@@ -16,7 +16,7 @@ from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import BatchMarker, BatchRequest, Interval, PageEntry
 from ordersetl.window import MAX_AHEAD
 
-__all__ = ["Coverage", "find_gaps", "hash_batches", "merge_intervals", "read_coverage"]
+__all__ = ["Coverage", "LogEnd", "find_gaps", "hash_batches", "merge_intervals", "read_coverage", "read_log_end"]
 
 _SETTLED = timedelta(days=1)
 """What a source says of a time this long ago is complete, however far off its clock is."""
@@ -60,6 +60,18 @@ class Coverage:
         return Coverage(merge_intervals(kept), self.shown)
 
 
+@dataclass(frozen=True)
+class LogEnd:
+    """The newest batch, None where there is none, and what the batches of one origin cover.
+
+    ``is_recorded``: the newest batch is of that origin, and its marker alone tells.
+    """
+
+    newest: BatchMarker | None
+    coverage: Coverage
+    is_recorded: bool
+
+
 def read_coverage(
     lake: Lake,
     batches: Sequence[str],
@@ -69,7 +81,20 @@ def read_coverage(
     selection: Mapping[str, str] | None = None,
     now: datetime,
 ) -> Coverage:
-    """What the committed ``batches`` of one origin cover, as of now.
+    """What the committed ``batches`` of one origin cover, as of now, as :func:`read_log_end` finds it."""
+    return read_log_end(lake, batches, source=source, url=url, selection=selection, now=now).coverage
+
+
+def read_log_end(
+    lake: Lake,
+    batches: Sequence[str],
+    *,
+    source: str,
+    url: str,
+    selection: Mapping[str, str] | None = None,
+    now: datetime,
+) -> LogEnd:
+    """The newest of the committed ``batches``, and what those of one origin cover, as of now.
 
     An origin is a source at a base URL, and which of its orders were selected there: another selection has all its
     time before it.
@@ -88,13 +113,15 @@ def read_coverage(
         if _find_origin(marker) != origin:
             continue
         if marker.covered_of == hash_batches(batches[:at]):
-            return Coverage(marker.covered, marker.shown).as_of(now)
+            coverage = Coverage(marker.covered, marker.shown).as_of(now)
+            return LogEnd(markers[0], coverage, is_recorded=at == len(batches))
         markers += [raw.read_marker(lake, batch) for batch in reversed(batches[: at - 1])]
         break
     ours = [marker for marker in markers if _find_origin(marker) == origin]
     intervals = [(marker.since, end) for marker in ours if (end := _recorded_end(marker, now)) is not None]
     shown = max(filter(None, (marker.shown for marker in ours)), default=None)
-    return Coverage(merge_intervals(intervals), shown).as_of(now)
+    coverage = Coverage(merge_intervals(intervals), shown).as_of(now)
+    return LogEnd(markers[0] if markers else None, coverage, is_recorded=False)
 
 
 def merge_intervals(intervals: Iterable[Interval]) -> tuple[Interval, ...]:

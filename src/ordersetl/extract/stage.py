@@ -91,10 +91,14 @@ def prepare_clients(settings: Settings, origin: Origin, runtime: Runtime) -> Cli
 
     @contextmanager
     def open_client(sleep: Callable[[float], None]) -> Iterator[OrdersClient]:
+        def wait(seconds: float) -> None:
+            runtime.on_wait(seconds)
+            sleep(seconds)
+
         with (
             open_more() as http,
             closing(
-                OrdersClient(http, settings, session=session, open_more=open_more, sleep=sleep, now=runtime.now)
+                OrdersClient(http, settings, session=session, open_more=open_more, sleep=wait, now=runtime.now)
             ) as client,
         ):
             yield client

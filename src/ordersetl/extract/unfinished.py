@@ -5,7 +5,8 @@ import logging
 from collections.abc import Hashable, Sequence
 
 from ordersetl.errors import SourceError
-from ordersetl.extract.batch import Batch, commit_batch
+from ordersetl.extract.batch import Batch
+from ordersetl.extract.news import settle_batch
 from ordersetl.lake import raw, unfinished
 from ordersetl.lake.layout import calls_name, page_name
 from ordersetl.lake.listing import list_batches, list_unfinished
@@ -27,8 +28,8 @@ def take_up(
 ) -> list[Batch | None]:
     """The interrupted extraction of each of the requests, None where there is none that can be taken up.
 
-    Of the others, those that lack nothing but their marker are committed (a marker may also have been deleted), and
-    the rest is dropped.
+    Of the others, those that lack nothing but their marker (which may also have been deleted) are committed if they
+    bring anything new, and the rest is dropped.
 
     Args:
         context: of the command.
@@ -54,7 +55,7 @@ def take_up(
         elif found is not None and found.complete and found.request.source in sources:
             log.warning("committing %s: all its pages were there, but not its marker", found.id)
             unfinished.prune_batch(context.lake, batch, pages=len(found.pages))
-            newest = max(newest, commit_batch(context, found)[0].batch)
+            newest = max(newest, settle_batch(context, found).batch or "")
         else:
             unfinished.drop_unfinished(context.lake, batch)
     return taken

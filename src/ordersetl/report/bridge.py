@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ordersetl.report.currencies import count_digits
 from ordersetl.results import BridgeMetric
 from ordersetl.text import printable
 
@@ -39,9 +40,14 @@ def draw_bridge(bridge: Sequence[BridgeMetric], title: str) -> Iterator[Renderab
         table.add_column("", header_style="dim")
         for metric in some:
             table.add_column(Text(printable(metric.currency or "(none)")), justify="right", header_style="dim")
+        digits = [count_digits(metric.currency) for metric in some]
         for label, step in _STEPS:
             figures: list[Decimal] = [getattr(metric, step) for metric in some]
             if step in _SUMS or any(figures):
                 style = "bold" if step in _SUMS else None
-                table.add_row(label, *(f"{figure:,.2f}" for figure in figures), style=style)
+                table.add_row(
+                    label,
+                    *(f"{figure:,.{places}f}" for figure, places in zip(figures, digits, strict=True)),
+                    style=style,
+                )
         yield table

@@ -24,7 +24,7 @@ def extract_facts(result: ExtractResult | BackfillResult) -> dict[str, str]:
         covered = f", {result.windows_covered:,} covered before" if result.windows_covered else ""
         batches = {"windows": f"{len(result.windows):,} fetched{covered}"}
     else:
-        batches = {"batch": result.batch}
+        batches = {"batch": result.batch or "none kept: nothing new came"}
     return {
         **batches,
         "source": "the built-in sample API" if result.source == "sample" else result.url,
@@ -36,18 +36,24 @@ def extract_facts(result: ExtractResult | BackfillResult) -> dict[str, str]:
 def transform_facts(result: TransformResult) -> dict[str, str]:
     """What became of the records that wait."""
     return {
-        "batches": f"{len(result.batches):,} waiting, {len(result.staged_anew):,} staged",
+        "batches": f"{len(result.batches):,} to load, {len(result.staged_anew):,} of them validated now",
         "received": f"{many(result.received, 'record')}: {result.accepted:,} accepted, {result.rejected:,} rejected, "
-        f"{result.outside_window:,} outside the window",
+        f"{result.outside_window:,} outside the window"
+        + (f"; skipped {skipped}" if (skipped := _list_skipped(result)) else ""),
         "rejected orders": list_counts(result.rejected_by_reason),
         "lines": f"{result.lines_accepted:,} accepted, {result.lines_rejected:,} rejected"
         + (f", {result.lines_skipped:,} of quantity 0" if result.lines_skipped else "")
-        + f"; {many(result.rows, 'row')}",
+        + f"; {many(result.rows, 'row')} of one order and product",
         "rejected lines": list_counts(result.lines_rejected_by_reason),
         **({"of these orders": states} if (states := _order_states(result)) else {}),
         **({"future times": f"{result.future_updated_at:,}, taken as now"} if result.future_updated_at else {}),
         **({"texts cut": f"{result.texts_cut:,} to 255 bytes"} if result.texts_cut else {}),
     }
+
+
+def _list_skipped(result: TransformResult) -> str:
+    """Records that are no orders, by what they are: ``3 drafts, 1 returns``."""
+    return ", ".join(f"{count:,} {name}" for name, count in result.skipped_by_reason.items())
 
 
 def _order_states(result: TransformResult) -> str:
@@ -61,12 +67,12 @@ def load_facts(result: LoadResult) -> dict[str, str]:
     orders = result.orders
     return {
         "orders": f"{orders.inserted:,} inserted, {orders.updated:,} updated ({orders.moved:,} moved), "
-        f"{orders.unchanged:,} unchanged, {orders.superseded:,} superseded"
+        f"{orders.unchanged:,} unchanged, {orders.superseded:,} replaced by a newer version"
         + (f", {orders.removed:,} removed" if orders.removed else "")
         + (f", {orders.absent:,} already absent" if orders.absent else ""),
         "lines removed": f"{orders.lines_removed:,}",
         "partitions": f"{result.partitions_written:,} written, {result.partitions_unchanged:,} left alone, "
-        f"{result.partitions_removed:,} removed" + ("; folded from all of raw" if result.rebuilt else ""),
+        f"{result.partitions_removed:,} removed" + ("; everything was folded again" if result.rebuilt else ""),
         "dimensions": f"{many(result.users, 'user')}, {many(result.products, 'product')}",
         **({"reference notes": list_counts(result.reference_notes)} if result.reference_notes else {}),
         "curated": f"{many(result.orders_total, 'order')}, {many(result.rows, 'row')}",
@@ -80,7 +86,7 @@ def draw_gaps(gaps: Iterable[tuple[datetime, datetime]]) -> Iterator[RenderableT
     """A line a span of time that nobody ever asked for, with the command that fills it."""
     for since, until in ((format_time(since), format_time(until)) for since, until in gaps):
         fill = f"ordersetl run --since {since} --until {until}"
-        yield Text.assemble(("never fetched ", "yellow"), f"{since} to {until}: {fill}")
+        yield Text.assemble(("never fetched ", "yellow"), f"{since} to {until}:\n  {fill}")
 
 
 def draw_repaired(repaired: Iterable[Damage]) -> Iterator[RenderableType]:

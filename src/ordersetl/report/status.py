@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal
 
 from rich.console import RenderableType
 from rich.text import Text
 
+from ordersetl.report.currencies import count_digits
 from ordersetl.report.stages import draw_gaps
 from ordersetl.report.tables import Complete, align_money, draw_facts, format_size, list_most, new_table, plain_text
 from ordersetl.results import OpenQuarantine, OrderResult, OrderVersion, QuarantineResult, RunningCommand, StatusResult
@@ -137,14 +137,15 @@ def draw_order(result: OrderResult, complete: Complete) -> Iterator[RenderableTy
             f"Rows ({printable(result.currency or 'no currency')})", "sku", "product", "qty", "net", "refunded"
         )
         for row in result.rows:
-            money = (f"{row.net_amount:,.2f}", f"{row.refunded_amount:,.2f}")
+            digits = count_digits(result.currency or "")
+            money = (f"{amount:,.{digits}f}" for amount in (row.net_amount, row.refunded_amount))
             sold.add_row(plain_text(row.sku), plain_text(row.product_name or ""), f"{row.qty.normalize():,f}", *money)
         yield sold
     if result.refunds:
         refunds = new_table("Refunds", "refund", "sku", "at", "amount")
         for refund in result.refunds:
             at = format_time(refund.refunded_at)
-            amount = f"{refund.refund_amount:,.2f}"
+            amount = f"{refund.refund_amount:,.{count_digits(result.currency or '')}f}"
             refunds.add_row(plain_text(refund.refund_id), plain_text(refund.sku or ""), at, amount)
         yield refunds
     if result.versions:
@@ -155,7 +156,8 @@ def draw_order(result: OrderResult, complete: Complete) -> Iterator[RenderableTy
 
 def _draw_version(version: OrderVersion) -> Iterator[Text]:
     updated = format_time(version.updated_at) if version.updated_at else "no readable time"
-    amount = "" if version.amount is None else f"  {_amount(version.amount)} {version.currency or ''}"
+    currency = version.currency or ""
+    amount = "" if version.amount is None else f"  {version.amount:,.{count_digits(currency)}f} {currency}"
     status = f"  {version.status}" if version.status else ""
     lines = f"  {many(version.lines_rejected, 'line')} rejected" if version.lines_rejected else ""
     yield Text.assemble(
@@ -166,7 +168,3 @@ def _draw_version(version: OrderVersion) -> Iterator[Text]:
         yield plain_text(f"  {version.reason}: {version.detail}")
     received = _second(version.received_at)
     yield Text(f"  received {received}, record {version.index} of {version.page}", style="dim")
-
-
-def _amount(amount: Decimal) -> str:
-    return f"{amount:,.2f}"

@@ -6,6 +6,7 @@ from decimal import Decimal
 from rich.table import Table
 from rich.text import Text
 
+from ordersetl.report.currencies import count_digits
 from ordersetl.text import many, printable
 
 __all__ = [
@@ -73,14 +74,17 @@ def list_most(counts: Mapping[str, int]) -> str:
 
 def align_money(amounts: Mapping[str, Decimal]) -> list[str]:
     """A line a currency, the amounts one below the other; ``none`` where there are none."""
-    shown = {currency or "(none)": f"{amount:,.2f}" for currency, amount in amounts.items()}
+    shown = {currency or "(none)": f"{amount:,.{count_digits(currency)}f}" for currency, amount in amounts.items()}
     names, figures = max(map(len, shown), default=0), max(map(len, shown.values()), default=0)
     return [f"{currency:<{names}} {amount:>{figures}}" for currency, amount in shown.items()] or ["none"]
 
 
 def list_money(amounts: Mapping[str, Decimal]) -> str:
     """Amounts by currency, in their order."""
-    return ", ".join(f"{currency or '(no currency)'} {amount:,.2f}" for currency, amount in amounts.items()) or "none"
+    shown = (
+        f"{currency or '(no currency)'} {amount:,.{count_digits(currency)}f}" for currency, amount in amounts.items()
+    )
+    return ", ".join(shown) or "none"
 
 
 def format_size(count: float) -> str:

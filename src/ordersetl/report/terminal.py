@@ -15,6 +15,7 @@ from ordersetl.results import (
     BackfillResult,
     CheckResult,
     ExtractResult,
+    InitResult,
     LoadResult,
     OrderResult,
     PreviewResult,
@@ -27,18 +28,19 @@ from ordersetl.results import (
 __all__ = ["draw"]
 
 
-def draw(result: object, complete: Complete = str) -> Iterator[RenderableType]:
+def draw(result: object, complete: Complete = str, *, verbose: bool = False) -> Iterator[RenderableType]:
     """The tables that show a result, one after the other.
 
     Args:
         result: of a stage.
         complete: adds the options in use to the commands that a text names.
+        verbose: show all of it, not only what matters first.
     """
-    for shown in _draw(result, complete):
+    for shown in _draw(result, complete, verbose=verbose):
         yield Text(complete(shown.plain), spans=shown.spans) if isinstance(shown, Text) else shown
 
 
-def _draw(result: object, complete: Complete) -> Iterator[RenderableType]:
+def _draw(result: object, complete: Complete, *, verbose: bool) -> Iterator[RenderableType]:
     match result:
         case ExtractResult() | BackfillResult():
             yield draw_facts("Extract", extract_facts(result), complete)
@@ -49,14 +51,14 @@ def _draw(result: object, complete: Complete) -> Iterator[RenderableType]:
             yield draw_facts("Load", load_facts(result), complete)
             yield from draw_repaired(result.healed)
         case RunResult():
-            yield from draw_run(result, complete)
+            yield from draw_run(result, complete, verbose=verbose)
         case CheckResult():
-            yield from draw_check(result, complete)
+            yield from draw_check(result, complete, verbose=verbose)
         case StatusResult():
             yield from draw_status(result, complete)
         case QuarantineResult():
             yield from draw_quarantine(result)
-        case PreviewResult():
+        case InitResult() | PreviewResult():
             yield from draw_preview(result, complete)
         case OrderResult():
             yield from draw_order(result, complete)

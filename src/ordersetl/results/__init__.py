@@ -13,8 +13,9 @@ from ordersetl.results.checks import (
     OpenQuarantine,
     ProductMetric,
 )
+from ordersetl.results.figures import DaySales, LayerFigures, Period, RejectExample, Share
 from ordersetl.results.plain import to_plain
-from ordersetl.results.preview import PreviewLine, PreviewOrder, PreviewReject, PreviewResult
+from ordersetl.results.preview import InitResult, PreviewLine, PreviewOrder, PreviewReject, PreviewResult
 from ordersetl.results.stages import (
     BackfillResult,
     Damage,
@@ -51,8 +52,11 @@ __all__ = [
     "CurrentRow",
     "Damage",
     "DayMetric",
+    "DaySales",
     "ExtractResult",
+    "InitResult",
     "LastFailure",
+    "LayerFigures",
     "LayerTotals",
     "LoadResult",
     "OpenOrder",
@@ -61,6 +65,7 @@ __all__ = [
     "OrderResult",
     "OrderVersion",
     "OriginCoverage",
+    "Period",
     "PreviewLine",
     "PreviewOrder",
     "PreviewReject",
@@ -69,8 +74,10 @@ __all__ = [
     "QuarantineResult",
     "QuarantinedRecord",
     "RefundRow",
+    "RejectExample",
     "RunResult",
     "RunningCommand",
+    "Share",
     "SizeOf",
     "StatusResult",
     "TransformResult",

@@ -24,7 +24,8 @@ __all__ = [
 class CheckOutcome:
     """One check: ``offending`` counts what breaks it (rows, files, ...), ``samples`` shows the first of them.
 
-    ``why`` says why the check matters; ``detail`` what there is to know beyond the samples, often empty.
+    ``why`` says why the check matters; ``detail`` what there is to know beyond the samples, often empty. With
+    ``warning`` it found something to look at, and passes all the same.
     """
 
     name: str
@@ -33,6 +34,7 @@ class CheckOutcome:
     offending: int = 0
     samples: tuple[dict[str, str], ...] = ()
     detail: str = ""
+    warning: bool = False
 
 
 @dataclass(frozen=True)

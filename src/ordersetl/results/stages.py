@@ -1,6 +1,6 @@
 """What extract, transform, load and a run return."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -21,11 +21,13 @@ __all__ = [
 class ExtractResult:
     """One committed raw batch. ``since`` and ``until`` are what was asked for.
 
+    ``batch`` is None where nothing new came (no record, or those that the newest batch ends with): then none was kept.
+
     It covers what lies before ``window_end``, by the source's clock; nothing where that is None. ``gaps`` are spans
     of time, since and until, that no batch of this origin ever asked for, between those that were.
     """
 
-    batch: str
+    batch: str | None
     source: str
     url: str
     since: datetime | None
@@ -39,10 +41,15 @@ class ExtractResult:
     seconds: float
     gaps: tuple[tuple[datetime, datetime], ...] = ()
 
+    @property
+    def batches(self) -> tuple[str, ...]:
+        """Id of the batch that was committed, if one was."""
+        return () if self.batch is None else (self.batch,)
+
 
 @dataclass(frozen=True)
 class BackfillResult:
-    """A long window, fetched as several batches: ``windows`` has those that were committed now, oldest first.
+    """A long window, fetched as several batches: ``windows`` has those that were fetched now, oldest first.
 
     ``windows_covered`` counts the others: a batch had covered them before. The counts are those of ``windows``;
     ``gaps`` as there.
@@ -62,16 +69,23 @@ class BackfillResult:
     seconds: float
     gaps: tuple[tuple[datetime, datetime], ...] = ()
 
+    @property
+    def batches(self) -> tuple[str, ...]:
+        """Ids of the batches that were committed, oldest first."""
+        return tuple(batch for window in self.windows for batch in window.batches)
+
 
 @dataclass(frozen=True)
 class TransformResult:
     """What the waiting batches hold, summed over them.
 
-    Orders balance: ``received == accepted + rejected + outside_window``; ``deleted`` and ``emptied`` count those of the
-    accepted versions with which an order leaves, ``future_updated_at`` those whose time lay too far in the future,
+    Records balance: ``received == accepted + rejected + outside_window + skipped``, the latter being those that are no
+    orders, ``skipped_by_reason`` by what the source's mapping calls them. ``deleted`` and ``emptied`` count those of
+    the accepted versions with which an order leaves, ``future_updated_at`` those whose time lay too far in the future,
     ``cancelled`` and ``refunded`` those whose order was cancelled, or has refunds.
     Lines of accepted orders balance: ``lines_received == lines_accepted + lines_rejected + lines_skipped``, the latter
-    being those of quantity 0; ``rows`` is what is left of the accepted ones after lines with one SKU became one.
+    being those of quantity 0 and those that the mapping leaves out; ``rows`` is what is left of the accepted ones after
+    lines with one SKU became one.
     """
 
     batches: tuple[str, ...]
@@ -94,6 +108,8 @@ class TransformResult:
     future_updated_at: int = 0
     cancelled: int = 0
     refunded: int = 0
+    skipped: int = 0
+    skipped_by_reason: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -166,3 +182,9 @@ class RunResult:
     report: str
     warnings: tuple[str, ...] = ()
     gaps: tuple[tuple[datetime, datetime], ...] = ()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it found nothing new and nothing to do."""
+        done = (self.extract.batches, self.transform.batches, self.load.written, self.load.dimensions_written)
+        return not any(done) and not self.load.healed and not self.load.recovered

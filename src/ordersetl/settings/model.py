@@ -113,6 +113,7 @@ class Settings(BaseModel):
     emails_key: SecretStr | None = Field(
         None, validate_default=True, description="key of the HMAC of emails; environment or file only"
     )
+    report_html: Path | None = Field(None, description="file of the page that run and check write; it ends in .html")
     drift: Literal["fail", "warn", "ignore"] = Field(
         "fail", description="when a field that the mapping uses vanishes from the orders, or changes its type"
     )
@@ -221,7 +222,7 @@ class Settings(BaseModel):
             return parse_url(value)
         return value
 
-    @field_validator("output", "users", "products")
+    @field_validator("output", "users", "products", "report_html")
     @classmethod
     def _usable_path(cls, value: Location | None) -> Location | None:
         if value is None or isinstance(value, ObjectUrl):

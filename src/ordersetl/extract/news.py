@@ -1,0 +1,159 @@
+"""Whether a batch brings anything that the log has not: one that does not need not stay.
+
+The fold of the log with it and without it is the same. It has no record, or its records are the last ones of the newest
+batch, byte for byte and in their order: so that of each order the version that wins is either among them or newer.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ordersetl.errors import CorruptedError, OrdersetlError
+from ordersetl.extract.batch import Batch, commit_batch
+from ordersetl.extract.coverage import Coverage, LogEnd, read_log_end
+from ordersetl.lake import unfinished
+from ordersetl.lake.in_force import InForce
+from ordersetl.lake.layout import Lake
+from ordersetl.lake.listing import list_batches
+from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
+from ordersetl.lake.staged import read_stage
+from ordersetl.runtime import RunContext
+from ordersetl.source.kept_page import describe_request, read_kept_page
+from ordersetl.source.page import split_records
+
+if TYPE_CHECKING:
+    from ordersetl.source.description.model import Description
+
+__all__ = ["Settled", "settle_batch"]
+
+_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_BYTES = 16 << 20
+"""Of a batch whose records are compared one by one."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a complete batch: ``batch`` is its id, or None where it brought nothing new and is dropped.
+
+    ``window_end`` ends what it covers, None where that is nothing; ``coverage`` is that of all its origin.
+    """
+
+    batch: str | None
+    window_end: datetime | None
+    coverage: Coverage
+
+
+def settle_batch(context: RunContext, batch: Batch) -> Settled:
+    """Commit a batch that is complete, or drop it where it says nothing beyond what is committed.
+
+    Where that cannot be told, it is committed.
+
+    Raises:
+        LockedError: the lock was lost.
+        StorageError: the disk refused.
+    """
+    request, batches = batch.request, list_batches(context.lake)
+    end = None
+    with suppress(CorruptedError):
+        end = read_log_end(
+            context.lake,
+            batches,
+            source=request.source,
+            url=request.url,
+            selection=request.selection,
+            now=context.now(),
+        )
+        if not _is_news(context.lake, batch, end):
+            context.lock.assert_held()
+            unfinished.drop_batch(context.lake, batch.id)
+            return Settled(None, end.coverage.add(request, batch.pages)[1], end.coverage)
+    marker, coverage = commit_batch(context, batch, batches=batches, before=None if end is None else end.coverage)
+    return Settled(marker.batch, marker.window_end, coverage)
+
+
+def _is_news(lake: Lake, batch: Batch, end: LogEnd) -> bool:
+    """Whether it says anything beyond the log so far, or that must be recorded: what is covered once batches are gone.
+
+    Raises:
+        CorruptedError: the newest batch is damaged.
+    """
+    newest = end.newest
+    return (
+        newest is None
+        or not end.is_recorded
+        or _asked(newest.request) != _asked(batch.request)
+        or not {file.sha256 for file in batch.request.references.values()}
+        <= {file.sha256 for file in newest.references.values()}
+        or _covers_more(batch, newest, end.coverage)
+        or (batch.records > 0 and not _repeats(lake, batch, newest))
+    )
+
+
+def _asked(request: BatchRequest) -> BatchRequest:
+    """A request without when it was made, its window and its files: what else it asks for says how pages are read."""
+    return msgspec.structs.replace(
+        request, since=None, until=None, continues=None, began_at=_ANY_TIME, page_size=0, references={}
+    )
+
+
+def _covers_more(batch: Batch, newest: BatchMarker, before: Coverage) -> bool:
+    """Whether it moves what is covered, or is a window for ever: a backfill must not fetch that again."""
+    request = batch.request
+    after, end = before.add(request, batch.pages)
+    is_settled = request.until is not None and end == request.until
+    return after != before or (is_settled and _window(newest.request) != _window(request))
+
+
+def _window(request: BatchRequest) -> tuple[object, object]:
+    return request.enforced_since, request.until
+
+
+def _repeats(lake: Lake, batch: Batch, newest: BatchMarker) -> bool:
+    """Whether its records are the last ones of the newest batch, and count as they did there."""
+    stage = read_stage(lake, newest.batch)
+    if stage is None or stage.counts.future_updated_at:
+        return False  # what was in the future there may no longer be
+    if stage.counts.outside_window and _window(newest.request) != _window(batch.request):
+        return False  # what was dropped there may count here
+    if [(page.sha256, page.calls) for page in batch.pages] == [(page.sha256, page.calls) for page in newest.pages]:
+        return True
+    wanted = batch.records
+    if wanted > newest.records or sum(page.all_bytes for page in batch.pages) > _MAX_BYTES:
+        return False
+    try:
+        return _ends_with(lake, newest, batch, wanted)
+    except OrdersetlError:
+        return False  # nothing tells its records apart
+
+
+def _ends_with(lake: Lake, newest: BatchMarker, batch: Batch, wanted: int) -> bool:
+    """Whether the newest batch ends with the records of this one, so many, byte for byte.
+
+    Raises:
+        OrdersetlError: a page is damaged, or is not a plain page of orders.
+    """
+    description = describe_request(lake, newest.request, InForce.of(newest.request))
+    own = [record for found in _read_from_end(lake, batch.id, batch.pages, description) for record in found]
+    theirs: list[bytes | None] = []
+    for found in _read_from_end(lake, newest.batch, newest.pages, description):
+        theirs += found
+        if len(theirs) >= wanted:
+            break
+    return None not in own and own == theirs[:wanted]
+
+
+def _read_from_end(
+    lake: Lake, batch: str, pages: Sequence[PageEntry], description: "Description | None"
+) -> Iterator[list[bytes | None]]:
+    """The records of each page, last page first and last record first; None for a page that nothing splits.
+
+    Raises:
+        OrdersetlError: a page is not what was received.
+    """
+    for number, entry in reversed(list(enumerate(pages, 1))):
+        records = split_records(read_kept_page(lake, batch, number, entry, since=None, description=description))
+        yield [None] if records is None else [*reversed(records)]

@@ -1,0 +1,59 @@
+"""How every writing command begins: the lock is acquired, and what an earlier one left half done is in order."""
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from ordersetl.lake.commit import recover
+from ordersetl.lake.in_force import find_in_force
+from ordersetl.lake.layout import LOCK
+from ordersetl.lake.location import find_lake, make_lake
+from ordersetl.runtime import RunContext, Runtime, count_cores
+from ordersetl.settings import Settings
+from ordersetl.status.raw_problems import describe_raw
+
+__all__ = ["open_context", "take_in_force"]
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def open_context(
+    settings: Settings, runtime: Runtime, wait_s: float, *, is_new: bool = True, computes: bool = True
+) -> Iterator[tuple[RunContext, bool]]:
+    """The context of one writing command, and whether it carried an interrupted commit through.
+
+    The output's folder is there, its lock is acquired, and the curated layer is in a committed state. Where ``is_new``
+    does not allow for a new output, there must be one. ``computes``: it has work for a cluster, where one is set.
+    """
+    # workers of a cluster run in folders of their own
+    output = settings.output.absolute() if settings.cluster and computes else settings.output
+    lake = (make_lake if is_new else find_lake)(output, runtime.disk)
+    with (
+        lake.storage.lock(LOCK, wait_s=wait_s, now=runtime.now, sleep=runtime.sleep) as lock,
+        contextlib.ExitStack() as stack,
+    ):
+        lake.require_own_folders()
+        recovered = recover(lake)
+        if recovered:
+            log.warning("an earlier command died while it committed: its commit was carried through.")
+        for warning in describe_raw(lake):
+            log.warning(warning)
+        if settings.cluster is not None and computes:
+            from ordersetl.cluster import open_cluster  # noqa: PLC0415 - brings in Dask
+
+            cluster = stack.enter_context(open_cluster(settings.cluster, lock, max_wait_s=settings.cluster_wait_s))
+            runtime = dataclasses.replace(runtime, executor=cluster, width=cluster.width, is_remote=True)
+        elif runtime.executor is None:
+            runtime = dataclasses.replace(runtime, width=count_cores())
+        # one thread more than there are workers: some of what is under way waits for the disk
+        executor = runtime.executor or stack.enter_context(ThreadPoolExecutor((settings.workers or count_cores()) + 1))
+        threads = runtime.threads or stack.enter_context(ThreadPoolExecutor(2))
+        yield RunContext(lake, settings, lock, executor, runtime, threads), recovered
+
+
+def take_in_force(context: RunContext) -> RunContext:
+    """The context with the description of the newest batch there is now."""
+    return dataclasses.replace(context, in_force=find_in_force(context.lake))
