@@ -75,6 +75,8 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
     """
     takes_drift = current.manifest.fields.drift and context.settings.drift != "fail"
     if not plan.batches or (not plan.waiting and current.is_as_recorded and not takes_drift):
+        if plan.batches:  # a command that died right after its commit could not remove them, and nobody else may come
+            _drop_unlisted(context, current.manifest)
         return Folded(current.manifest)
     repairs = current.broken_days or current.broken_dimensions or current.lost_tombstones or current.lost_mentions
     markers = {batch: provider(batch) for batch in (plan.batches if repairs else plan.pending)}
@@ -93,8 +95,13 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
     following = _next_manifest(fold, total, dimensions, adding.result(), history)
     orphans = _move_orphans_to_damaged(fold, following) if current.rebuild else ()
     fold.commit.finish(following, staged=frozenset(total.written))
-    index.drop_unlisted(context.lake, following.index + following.tombstones + following.mentions)
+    _drop_unlisted(context, following)
     return Folded(following, changes, total.written, total.removed, dimensions.notes, orphans, source_changes)
+
+
+def _drop_unlisted(context: RunContext, manifest: Manifest) -> None:
+    """Remove what no longer is of the index."""
+    index.drop_unlisted(context.lake, manifest.index + manifest.tombstones + manifest.mentions)
 
 
 def _fold_days(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions) -> GroupOutcome:
