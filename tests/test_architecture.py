@@ -20,7 +20,7 @@ FLOORS = (
     ("pipeline",),
     ("opening",),
     ("status",),
-    STAGES,
+    (*STAGES, "warehouse"),
     ("executor", "cluster"),
     ("runtime",),
     ("source", "report"),

@@ -14,6 +14,8 @@
     ├── SourceError                   source         4      the API failed for good: try again later
     │   └── InvalidResponseError      nonsense       4      the API answered with something else than a page of orders
     ├── ClusterError                  cluster        4      the cluster of workers failed: try again later
+    ├── WarehouseError                warehouse      4      the warehouse failed or refused; it is as it was
+    │   └── ConnectionLostError       warehouse      4      its connection broke
     ├── LockedError                   locked         5      another run holds the output
     └── InterruptedRunError           interrupted    130    a signal ended the run at a safe point
 
@@ -26,6 +28,7 @@ __all__ = [
     "CheckFailedError",
     "ClusterError",
     "ConfigError",
+    "ConnectionLostError",
     "CorruptedError",
     "DataError",
     "InternalError",
@@ -37,6 +40,7 @@ __all__ = [
     "StorageError",
     "TooManyRejectsError",
     "TooOldError",
+    "WarehouseError",
 ]
 
 
@@ -120,6 +124,17 @@ class ClusterError(OrdersetlError):
 
     code = "cluster"
     exit_code = 4
+
+
+class WarehouseError(OrdersetlError):
+    """The warehouse could not be reached, failed, or refused; what it held it still holds."""
+
+    code = "warehouse"
+    exit_code = 4
+
+
+class ConnectionLostError(WarehouseError):
+    """The connection to the warehouse broke; what was not committed by then is gone."""
 
 
 class LockedError(OrdersetlError):

@@ -8,7 +8,7 @@ half done.
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -40,6 +40,7 @@ from ordersetl.status.raw_problems import describe_raw
 from ordersetl.transform.ahead import StagingAhead
 from ordersetl.transform.batches import StagedBatches, stage_batch, transform_batches
 from ordersetl.transform.reject_share import require_few_rejects
+from ordersetl.warehouse.stage import add_warehouse, follow_manifest, require_warehouse
 from ordersetl.window import Backfill, Window
 
 __all__ = ["check", "extract", "load", "preview", "run", "transform"]
@@ -146,9 +147,12 @@ def load(
 ) -> LoadResult:
     """Fold the waiting batches into the curated layer, and repair what is damaged, the quarantine too.
 
+    A warehouse that is set is brought to the result.
+
     Args:
         settings: which output.
-        verify: hash every curated and quarantine file first, instead of trusting size and time.
+        verify: hash every curated and quarantine file first, instead of trusting size and time; and compare all rows of
+            the warehouse, instead of trusting its ledger.
         rebuild: fold everything from raw again.
         wait_s: seconds to wait for another run to end.
         runtime: the clock, signals, disk and workers of the command.
@@ -157,8 +161,10 @@ def load(
         ConfigError: there is no output, or its partitions are the days of another time zone and this is no rebuild.
         CorruptedError: a raw file that is needed is missing or damaged.
         StorageError: the disk refused, or a rebuild would lose batches that are no longer in raw.
+        WarehouseError: the warehouse failed; curated is loaded.
         OrdersetlError: as the module says.
     """
+    require_warehouse(settings)
     with (
         open_context(settings, runtime, wait_s, is_new=False) as (opened, recovered),
         _keep_journal(opened, "load") as journal,
@@ -166,11 +172,14 @@ def load(
         context = take_in_force(opened)
         journal.begin("load")
         provider = partial(stage_batch, context) if rebuild else StagedBatches(context).ensure
-        return load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
+        loaded = load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
+        return replace(loaded, warehouse=follow_manifest(context, journal.begin, verify=verify))
 
 
 def check(settings: Settings, *, deep: bool = False, runtime: Runtime = _RUNTIME) -> CheckResult:
     """Compare the curated layer with its manifest and its rules; with ``deep`` with the raw pages too.
+
+    A warehouse that is set is compared with the curated layer.
 
     Takes no lock and changes nothing. Where a commit came between, it looks again. The result says whether all is
     well: nothing is raised where it is not. The setting ``report_html`` has the page written, whatever the result.
@@ -178,11 +187,13 @@ def check(settings: Settings, *, deep: bool = False, runtime: Runtime = _RUNTIME
     Raises:
         OrdersetlError: as the module says; there is no output, or the page could not be written.
     """
+    require_warehouse(settings)
     target = find_page(settings.report_html)
     lake = find_lake(settings.output, runtime.disk)
+    extend = partial(add_warehouse, settings, lake)
     if target is None:
-        return check_committed(lake, deep=deep)
-    return check_and_show(lake, target, runtime.now, runtime.complete, deep=deep)
+        return check_committed(lake, deep=deep, extend=extend)
+    return check_and_show(lake, target, runtime.now, runtime.complete, deep=deep, extend=extend)
 
 
 def run(
@@ -198,13 +209,17 @@ def run(
 ) -> RunResult:
     """Run the whole pipeline: extract, transform, load, check; the report is kept in ``runs/``.
 
+    A warehouse that is set is brought to the result once the check has passed.
+
     Arguments as those of :func:`extract` and :func:`load`.
 
     Raises:
         TooManyRejectsError: too much was rejected; nothing was loaded, the batches wait.
         CheckFailedError: a check failed on what was written; or, where ``report_html`` is set, on any of the layer.
+        WarehouseError: the warehouse failed; curated is loaded and checked.
         OrdersetlError: as each stage says.
     """
+    require_warehouse(settings)
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
     target = find_page(settings.report_html)
@@ -229,6 +244,8 @@ def run(
         shown = check_and_show(context.lake, target, runtime.now, runtime.complete) if target else checked
         if failure := check_failure(checked) or check_failure(shown):
             raise failure
+        followed = follow_manifest(context, journal.begin, verify=verify)
+        report.add("warehouse", followed)
         result = RunResult(
             run_id=report.run_id,
             started_at=report.started_at,
@@ -240,6 +257,7 @@ def run(
             report=report.path.as_posix(),
             warnings=tuple(describe_raw(context.lake)),
             gaps=extracted.gaps,
+            warehouse=followed,
         )
         report.is_quiet = result.is_quiet
         return result

@@ -15,18 +15,18 @@ import ordersetl as package
 from ordersetl.cli.app import app
 
 HEAVY = ("polars", "duckdb", "pydantic", "httpx", "jinja2", "msgspec", "filelock", "tenacity", "rich")
-EXIT_CODES = "0 done, 1 failed, 2 usage, 3 data, 4 source, 5 locked, 130 interrupted"
+EXIT_CODES = "0 done, 1 failed, 2 usage, 3 data, 4 source or warehouse, 5 locked, 130 interrupted"
 EVERYWHERE = {"--output", "--config", "--json", "--quiet", "--verbose", "--version", "--help"}
 FETCHING = {
     *("--since", "--until", "--full", "--window", "--concurrency", "--api-url", "--source", "--users", "--products"),
     "--wait",
 }
 FLAGS = {
-    "run": {"--verify", *FETCHING},
+    "run": {"--verify", "--warehouse", *FETCHING},
     "extract": {"--preview", *FETCHING},
     "transform": {"--wait"},
-    "load": {"--verify", "--rebuild", "--wait"},
-    "check": {"--deep", "--html"},
+    "load": {"--verify", "--rebuild", "--print-sql", "--warehouse", "--wait"},
+    "check": {"--deep", "--html", "--warehouse"},
     "init": {"--source", "--api-url", "--set", "--no-preview"},
     "status": {"--max-age", "--prometheus", "--quarantine", "--reason", "--order"},
 }

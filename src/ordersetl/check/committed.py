@@ -16,13 +16,27 @@ __all__ = ["check_and_show", "check_committed"]
 _MAX_LOOKS = 3
 
 
-def check_committed(lake: Lake, *, deep: bool = False) -> CheckResult:
+Extend = Callable[[CheckResult], CheckResult]
+"""Adds what else there is to check."""
+
+
+def _no_more(result: CheckResult) -> CheckResult:
+    return result
+
+
+def check_committed(lake: Lake, *, deep: bool = False, extend: Extend = _no_more) -> CheckResult:
     """As :func:`ordersetl.check.layer.check` of the whole layer; where a commit came between, it looks again."""
-    return _look(lake, lambda: (check(lake, deep=deep), None))[0]
+    return _look(lake, lambda: (extend(check(lake, deep=deep)), None))[0]
 
 
 def check_and_show(
-    lake: Lake, target: Path, now: Callable[[], datetime], complete: Callable[[str], str], *, deep: bool = False
+    lake: Lake,
+    target: Path,
+    now: Callable[[], datetime],
+    complete: Callable[[str], str],
+    *,
+    deep: bool = False,
+    extend: Extend = _no_more,
 ) -> CheckResult:
     """Likewise, and write the page, whatever the result.
 
@@ -32,11 +46,17 @@ def check_and_show(
         now: the clock.
         complete: adds the options in use to the commands that the page names.
         deep: compare with raw as well.
+        extend: adds what else there is to check.
 
     Raises:
         StorageError: the page cannot be written.
     """
-    result, figures = _look(lake, lambda: check_with_figures(lake, now(), deep=deep))
+
+    def look() -> tuple[CheckResult, LayerFigures | None]:
+        found, figures = check_with_figures(lake, now(), deep=deep)
+        return extend(found), figures
+
+    result, figures = _look(lake, look)
     write_page(target, lake, result, figures, made_at=now(), complete=complete)
     return result
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import duckdb
 
+from ordersetl.lake.csv_scan import select_csv
 from ordersetl.lake.layout import Lake, curated_key, file_day
 from ordersetl.lake.manifest import FileEntry
 from ordersetl.resources import locate
@@ -38,7 +39,6 @@ _LABELS = frozenset({"status", "source", "promo", "product_name", "product_categ
 """Columns that no check but the deep one looks at."""
 _FACTS = (FACT_ORDER, FACT_REFUND)
 """Tables with a file a day, named by its path."""
-_PATH = "dt=2025-01-01/{}.csv"
 
 
 @contextmanager
@@ -78,23 +78,6 @@ def group_files(files: Mapping[str, FileEntry]) -> Iterator[list[str]]:
         size += bytes_of_day
     if group:
         yield group
-
-
-def _select_csv(table: Table, paths: Sequence[Path], *, labels: bool) -> tuple[str, dict[str, list[str]]]:
-    """A query of the files as the table, and its parameters; ``dt`` comes from the path of a partition.
-
-    A path is taken literally (DuckDB sees ``*?[`` as a glob), and ``key=value`` folders above the output add no column.
-    """
-    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in table.duckdb_columns.items())
-    length = len(_PATH.format(table.name))
-    day = f"CAST(substr(right(filename, {length}), 4, 10) AS DATE) AS dt, " if table in _FACTS else ""
-    query = f"""
-        SELECT {day}{", ".join(name for name in table.names if labels or name not in _LABELS)}
-        FROM read_csv(
-            $paths, columns = {{{columns}}}, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
-            nullstr = '', allow_quoted_nulls = false, strict_mode = true, hive_partitioning = false, filename = true
-        )"""
-    return query, {"paths": [_take_literally(path) for path in paths]}
 
 
 def read_files(
@@ -186,12 +169,13 @@ def _create_table(
     database: duckdb.DuckDBPyConnection, target: str, table: Table, paths: Sequence[Path], *, labels: bool
 ) -> None:
     if paths:
-        query, parameters = _select_csv(table, paths, labels=labels)
+        columns = [name for name in table.names if labels or name not in _LABELS]
+        query, parameters = select_csv(table, paths, day=table in _FACTS, columns=columns)
         database.execute(f"CREATE OR REPLACE {target} AS {query}", parameters)
     else:
         day = "dt DATE, " if table in _FACTS else ""
-        columns = ", ".join(f"{name} {kind}" for name, kind in table.duckdb_columns.items())
-        database.execute(f"CREATE OR REPLACE {target} ({day}{columns})")
+        types = ", ".join(f"{name} {kind}" for name, kind in table.duckdb_columns.items())
+        database.execute(f"CREATE OR REPLACE {target} ({day}{types})")
 
 
 def _find_misfit(path: Path, table: Table) -> str | None:
@@ -205,11 +189,6 @@ def _find_misfit(path: Path, table: Table) -> str | None:
             return None if file.read(1) == b"\n" else "the last row is cut off"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-
-
-def _take_literally(path: Path) -> str:
-    absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in absolute)
 
 
 def _first_line(error: Exception) -> str:

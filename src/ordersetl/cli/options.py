@@ -23,6 +23,7 @@ __all__ = [
     "NoPreview",
     "OrderId",
     "Preview",
+    "PrintSql",
     "Prometheus",
     "Quarantine",
     "Reason",
@@ -118,6 +119,14 @@ Cluster = Annotated[
     str | None,
     typer.Option("--cluster", metavar="URL", help="Dask cluster that does the work: tcp://host:8786, or local:4."),
 ]
+Warehouse = Annotated[
+    str | None,
+    typer.Option("--warehouse", metavar="URL", help="Warehouse that follows curated/, e.g. duckdb:///shop.duckdb."),
+]
+PrintSql = Annotated[
+    str | None,
+    typer.Option("--print-sql", metavar="KIND", help="Print SQL to run: postgres, redshift or redshift-spectrum."),
+]
 Verify = Annotated[bool, typer.Option("--verify", help="Hash every curated file first, and rebuild what differs.")]
 Preview = Annotated[
     int | None,
@@ -170,7 +179,7 @@ class Shared:
     concurrency: int | None = None
 
 
-_SETTINGS = ("cluster", "output", "api_url", "source", "users", "products")
+_SETTINGS = ("cluster", "output", "api_url", "source", "users", "products", "warehouse")
 
 
 def _declare_fetching(
@@ -190,6 +199,7 @@ def _declare_fetching(
 
 def _declare_shared(
     *,
+    warehouse: Warehouse = None,
     cluster: Cluster = None,
     wait_s: Wait = 0.0,
     output: Output = None,
@@ -203,7 +213,7 @@ def _declare_shared(
 
 
 def share_options(
-    *, fetches: bool = False, computes: bool = False, locks: bool = True
+    *, fetches: bool = False, computes: bool = False, loads: bool = False, locks: bool = True
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the shared options around its own; it gets them as its first argument, a :class:`Shared`.
 
@@ -211,10 +221,11 @@ def share_options(
         fetches: it asks the source.
         computes: it has work for a cluster.
         locks: it takes the lock, so that it can wait for it.
+        loads: it has to do with a warehouse.
     """
     before = list(inspect.signature(_declare_fetching).parameters.values()) if fetches else []
-    lacking = {name for name, has in (("cluster", computes), ("wait_s", locks)) if not has}
-    after = [p for p in inspect.signature(_declare_shared).parameters.values() if p.name not in lacking]
+    has = {"warehouse": loads, "cluster": computes, "wait_s": locks}
+    after = [p for p in inspect.signature(_declare_shared).parameters.values() if has.get(p.name, True)]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(command).parameters.values())[1:]

@@ -39,6 +39,7 @@ from ordersetl.results.status import (
     SizeOf,
     StatusResult,
 )
+from ordersetl.results.warehouse import SqlScript, WarehouseResult
 
 __all__ = [
     "BackfillResult",
@@ -79,7 +80,9 @@ __all__ = [
     "RunningCommand",
     "Share",
     "SizeOf",
+    "SqlScript",
     "StatusResult",
     "TransformResult",
+    "WarehouseResult",
     "to_plain",
 ]

@@ -122,6 +122,13 @@ class Settings(BaseModel):
     cluster: str | None = Field(None, description="Dask cluster that does the work: tcp://host:8786, or local:4")
     cluster_wait_s: float = Field(300.0, ge=0, le=86400, description="seconds to go on without any worker of it")
     workers: int | None = Field(None, ge=1, le=256, description="parallel workers; one a core if unset")
+    warehouse: str | None = Field(None, description="URL of the warehouse that follows curated (docs/warehouses.md)")
+    warehouse_schema: str | None = Field(None, description="schema of its tables; the database's own default if unset")
+    warehouse_prefix: str | None = Field(None, description="how the names of its tables and views begin, e.g. shop_")
+    warehouse_password: SecretStr | None = Field(None, description="password there; environment or file only")
+    warehouse_timeout_s: float = Field(
+        60.0, gt=0, le=86400, description="seconds to wait for the warehouse to connect, and for its locks"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -222,6 +229,23 @@ class Settings(BaseModel):
             return parse_url(value)
         return value
 
+    @field_validator("warehouse")
+    @classmethod
+    def _url_without_password(cls, value: str | None) -> str | None:
+        url = (value or "").strip()
+        if url and "://" not in url:
+            raise ValueError("must be a URL, as in duckdb:///shop.duckdb or postgresql://user@host/database")
+        if ":" in url.partition("://")[2].partition("/")[0].rpartition("@")[0]:
+            raise ValueError("must hold no password: put it in ORDERSETL_WAREHOUSE_PASSWORD")
+        return url or None
+
+    @field_validator("warehouse_password")
+    @classmethod
+    def _password_without_end(cls, value: SecretStr | None) -> SecretStr | None:
+        """None for an empty one; a line's end after it is dropped, and nothing else: blanks may belong to it."""
+        password = value.get_secret_value().rstrip("\r\n") if value is not None else ""
+        return SecretStr(password) if password else None
+
     @field_validator("output", "users", "products", "report_html")
     @classmethod
     def _usable_path(cls, value: Location | None) -> Location | None:
@@ -248,6 +272,7 @@ class Settings(BaseModel):
         "chunk_mb",
         "cluster_wait_s",
         "workers",
+        "warehouse_timeout_s",
         mode="before",
     )
     @classmethod
