@@ -49,7 +49,7 @@ def main(url: str, outputs: list[Path], points: list[int]) -> None:
         if child == 0:
             die_at(point)
             manifest = read_manifest(lake)
-            target = find_target(Settings(output=lake.root, warehouse=url))
+            target = find_target(Settings(output=lake.folder, warehouse=url))
             assert manifest is not None
             assert target is not None
             sync_warehouse(partial(connect, target), url, lake, manifest, now=datetime.now(UTC))

@@ -100,7 +100,7 @@ class Place:
         return f'"{schema}"."{self.prefix}{table}"'
 
     def settings_for(self, lake: Lake, **others: Any) -> Settings:
-        return Settings(output=lake.root, warehouse=self.url, **{**self.settings, **others})
+        return Settings(output=lake.folder, warehouse=self.url, **{**self.settings, **others})
 
     def load(self, context: RunContext, *, verify: bool = False, **settings: Any) -> WarehouseResult:
         """Bring it to what curated holds."""
@@ -152,7 +152,7 @@ def text_of(value: object) -> str | None:
 def curated_rows(lake: Lake) -> dict[str, Rows]:
     """The rows of all curated files by table, with the day of facts at their end."""
     found: dict[str, Rows] = {table.name: Counter() for table in TABLES}
-    for path in (lake.root / "curated").rglob("*.csv"):
+    for path in (lake.folder / "curated").rglob("*.csv"):
         header, *rows = csv.reader(io.StringIO(path.read_text("utf-8"), newline=""))
         (table,) = (table for table in TABLES if table.name == path.stem)
         assert header == table.names

@@ -79,7 +79,10 @@ def extract(
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
-    with open_context(settings, runtime, wait_s) as (context, _), _keep_journal(context, "extract") as journal:
+    with (
+        open_context(settings, runtime, wait_s, computes=False) as (context, _),
+        _keep_journal(context, "extract") as journal,
+    ):
         journal.begin("extract")
         result = stage.extract(context, plan)
         journal.note_asked(plan.window.until, is_news=bool(result.batches))

@@ -68,7 +68,7 @@ OPTIONS = "(HEADER, QUOTE '\"', ESCAPE '\"', NULL '')"
 
 def write_curated(lake: Lake, *, lines: int, days: int) -> Manifest:
     """Curated files of so many lines and days, without refunds, and their manifest."""
-    curated = lake.root / "curated"
+    curated = lake.folder / "curated"
     files: dict[str, FileEntry] = {}
     with duckdb.connect() as database:
         database.execute(f"CREATE TABLE f AS {ROWS}", {"lines": lines, "days": days})
@@ -99,7 +99,7 @@ def change_days(lake: Lake, manifest: Manifest, *, one_in: int) -> Manifest:
     """Change the status of one order in so many, of three days in the middle, to what it was not."""
     files = dict(manifest.files)
     for file in [name for name in files if name.startswith("dt=")][30:33]:
-        path = lake.root / curated_key(file)
+        path = lake.folder / curated_key(file)
         lines = path.read_bytes().split(b"\n")
         for at, line in enumerate(lines):
             if line.startswith(b"o_") and int(line[2:11]) % one_in == 0:
@@ -144,7 +144,7 @@ def insert_into_duckdb(path: Path, lake: Lake, manifest: Manifest) -> None:
         for table in (DIM_USER, DIM_PRODUCT, FACT_ORDER):
             for statement in read_definition("duckdb-ddl", table.name):
                 database.execute(statement)
-            paths = [lake.storage.open_columns(curated_key(file)) for file in _files_of(manifest, table)]
+            paths = [lake.folder / curated_key(file) for file in _files_of(manifest, table)]
             query, parameters = select_csv(table, paths, day=table is FACT_ORDER)
             database.execute(f"INSERT INTO {table.name} BY NAME {query}", parameters)
 
@@ -158,8 +158,8 @@ def copy_into_postgres(uri: str, content: Path, lake: Lake) -> None:
             for statement in read_definition("postgres-ddl", table.name):
                 session.execute(Names("own").place(statement).encode())
         for table, path in (
-            (DIM_USER, lake.root / "curated/dim_user.csv"),
-            (DIM_PRODUCT, lake.root / "curated/dim_product.csv"),
+            (DIM_USER, lake.folder / "curated/dim_user.csv"),
+            (DIM_PRODUCT, lake.folder / "curated/dim_product.csv"),
             (FACT_ORDER, content),
         ):
             copy = f"COPY own.{table.name} FROM STDIN (FORMAT csv, HEADER true, NULL '')"
@@ -174,7 +174,7 @@ def write_one_file(lake: Lake, manifest: Manifest, path: Path) -> None:
         one.write((",".join([*FACT_ORDER.names, "dt"]) + "\n").encode())
         for file in _files_of(manifest, FACT_ORDER):
             day = file[3:13].encode()
-            body = (lake.root / curated_key(file)).read_bytes().partition(b"\n")[2]
+            body = (lake.folder / curated_key(file)).read_bytes().partition(b"\n")[2]
             one.write(body.replace(b"\n", b"," + day + b"\n"))
 
 

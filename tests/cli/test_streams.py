@@ -119,7 +119,7 @@ def test_verbose_tells_requests_and_retries(tmp_path: Path) -> None:
     with serve(sample_app(faults=faults)) as url:
         ended = ordersetl("run", "--api-url", url, "--verbose", "--json", cwd=tmp_path)
     assert ended.json["data"]["extract"]["retries"] == 1
-    assert f"GET {url}/orders?limit=1000" in ended.err
+    assert f"GET {url}/orders (limit=1000): HTTP 200" in ended.err
     assert "HTTP 503" in ended.err
     assert "(attempt 2)" in ended.err
 

@@ -41,7 +41,7 @@ def test_killed_at_any_point_it_is_as_before_or_as_after(first: RunContext, plac
         load_second(other)
     place.load(other)
     states = [curated_rows(lake) for lake in (first.lake, other.lake)]
-    command = [sys.executable, KILLED, place.url, first.lake.root, other.lake.root, *POINTS]
+    command = [sys.executable, KILLED, place.url, first.lake.folder, other.lake.folder, *POINTS]
     with subprocess.Popen(
         list(map(str, command)), env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

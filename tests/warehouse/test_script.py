@@ -50,7 +50,7 @@ def script(context: RunContext, kind: ScriptKind, **options: str) -> str:
 
 @pytest.mark.parametrize("kind", SCRIPTS)
 def test_scripts_are_as_pinned(lake: RunContext, kind: ScriptKind) -> None:
-    text = script(lake, kind).replace(str(lake.lake.root), "/OUTPUT")
+    text = script(lake, kind).replace(str(lake.lake.folder), "/OUTPUT")
     text = re.sub(r"\b[0-9a-f]{64}\b", "SHA256", text)
     assert text == (GOLDEN / f"{kind}.sql").read_text("utf-8")
 
@@ -105,7 +105,7 @@ def test_the_script_for_redshift_loads_what_a_load_does(
         "redshift", first.lake, manifest, Names("scripted_redshift"), NOW, staging="s3://staging/by-hand"
     )
     for file in manifest.files:
-        body = (first.lake.root / "curated" / file).read_bytes()
+        body = (first.lake.folder / "curated" / file).read_bytes()
         bucket.put_object(Bucket="staging", Key=f"by-hand/curated/{file}", Body=body)
     for url, content in re.findall(r"to be put at s3://staging/(\S+):\n/\*\n(.*?)\n\*/", text, re.DOTALL):
         assert json.loads(content)["entries"]

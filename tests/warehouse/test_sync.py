@@ -247,7 +247,7 @@ def test_two_prefixes_do_not_know_each_other(loaded: RunContext, place: Place) -
 
 
 def test_a_curated_file_that_is_damaged_is_not_loaded(first: RunContext, place: Place) -> None:
-    path = first.lake.root / "curated/dt=2025-08-20/fact_order.csv"
+    path = first.lake.folder / "curated/dt=2025-08-20/fact_order.csv"
     path.write_bytes(path.read_bytes().replace(b"kept", b"kepp"))
     with pytest.raises(CorruptedError, match="its content differs"):
         place.load(first)

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ordersetl.check.layer import check, check_with_figures
+from ordersetl.lake.commit import is_committing
 from ordersetl.lake.layout import MANIFEST, PENDING, Lake
 from ordersetl.lake.manifest import MAX_MANIFEST_BYTES
 from ordersetl.report.html.write import write_page
@@ -66,7 +67,7 @@ def _look(
     for _ in range(_MAX_LOOKS):
         before = _read_committed(lake)
         found = once()
-        if found[0].ok or (_read_committed(lake) == before and not lake.storage.exists(PENDING)):
+        if found[0].ok or (_read_committed(lake) == before and not is_committing(lake)):
             break
     return found
 

@@ -3,10 +3,10 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import duckdb
 
@@ -15,6 +15,7 @@ from ordersetl.lake.layout import Lake, curated_key, file_day
 from ordersetl.lake.manifest import FileEntry
 from ordersetl.resources import locate
 from ordersetl.star.schema import FACT_ORDER, FACT_REFUND, Table
+from ordersetl.storage.disk import open_regular
 
 __all__ = [
     "GROUP_BYTES",
@@ -95,17 +96,20 @@ def read_files(
     belongs to this connection alone.
     """
     target = f"{'TEMP ' if temporary else ''}TABLE {table.name}"
-    unreadable = {name: problem for name in names if (problem := _find_misfit(lake, name, table))}
-    good = [name for name in names if name not in unreadable]
-    try:
-        _create_table(database, target, table, lake, good, labels=labels)
-    except duckdb.Error:
-        for name in good:
-            try:
-                _create_table(database, target, table, lake, [name], labels=labels)
-            except duckdb.Error as error:
-                unreadable[name] = _first_line(error)
-        _create_table(database, target, table, lake, [name for name in good if name not in unreadable], labels=labels)
+    with lake.storage.local_files([curated_key(name) for name in names]) as files:
+        paths = {name: files[curated_key(name)] for name in names}
+        unreadable = {name: problem for name, path in paths.items() if (problem := _find_misfit(path, table))}
+        good = [name for name in names if name not in unreadable]
+        try:
+            _create_table(database, target, table, [paths[name] for name in good], labels=labels)
+        except duckdb.Error:
+            for name in good:
+                try:
+                    _create_table(database, target, table, [paths[name]], labels=labels)
+                except duckdb.Error as error:
+                    unreadable[name] = _first_line(error)
+            good = [name for name in good if name not in unreadable]
+            _create_table(database, target, table, [paths[name] for name in good], labels=labels)
     return unreadable
 
 
@@ -162,9 +166,8 @@ def read_why(sql: str) -> str:
 
 
 def _create_table(
-    database: duckdb.DuckDBPyConnection, target: str, table: Table, lake: Lake, names: Iterable[str], *, labels: bool
+    database: duckdb.DuckDBPyConnection, target: str, table: Table, paths: Sequence[Path], *, labels: bool
 ) -> None:
-    paths = [lake.storage.open_columns(curated_key(name)) for name in names]
     if paths:
         columns = [name for name in table.names if labels or name not in _LABELS]
         query, parameters = select_csv(table, paths, day=table in _FACTS, columns=columns)
@@ -175,10 +178,10 @@ def _create_table(
         database.execute(f"CREATE OR REPLACE {target} ({day}{types})")
 
 
-def _find_misfit(lake: Lake, name: str, table: Table) -> str | None:
+def _find_misfit(path: Path, table: Table) -> str | None:
     """What DuckDB would read past: another header, or a last row without its end."""
     try:
-        with lake.storage.open(curated_key(name)) as file:
+        with open_regular(path) as file:
             header = file.readline(10_000)
             if header != ",".join(table.names).encode() + b"\n":
                 return "the header is not the table's" if header else "the file is empty"

@@ -79,7 +79,7 @@ def _root(
 
 
 @app.command(epilog="Example: ordersetl run --api-url https://shop.example/api --users users.csv")
-@share_options(fetches=True, loads=True)
+@share_options(fetches=True, computes=True, loads=True)
 def run(shared: Shared, *, verify: Verify = False) -> None:
     """Fetch what is new, transform, load and check it: the main job.
 
@@ -123,7 +123,7 @@ def extract(shared: Shared, *, preview: Preview = None) -> None:
 
 
 @app.command(epilog="Example: ordersetl transform --json | jq .data.rejected_by_reason")
-@share_options()
+@share_options(computes=True)
 def transform(shared: Shared) -> None:
     """Validate raw batches that wait; stage typed orders and lines."""
 
@@ -136,7 +136,7 @@ def transform(shared: Shared) -> None:
 
 
 @app.command(epilog="Example: ordersetl load --verify")
-@share_options(loads=True)
+@share_options(computes=True, loads=True)
 def load(shared: Shared, *, verify: Verify = False, rebuild: Rebuild = False, print_sql: PrintSql = None) -> None:
     """Fold staged batches into curated/; repair what is damaged there.
 

@@ -77,7 +77,10 @@ InstallCompletion = Annotated[
 Version = Annotated[
     bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of all that is kept  [default: output].")]
+Output = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="PATH", help="Folder, or s3://, of all that is kept  [default: output]."),
+]
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file  [default: ordersetl.toml, if there].")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, also on failure.")]
 Quiet = Annotated[
@@ -112,6 +115,10 @@ Source = Annotated[
 ]
 Users = Annotated[Path | None, typer.Option("--users", help="CSV with user_id,email,country,created_at.")]
 Products = Annotated[Path | None, typer.Option("--products", help="CSV with sku,name,category,price.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="URL", help="Dask cluster that does the work: tcp://host:8786, or local:4."),
+]
 Warehouse = Annotated[
     str | None,
     typer.Option("--warehouse", metavar="URL", help="Warehouse that follows curated/, e.g. duckdb:///shop.duckdb."),
@@ -172,7 +179,7 @@ class Shared:
     concurrency: int | None = None
 
 
-_SETTINGS = ("output", "api_url", "source", "users", "products", "warehouse")
+_SETTINGS = ("cluster", "output", "api_url", "source", "users", "products", "warehouse")
 
 
 def _declare_fetching(
@@ -190,12 +197,10 @@ def _declare_fetching(
     """Say how Typer is to read what commands that fetch have, in the order of the help."""
 
 
-def _declare_warehouse(*, warehouse: Warehouse = None) -> None:
-    """Say how Typer is to read what commands that load or check have."""
-
-
 def _declare_shared(
     *,
+    warehouse: Warehouse = None,
+    cluster: Cluster = None,
     wait_s: Wait = 0.0,
     output: Output = None,
     config: Config = None,
@@ -208,19 +213,19 @@ def _declare_shared(
 
 
 def share_options(
-    *, fetches: bool = False, locks: bool = True, loads: bool = False
+    *, fetches: bool = False, computes: bool = False, loads: bool = False, locks: bool = True
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the shared options around its own; it gets them as its first argument, a :class:`Shared`.
 
     Args:
         fetches: it asks the source.
+        computes: it has work for a cluster.
         locks: it takes the lock, so that it can wait for it.
         loads: it has to do with a warehouse.
     """
     before = list(inspect.signature(_declare_fetching).parameters.values()) if fetches else []
-    warehouse = list(inspect.signature(_declare_warehouse).parameters.values()) if loads else []
-    shared = inspect.signature(_declare_shared).parameters.values()
-    after = [*warehouse, *(p for p in shared if locks or p.name != "wait_s")]
+    has = {"warehouse": loads, "cluster": computes, "wait_s": locks}
+    after = [p for p in inspect.signature(_declare_shared).parameters.values() if has.get(p.name, True)]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(command).parameters.values())[1:]

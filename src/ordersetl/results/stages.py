@@ -146,6 +146,7 @@ class Damage:
 class LoadResult:
     """One commit of the curated layer. ``written`` names files relative to ``curated/``.
 
+    ``source_changes`` say which fields of the source are not what they were, each told once.
     ``warehouse`` is what was then loaded into the warehouse, None where none is set.
     """
 
@@ -167,6 +168,7 @@ class LoadResult:
     rows: int
     orders_total: int
     seconds: float
+    source_changes: tuple[str, ...] = ()
     warehouse: WarehouseResult | None = None
 
 

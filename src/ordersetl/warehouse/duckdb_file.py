@@ -63,9 +63,8 @@ class DuckDBFile:
         target = f"CREATE OR REPLACE TEMPORARY TABLE {stage_name(table.name)}"
         is_fact = table in FACTS
         if files:
-            paths = [lake.storage.open_columns(file.key) for file in files]
-            query, parameters = select_csv(table, paths, day=is_fact)
-            with _translate(self._path):
+            with lake.storage.local_files(file.key for file in files) as paths, _translate(self._path):
+                query, parameters = select_csv(table, list(paths.values()), day=is_fact)
                 self._database.execute(f"{target} AS {query}", parameters)
             return
         columns = [*table.columns, DAY] if is_fact else table.columns

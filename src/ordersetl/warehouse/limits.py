@@ -32,10 +32,9 @@ def require_fit(
         files = difference.files_of(table)
         if not limits or not files:
             continue
-        paths = [lake.storage.open_columns(file.key) for file in files]
-        query, parameters = select_csv(table, paths, day=False, columns=limits)
         longest = ", ".join(f"max({length}({name}))" for name in limits)
-        with duckdb.connect() as database:
+        with lake.storage.local_files(file.key for file in files) as paths, duckdb.connect() as database:
+            query, parameters = select_csv(table, list(paths.values()), day=False, columns=limits)
             (found,) = database.execute(f"SELECT {longest} FROM ({query})", parameters).fetchall()
         for (name, limit), most in zip(limits.items(), found, strict=True):
             if (most or 0) > limit:

@@ -7,7 +7,6 @@ everything, as often as it is run.
 import json
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from pathlib import Path
 from typing import Literal
 
 from ordersetl.lake.layout import Lake, curated_key
@@ -100,7 +99,7 @@ class _Script:
         for file in files:
             if file.day is not None:
                 self.execute(f"ALTER TABLE {target} ALTER COLUMN dt SET DEFAULT {_write_literal(file.day)}")
-            path = _write_literal(str(Path(lake.locate(file.key)).absolute()))
+            path = _write_literal(str(lake.locate(file.key).absolute()))
             self.lines.append(f"\\copy {target} ({', '.join(table.names)}) FROM {path} {COPY_OPTIONS}")
         self.execute(f"ANALYZE {target}")
 

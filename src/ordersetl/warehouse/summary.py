@@ -92,8 +92,8 @@ def summarize_files(lake: Lake, manifest: Manifest, table: Table) -> dict[date |
     keys = [curated_key(file) for file in manifest.files if file.endswith(f"{table.name}.csv")]
     if not keys:
         return {}
-    query, parameters = select_csv(table, [lake.storage.open_columns(key) for key in keys], day=table in FACTS)
-    with duckdb.connect() as database:
+    with lake.storage.local_files(keys) as paths, duckdb.connect() as database:
+        query, parameters = select_csv(table, list(paths.values()), day=table in FACTS)
 
         def execute(sql: str, _: Iterable[object] = (), /) -> list[tuple[object, ...]]:
             return database.execute(sql, parameters).fetchall()

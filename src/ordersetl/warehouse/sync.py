@@ -191,6 +191,7 @@ class Load:
                 f" UNION SELECT order_id FROM ({held} EXCEPT {staged}) AS old",
                 bounds * 2,
             )
+            self.warehouse.execute(f"ANALYZE {_CHANGED_ORDERS}")  # else PostgreSQL takes them for many
             insert += f" WHERE {orders}"
         else:
             self.warehouse.execute(f"DELETE FROM {target} WHERE {days}", bounds)
