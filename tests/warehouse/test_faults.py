@@ -229,6 +229,18 @@ def test_rows_that_a_trigger_changes_are_not_committed(first: RunContext, relaye
 # What is PostgreSQL's own ------------------------------------------------------------------------------------------
 
 
+def test_orders_that_did_not_change_are_not_written_again(first: RunContext, postgres: str) -> None:
+    place = postgres_place(postgres, "kept")
+    place.load(first)
+    versions = "SELECT order_id, sku, xmin::text FROM kept.fact_order"
+    before = set(place.execute(versions))
+    write_batch(first, [order("kept", 20, status="paid", updated_at="2025-09-02")])
+    run(first)
+    place.load(first)
+    place.assert_holds(first.lake)
+    assert {row[0] for row in before ^ set(place.execute(versions))} == {"kept"}
+
+
 def test_partitions_by_month_hold_the_same(first: RunContext, postgres: str) -> None:
     place = postgres_place(postgres, "monthly", parameters="&partition=month")
     place.load(first)

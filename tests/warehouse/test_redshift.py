@@ -1,5 +1,6 @@
 """Redshift: what is its own, beside the tests of all warehouses."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
+import sqlglot
 from lakes import order, run, write_batch
 from relay import RedshiftSql, Relay
+from sqlglot import exp
 from warehouses import Place, load_second, pg_execute, redshift_place
 
 from ordersetl.errors import ConfigError, WarehouseError
@@ -58,6 +61,31 @@ def test_only_what_differs_goes_to_s3_and_nothing_stays_there(
     }
     assert objects(bucket, place) == []
     place.assert_holds(first.lake)
+
+
+def test_redshift_is_told_nothing_but_what_its_grammar_has(first: RunContext, place: Place, redshift: Relay) -> None:
+    place.load(first)
+    load_second(first)
+    told: list[str] = []
+    redshift.on_statement = told.append
+    place.load(first, verify=True)
+    redshift.on_statement = str
+    kinds = (
+        *(exp.Transaction, exp.Commit, exp.Set, exp.Lock, exp.Command, exp.Select),
+        *(exp.Create, exp.Drop, exp.Copy, exp.Insert, exp.Update, exp.Delete),
+    )
+    for statement in told:
+        (parsed,) = sqlglot.parse(re.sub(r"\$\d+", "NULL", statement), read="redshift")
+        assert isinstance(parsed, kinds), statement
+        assert not isinstance(parsed, exp.Command) or statement.startswith(("LOCK ", "SET statement_timeout TO "))
+    assert [statement for statement in told if statement.startswith(("BEGIN", "LOCK", "COMMIT"))] == [
+        "BEGIN",
+        f"LOCK {place.name('ordersetl_load')}",
+        "COMMIT",
+    ]
+    begun = told.index("BEGIN")
+    assert told[begun + 1].startswith("SET statement_timeout TO ")
+    assert told[begun + 2].startswith("LOCK "), "the state that is read is that after the lock"
 
 
 def test_two_loads_share_no_name(first: RunContext, place: Place, redshift: Relay, bucket: Any) -> None:

@@ -28,14 +28,15 @@ class Dialect:
 
     ``text_type`` is that of a text column. ``time_text`` and ``hash_number`` are patterns of expressions: a time as the
     curated files write it, and the number that the first 15 hex digits of a text's MD5 are. ``counts_bytes``: the limit
-    of a text is in bytes, and not in characters. ``enforces_references``: a row cannot go in the transaction in which
-    those that refer to it go.
+    of a text is in bytes, and not in characters. ``enforces_keys``: no row is there twice. ``enforces_references``: a
+    row cannot go in the transaction in which those that refer to it go.
     """
 
     text_type: str
     time_text: str
     hash_number: str
     counts_bytes: bool = False
+    enforces_keys: bool = False
     enforces_references: bool = False
 
     def column_type(self, type_: SqlType) -> str:

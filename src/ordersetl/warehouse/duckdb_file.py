@@ -23,6 +23,7 @@ DUCKDB = Dialect(
     text_type="VARCHAR",
     time_text="strftime({}, '%Y-%m-%d %H:%M:%S.%f')",
     hash_number="CAST('0x' || left(md5({}), 15) AS BIGINT)",
+    enforces_keys=True,
     enforces_references=True,
 )
 _HOLDER = re.compile(r"Conflicting lock is held in (.*?)\. See")

@@ -10,6 +10,7 @@ POSTGRES = Dialect(
     text_type="VARCHAR",
     time_text="to_char({}, 'YYYY-MM-DD HH24:MI:SS.US')",
     hash_number="CAST(CAST('x' || left(md5({}), 15) AS BIT(60)) AS BIGINT)",
+    enforces_keys=True,
 )
 COPY_OPTIONS = "(FORMAT csv, HEADER true, NULL '')"
 """How curated files are written."""

@@ -1,6 +1,6 @@
 """What the rows of a day come to, by a query that curated files and warehouse tables answer alike."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -33,7 +33,14 @@ class Summary:
 
 
 def summarize(
-    execute: Execute, dialect: Dialect, relation: str, table: Table, *, where: str = "", hashed: bool = False
+    execute: Execute,
+    dialect: Dialect,
+    relation: str,
+    table: Table,
+    *,
+    where: str = "",
+    parameters: Sequence[object] = (),
+    hashed: bool = False,
 ) -> dict[date | None, Summary]:
     """What a relation's rows come to by ``dt``; under None, where the table is a dimension.
 
@@ -43,6 +50,7 @@ def summarize(
         relation: a table's name, or a query in brackets, with the table's columns and, of a fact, ``dt``.
         table: which.
         where: a condition on it.
+        parameters: those of the condition.
         hashed: sum the hashes of the rows too.
     """
     amount = AMOUNTS.get(table.name)
@@ -50,11 +58,11 @@ def summarize(
     figures = f"COUNT(*), {content}"
     condition = f" WHERE {where}" if where else ""
     if amount is None:
-        rows = [(None, None, None, *row) for row in execute(f"SELECT {figures} FROM {relation}{condition}")]
+        rows = [(None, None, None, *row) for row in execute(f"SELECT {figures} FROM {relation}{condition}", parameters)]
     else:
         # a sum comes as text: Redshift's driver misreads a wide NUMERIC
         query = f"SELECT dt, currency, CAST(SUM({amount}) AS VARCHAR(40)), {figures} FROM {relation}{condition}"
-        rows = [*execute(f"{query} GROUP BY dt, currency")]
+        rows = [*execute(f"{query} GROUP BY dt, currency", parameters)]
     found: dict[date | None, Summary] = {}
     for day, currency, total, count, hashes in rows:
         before = found.get(day, Summary(content=0 if hashed else None))

@@ -11,7 +11,7 @@ from ordersetl.lake.integrity import find_problem
 from ordersetl.lake.layout import Lake, curated_key
 from ordersetl.lake.manifest import Manifest
 from ordersetl.results import WarehouseResult
-from ordersetl.star.schema import Table
+from ordersetl.star.schema import FACT_ORDER, Table
 from ordersetl.warehouse.compare import find_differing
 from ordersetl.warehouse.connection import Warehouse, stage_name
 from ordersetl.warehouse.ledger import (
@@ -40,6 +40,7 @@ from ordersetl.warehouse.tables import (
 __all__ = ["Connect", "Load", "sync_warehouse"]
 
 Connect = Callable[[], Warehouse]
+_CHANGED_ORDERS = stage_name("order")
 
 
 @dataclass
@@ -96,13 +97,15 @@ class Load:
         self._stage(DIMENSIONS)
         if self.warehouse.dialect.enforces_references and any(map(self._loses_keys, DIMENSIONS)):
             self._recreate()
-        self._stage(FACTS)
+        if self._has_facts:
+            self._stage(FACTS)
         stage_ledger(self.warehouse, self.difference, self.views, self.now)
         changed = [table for table in DIMENSIONS if self.difference.files_of(table)]
         for table in changed:
             self._merge(table)
-        for table in FACTS:
-            self._replace_days(table)
+        if self._has_facts:
+            for table in FACTS:
+                self._replace(table)
         for table in changed:
             self._remove_keys(table)
         if self.renews_views:
@@ -115,8 +118,12 @@ class Load:
             WarehouseError: they are others.
         """
         for table in (*DIMENSIONS, *FACTS):
-            if table in FACTS or self.difference.files_of(table):
+            if self._has_facts if table in FACTS else self.difference.files_of(table):
                 self._compare(table)
+
+    @property
+    def _has_facts(self) -> bool:
+        return self.difference.everything or bool(self.difference.days)
 
     def _stage(self, tables: tuple[Table, ...]) -> None:
         for table in tables:
@@ -160,22 +167,47 @@ class Load:
         target, key = self.warehouse.names(table.name), table.key[0]
         self.warehouse.execute(f"DELETE FROM {target} WHERE {key} NOT IN (SELECT {key} FROM {stage_name(table.name)})")
 
-    def _replace_days(self, table: Table) -> None:
-        """Replace the rows of the days, and those of their orders wherever else they are."""
+    def _replace(self, table: Table) -> None:
+        """Replace the rows of a fact that differ: all, or those of the days, or of the orders in them that changed.
+
+        Orders are told apart where keys are enforced: EXCEPT does not see a row that is there twice, and refunds
+        without a SKU can be.
+        """
         target, stage = self.warehouse.names(table.name), stage_name(table.name)
+        columns = ", ".join([*table.names, DAY.name])
+        insert = f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage}"
         if self.difference.everything:
             self.warehouse.execute(f"DELETE FROM {target}")
+            self.warehouse.execute(insert)
+            return
+        days, bounds = self._where_days()
+        orders = f"order_id IN (SELECT order_id FROM {stage_name(FACT_ORDER.name)})"
+        if self.warehouse.dialect.enforces_keys and table is FACT_ORDER:
+            orders = f"order_id IN (SELECT order_id FROM {_CHANGED_ORDERS})"
+            held, staged = f"SELECT {columns} FROM {target} WHERE {days}", f"SELECT {columns} FROM {stage}"
+            self.warehouse.execute(f"CREATE TEMPORARY TABLE {_CHANGED_ORDERS} (order_id VARCHAR(255))")
+            self.warehouse.execute(
+                f"INSERT INTO {_CHANGED_ORDERS} SELECT order_id FROM ({staged} EXCEPT {held}) AS new"
+                f" UNION SELECT order_id FROM ({held} EXCEPT {staged}) AS old",
+                bounds * 2,
+            )
+            self.warehouse.execute(f"ANALYZE {_CHANGED_ORDERS}")  # else PostgreSQL takes them for many
+            insert += f" WHERE {orders}"
         else:
-            self.warehouse.execute(f"DELETE FROM {target} WHERE dt IN (SELECT dt FROM {STAGED_DAYS})")
-            orders = stage_name(FACTS[0].name)
-            self.warehouse.execute(f"DELETE FROM {target} WHERE order_id IN (SELECT order_id FROM {orders})")
-        columns = ", ".join([*table.names, DAY.name])
-        self.warehouse.execute(f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage}")
+            self.warehouse.execute(f"DELETE FROM {target} WHERE {days}", bounds)
+        self.warehouse.execute(f"DELETE FROM {target} WHERE {orders}")
+        self.warehouse.execute(insert)
+
+    def _where_days(self) -> tuple[str, tuple[date, ...]]:
+        """A condition on the days of the difference, and its parameters: bounds, by which scans skip blocks."""
+        days = self.difference.days
+        return f"dt BETWEEN %s AND %s AND dt IN (SELECT dt FROM {STAGED_DAYS})", (days[0], days[-1])
 
     def _compare(self, table: Table) -> None:
-        where = f"dt IN (SELECT dt FROM {STAGED_DAYS})" if table in FACTS and not self.difference.everything else ""
+        where, bounds = self._where_days() if table in FACTS and not self.difference.everything else ("", ())
         name = self.warehouse.names(table.name)
-        found = summarize(self.warehouse.execute, self.warehouse.dialect, name, table, where=where)
+        execute, dialect = self.warehouse.execute, self.warehouse.dialect
+        found = summarize(execute, dialect, name, table, where=where, parameters=bounds)
         wanted = summarize_manifest(self.difference.loaded, table)
         for day in sorted(found.keys() | wanted.keys(), key=str):
             if found.get(day) != wanted.get(day):

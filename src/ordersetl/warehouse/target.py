@@ -29,7 +29,7 @@ _PARAMETERS: dict[Kind, frozenset[str]] = {
     "redshift": frozenset({"iam_role", "staging", "region", "sslmode"}),
 }
 """Parameters of each kind beside ``schema`` and ``prefix``; PostgreSQL's driver judges any other of its own."""
-_SECRET = re.compile("pass|secret|token|access_key")
+_SECRET = re.compile("password|secret|token|access_key")
 _STAGING = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9!_.*()=+-]+)*/?")
 _ROLES = re.compile(
     r"default|arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=.@/-]+(?:,arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=.@/-]+)*"
