@@ -11,12 +11,13 @@ from functools import partial
 from pathlib import Path
 
 from ordersetl.check.layer import check as check_layer
+from ordersetl.check.own_checks import add_own_checks, read_own_checks
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.journal import JournalKeeper, keep_journal
 from ordersetl.lake.layout import MANIFEST, PENDING, Lake, file_day
 from ordersetl.lake.location import find_lake
 from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, require_timezone
-from ordersetl.lake.runs import keep_report
+from ordersetl.lake.runs import RunReport, keep_report
 from ordersetl.load.batches import load_batches
 from ordersetl.opening import open_context, take_in_force
 from ordersetl.report.failures import check_failure
@@ -165,13 +166,14 @@ def load(
 def check(settings: Settings, *, deep: bool = False) -> CheckResult:
     """Compare the curated layer with its manifest and its rules; with ``deep`` with the raw pages too.
 
-    Takes no lock and changes nothing. Where a commit came between, it looks again. The result says whether all is
-    well: nothing is raised where it is not.
+    The user's own checks are among them. Takes no lock and changes nothing. Where a commit came between, it looks
+    again. The result says whether all is well: nothing is raised where it is not.
     """
+    own = read_own_checks(settings)
     lake = find_lake(settings.output)
     for _ in range(_MAX_LOOKS):
         before = _committed(lake)
-        result = check_layer(lake, deep=deep)
+        result = add_own_checks(check_layer(lake, deep=deep), lake, own)
         if result.ok or (_committed(lake) == before and not lake.storage.exists(PENDING)):
             break
     return result
@@ -199,6 +201,7 @@ def run(
     """
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
+    own = read_own_checks(settings)
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
     with (
         open_context(settings, runtime, wait_s) as (context, recovered),
@@ -221,27 +224,45 @@ def run(
         loaded = load_batches(folding, stages.ensure, recovered=recovered, verify=verify)
         report.add("load", loaded)
         journal.begin("check")
-        checked = _check_written(context.lake, loaded)
+        checked = add_own_checks(_check_written(context.lake, loaded), context.lake, own)
         report.add("check", checked)
-        done = {"extract": extracted, "transform": transformed, "load": loaded, "check": checked}
-        seconds = {stage: result.seconds for stage, result in done.items()}
-        report.add("seconds", seconds)
+        result = _sum_up(
+            context.lake,
+            report,
+            extracted=extracted,
+            transformed=transformed,
+            loaded=loaded,
+            checked=checked,
+        )
+        report.add("seconds", result.seconds)
         if failure := check_failure(checked):
             raise failure
-        result = RunResult(
-            run_id=report.run_id,
-            started_at=report.started_at,
-            extract=extracted,
-            transform=transformed,
-            load=loaded,
-            check=checked,
-            seconds=seconds,
-            report=report.path.as_posix(),
-            warnings=tuple(describe_raw(context.lake)),
-            gaps=extracted.gaps,
-        )
         report.is_quiet = result.is_quiet
         return result
+
+
+def _sum_up(
+    lake: Lake,
+    report: RunReport,
+    *,
+    extracted: ExtractResult | BackfillResult,
+    transformed: TransformResult,
+    loaded: LoadResult,
+    checked: CheckResult,
+) -> RunResult:
+    done = {"extract": extracted, "transform": transformed, "load": loaded, "check": checked}
+    return RunResult(
+        run_id=report.run_id,
+        started_at=report.started_at,
+        extract=extracted,
+        transform=transformed,
+        load=loaded,
+        check=checked,
+        seconds={stage: result.seconds for stage, result in done.items()},
+        report=report.path.as_posix(),
+        warnings=tuple(describe_raw(lake)),
+        gaps=extracted.gaps,
+    )
 
 
 def _check_written(lake: Lake, loaded: LoadResult) -> CheckResult:

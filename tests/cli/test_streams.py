@@ -281,12 +281,12 @@ def test_a_terminal_gets_tables_that_fit(shop: Path) -> None:
 
 def test_a_check_counts_what_passed_and_lists_what_failed_first(shop: Path) -> None:
     lines = ordersetl("check", cwd=shop).out.splitlines()
-    assert lines[-1] == "Result: 33 checks passed"
+    assert lines[-1] == "Result: 34 checks passed"
     assert not any(line.startswith("ok ") for line in lines)
     (shop / "output/curated/dim_user.csv").unlink()
     lines = ordersetl("check", "--verbose", cwd=shop).out.splitlines()
     assert [line.split()[0] for line in lines[1:5]] == ["FAILED", "FAILED", "ok", "ok"]
-    assert lines[-1] == "Result: 2 of 33 checks failed"
+    assert lines[-1] == "Result: 2 of 34 checks failed"
 
 
 def test_the_figures_of_a_check_are_those_of_the_sample(shop: Path) -> None:

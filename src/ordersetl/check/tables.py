@@ -24,6 +24,7 @@ __all__ = [
     "read_files",
     "read_sql",
     "read_why",
+    "select_csv",
     "select_rows",
 ]
 
@@ -79,7 +80,7 @@ def group_files(files: Mapping[str, FileEntry]) -> Iterator[list[str]]:
         yield group
 
 
-def _select_csv(table: Table, paths: Sequence[Path], *, labels: bool) -> tuple[str, dict[str, list[str]]]:
+def select_csv(table: Table, paths: Sequence[Path], *, labels: bool) -> tuple[str, dict[str, list[str]]]:
     """A query of the files as the table, and its parameters; ``dt`` comes from the path of a partition.
 
     A path is taken literally (DuckDB sees ``*?[`` as a glob), and ``key=value`` folders above the output add no column.
@@ -183,7 +184,7 @@ def _create_table(
 ) -> None:
     paths = [lake.storage.open_columns(curated_key(name)) for name in names]
     if paths:
-        query, parameters = _select_csv(table, paths, labels=labels)
+        query, parameters = select_csv(table, paths, labels=labels)
         database.execute(f"CREATE OR REPLACE {target} AS {query}", parameters)
     else:
         day = "dt DATE, " if table in _FACTS else ""

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -24,6 +25,7 @@ __all__ = ["execute", "read_backfill", "read_span_of", "read_window", "refuse_wi
 def execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> None:
     """Settings, one library call under the signals' eyes, and the result on stdout."""
     from ordersetl.cli import streams
+    from ordersetl.cli.notify import notify_failure, notify_recovery
     from ordersetl.cli.progress import watch_progress
     from ordersetl.cli.signals import Interrupts
     from ordersetl.report.failures import find_failure
@@ -35,6 +37,9 @@ def execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> No
     options = invocation.options = OptionsInUse.of({"config": shared.config, **shared.settings})
     streams.start_logging(options, quiet=shared.quiet, verbose=shared.verbose)
     settings = load_settings(shared.config, **shared.settings)
+    tells = invocation.command == "run" and settings.notify_url is not None
+    if tells:
+        invocation.tell = partial(notify_failure, settings)
     import_pipeline()
     interrupts = Interrupts()
     with interrupts.obey(), watch_progress(quiet=shared.quiet, verbose=shared.verbose) as watch:
@@ -47,13 +52,16 @@ def execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> No
         )
         result = work(settings, runtime)
     failure = find_failure(result)
+    envelope = streams.make_envelope(invocation.command, result, failure, options) if shared.json or tells else {}
     if shared.json:
-        streams.print_envelope(invocation.command, result, failure, options)
+        streams.print_envelope(envelope)
     elif not shared.quiet:
         streams.print_result(result, options, verbose=shared.verbose)
     if failure is not None:
         streams.print_error(failure, options)
         raise typer.Exit(failure.exit_code)
+    if tells:
+        notify_recovery(settings, envelope)
 
 
 def read_window(shared: Shared) -> "Window":

@@ -114,6 +114,8 @@ class Settings(BaseModel):
     drift: Literal["fail", "warn", "ignore"] = Field(
         "fail", description="when a field that the mapping uses vanishes from the orders, or changes its type"
     )
+    checks: Path = Field(Path("checks"), description="folder of checks of your own, each a SELECT in a .sql file")
+    notify_url: SecretStr | None = Field(None, description="where failed and recovered runs are told; may be a secret")
     bulk: bool = Field(True, description="validate in bulk where the result is provably that of the models")
     chunk_mb: int = Field(12, ge=1, le=1024, description="raw JSON that one worker holds at a time, in MiB")
     workers: int | None = Field(None, ge=1, le=256, description="parallel workers; one a core if unset")
@@ -165,6 +167,15 @@ class Settings(BaseModel):
             raise ValueError("must be printable text")
         return SecretStr(secret) if secret else None
 
+    @field_validator("notify_url")
+    @classmethod
+    def _postable_url(cls, value: SecretStr | None) -> SecretStr | None:
+        """None for an empty one. It may name a secret in its path or query, as chat services have it."""
+        url = value.get_secret_value().strip() if value is not None else ""
+        if url and not re.fullmatch(r"https?://[^\s/?#]+\S*", url):
+            raise ValueError("must be an http:// or https:// URL")
+        return SecretStr(url) if url else None
+
     @field_validator("api_token")
     @classmethod
     def _sendable_token(cls, value: SecretStr | None) -> SecretStr | None:
@@ -203,7 +214,7 @@ class Settings(BaseModel):
             raise ValueError("must be set where emails is hash: put it in ORDERSETL_EMAILS_KEY")
         return SecretStr(key) if key else None
 
-    @field_validator("output", "users", "products")
+    @field_validator("output", "users", "products", "checks")
     @classmethod
     def _usable_path(cls, value: Path | None) -> Path | None:
         if value is None:
