@@ -27,6 +27,7 @@ FLAGS = {
     "transform": {"--wait"},
     "load": {"--verify", "--rebuild", "--wait"},
     "check": {"--deep"},
+    "export": {"--table", "--since", "--until", "--format"},
     "status": {"--max-age", "--prometheus", "--quarantine", "--reason", "--order"},
 }
 

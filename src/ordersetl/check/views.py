@@ -26,9 +26,11 @@ _ZONE = "AT TIME ZONE 'UTC' AT TIME ZONE 'UTC'"
 
 @contextmanager
 def open_views(
-    lake: Lake, manifest: Manifest, *, days: Collection[date] | None = None
+    lake: Lake, manifest: Manifest, *, days: Collection[date] | None = None, writes: Path | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database with the views of ``VIEWS``; its partitions are those of ``days``, all of them where that is None.
+
+    ``writes`` is a file that may be written as well.
 
     Files that are missing are left out: that the layer is complete is for the checks to say.
 
@@ -44,6 +46,7 @@ def open_views(
     with open_database() as database:
         allowed = {str(path.absolute()) for path in paths.values()}
         allowed.update(path for query in queries.values() for path in query[1])  # patterns are files to DuckDB too
+        allowed.update([str(writes.absolute())] if writes else [])
         database.execute("SET allowed_paths = $paths", {"paths": sorted(allowed)})
         database.execute("SET enable_external_access = false")
         database.execute("SET lock_configuration = true")

@@ -2,7 +2,7 @@
 # ruff: noqa: PLC0415
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ordersetl.settings import Settings
     from ordersetl.window import Backfill, Window
 
-__all__ = ["execute", "read_backfill", "read_span_of", "read_window", "refuse_with_preview"]
+__all__ = ["execute", "read_backfill", "read_day", "read_span_of", "read_window", "refuse_with_preview"]
 
 
 def execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> None:
@@ -96,6 +96,18 @@ def refuse_with_preview(shared: Shared) -> None:
     for flag, given in (("--window", shared.window), ("--concurrency", shared.concurrency)):
         if given is not None:
             raise ConfigError(f"--preview fetches one page: {flag} has no meaning there", hint=f"Leave {flag} out.")
+
+
+def read_day(flag: str, text: str | None) -> "date | None":
+    """The day that a flag names.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{flag} {text}: not a day", hint="Give YYYY-MM-DD, as in 2025-08-01.") from None
 
 
 def read_span_of(flag: str, text: str) -> "timedelta":

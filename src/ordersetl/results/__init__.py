@@ -13,6 +13,7 @@ from ordersetl.results.checks import (
     OpenQuarantine,
     ProductMetric,
 )
+from ordersetl.results.export import ExportResult
 from ordersetl.results.plain import to_plain
 from ordersetl.results.preview import PreviewLine, PreviewOrder, PreviewReject, PreviewResult
 from ordersetl.results.stages import (
@@ -51,6 +52,7 @@ __all__ = [
     "CurrentRow",
     "Damage",
     "DayMetric",
+    "ExportResult",
     "ExtractResult",
     "LastFailure",
     "LayerTotals",
