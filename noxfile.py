@@ -12,13 +12,14 @@ import nox
 nox.needs_version = ">=2026.4"
 nox.options.default_venv_backend = "virtualenv"
 nox.options.error_on_missing_interpreters = False
-nox.options.sessions = ["lint", "types", "tests", "docs", "package"]
+nox.options.sessions = ["lint", "types", "tests", "docs", "package", "page"]
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 HERE = Path(__file__).parent
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 OWN_PYTHON_ONLY = ("faults", "sql", "star", "transform", "load", "check")
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 CONTENDERS = {"pandas": "pandas>=2", "dlt": "dlt[duckdb]>=1.31", "floor": "duckdb>=2,<3"}
 
 
@@ -100,6 +101,18 @@ def package(session: nox.Session) -> None:
     (wheel,) = built.glob("*.whl")
     session.install(str(wheel))
     session.run("pytest", "-m", "package", "-p", "no:cacheprovider", "tests/package", *session.posargs)
+
+
+@nox.session
+def page(session: nox.Session) -> None:
+    """The page in a real browser, skipped where there is none; with ``-- screenshot``, its picture for the README."""
+    if not any(map(shutil.which, CHROMIUM)):
+        session.skip("there is no Chromium: apt-get install chromium")
+    session.install(".", *groups("test", "page"))
+    if "screenshot" in session.posargs:
+        session.run("python", "tests/page/screenshot.py", "docs/report.png", env={"PYTHONPATH": "tests"})
+    else:
+        session.run("pytest", "-m", "page", "tests/page", *session.posargs)
 
 
 @nox.session

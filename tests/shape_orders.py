@@ -174,7 +174,13 @@ def _amazon(order: ShopOrder) -> dict[str, Any]:
         item | {name: item[name] or None for name in ("discount", "tax")}
         for item in _items(order, _asin, "discount", "tax")
     ]
-    return _order(
+    if order.status == "cancelled":
+        unpriced = dict.fromkeys(("discount", "tax", "price"))
+        items = [item | unpriced for item in items]
+        cancelled: dict[str, Any] = {"amount": 0, "discount": None, "tax": None, "shipping": None}
+    else:
+        cancelled = {}
+    usual = _order(
         order,
         items,
         order_id=f"111-{order.number:07}-0000001",
@@ -184,8 +190,10 @@ def _amazon(order: ShopOrder) -> dict[str, Any]:
         tax=order.tax or None,
         shipping=order.shipping or None,
         metadata={"source": "AMAZON"},
+        currency=None if cancelled else order.currency,
         user={},
     )
+    return usual | cancelled
 
 
 ORDERS: dict[str, Callable[[ShopOrder], dict[str, Any]]] = {

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ from ordersetl.source.server import serve
 from ordersetl.storage.disk import Disk
 from ordersetl.window import Backfill, Window
 
-__all__ = ["NOW", "Counted", "expected_bytes", "open_source", "output_bytes"]
+__all__ = ["NOW", "Counted", "Pauses", "expected_bytes", "open_source", "output_bytes", "usual_server"]
 
 NOW = datetime(2025, 11, 1, tzinfo=UTC)
 """When the runs begin, by this machine's clock and the servers'."""
@@ -51,13 +51,13 @@ class Pauses:
     """Pauses that take no time, and a clock for which they do."""
 
     def __init__(self) -> None:
-        self._slept_s = 0.0
+        self.slept_s = 0.0
 
     def sleep(self, seconds: float) -> None:
-        self._slept_s += seconds
+        self.slept_s += seconds
 
     def clock(self) -> float:
-        return time.monotonic() + self._slept_s
+        return time.monotonic() + self.slept_s
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,15 @@ class Source:
 
 @contextmanager
 def open_source(
-    shape: str, shop: Shop, faults: Sequence[FaultSource] = (), *, server: Server | None = None
+    shape: str,
+    shop: Shop,
+    faults: Sequence[FaultSource] = (),
+    *,
+    make_server: Callable[[Shop, Pauses], Server] | None = None,
 ) -> Iterator[Source]:
     """Serve the shop in a shape, by a server of its own or the usual one."""
     pauses = Pauses()
-    server = server or _make_server(shape, shop, pauses)
+    server = make_server(shop, pauses) if make_server else usual_server(shape, shop, pauses)
     with serve(as_app(server, faults)) as url:
         given = {name.removeprefix("ORDERSETL_").lower(): value for name, value in list_settings(shape, url).items()}
         variables = {name.removeprefix("var_"): value for name, value in given.items() if name.startswith("var_")}
@@ -94,12 +98,13 @@ def open_source(
         yield Source(shape, url, settings | ({"variables": variables} if variables else {}), pauses)
 
 
-def _make_server(shape: str, shop: Shop, pauses: Pauses) -> Server:
+def usual_server(shape: str, shop: Shop, pauses: Pauses) -> Server:
+    """The shape's server, in the time of the runs, with no limit that they could reach."""
     match shape:
         case "shopify":
-            return shopify(shop, clock=pauses.clock, now=lambda: NOW)
+            return shopify(shop, capacity=100_000, clock=pauses.clock, now=lambda: NOW)
         case "bigcommerce":
-            return bigcommerce(shop, clock=pauses.clock)
+            return bigcommerce(shop, quota=100_000, clock=pauses.clock)
         case "amazon":
             return amazon(shop, now=lambda: NOW + timedelta(minutes=1))
         case _:

@@ -7,20 +7,25 @@ half done.
 
 import contextlib
 import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Protocol, TypeVar
 
+from ordersetl.check.committed import check_and_show, check_committed
 from ordersetl.check.layer import check as check_layer
-from ordersetl.check.own_checks import add_own_checks, read_own_checks
+from ordersetl.check.own_checks import OwnCheck, add_own_checks, read_own_checks
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.journal import JournalKeeper, keep_journal
-from ordersetl.lake.layout import MANIFEST, PENDING, Lake, file_day
+from ordersetl.lake.layout import Lake, file_day
 from ordersetl.lake.location import find_lake
-from ordersetl.lake.manifest import MAX_MANIFEST_BYTES, require_timezone
+from ordersetl.lake.manifest import require_timezone
 from ordersetl.lake.runs import RunReport, keep_report
 from ordersetl.load.batches import load_batches
 from ordersetl.opening import open_context, take_in_force
 from ordersetl.report.failures import check_failure
+from ordersetl.report.html.write import find_page
 from ordersetl.results import (
     BackfillResult,
     CheckResult,
@@ -44,7 +49,6 @@ log = logging.getLogger(__name__)
 
 _RUNTIME = Runtime()
 _WINDOW = Window()
-_MAX_LOOKS = 3
 
 
 def extract(
@@ -163,20 +167,21 @@ def load(
         return load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
 
 
-def check(settings: Settings, *, deep: bool = False) -> CheckResult:
+def check(settings: Settings, *, deep: bool = False, runtime: Runtime = _RUNTIME) -> CheckResult:
     """Compare the curated layer with its manifest and its rules; with ``deep`` with the raw pages too.
 
     The user's own checks are among them. Takes no lock and changes nothing. Where a commit came between, it looks
-    again. The result says whether all is well: nothing is raised where it is not.
+    again. The result says whether all is well: nothing is raised where it is not. The setting ``report_html`` has the
+    page written, whatever the result.
+
+    Raises:
+        OrdersetlError: as the module says; there is no output, or the page could not be written.
     """
-    own = read_own_checks(settings)
-    lake = find_lake(settings.output)
-    for _ in range(_MAX_LOOKS):
-        before = _committed(lake)
-        result = add_own_checks(check_layer(lake, deep=deep), lake, own)
-        if result.ok or (_committed(lake) == before and not lake.storage.exists(PENDING)):
-            break
-    return result
+    own, target = read_own_checks(settings), find_page(settings.report_html)
+    lake = find_lake(settings.output, runtime.disk)
+    if target is None:
+        return check_committed(lake, own, deep=deep)
+    return check_and_show(lake, target, runtime.now, runtime.complete, own=own, deep=deep)
 
 
 def run(
@@ -196,12 +201,12 @@ def run(
 
     Raises:
         TooManyRejectsError: too much was rejected; nothing was loaded, the batches wait.
-        CheckFailedError: a check failed on what was written.
+        CheckFailedError: a check failed on what was written; or, where ``report_html`` is set, on any of the layer.
         OrdersetlError: as each stage says.
     """
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
-    own = read_own_checks(settings)
+    own, target = read_own_checks(settings), find_page(settings.report_html)
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
     with (
         open_context(settings, runtime, wait_s) as (context, recovered),
@@ -209,78 +214,67 @@ def run(
         _keep_journal(context, "run") as journal,
     ):
         require_timezone(context.lake, context.fold_settings)
-        journal.begin("extract")
+        done = _StagesDone(report, journal)
         with StagingAhead(context) as ahead:
-            extracted = stage.extract(context, plan, on_page=ahead.add)
-            report.add("extract", extracted)
+            extracted = done.take("extract", lambda: stage.extract(context, plan, on_page=ahead.add))
             journal.note_asked(plan.window.until, is_news=bool(extracted.batches))
-            journal.begin("transform")
             folding = take_in_force(context)
             stages = StagedBatches(folding)
-            transformed = transform_batches(folding, stages, ahead=ahead)
-        report.add("transform", transformed)
+            transformed = done.take("transform", lambda: transform_batches(folding, stages, ahead=ahead))
         require_few_rejects(context.lake, transformed, settings)
-        journal.begin("load")
-        loaded = load_batches(folding, stages.ensure, recovered=recovered, verify=verify)
-        report.add("load", loaded)
-        journal.begin("check")
-        checked = add_own_checks(_check_written(context.lake, loaded), context.lake, own)
-        report.add("check", checked)
-        result = _sum_up(
-            context.lake,
-            report,
-            extracted=extracted,
-            transformed=transformed,
-            loaded=loaded,
-            checked=checked,
-        )
-        report.add("seconds", result.seconds)
-        if failure := check_failure(checked):
+        loaded = done.take("load", lambda: load_batches(folding, stages.ensure, recovered=recovered, verify=verify))
+        checked = done.take("check", lambda: _check_written(context.lake, loaded, own))
+        report.add("seconds", done.seconds)
+        shown = check_and_show(context.lake, target, runtime.now, runtime.complete, own=own) if target else checked
+        if failure := check_failure(checked) or check_failure(shown):
             raise failure
+        result = RunResult(
+            run_id=report.run_id,
+            started_at=report.started_at,
+            extract=extracted,
+            transform=transformed,
+            load=loaded,
+            check=checked,
+            seconds=done.seconds,
+            report=report.path.as_posix(),
+            warnings=tuple(describe_raw(context.lake)),
+            gaps=extracted.gaps,
+        )
         report.is_quiet = result.is_quiet
         return result
 
 
-def _sum_up(
-    lake: Lake,
-    report: RunReport,
-    *,
-    extracted: ExtractResult | BackfillResult,
-    transformed: TransformResult,
-    loaded: LoadResult,
-    checked: CheckResult,
-) -> RunResult:
-    done = {"extract": extracted, "transform": transformed, "load": loaded, "check": checked}
-    return RunResult(
-        run_id=report.run_id,
-        started_at=report.started_at,
-        extract=extracted,
-        transform=transformed,
-        load=loaded,
-        check=checked,
-        seconds={stage: result.seconds for stage, result in done.items()},
-        report=report.path.as_posix(),
-        warnings=tuple(describe_raw(lake)),
-        gaps=extracted.gaps,
-    )
+class _TakesTime(Protocol):
+    @property
+    def seconds(self) -> float: ...
 
 
-def _check_written(lake: Lake, loaded: LoadResult) -> CheckResult:
-    """Check what a load wrote, and the totals."""
+_Result = TypeVar("_Result", bound=_TakesTime)
+
+
+@dataclass
+class _StagesDone:
+    """Keeps account of the stages of a run: which is under way, what each did, how long it took."""
+
+    report: RunReport
+    journal: JournalKeeper
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def take(self, stage: str, work: Callable[[], _Result]) -> _Result:
+        """Go through a stage; its result."""
+        self.journal.begin(stage)
+        result = work()
+        self.report.add(stage, result)
+        self.seconds[stage] = result.seconds
+        return result
+
+
+def _check_written(lake: Lake, loaded: LoadResult, own: Sequence[OwnCheck]) -> CheckResult:
+    """Check what a load wrote, and the totals; the user's own checks see all of the layer."""
     days = {day for file in loaded.written if (day := file_day(file)) is not None}
-    return check_layer(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
+    checked = check_layer(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
+    return add_own_checks(checked, lake, own)
 
 
 def _keep_journal(context: RunContext, command: str) -> contextlib.AbstractContextManager[JournalKeeper]:
     return keep_journal(context.lake, command, context.now)
-
-
-def _committed(lake: Lake) -> tuple[bytes | None, ...]:
-    """What is committed and what is being committed: the bytes of both manifests, None where there is none."""
-    found: list[bytes | None] = []
-    for key in (MANIFEST, PENDING):
-        try:
-            found.append(lake.storage.read(key, MAX_MANIFEST_BYTES))
-        except OSError:
-            found.append(None)
-    return tuple(found)

@@ -60,6 +60,7 @@ class Runtime:
     ``threads`` does what only this process can do (page writes, the index), beside the work; None makes threads.
     ``transport`` answers instead of the network. ``on_wait`` learns of each wait before a request, in seconds, from the
     thread that waits.
+    ``complete`` adds the options in use to the commands that a text for people names.
     """
 
     progress: Progress = field(default_factory=SilentProgress)
@@ -73,6 +74,7 @@ class Runtime:
     threads: Executor | None = None
     transport: "httpx.BaseTransport | None" = None
     on_wait: Callable[[float], None] = _tell_nobody
+    complete: Callable[[str], str] = str
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import ordersetl as package
 from ordersetl.cli.app import app
 
-HEAVY = ("polars", "duckdb", "pydantic", "httpx", "msgspec", "filelock", "tenacity", "rich")
+HEAVY = ("polars", "duckdb", "pydantic", "httpx", "jinja2", "msgspec", "filelock", "tenacity", "rich")
 EXIT_CODES = "0 done, 1 failed, 2 usage, 3 data, 4 source, 5 locked, 130 interrupted"
 EVERYWHERE = {"--output", "--config", "--json", "--quiet", "--verbose", "--version", "--help"}
 FETCHING = {
@@ -23,11 +23,12 @@ FETCHING = {
 }
 FLAGS = {
     "run": {"--verify", *FETCHING},
-    "extract": FETCHING,
+    "extract": {"--preview", *FETCHING},
     "transform": {"--wait"},
     "load": {"--verify", "--rebuild", "--wait"},
-    "check": {"--deep"},
+    "check": {"--deep", "--html"},
     "export": {"--table", "--since", "--until", "--format"},
+    "init": {"--source", "--api-url", "--set", "--no-preview"},
     "status": {"--max-age", "--prometheus", "--quarantine", "--reason", "--order"},
 }
 

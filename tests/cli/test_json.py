@@ -23,7 +23,8 @@ DATA = {
     "transform": {
         *("batches", "staged_anew", "received", "accepted", "rejected", "outside_window", "rejected_by_reason"),
         *("lines_received", "lines_accepted", "lines_rejected", "lines_rejected_by_reason", "rows", "texts_cut"),
-        *("lines_skipped", "deleted", "emptied", "future_updated_at", "cancelled", "refunded", "seconds"),
+        *("lines_skipped", "deleted", "emptied", "future_updated_at", "cancelled", "refunded", "skipped"),
+        *("skipped_by_reason", "seconds"),
     },
     "load": {
         *("batches", "late", "orders", "partitions_written", "partitions_unchanged", "partitions_removed", "written"),

@@ -41,6 +41,8 @@ def assert_paths_agree(source: str, records: list[str], window: Window = NO_WIND
     assert lines[0] == lines[1]
     rejects = [[reject.to_json("b") for reject in found.rejects] for found in (fast, slow)]
     assert rejects[0] == rejects[1]
+    seen = [{path: count for path, count in found.seen.items() if count.of} for found in (fast, slow)]
+    assert seen[0] == seen[1]
     return fast
 
 

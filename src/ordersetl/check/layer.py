@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Collection, Mapping
-from datetime import date
+from datetime import date, datetime
 
 import duckdb
 
@@ -12,10 +12,14 @@ from ordersetl.check.volume import check_volume
 from ordersetl.errors import CorruptedError, InternalError, StorageError
 from ordersetl.lake.layout import CURATED, MANIFEST, Lake, file_day, partition_file
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
-from ordersetl.results import CheckMetrics, CheckOutcome, CheckResult, LayerTotals
+from ordersetl.results import CheckMetrics, CheckOutcome, CheckResult, LayerFigures, LayerTotals
+from ordersetl.zones import read_zone
 
-__all__ = ["check"]
+__all__ = ["check", "check_with_figures"]
 
+_FIELDS_WHY = (
+    "What the source no longer sends as it always did arrives as nothing, or as nonsense, in every order from then on."
+)
 _MANIFEST_WHY = "The manifest says what the curated layer holds: without it there is nothing to compare with."
 
 
@@ -43,18 +47,34 @@ def check(
         StorageError: the disk refused, or there was no room for what DuckDB spills.
         InternalError: DuckDB refused a query.
     """
+    return _check(lake, deep=deep, days=days, dimensions=dimensions, max_samples=max_samples, now=None)[0]
+
+
+def check_with_figures(
+    lake: Lake, now: datetime, *, deep: bool = False, max_samples: int = 5
+) -> tuple[CheckResult, LayerFigures | None]:
+    """As :func:`check` of the whole layer, and the figures of its page; None where there is no manifest to go by."""
+    return _check(lake, deep=deep, days=None, dimensions=True, max_samples=max_samples, now=now)
+
+
+def _check(
+    lake: Lake, *, deep: bool, days: Collection[date] | None, dimensions: bool, max_samples: int, now: datetime | None
+) -> tuple[CheckResult, LayerFigures | None]:
     started = time.perf_counter()
     all_days = days is None
     manifest, problem = _read_manifest(lake)
+    today = now.astimezone(read_zone(manifest.settings.timezone)).date() if now else None
     outcomes = [CheckOutcome("manifest", not problem, _MANIFEST_WHY, int(bool(problem)), detail=problem)]
     found = QueryResult([], CheckMetrics(), None)
     if not problem:
         files = _select_files(manifest, days) if dimensions else {}
         outcomes += _inspect(lake, manifest, files, days, max_samples)
         outcomes.append(check_volume(lake, manifest, max_samples=max_samples))
+        if manifest.settings.mapping:
+            outcomes.append(_inspect_fields(manifest, max_samples))
         if dimensions:
-            found = _query(TableQuery(lake, manifest, files, all_days, deep and all_days, max_samples))
-    return CheckResult(
+            found = _query(TableQuery(lake, manifest, files, all_days, deep and all_days, max_samples, today))
+    result = CheckResult(
         ok=all(outcome.ok for outcome in (*outcomes, *found.outcomes)),
         scope="all" if all_days else "days",
         days=tuple(sorted(days or ())),
@@ -65,6 +85,7 @@ def check(
         open_quarantine=found.open_quarantine,
         seconds=time.perf_counter() - started,
     )
+    return result, found.figures
 
 
 def _read_manifest(lake: Lake) -> tuple[Manifest, str]:
@@ -107,6 +128,13 @@ def _inspect(
         outcomes.append(inspect_quarantine(lake, manifest.quarantine, max_samples=max_samples))
         outcomes.append(inspect_batches(lake, manifest.batches, max_samples=max_samples))
     return outcomes
+
+
+def _inspect_fields(manifest: Manifest, max_samples: int) -> CheckOutcome:
+    found = manifest.fields.drift
+    samples = tuple({"field": one.field, "problem": one.problem} for one in found[:max_samples])
+    detail = "Since batch " + min(one.batch for one in found) if found else ""
+    return CheckOutcome("source_fields", not found, _FIELDS_WHY, len(found), samples, detail)
 
 
 def _query(query: TableQuery) -> QueryResult:

@@ -18,10 +18,10 @@ from ordersetl.lake.index import are_valid, hash_ids, look_up_tombstones, read_s
 from ordersetl.lake.layout import Lake, quarantine_key
 from ordersetl.lake.manifest import IndexEntry
 from ordersetl.lake.quarantine import RejectLine, decode_reject
-from ordersetl.results import OpenOrder, OpenQuarantine
+from ordersetl.results import OpenOrder, OpenQuarantine, RejectExample
 from ordersetl.star.values import to_naive
 
-__all__ = ["close_gone", "close_rejects", "list_open", "load_rejects"]
+__all__ = ["close_gone", "close_rejects", "list_examples", "list_open", "load_rejects"]
 
 _CHUNK_ROWS = 10_000
 _NEVER = datetime(9999, 1, 1)  # noqa: DTZ001 - DuckDB's TIMESTAMP is naive UTC
@@ -98,6 +98,31 @@ def list_open(database: duckdb.DuckDBPyConnection, *, most: int) -> OpenQuaranti
         {"most": most},
     ).fetchall()
     return OpenQuarantine(orders, without_id, dict(reasons), tuple(OpenOrder(*row) for row in newest))
+
+
+def list_examples(database: duckdb.DuckDBPyConnection, lake: Lake) -> tuple[RejectExample, ...]:
+    """The newest order of each reason that :func:`list_open` found, one with an id if any; most orders first."""
+    rows = database.execute(
+        """SELECT open_order.reason, count(*) OVER (PARTITION BY open_order.reason) AS orders, open_order.batch,
+            page, idx, open_order.order_id, position
+        FROM open_order JOIN quarantined USING (batch, position)
+        QUALIFY row_number() OVER (
+            PARTITION BY open_order.reason ORDER BY open_order.order_id IS NULL, batch DESC, position DESC
+        ) = 1
+        ORDER BY orders DESC, open_order.reason"""
+    ).fetchall()
+    return tuple(
+        RejectExample(reason, orders, batch, page, index, order_id, _read_detail(lake, batch, position))
+        for reason, orders, batch, page, index, order_id, position in rows
+    )
+
+
+def _read_detail(lake: Lake, batch: str, position: int) -> str:
+    """What validation said of the record at this line of the batch's file; "" where it cannot be read."""
+    with suppress(OSError), lake.storage.open(quarantine_key(batch)) as file:
+        rejected = decode_reject(next(islice(file, position, None), b""))
+        return rejected.detail if rejected is not None else ""
+    return ""
 
 
 def _read_rejected(lake: Lake, batch: str) -> Iterator[tuple[object, ...]]:

@@ -2,20 +2,23 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
 
 import duckdb
 
+from ordersetl.check.figures import FIGURE_TOTALS, collect_figures, create_periods, list_periods
 from ordersetl.check.files import find_regular_files
 from ordersetl.check.metrics import METRIC_TOTALS, collect_bridge, collect_metrics
-from ordersetl.check.open_quarantine import close_gone, close_rejects, list_open, load_rejects
+from ordersetl.check.open_quarantine import close_gone, close_rejects, list_examples, list_open, load_rejects
 from ordersetl.check.reconciliation import CURATED_ROWS, compare_raw
 from ordersetl.check.shop_days import list_spans
 from ordersetl.check.sql_checks import merge_outcomes, run_checks
 from ordersetl.check.tables import create_manifest_tables, group_files, open_database, read_files, read_sql, select_rows
 from ordersetl.lake.layout import Lake, file_day
 from ordersetl.lake.manifest import FileEntry, Manifest
-from ordersetl.results import CheckMetrics, CheckOutcome, OpenQuarantine
+from ordersetl.results import CheckMetrics, CheckOutcome, LayerFigures, OpenQuarantine, Period
 from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, FACT_ORDER, FACT_REFUND
 
 __all__ = ["DIMENSIONS", "QueryResult", "TableQuery"]
@@ -30,11 +33,15 @@ _METRIC_COLUMNS = ("line_amount", "lines_with_amount", "user_country", "updated_
 
 @dataclass(frozen=True)
 class QueryResult:
-    """What the SQL found; of a part of the layer no metrics but the bridge, and no open quarantine."""
+    """What the SQL found; of a part of the layer no metrics but the bridge, and no open quarantine.
+
+    ``figures`` are None where they were not asked for.
+    """
 
     outcomes: list[CheckOutcome]
     metrics: CheckMetrics
     open_quarantine: OpenQuarantine | None
+    figures: LayerFigures | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,7 @@ class TableQuery:
     all_days: bool
     deep: bool
     max_samples: int
+    today: date | None = None
 
     def run(self) -> QueryResult:
         """Read every file once and run each check where its scope says.
@@ -61,6 +69,7 @@ class TableQuery:
         groups = list(group_files({name: self.files[name] for name in present if file_day(name)})) or [[]]
         with open_database() as database:
             self._create_spans(database)
+            create_periods(database, self._periods)
             outcomes = [*self._check_dimensions(database, [name for name in present if name in DIMENSIONS])]
             self._create_totals(database)
             with ThreadPoolExecutor(_GROUPS_AT_A_TIME) as pool:
@@ -121,7 +130,13 @@ class TableQuery:
         columns += ["updated_at_order"] if self.all_days else []
         columns += ["order_amount", "currency", "lines", "cancelled"] if self.deep else []
         totals = {"order_partition": f"SELECT {', '.join(columns)} FROM order_summary", "bridge_total": "FROM bridge"}
-        return totals | (METRIC_TOTALS if self.all_days else {}) | (CURATED_ROWS if self.deep else {})
+        totals |= METRIC_TOTALS if self.all_days else {}
+        return totals | (FIGURE_TOTALS if self.today else {}) | (CURATED_ROWS if self.deep else {})
+
+    @cached_property
+    def _periods(self) -> tuple[Period, ...]:
+        """What the figures are collected by; none where they were not asked for."""
+        return list_periods(filter(None, map(file_day, self.files)), self.today) if self.today else ()
 
     def _finish(self, database: duckdb.DuckDBPyConnection, outcomes: list[CheckOutcome]) -> QueryResult:
         if not self.all_days:
@@ -131,7 +146,14 @@ class TableQuery:
         close_rejects(database)
         if self.deep:
             outcomes += compare_raw(database, self.lake, self.manifest, max_samples=self.max_samples)
-        return QueryResult(outcomes, collect_metrics(database), list_open(database, most=self.max_samples))
+        found = QueryResult(outcomes, collect_metrics(database), list_open(database, most=self.max_samples))
+        if self.today is None:
+            return found
+        zone = self.manifest.settings.timezone
+        examples = list_examples(database, self.lake)
+        return replace(
+            found, figures=collect_figures(database, self._periods, examples, timezone=zone, today=self.today)
+        )
 
     def _report_unreadable(self, problems: Mapping[str, str]) -> CheckOutcome:
         rows = [{"file": name, "problem": problem} for name, problem in sorted(problems.items())]

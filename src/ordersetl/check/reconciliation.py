@@ -1,21 +1,16 @@
 """The deep check: raw pages validated again by SQL of its own, and compared with curated and quarantine."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 
+from ordersetl.check.raw_pages import RawPage, read_pages
 from ordersetl.check.tables import fetch_samples, read_sql, read_why, select_rows
 from ordersetl.check.unparseable_pages import split_page
-from ordersetl.errors import CorruptedError, InvalidResponseError
-from ordersetl.lake.kept_files import read_description, read_reference
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import Manifest
-from ordersetl.lake.raw import BatchMarker, PageEntry, read_marker, read_page_body
 from ordersetl.results import CheckOutcome
-from ordersetl.source.page import page_text
-from ordersetl.star.values import to_naive
 
 __all__ = ["CURATED_ROWS", "compare_raw"]
 
@@ -44,23 +39,6 @@ _READABLE_WHY = (
 )
 
 
-class _RawPage(NamedTuple):
-    """A row of ``raw_page``, ``content`` None where the bytes are not UTF-8; then the bytes, and their records.
-
-    ``mapped`` is what :func:`map_page` makes of it; None where the records are orders already.
-    """
-
-    batch: str
-    page: int
-    since: datetime | None
-    until: datetime | None
-    began_at: datetime
-    content: str | None
-    body: bytes
-    records: int
-    mapped: Sequence[tuple[int, str | None, str | None]] | None = None
-
-
 def compare_raw(
     database: duckdb.DuckDBPyConnection, lake: Lake, manifest: Manifest, *, max_samples: int
 ) -> list[CheckOutcome]:
@@ -71,7 +49,7 @@ def compare_raw(
     """
     _create_tables(database, manifest.settings.cancelled_statuses)
     damaged: list[dict[str, str]] = []
-    for pages in _chunk_pages(_read_pages(lake, manifest, damaged)):
+    for pages in _chunk_pages(read_pages(lake, manifest, damaged)):
         _validate_pages(database, pages)
     for step in ("current_orders", "share_rows"):
         database.execute(_sql(step))
@@ -94,8 +72,8 @@ def _create_tables(database: duckdb.DuckDBPyConnection, cancelled_statuses: Sequ
     database.execute(f"CREATE TEMP TABLE cancelled_status AS {query}", parameters)
 
 
-def _chunk_pages(pages: Iterator[_RawPage]) -> Iterator[list[_RawPage]]:
-    chunk: list[_RawPage] = []
+def _chunk_pages(pages: Iterator[RawPage]) -> Iterator[list[RawPage]]:
+    chunk: list[RawPage] = []
     for page in pages:
         chunk.append(page)
         if sum(len(waiting.body) for waiting in chunk) >= _CHUNK_BYTES:
@@ -105,48 +83,7 @@ def _chunk_pages(pages: Iterator[_RawPage]) -> Iterator[list[_RawPage]]:
         yield chunk
 
 
-def _read_pages(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) -> Iterator[_RawPage]:
-    """Every page of the applied batches; what cannot be read, their files too, is added to ``damaged``."""
-    read: set[str] = set()
-    for batch in manifest.batches:
-        try:
-            marker = read_marker(lake, batch)
-        except CorruptedError as error:
-            damaged.append({"batch": batch, "problem": error.message})
-            continue
-        for number, entry in enumerate(marker.pages, start=1):
-            try:
-                yield _read_page(lake, marker, number, entry)
-            except (CorruptedError, InvalidResponseError) as error:
-                damaged.append({"batch": batch, "page": entry.name, "problem": error.message})
-        for kept in marker.references.values():
-            if kept.sha256 not in read:
-                read.add(kept.sha256)
-                try:
-                    read_reference(lake, kept)
-                except CorruptedError as error:
-                    damaged.append({"batch": batch, "reference": kept.name, "problem": error.message})
-        described = marker.request.description
-        if described is not None and described not in read:
-            read.add(described)
-            try:
-                read_description(lake, described)
-            except CorruptedError as error:
-                damaged.append({"batch": batch, "description": f"{described}.toml", "problem": error.message})
-
-
-def _read_page(lake: Lake, marker: BatchMarker, number: int, entry: PageEntry) -> _RawPage:
-    body = page_text(read_page_body(lake, marker.batch, entry, since=marker.since), entry.charset)
-    try:
-        content = body.decode()
-    except UnicodeDecodeError:
-        content = None
-    request = marker.request
-    since, until = (time and to_naive(time) for time in (request.enforced_since, request.until))
-    return _RawPage(marker.batch, number, since, until, to_naive(request.began_at), content, body, entry.records)
-
-
-def _validate_pages(database: duckdb.DuckDBPyConnection, pages: list[_RawPage]) -> None:
+def _validate_pages(database: duckdb.DuckDBPyConnection, pages: list[RawPage]) -> None:
     """Add the pages' records to ``validated_order``, and of the accepted ones what ``tables.sql`` says."""
     database.execute(
         """CREATE OR REPLACE TEMP TABLE raw_record (batch VARCHAR, page INTEGER, idx BIGINT, since TIMESTAMP,
@@ -175,7 +112,7 @@ def _validate_pages(database: duckdb.DuckDBPyConnection, pages: list[_RawPage]) 
 
 
 def _insert_records(
-    database: duckdb.DuckDBPyConnection, page: _RawPage, records: Iterable[tuple[int, str | None, str | None]]
+    database: duckdb.DuckDBPyConnection, page: RawPage, records: Iterable[tuple[int, str | None, str | None]]
 ) -> None:
     """Add the records (position, text, id) of a page; those that DuckDB cannot read are unparseable."""
     query, parameters = select_rows({"idx": "BIGINT", "txt": "VARCHAR", "given_id": "VARCHAR"}, list(records))

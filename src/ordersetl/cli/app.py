@@ -4,6 +4,7 @@ Nothing heavy is imported here: ``ordersetl --help`` must answer at once.
 """
 # ruff: noqa: PLC0415
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,21 +13,26 @@ import typer
 from ordersetl.cli.execute import execute, read_backfill, read_day, read_span_of, read_window, refuse_with_preview
 from ordersetl.cli.group import Commands
 from ordersetl.cli.options import (
+    ApiUrl,
     Deep,
     ExportFile,
     ExportFormat,
     ExportTable,
     FromDay,
+    Html,
     InstallCompletion,
     MaxAge,
+    NoPreview,
     OrderId,
     Preview,
     Prometheus,
     Quarantine,
     Reason,
     Rebuild,
+    Set,
     Shared,
     ShowCompletion,
+    Source,
     ToDay,
     Verify,
     Version,
@@ -40,6 +46,9 @@ if TYPE_CHECKING:
     from ordersetl.settings import Settings
 
 __all__ = ["app", "main"]
+
+_INIT_ORDERS = 5
+"""Orders that init shows."""
 
 app = typer.Typer(
     cls=Commands,
@@ -143,9 +152,9 @@ def load(shared: Shared, *, verify: Verify = False, rebuild: Rebuild = False) ->
     execute(shared, work)
 
 
-@app.command(epilog="Example: ordersetl check --json | jq '.data.outcomes[] | select(.ok | not)'")
+@app.command(epilog="Example: ordersetl check --html report.html")
 @share_options(locks=False)
-def check(shared: Shared, *, deep: Deep = False) -> None:
+def check(shared: Shared, *, deep: Deep = False, html: Html = None) -> None:
     """Check with DuckDB that curated/ is right; exit 3 if it is not.
 
     It changes nothing and takes no lock.
@@ -154,10 +163,9 @@ def check(shared: Shared, *, deep: Deep = False) -> None:
     def work(settings: "Settings", runtime: "Runtime") -> object:
         from ordersetl import pipeline
 
-        del runtime
-        return pipeline.check(settings, deep=deep)
+        return pipeline.check(settings, deep=deep, runtime=runtime)
 
-    execute(shared, work)
+    execute(replace(shared, settings={**shared.settings, "report_html": html}), work)
 
 
 @app.command(epilog="Example: ordersetl status --max-age 6h")
@@ -226,3 +234,33 @@ def export(
         return export_table(find_lake(settings.output, runtime.disk), table, file, found, **days)
 
     execute(shared, work)
+
+
+@app.command(epilog="Example: ordersetl init --source shopify --api-url https://NAME.myshopify.com")
+@share_options(locks=False)
+def init(
+    shared: Shared, *, source: Source = None, api_url: ApiUrl = None, set_: Set = None, no_preview: NoPreview = False
+) -> None:
+    """Preview a source's orders, and write its settings file.
+
+    On a terminal it asks for what the flags and the environment do not say. Secrets are taken from the environment, or
+    asked for, and never written. A file that is there stays as it is.
+    """
+    from ordersetl.cli.init import complete_settings, read_assignments, require_new_file, write_settings_file
+
+    path = require_new_file(shared.config)
+
+    def load() -> "Settings":
+        from ordersetl.settings import load_given
+
+        variables = read_assignments(set_ or [])
+        given = {**shared.settings, "source": source, "api_url": api_url, "variables": variables or None}
+        return complete_settings(load_given(**given))
+
+    def work(settings: "Settings", runtime: "Runtime") -> object:
+        from ordersetl import pipeline
+
+        shown = None if no_preview else pipeline.preview(settings, orders=_INIT_ORDERS, runtime=runtime)
+        return write_settings_file(path, settings, shown)
+
+    execute(shared, work, load)

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["execute", "read_backfill", "read_day", "read_span_of", "read_window", "refuse_with_preview"]
 
 
-def execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> None:
-    """Settings, one library call under the signals' eyes, and the result on stdout."""
+def execute(
+    shared: Shared, work: "Callable[[Settings, Runtime], object]", load: "Callable[[], Settings] | None" = None
+) -> None:
+    """Settings, one library call under the signals' eyes, and the result on stdout; ``load`` finds other settings."""
     from ordersetl.cli import streams
     from ordersetl.cli.notify import notify_failure, notify_recovery
     from ordersetl.cli.progress import watch_progress
@@ -36,7 +38,7 @@ def execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> No
     invocation.json, invocation.verbose = shared.json, shared.verbose
     options = invocation.options = OptionsInUse.of({"config": shared.config, **shared.settings})
     streams.start_logging(options, quiet=shared.quiet, verbose=shared.verbose)
-    settings = load_settings(shared.config, **shared.settings)
+    settings = load() if load is not None else load_settings(shared.config, **shared.settings)
     tells = invocation.command == "run" and settings.notify_url is not None
     if tells:
         invocation.tell = partial(notify_failure, settings)
@@ -49,6 +51,7 @@ def execute(shared: Shared, work: "Callable[[Settings, Runtime], object]") -> No
             checkpoint=interrupts.checkpoint,
             interruptible=interrupts.interruptible,
             sleep=interrupts.sleep,
+            complete=options.complete,
         )
         result = work(settings, runtime)
     failure = find_failure(result)

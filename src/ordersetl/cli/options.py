@@ -15,21 +15,26 @@ from ordersetl.text import printable
 from ordersetl.version import __version__
 
 __all__ = [
+    "ApiUrl",
     "Deep",
     "ExportFile",
     "ExportFormat",
     "ExportTable",
     "FromDay",
+    "Html",
     "InstallCompletion",
     "MaxAge",
+    "NoPreview",
     "OrderId",
     "Preview",
     "Prometheus",
     "Quarantine",
     "Reason",
     "Rebuild",
+    "Set",
     "Shared",
     "ShowCompletion",
+    "Source",
     "ToDay",
     "Verify",
     "Version",
@@ -118,9 +123,15 @@ Preview = Annotated[
         "--preview", min=1, max=1000, metavar="N", help="Fetch one page, show N orders as read; write nothing."
     ),
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Value of one of the source's own variables; as often as needed."),
+]
+NoPreview = Annotated[bool, typer.Option("--no-preview", help="Write the file without asking the API for orders.")]
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Fold everything from raw again.")]
 Deep = Annotated[bool, typer.Option("--deep", help="Validate raw/ again too, by SQL of its own, order by order.")]
 
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the result as one page, too.")]
 MaxAge = Annotated[
     str | None, typer.Option("--max-age", metavar="SPAN", help="Exit 3 where curated is older, such as 6h or 2d.")
 ]

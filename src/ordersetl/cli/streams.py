@@ -45,7 +45,7 @@ def start_logging(options: OptionsInUse, *, quiet: bool, verbose: bool) -> None:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     for name, usual_level, verbose_level in (
         ("ordersetl", usual, logging.DEBUG),
-        ("httpx", logging.WARNING, logging.INFO),
+        ("httpx", logging.WARNING, logging.WARNING),  # which logs whole URLs: our own lines leave secrets out
     ):
         logger = logging.getLogger(name)
         logger.handlers = [handler]

@@ -34,6 +34,7 @@ __all__ = [
     "SAMPLE",
     "choose_origin",
     "choose_transport",
+    "find_url",
     "list_given_secrets",
     "load_source",
     "read_references",
@@ -67,7 +68,7 @@ def choose_origin(settings: Settings) -> Origin:
         loaded, url = load_builtin(_GENERIC), SAMPLE_URL
     else:
         loaded = load_source(name or _GENERIC, settings)
-        name, url = loaded.description.name, _find_url(settings, loaded.description)
+        name, url = loaded.description.name, find_url(settings, loaded.description)
         require_credentials(loaded.description, list_given_secrets(settings))
     variables = resolve_variables(loaded.description, settings.variables, url)
     return Origin(name, url, loaded, variables, _choose_page_size(settings, loaded.description))
@@ -104,11 +105,17 @@ def list_given_secrets(settings: Settings) -> list[str]:
     return [name for name in CREDENTIALS if getattr(settings, name) is not None]
 
 
-def _find_url(settings: Settings, description: Description) -> str:
+def find_url(settings: Settings, description: Description) -> str:
+    """The base of a source.
+
+    Raises:
+        ConfigError: none is set, and the source has none of its own.
+    """
     url = settings.api_url or description.api_url
     if url is None:
+        example = f", such as {description.api_url_example}" if description.api_url_example else ""
         raise ConfigError(
-            f"the {description.name} source needs an API", hint="Give --api-url, or set ORDERSETL_API_URL."
+            f"the {description.name} source needs an API", hint=f"Give --api-url{example}, or set ORDERSETL_API_URL."
         )
     return url
 

@@ -9,6 +9,7 @@ import msgspec
 
 from ordersetl.errors import ConfigError, CorruptedError, StorageError
 from ordersetl.lake.checksum import decode_record, encode_record
+from ordersetl.lake.field_counts import FieldHistory
 from ordersetl.lake.fold_settings import DEFAULTS, FoldSettings
 from ordersetl.lake.layout import CURATED, MANIFEST, PENDING, Lake, partition_day, refund_day
 from ordersetl.lake.records import check_manifest
@@ -72,7 +73,8 @@ class Manifest(msgspec.Struct, frozen=True):
 
     ``settings`` are those that it was made under. ``references`` holds the SHA-256 of the users and products files that
     were applied last. ``removed`` are the files of the manifest before that are no more, so that the commit can be
-    carried through from this one alone. ``index``, ``tombstones`` and ``mentions`` are files in ``index/``.
+    carried through from this one alone. ``index``, ``tombstones`` and ``mentions`` are files in ``index/``. ``fields``
+    are what the records of its batches have.
     """
 
     format: int = 1
@@ -86,6 +88,7 @@ class Manifest(msgspec.Struct, frozen=True):
     index: tuple[IndexEntry, ...] = ()
     tombstones: tuple[IndexEntry, ...] = ()
     mentions: tuple[IndexEntry, ...] = ()
+    fields: FieldHistory = FieldHistory()
     removed: tuple[str, ...] = ()
 
     @property

@@ -109,7 +109,9 @@ def check_manifest(manifest: "Manifest") -> None:
     for file, entry in manifest.files.items():
         _check_file(file, entry)
     _check_settings(manifest.settings)
-    for name in ("quarantine", "index", "tombstones", "mentions"):
+    for found in manifest.fields.drift:
+        _require(is_batch_id(found.batch), "the batch", found.batch)
+    for name in ("quarantine", "index", "tombstones", "mentions", "fields"):
         _check_values(getattr(manifest, name, ()))
     for segment in (*manifest.index, *manifest.tombstones, *manifest.mentions):
         _require(_SEGMENT(segment.name), "the segment", segment.name)

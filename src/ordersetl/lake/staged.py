@@ -12,6 +12,7 @@ import msgspec
 from ordersetl.errors import CorruptedError
 from ordersetl.lake.checksum import decode_record, encode_record
 from ordersetl.lake.counts import BatchCounts
+from ordersetl.lake.field_counts import FieldCounts
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.integrity import find_problem
 from ordersetl.lake.kept_files import ReferenceEntry
@@ -67,7 +68,7 @@ class StageMarker(msgspec.Struct, frozen=True):
 
     ``settings`` are those that it was made under. ``source_digest`` is the SHA-256 of the raw batch's marker,
     ``references`` are the files that came with it. So all that a load needs of a batch is here. The quarantine file is
-    the rejects of all parts; without any there is none.
+    the rejects of all parts; without any there is none. ``fields`` are what its records have.
     """
 
     batch: str
@@ -79,6 +80,7 @@ class StageMarker(msgspec.Struct, frozen=True):
     counts: BatchCounts
     quarantine_sha256: str
     quarantine_bytes: int
+    fields: FieldCounts = FieldCounts()
 
     @property
     def days(self) -> set[date]:

@@ -1,5 +1,6 @@
 """One fold: from the staged parts to the files of the next state, and their commit."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -7,6 +8,7 @@ from datetime import date
 from ordersetl.executor import background, map_bounded
 from ordersetl.lake import index
 from ordersetl.lake.commit import Commit
+from ordersetl.lake.field_counts import FieldCounts, FieldHistory
 from ordersetl.lake.integrity import move_to_damaged
 from ordersetl.lake.layout import quarantine_key
 from ordersetl.lake.listing import list_partition_files
@@ -14,6 +16,7 @@ from ordersetl.lake.manifest import Manifest, QuarantineEntry
 from ordersetl.lake.staged import StageMarker
 from ordersetl.load.changes import sum_changes
 from ordersetl.load.dimensions import FoldedDimensions, find_affected_days, fold_dimensions
+from ordersetl.load.drift import advance_history, fold_history
 from ordersetl.load.files import put_file
 from ordersetl.load.lookup import Lookup, find_lookup
 from ordersetl.load.partitions import DayGroup, GroupOutcome, fold_group, group_days
@@ -25,6 +28,8 @@ from ordersetl.star.schema import RULES
 from ordersetl.version import __version__
 
 __all__ = ["Folded", "StageProvider", "fold_batches"]
+
+log = logging.getLogger(__name__)
 
 StageProvider = Callable[[str], StageMarker]
 """Returns the marker of a staged batch, complete and with its quarantine file, staging it again where need be."""
@@ -66,7 +71,8 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
     Raises:
         CorruptedFileError: a file that seemed valid is not; nothing was committed.
     """
-    if not plan.batches or (not plan.waiting and current.is_as_recorded):
+    takes_drift = current.manifest.fields.drift and context.settings.drift != "fail"
+    if not plan.batches or (not plan.waiting and current.is_as_recorded and not takes_drift):
         return Folded(current.manifest)
     repairs = current.broken_days or current.broken_dimensions or current.lost_tombstones or current.lost_mentions
     markers = {batch: provider(batch) for batch in (plan.batches if repairs else plan.pending)}
@@ -153,7 +159,21 @@ def _next_manifest(fold: _Fold, total: GroupOutcome, dimensions: FoldedDimension
         index=lookup.index,
         tombstones=lookup.tombstones,
         mentions=dimensions.mentions,
+        fields=_next_history(fold),
     )
+
+
+def _next_history(fold: _Fold) -> FieldHistory:
+    """What the records have, with the batches that wait; of a rebuild, all of them."""
+    if fold.current.rebuild:
+        return fold_history(fold.markers[batch].fields for batch in fold.plan.batches)
+    waiting, newest = fold.plan.waiting, fold.plan.batches[-1]
+    counts = sum((fold.markers[batch].fields for batch in waiting), FieldCounts())
+    history = fold.current.manifest.fields
+    history, notes = advance_history(history, counts, newest, drift=fold.context.settings.drift)
+    for note in notes:
+        log.warning("the source changed: %s.", note)
+    return history
 
 
 def _next_quarantine(fold: _Fold) -> dict[str, QuarantineEntry]:

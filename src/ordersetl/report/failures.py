@@ -1,12 +1,13 @@
 """What failed, in words: the error that a failed check is."""
 
 import re
+from collections.abc import Sequence
 
 from ordersetl.errors import CheckFailedError, OrdersetlError, TooOldError
 from ordersetl.results import CheckOutcome, CheckResult, StatusResult
 from ordersetl.text import format_span, format_time, many
 
-__all__ = ["check_failure", "describe_outcome", "find_failure"]
+__all__ = ["advise", "check_failure", "describe_outcome", "find_failure", "shorten_hashes"]
 
 
 _HASH = re.compile(r"\b[0-9a-f]{64}\b")
@@ -30,14 +31,26 @@ def check_failure(result: CheckResult) -> CheckFailedError | None:
     if not failed:
         return None
     found = "; ".join(f"{outcome.name}: {describe_outcome(outcome)}" for outcome in failed)
-    hint = "Rebuild from raw what is damaged: ordersetl load --verify. Fold everything again: ordersetl load --rebuild."
-    if [outcome.name for outcome in failed] == ["manifest"]:
-        hint = "Fold what is in raw: ordersetl load. Fetch orders first: ordersetl run."
-    elif {outcome.name for outcome in failed} <= {"stray_files", "raw_batches"}:
-        hint = " ".join(outcome.detail for outcome in failed)
-    elif {outcome.name for outcome in failed} & {"raw_readable", "raw_batches"}:
-        hint = "Restore from a backup what raw has lost, or fetch it again: ordersetl run --full."
-    return CheckFailedError(f"{len(failed)} of {many(len(result.outcomes), 'check')} failed: {found}", hint=hint)
+    return CheckFailedError(
+        f"{len(failed)} of {many(len(result.outcomes), 'check')} failed: {found}", hint=advise(failed)
+    )
+
+
+def advise(failed: Sequence[CheckOutcome]) -> str:
+    """What to do about checks that failed, one or more: sentences with commands to paste."""
+    names = {outcome.name for outcome in failed}
+    if names == {"manifest"}:
+        return "Fold what is in raw: ordersetl load. Fetch orders first: ordersetl run."
+    if names <= {"stray_files", "raw_batches"}:
+        return " ".join(outcome.detail for outcome in failed)
+    if names == {"source_fields"}:
+        return (
+            "Look at an answer of the source: ordersetl extract --preview 5. Correct the mapping and run again, and "
+            "all is folded by it; or set drift = warn, by which the next run takes the fields as they are now."
+        )
+    if names & {"raw_readable", "raw_batches"}:
+        return "Restore from a backup what raw has lost, or fetch it again: ordersetl run --full."
+    return "Rebuild from raw what is damaged: ordersetl load --verify. Fold everything again: ordersetl load --rebuild."
 
 
 def _age_failure(result: StatusResult) -> TooOldError:
@@ -61,5 +74,9 @@ def describe_outcome(outcome: CheckOutcome, *, most: int = 1) -> str:
     if not outcome.samples:
         return detail
     shown = " | ".join(", ".join(f"{k}={v}" for k, v in sample.items()) for sample in outcome.samples[:most])
-    shown = _HASH.sub(lambda found: f"{found[0][:_HASH_SHOWN]}...", shown)
-    return f"{outcome.offending:,} offending, the first: {shown}" + (f" ({detail})" if detail else "")
+    return f"{outcome.offending:,} offending, the first: {shorten_hashes(shown)}" + (f" ({detail})" if detail else "")
+
+
+def shorten_hashes(text: str) -> str:
+    """The text, each SHA-256 in it cut to its first digits."""
+    return _HASH.sub(lambda found: f"{found[0][:_HASH_SHOWN]}...", text)

@@ -7,14 +7,26 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from ordersetl.report.tables import Complete, draw_facts, list_counts, new_table, plain_text
-from ordersetl.results import PreviewOrder, PreviewResult
-from ordersetl.text import format_time, many
+from ordersetl.results import InitResult, PreviewOrder, PreviewResult
+from ordersetl.text import format_time, many, printable
 
 __all__ = ["draw_preview"]
 
 
-def draw_preview(result: PreviewResult, complete: Complete) -> Iterator[RenderableType]:
-    """What the page holds in numbers, the first orders, and all that was rejected."""
+def draw_preview(result: PreviewResult | InitResult, complete: Complete) -> Iterator[RenderableType]:
+    """What the page holds in numbers, the first orders, all that was rejected, and what to do next."""
+    page = result if isinstance(result, PreviewResult) else result.preview
+    if page is not None:
+        yield from _draw_page(page, complete)
+    if isinstance(result, PreviewResult):
+        yield Text("\nNothing was written. To fetch them all: ordersetl run")
+        return
+    ways = [" and ".join(way) for way in result.secrets]
+    secrets = f" Set {', or '.join(ways)}; then:" if ways else " Next:"
+    yield Text(f"{'' if page is None else chr(10)}{printable(result.path)} is written.{secrets} ordersetl run")
+
+
+def _draw_page(result: PreviewResult, complete: Complete) -> Iterator[RenderableType]:
     yield draw_facts("Preview", _facts(result), complete)
     if result.orders:
         yield _draw_orders(result)
@@ -24,7 +36,6 @@ def draw_preview(result: PreviewResult, complete: Complete) -> Iterator[Renderab
             line = "" if bad.line is None else str(bad.line + 1)
             table.add_row(*map(plain_text, (str(bad.index + 1), line, bad.order_id or "", bad.reason, bad.detail)))
         yield table
-    yield Text("\nNothing was written. To fetch them all: ordersetl run")
 
 
 def _facts(result: PreviewResult) -> dict[str, str]:

@@ -38,7 +38,8 @@ def transform_facts(result: TransformResult) -> dict[str, str]:
     return {
         "batches": f"{len(result.batches):,} to load, {len(result.staged_anew):,} of them validated now",
         "received": f"{many(result.received, 'record')}: {result.accepted:,} accepted, {result.rejected:,} rejected, "
-        f"{result.outside_window:,} outside the window",
+        f"{result.outside_window:,} outside the window"
+        + (f"; skipped {skipped}" if (skipped := _list_skipped(result)) else ""),
         "rejected orders": list_counts(result.rejected_by_reason),
         "lines": f"{result.lines_accepted:,} accepted, {result.lines_rejected:,} rejected"
         + (f", {result.lines_skipped:,} of quantity 0" if result.lines_skipped else "")
@@ -48,6 +49,11 @@ def transform_facts(result: TransformResult) -> dict[str, str]:
         **({"future times": f"{result.future_updated_at:,}, taken as now"} if result.future_updated_at else {}),
         **({"texts cut": f"{result.texts_cut:,} to 255 bytes"} if result.texts_cut else {}),
     }
+
+
+def _list_skipped(result: TransformResult) -> str:
+    """Records that are no orders, by what they are: ``3 drafts, 1 returns``."""
+    return ", ".join(f"{count:,} {name}" for name, count in result.skipped_by_reason.items())
 
 
 def _order_states(result: TransformResult) -> str:

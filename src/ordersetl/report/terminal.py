@@ -6,6 +6,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from ordersetl.report.checks import draw_check
+from ordersetl.report.preview import draw_preview
 from ordersetl.report.run import draw_run
 from ordersetl.report.stages import draw_gaps, draw_repaired, extract_facts, load_facts, transform_facts
 from ordersetl.report.status import draw_order, draw_quarantine, draw_status
@@ -15,8 +16,10 @@ from ordersetl.results import (
     CheckResult,
     ExportResult,
     ExtractResult,
+    InitResult,
     LoadResult,
     OrderResult,
+    PreviewResult,
     QuarantineResult,
     RunResult,
     StatusResult,
@@ -64,6 +67,8 @@ def _draw_look(result: object, complete: Complete) -> Iterator[RenderableType]:
             yield from draw_status(result, complete)
         case QuarantineResult():
             yield from draw_quarantine(result)
+        case InitResult() | PreviewResult():
+            yield from draw_preview(result, complete)
         case OrderResult():
             yield from draw_order(result, complete)
         case ExportResult():

@@ -14,8 +14,9 @@ from ordersetl.results.checks import (
     ProductMetric,
 )
 from ordersetl.results.export import ExportResult
+from ordersetl.results.figures import DaySales, LayerFigures, Period, RejectExample, Share
 from ordersetl.results.plain import to_plain
-from ordersetl.results.preview import PreviewLine, PreviewOrder, PreviewReject, PreviewResult
+from ordersetl.results.preview import InitResult, PreviewLine, PreviewOrder, PreviewReject, PreviewResult
 from ordersetl.results.stages import (
     BackfillResult,
     Damage,
@@ -52,9 +53,12 @@ __all__ = [
     "CurrentRow",
     "Damage",
     "DayMetric",
+    "DaySales",
     "ExportResult",
     "ExtractResult",
+    "InitResult",
     "LastFailure",
+    "LayerFigures",
     "LayerTotals",
     "LoadResult",
     "OpenOrder",
@@ -63,6 +67,7 @@ __all__ = [
     "OrderResult",
     "OrderVersion",
     "OriginCoverage",
+    "Period",
     "PreviewLine",
     "PreviewOrder",
     "PreviewReject",
@@ -71,8 +76,10 @@ __all__ = [
     "QuarantineResult",
     "QuarantinedRecord",
     "RefundRow",
+    "RejectExample",
     "RunResult",
     "RunningCommand",
+    "Share",
     "SizeOf",
     "StatusResult",
     "TransformResult",

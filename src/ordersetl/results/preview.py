@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-__all__ = ["PreviewLine", "PreviewOrder", "PreviewReject", "PreviewResult"]
+__all__ = ["InitResult", "PreviewLine", "PreviewOrder", "PreviewReject", "PreviewResult"]
 
 
 @dataclass(frozen=True)
@@ -78,3 +78,17 @@ class PreviewResult:
     orders: tuple[PreviewOrder, ...]
     rejects: tuple[PreviewReject, ...]
     seconds: float
+
+
+@dataclass(frozen=True)
+class InitResult:
+    """The settings file that was written, and what a preview with it showed; None where there was none.
+
+    ``secrets`` are the variables of the environment that hold the credentials, each way on its own.
+    """
+
+    path: str
+    source: str
+    api_url: str | None
+    secrets: tuple[tuple[str, ...], ...]
+    preview: PreviewResult | None

@@ -1,6 +1,6 @@
 """What extract, transform, load and a run return."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -79,11 +79,13 @@ class BackfillResult:
 class TransformResult:
     """What the waiting batches hold, summed over them.
 
-    Orders balance: ``received == accepted + rejected + outside_window``; ``deleted`` and ``emptied`` count those of the
-    accepted versions with which an order leaves, ``future_updated_at`` those whose time lay too far in the future,
+    Records balance: ``received == accepted + rejected + outside_window + skipped``, the latter being those that are no
+    orders, ``skipped_by_reason`` by what the source's mapping calls them. ``deleted`` and ``emptied`` count those of
+    the accepted versions with which an order leaves, ``future_updated_at`` those whose time lay too far in the future,
     ``cancelled`` and ``refunded`` those whose order was cancelled, or has refunds.
     Lines of accepted orders balance: ``lines_received == lines_accepted + lines_rejected + lines_skipped``, the latter
-    being those of quantity 0; ``rows`` is what is left of the accepted ones after lines with one SKU became one.
+    being those of quantity 0 and those that the mapping leaves out; ``rows`` is what is left of the accepted ones after
+    lines with one SKU became one.
     """
 
     batches: tuple[str, ...]
@@ -106,6 +108,8 @@ class TransformResult:
     future_updated_at: int = 0
     cancelled: int = 0
     refunded: int = 0
+    skipped: int = 0
+    skipped_by_reason: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

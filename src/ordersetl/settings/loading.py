@@ -16,7 +16,7 @@ from ordersetl.settings.environment import PREFIX, read_environment, read_variab
 from ordersetl.settings.model import Settings, list_secrets
 from ordersetl.settings.secrets import read_secret_files
 
-__all__ = ["CONFIG_FILE", "load_settings"]
+__all__ = ["CONFIG_FILE", "load_given", "load_settings"]
 
 CONFIG_FILE = "ordersetl.toml"
 _FLAGS = frozenset({"api_url", "source", "output", "users", "products"})
@@ -67,6 +67,19 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:  # noqa
     from_file = read_secret_files(_read_file(path, required=config is not None), list_secrets(), str(path))
     if isinstance(variables := from_file.get("variables"), dict):
         from_file["variables"] = variables | read_variables()
+    return _combine(from_file, path, flags)
+
+
+def load_given(**flags: Any) -> Settings:  # noqa: ANN401 - any flag's value
+    """Settings as of :func:`load_settings`, where there is no file.
+
+    Raises:
+        ConfigError: likewise.
+    """
+    return _combine({}, Path(CONFIG_FILE), flags)
+
+
+def _combine(from_file: Mapping[str, Any], path: Path, flags: Mapping[str, Any]) -> Settings:
     environment = read_environment(Settings.model_fields, list_secrets())
     given = {name: value for name, value in flags.items() if value is not None}
     try:

@@ -111,6 +111,7 @@ class Settings(BaseModel):
     emails_key: SecretStr | None = Field(
         None, validate_default=True, description="key of the HMAC of emails; environment or file only"
     )
+    report_html: Path | None = Field(None, description="file of the page that run and check write; it ends in .html")
     drift: Literal["fail", "warn", "ignore"] = Field(
         "fail", description="when a field that the mapping uses vanishes from the orders, or changes its type"
     )
@@ -214,7 +215,7 @@ class Settings(BaseModel):
             raise ValueError("must be set where emails is hash: put it in ORDERSETL_EMAILS_KEY")
         return SecretStr(key) if key else None
 
-    @field_validator("output", "users", "products", "checks")
+    @field_validator("output", "users", "products", "checks", "report_html")
     @classmethod
     def _usable_path(cls, value: Path | None) -> Path | None:
         if value is None:

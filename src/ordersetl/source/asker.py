@@ -90,7 +90,17 @@ class Asker:
             SourceError: the API refused, or kept failing; or what ``read`` raises.
         """
         try:
-            read_answer: _Read = self._retrying(self.ask_once, ask, read)
+            return self.ask_once(ask, read)  # most succeed at once: to prepare for others takes a tenth of a request
+        except TryAgainError as error:
+            first = [error]
+
+        def try_again() -> _Read:
+            if first:
+                raise first.pop()
+            return self.ask_once(ask, read)
+
+        try:
+            read_answer: _Read = self._retrying(try_again)
         except TryAgainError as error:
             attempts = self._retrying.statistics["attempt_number"]
             failed = "failed" if attempts == 1 else f"failed {attempts} times, the last time"

@@ -1,6 +1,7 @@
 """One attempt at one answer: the request, its redirects, and the body of a 200 or the reason why there is none."""
 
 import contextlib
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from ordersetl.source.ask import Answer, Ask, CursorRefusedError, DeniedError, T
 from ordersetl.source.transport import Allowance, BrokenBodyError, Inflater, TooLargeError, bound_client
 
 __all__ = ["Attempts", "read_retry_after"]
+
+log = logging.getLogger(__name__)
 
 _CODINGS = {"", "identity", "gzip", "deflate"}
 """Of the body: what is asked for, each alone."""
@@ -80,6 +83,7 @@ class Attempts:
             for _ in range(_MAX_REDIRECTS + 1):
                 at = request.url
                 response = self._http.send(request, stream=True)
+                log.debug("%s: HTTP %d", self._name_request(ask, request), response.status_code)
                 with contextlib.closing(response):
                     if response.next_request is None:
                         return self._read_answer(ask, response, self._name_route(asked, at))
@@ -98,6 +102,12 @@ class Attempts:
             problem = quote_text(str(error), self._secrets)
             raise TryAgainError(f"{type(error).__name__}: {problem}{self._name_route(asked, at)}") from error
         raise SourceError(f"{ask.shown} redirects without end{self._name_route(asked, at)}", hint="Look at --api-url.")
+
+    def _name_request(self, ask: Ask, request: httpx.Request) -> str:
+        """A request in words, with what it names, and nothing of what shows who asks."""
+        named = ", ".join(f"{name}={value}" for name, value in ask.params.items())
+        target = show_target(request.url, self._secrets)
+        return f"{request.method} {target}{f' ({quote_text(named, self._secrets)})' if named else ''}"
 
     def _build(self, ask: Ask) -> httpx.Request:
         return self._http.build_request(

@@ -16,13 +16,14 @@ from ordersetl.source.asker import Asker
 from ordersetl.source.calls import CallFetcher
 from ordersetl.source.described import DescribedPages
 from ordersetl.source.page import Page
-from ordersetl.source.position import Position, Traversal
+from ordersetl.source.position import Position
 from ordersetl.source.reading import explain_problem, open_page
 from ordersetl.source.session import SourceSession, fill_headers, generic_session
 from ordersetl.source.slices import Slice, write_bounds
 from ordersetl.source.template import Value, fill_params
 from ordersetl.source.trail import PageTrail, RepeatedError
 from ordersetl.source.transport import open_http
+from ordersetl.source.traversal import Traversal
 
 __all__ = ["CursorRefusedError", "OrdersClient", "RepeatedError", "Trail", "max_records", "open_http"]
 

@@ -14,13 +14,13 @@ from ordersetl.source.calls import CallFetcher
 from ordersetl.source.envelope import find_next, note_envelope
 from ordersetl.source.page import Page
 from ordersetl.source.parser import parse_json
-from ordersetl.source.position import Traversal
 from ordersetl.source.proof import ShiftedError
 from ordersetl.source.reading import explain_problem, open_page
 from ordersetl.source.session import SourceSession, fill_headers
 from ordersetl.source.slices import Slice, plan_slices, write_bounds
 from ordersetl.source.template import Value, fill_body, fill_params, fill_text, names_in
 from ordersetl.source.trail import RepeatedError
+from ordersetl.source.traversal import Traversal
 
 __all__ = ["DescribedPages"]
 
@@ -88,6 +88,9 @@ class DescribedPages:
 
         page, next_cursor, headers = self._asker.ask(ask, read)
         try:
+            if traversal.must_look_back:
+                again = self._make_ask(request, traversal, back=True)
+                traversal.look_back(self._asker.ask(again, read)[0])
             is_kept = traversal.admit(page, headers, next_cursor)
         except InvalidResponseError as error:
             raise type(error)(f"{ask.shown}: {error.message}", hint=error.hint) from None
@@ -104,9 +107,10 @@ class DescribedPages:
         note_envelope(self._session, ask, answer, claims)
         return claims
 
-    def _make_ask(self, request: BatchRequest, traversal: Traversal) -> Ask:
+    def _make_ask(self, request: BatchRequest, traversal: Traversal, *, back: bool = False) -> Ask:
+        """The request for the next page, or ``back`` for the one before it."""
         how, position = self._description.request, traversal.position
-        values = self._values(request, traversal)
+        values = self._values(request, traversal, back=back)
         cursor, kind = position.cursor, self._description.paging.kind
         params, body = fill_params(how.params, values), how.body
         if cursor is not None and self._description.paging.cursor_alone:
@@ -132,7 +136,7 @@ class DescribedPages:
             may_be_empty=True,
         )
 
-    def _values(self, request: BatchRequest, traversal: Traversal) -> dict[str, Value]:
+    def _values(self, request: BatchRequest, traversal: Traversal, *, back: bool) -> dict[str, Value]:
         description, position = self._description, traversal.position
         part: Slice = position.slices[0]
         values: dict[str, Value] = {**self._session.variables, **part.group}
@@ -141,6 +145,6 @@ class DescribedPages:
         values.update(write_bounds(window, part, fill_text(window.zone, values) if window is not None else None))
         if position.cursor is not None:
             values["cursor"] = position.cursor
-        values["page"] = description.paging.first + position.number
-        values["offset"] = traversal.offset
+        values["page"] = description.paging.first + position.number - back
+        values["offset"] = traversal.last_offset if back else traversal.offset
         return values

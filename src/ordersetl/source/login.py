@@ -119,7 +119,7 @@ class SourceLogin:
             return False
         with self._lock:
             if self._token is not None and self._show(self._token) == used:
-                log.info("the API no longer takes its token (HTTP %d): asking for another", denied.status)
+                log.debug("the API no longer takes its token (HTTP %d): asking for another", denied.status)
                 self._token = None
         return True
 

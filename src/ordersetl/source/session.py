@@ -145,7 +145,7 @@ class SourceSession:
                     f"{self.url}: the API lists no {name}: {variable.description}",
                     hint=f"Set ORDERSETL_VAR_{name.upper()}, or {name} under [variables] in the settings file.",
                 )
-            log.info("%s: %s", name, ", ".join(values))
+            log.debug("%s: %s", name, ", ".join(values))
             self._variables[name] = ",".join(values)
 
     def _find_rights(self, asker: Asker) -> None:

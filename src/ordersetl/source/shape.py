@@ -17,7 +17,6 @@ from ordersetl.source.nested import MAX_DEPTH, is_shallow
 from ordersetl.source.page import Page, PageHead, hash_texts
 from ordersetl.source.parser import decode_text, parse_json, parse_page
 from ordersetl.source.paths import Members, find_chains, make_type
-from ordersetl.star.values import version_time_of
 
 __all__ = ["PageShape", "VersionKey", "shape_of"]
 
@@ -59,7 +58,7 @@ class PageShape:
             envelope, texts = self._read_fast(text)
         except _DECODING:
             return self._read_leniently(text)
-        if any(len(t) > 2 * MAX_DEPTH and not is_shallow(bytes(t)) for t in texts):
+        if max(map(len, texts), default=0) > 2 * MAX_DEPTH and not all(map(is_shallow, map(bytes, texts))):
             return self._read_leniently(text)
         return PageHead(len(texts), None, texts, hash_texts(texts), envelope)
 
@@ -91,22 +90,28 @@ class PageShape:
 
     def read_keys(self, page: Page) -> list[VersionKey]:
         """Id and times of each record that is an object, as the mapping finds them."""
-        texts = page.head.texts
-        found = [...] * page.head.records if texts is None else self._key_members.read_all(texts)
-        parsed = self.parse(page) if ... in found else []
-        keys = []
-        for at, members in enumerate(found):
-            record = parsed[at] if members is ... else members
-            if isinstance(record, dict):
-                keys.append(VersionKey(*(get(record) for get in self._key_getters)))
-        return keys
+        records = self._read_members(page, self._key_members)
+        return [VersionKey(*(get(record) for get in self._key_getters)) for record in records]
 
     def read_times(self, page: Page) -> list[Any]:
-        """Of each of them the time that orders it among the versions of its order, as ISO 8601 text where it is one."""
+        """Of each record the time that orders it among its order's versions, as ISO 8601 text where it is one."""
         mapping = self.description.mapping
-        read = find_time_reader(mapping.times, mapping.zone) if mapping is not None else find_time_reader("iso", "UTC")
-        keys = self.read_keys(page)
-        return [version_time_of(read(_exact(key.created_at)), read(_exact(key.updated_at))) for key in keys]
+        records = self._read_members(page, self._time_members)
+        _, get_created, get_updated = self._key_getters
+        if mapping is None or (mapping.times, mapping.zone) == ("iso", "UTC"):  # texts are read as they are
+            return [get_updated(record) or get_created(record) for record in records]
+        read = find_time_reader(mapping.times, mapping.zone)
+        times = [(read(_exact(get_updated(record))), get_created(record)) for record in records]
+        return [read(_exact(created)) if updated is None else updated for updated, created in times]
+
+    def _read_members(self, page: Page, members: Members) -> list[dict[str, Any]]:
+        """What of each record the expressions name, at least; none of what is no object."""
+        texts = page.head.texts
+        found = [...] * page.head.records if texts is None else members.read_all(texts)
+        if ... in found:
+            parsed = self.parse(page)
+            found = [parsed[at] if members is ... else members for at, members in enumerate(found)]
+        return [record for record in found if isinstance(record, dict)]
 
     def _read_fast(self, text: bytes) -> tuple[dict[str, Any], list[msgspec.Raw]]:
         """The envelope's members and the records' texts.
@@ -186,6 +191,10 @@ class PageShape:
     @cached_property
     def _key_members(self) -> Members:
         return Members(self._keys)
+
+    @cached_property
+    def _time_members(self) -> Members:
+        return Members(self._keys[1:])
 
     @cached_property
     def _key_getters(self) -> tuple[Callable[[Mapping[str, Any]], Any], ...]:

@@ -4,10 +4,13 @@ httpx bounds each read, but neither the time until the headers are in nor what a
 So each answer has an allowance, which every read of the network is charged to.
 """
 
+import os
+import ssl
 import time
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import httpcore
@@ -44,13 +47,23 @@ def open_http(settings: Settings, transport: httpx.BaseTransport | None = None) 
         "Accept-Encoding": "gzip, deflate",
     }
     try:
-        return httpx.Client(headers=headers, timeout=settings.timeout_s, follow_redirects=False, transport=transport)
+        context = _read_certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+        return httpx.Client(
+            headers=headers, timeout=settings.timeout_s, follow_redirects=False, transport=transport, verify=context
+        )
     except (OSError, ValueError, ImportError, httpx.InvalidURL) as error:
         # the error's own words may hold a proxy's password
         raise ConfigError(
             f"the proxy or certificates of the environment cannot be used ({type(error).__name__})",
             hint="Look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR.",
         ) from None
+
+
+@cache
+def _read_certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """What servers are verified by: read once, which takes as long as many requests; by what the environment names."""
+    del file, folder
+    return httpx.create_ssl_context()
 
 
 @dataclass

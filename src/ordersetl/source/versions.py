@@ -19,14 +19,20 @@ class SeenVersions:
         self._kept = kept
         self._ids: list[bytes] = []
         self._versions: list[bytes] = []
+        self.last_ids: list[bytes] = []
 
     def add(self, page: Page) -> None:
-        """Take in the orders of a page."""
-        if self._kept and page.shape is not None:
-            for key in page.shape.read_keys(page):
-                order, version = _hash_key(key)
-                self._ids.append(order)
-                self._versions.append(version)
+        """Take in the orders of a page; ``last_ids`` are its own."""
+        if self._kept:
+            hashes = _hash_keys(page)
+            self.last_ids = [order for order, _ in hashes]
+            self._ids += self.last_ids
+            self._versions += [version for _, version in hashes]
+
+    @staticmethod
+    def list_ids(page: Page) -> list[bytes]:
+        """Ids of a page's orders, as ``last_ids`` has them."""
+        return [order for order, _ in _hash_keys(page)]
 
     @property
     def repeated(self) -> int:
@@ -45,6 +51,11 @@ class SeenVersions:
         """
         fewer = first_total is not None and received - self.repeated < first_total
         return fewer or len(set(self._versions)) > len(set(self._ids))
+
+
+def _hash_keys(page: Page) -> list[tuple[bytes, bytes]]:
+    """Of each order its id and its version, hashed."""
+    return [_hash_key(key) for key in page.shape.read_keys(page)] if page.shape is not None else []
 
 
 def _hash_key(key: VersionKey) -> tuple[bytes, bytes]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from ordersetl.errors import CorruptedError, InternalError, StorageError
 from ordersetl.lake import raw, staged
 from ordersetl.lake.counts import BatchCounts
+from ordersetl.lake.field_counts import FieldCounts
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.layout import MANIFEST, RAW, STAGED, Lake, quarantine_key, staged_key
 from ordersetl.lake.listing import is_committed, list_batches
@@ -143,6 +144,7 @@ def stage_batch(context: RunContext, batch: str, ahead: StagingAhead | None = No
         counts=sum((outcome.counts for outcome in outcomes), BatchCounts()),
         quarantine_sha256=quarantine_sha256,
         quarantine_bytes=quarantine_bytes,
+        fields=sum((outcome.fields for outcome in outcomes), FieldCounts()),
     )
     _require_reconciled(source, marker)
     staged.write_stage(lake, marker)
@@ -250,6 +252,8 @@ def _summary(markers: Sequence[StageMarker], staged_again: tuple[str, ...], seco
         future_updated_at=counts.future_updated_at,
         cancelled=counts.cancelled,
         refunded=counts.refunded,
+        skipped=counts.records_skipped,
+        skipped_by_reason=counts.skipped,
         texts_cut=counts.texts_cut,
         seconds=seconds,
     )

@@ -10,6 +10,7 @@ import polars as pl
 
 from ordersetl.executor import WorkQueue
 from ordersetl.lake.counts import BatchCounts
+from ordersetl.lake.field_counts import FieldCounts
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.in_force import InForce
 from ordersetl.lake.layout import STAGED, Lake, staged_key
@@ -20,6 +21,7 @@ from ordersetl.source.kept_page import describe_request, read_kept_page
 from ordersetl.source.page import Page
 from ordersetl.star.frames import ORDER_SCHEMA
 from ordersetl.star.lines import merge_lines, merge_refunds
+from ordersetl.transform.seen_fields import sample_fields
 from ordersetl.transform.validate import Validated, validate_pages
 from ordersetl.window import Window
 
@@ -59,11 +61,12 @@ class Chunk:
 
 @dataclass(frozen=True)
 class ChunkOutcome:
-    """What a chunk became on disk, and its counts."""
+    """What a chunk became on disk, its counts, and the fields that its records have."""
 
     part: PartEntry
     pages: int
     counts: BatchCounts
+    fields: FieldCounts
 
 
 class BatchStaging:
@@ -142,8 +145,12 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
     """
     bulk = chunk.bulk and sum(page.bytes for page in chunk.pages) >= _MIN_BULK_BYTES
     mapping = chunk.description.mapping if chunk.description is not None else None
-    found = validate_pages(_read_pages(chunk), chunk.window, chunk.settings, mapping, bulk=bulk)
-    return ChunkOutcome(_write_part(chunk, found), len(chunk.pages), found.counts)
+    pages = _read_pages(chunk)
+    found = validate_pages(pages, chunk.window, chunk.settings, mapping, bulk=bulk)
+    seen = sample_fields(pages)
+    others = {path: count for path, count in seen.others.items() if path not in found.seen}
+    fields = FieldCounts(found.seen, seen.sampled, others)
+    return ChunkOutcome(_write_part(chunk, found), len(chunk.pages), found.counts, fields)
 
 
 def _read_pages(chunk: Chunk) -> list[Page]:

@@ -1,18 +1,34 @@
-"""Which members of native records a mapping looks at: read by msgspec, so that the rest costs little and is not kept.
+"""What a mapping looks at in native records, read by msgspec into columns of JSON text: the rest costs little.
 
-Of a repeated name the last counts, as for the lenient parser, and what is kept of a record names nothing twice.
+Of a repeated name the last counts, as for the lenient parser; numbers are as they are written.
 """
 
 import json
-from typing import Any, Literal
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from itertools import chain, count
+from operator import attrgetter
+from typing import Any
 
 import msgspec
+import polars as pl
 
-__all__ = ["Member", "NotInBulkError", "Step"]
+__all__ = ["Member", "NativeTable", "NotInBulkError", "Reader", "Step"]
 
 Step = str | int
 """The name of a member, or the position of an element."""
-_Kind = Literal["text", "object", "list"]
+
+_NULL = msgspec.Raw(b"null")
+_SEPARATOR = b"\x1f"
+"""Stands in no JSON: a control character in a string is escaped there, and this one is no white space."""
+_PLAIN = re.compile(r"[ !#-\[\]-~\u00a0-\ud7ff\ue000-\uffff\U00010000-\U0010ffff]*")
+"""Text that JSON needs no escape for."""
+_ODD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_columns = count()
+_BLOCK = 256
+"""Records that are in memory as objects at a time: as many as the processor's cache holds are read far faster."""
 
 
 class NotInBulkError(Exception):
@@ -20,85 +36,197 @@ class NotInBulkError(Exception):
 
 
 class Member:
-    """What is known of a value of native records: an object with members, a list of elements, or read as its text."""
+    """A value somewhere in native records: read as its text unless something looks into it.
+
+    ``column`` names its column of texts, ``rows`` are the elements of a list where each is looked at; ``is_read`` says
+    that its text is, ``is_asked`` whether it is true; ``nothing`` is the object without anything that is looked at.
+    """
 
     def __init__(self) -> None:
-        self._kind: _Kind | None = None
-        self._members: dict[str, Member] = {}
-        self._element: Member | None = None
+        self.column = f"native {next(_columns)}"
+        self.members: dict[Step, Member] = {}
+        self.rows: Member | None = None
+        self.is_read = False
+        self.is_asked = False
+        self.nothing: Any = None
+        self.getters: list[tuple[Callable[[Any], Any], Member]] = []
 
-    @property
-    def kind(self) -> _Kind:
-        """``text`` unless something looks into it."""
-        return self._kind or "text"
-
-    def find(self, *steps: Step) -> "Member":
-        """The value at the end of a path from this one, known from now on.
-
-        Raises:
-            NotInBulkError: something on the way is read as another kind.
-        """
+    def find(self, steps: Iterable[Step]) -> "Member":
+        """The value at the end of a path from this one."""
         member = self
         for step in steps:
-            member = member.element() if isinstance(step, int) else member._find_member(step)
+            member = member.members.setdefault(step, Member())
         return member
 
-    def element(self) -> "Member":
-        """Any element of the list that this value is.
+    def add_rows(self) -> "Member":
+        """Any element of the list that this value is."""
+        self.rows = self.rows or Member()
+        return self.rows
 
-        Raises:
-            NotInBulkError: it is read as another kind.
-        """
-        self.require("list")
-        self._element = self._element or Member()
-        return self._element
+    def list_columns(self) -> list[str]:
+        """The columns that it and what is known below it are read into."""
+        below = [column for member in self.members.values() for column in member.list_columns()]
+        return [self.column, *below] if self.is_read or self.is_asked else below
 
-    def require(self, kind: _Kind) -> None:
-        """Have it read as this kind.
+    @property
+    def absent(self) -> Any:  # noqa: ANN401 - null, as what reads it gives it
+        """What stands for it where it is not there."""
+        return None if self.is_list or self.nothing is not None else _NULL
 
-        Raises:
-            NotInBulkError: it is read as another one.
-        """
-        if self._kind not in {None, kind}:
-            raise NotInBulkError(f"a value is looked at as {self._kind} and as {kind}")
-        self._kind = kind
+    @property
+    def is_list(self) -> bool:
+        """Whether it is looked at as a list."""
+        return self.rows is not None or any(isinstance(step, int) for step in self.members)
 
-    def is_read_as(self) -> Any:  # noqa: ANN401 - a type for msgspec
-        """The type that msgspec reads it as: text as it is written, names in the order in which they became known."""
-        if self.kind == "text":
-            return msgspec.Raw
-        if self._element is not None:
-            return list[self._element.is_read_as()] | None  # type: ignore[misc]
-        return self.make_struct() | None
+    @property
+    def is_object(self) -> bool:
+        """Whether it is looked at as an object."""
+        return any(isinstance(step, str) for step in self.members)
 
-    def make_struct(self) -> Any:  # noqa: ANN401 - a struct's type
-        """The struct of an object's members; those that are absent are left out where it is written."""
-        fields = [
-            (f"member{at}", member.is_read_as(), msgspec.field(default=None, name=name))
-            for at, (name, member) in enumerate(self._members.items())
-        ]
-        return msgspec.defstruct("_Object", fields, gc=False, omit_defaults=True)
 
-    def shape(self) -> object:
-        """As what DuckDB's ``from_json`` reads it."""
-        if self.kind == "text":
-            return "JSON"
-        if self._element is not None:
-            return [self._element.shape()]
-        return {name: member.shape() for name, member in self._members.items()}
+class NativeTable:
+    """Columns of texts, taken in block by block. Of elements of lists ``parents`` are the rows that they belong to."""
 
-    def write_shape(self) -> str:
-        """The shape as a literal of SQL."""
-        return "'" + json.dumps(self.shape(), ensure_ascii=False).replace("'", "''") + "'"
+    def __init__(self) -> None:
+        self._blocks = defaultdict[str, list[bytes]](list)
+        self._lengths: list[int] = []
+        self._frame: pl.DataFrame | None = None
 
-    def list_texts(self) -> list[tuple[Step, ...]]:
-        """Paths of all texts below it that are in no list."""
-        if self.kind == "text":
-            return [()]
-        return [(name, *path) for name, member in self._members.items() for path in member.list_texts()]
+    def add(self, column: str, texts: Sequence[bytes | msgspec.Raw]) -> None:
+        """Take in the texts of the next rows of a column."""
+        if texts:
+            self._blocks[column].append(_SEPARATOR.join(texts))
 
-    def _find_member(self, name: str) -> "Member":
-        self.require("object")
-        if name not in self._members and name.lower() in {known.lower() for known in self._members}:
-            raise NotInBulkError(f"two names differ in case alone: {name}")  # DuckDB takes them for one
-        return self._members.setdefault(name, Member())
+    def add_lengths(self, lengths: Iterable[int]) -> None:
+        """Take in how many elements each of the next lists has."""
+        self._lengths.extend(lengths)
+
+    def to_frame(self, member: Member) -> pl.DataFrame:
+        """All columns of what is known of a value; null where there is nothing."""
+        if self._frame is None:
+            columns = member.list_columns()
+            self._frame = pl.DataFrame({column: _split_texts(self._blocks.pop(column, [])) for column in columns})
+        return self._frame
+
+    @cached_property
+    def parents(self) -> pl.Series:
+        """Of each element, in which row of the other table it is."""
+        lengths = pl.DataFrame({"length": self._lengths}, schema={"length": pl.UInt32}).with_row_index("row")
+        return lengths.select(pl.col("row").repeat_by("length").list.explode(empty_as_null=False)).to_series()
+
+
+class Reader:
+    """Reads what is known of records when it is made.
+
+    Raises:
+        NotInBulkError: a value is looked at as different kinds, or names differ in case alone.
+    """
+
+    def __init__(self, record: Member) -> None:
+        self._record = record
+        self._attributes: dict[str, str] = {}
+        kind: Any = self._make_type([record])
+        self._decoder = msgspec.json.Decoder(kind)
+        self._list_decoder = msgspec.json.Decoder(list[kind])
+
+    def read(self, texts: Sequence[bytes]) -> tuple[dict[Member, NativeTable], pl.Series]:
+        """A table of the records and one of each list whose elements are looked at; and which records are readable."""
+        tables = defaultdict[Member, NativeTable](NativeTable)
+        readable: list[bool] = []
+        for at in range(0, len(texts), _BLOCK):
+            records = self._decode(texts[at : at + _BLOCK])
+            readable += [record is not None for record in records]
+            self._flatten(self._record, records, tables[self._record], tables)
+        return tables, pl.Series(readable, dtype=pl.Boolean)
+
+    def _decode(self, texts: Sequence[bytes]) -> list[Any]:
+        try:
+            return self._list_decoder.decode(b"[" + b",".join(texts) + b"]")
+        except _ODD:
+            return [self._decode_one(text) for text in texts]
+
+    def _decode_one(self, text: bytes) -> Any:  # noqa: ANN401 - a struct
+        try:
+            return self._decoder.decode(text)
+        except _ODD:
+            return None
+
+    def _make_type(self, members: Sequence[Member]) -> Any:  # noqa: ANN401 - a type for msgspec
+        """The type of a value that is looked at in all these ways."""
+        is_object, is_list = any(m.is_object for m in members), any(m.is_list for m in members)
+        if (is_object, is_list, any(m.is_read for m in members)).count(True) > 1:
+            raise NotInBulkError("a value is looked at as different kinds")
+        if is_list:
+            elements = [child for m in members for child in (*m.members.values(), *([m.rows] if m.rows else []))]
+            found: Any = list[self._make_type(elements)] | None  # type: ignore[misc]
+        elif is_object:
+            names = dict.fromkeys(str(name) for m in members for name in m.members)
+            parts = {name: [m.members[name] for m in members if name in m.members] for name in names}
+            fields = [self._make_field(name, self._make_type(part)) for name, part in parts.items()]
+            struct = msgspec.defstruct("_Object", fields, gc=False)
+            for member in members:
+                member.nothing = struct()
+                for name, child in member.members.items():
+                    member.getters.append((attrgetter(self._attributes[str(name)]), child))
+            found = struct | None
+        else:
+            found = msgspec.Raw
+        return found
+
+    def _make_field(self, name: str, kind: Any) -> tuple[str, Any, Any]:  # noqa: ANN401 - a type for msgspec
+        attribute = self._attributes.setdefault(name, f"member{len(self._attributes)}")
+        default = _NULL if kind is msgspec.Raw else None
+        return attribute, kind, msgspec.field(default=default, name=name)
+
+    def _flatten(
+        self, member: Member, values: list[Any], table: NativeTable, tables: dict[Member, NativeTable]
+    ) -> None:
+        """Take in a value, given that of each row, and all that is known below it; None is absent."""
+        if member.is_read or member.is_asked:
+            table.add(member.column, _write(member, values))
+        if member.nothing is not None:
+            for get, child in member.getters:
+                try:
+                    parts = list(map(get, values))
+                except AttributeError:  # rarer than that it is worth to look for them before
+                    values = [member.nothing if value is None else value for value in values]
+                    parts = list(map(get, values))
+                self._flatten(child, parts, table, tables)
+            return
+        for step, child in member.members.items():
+            at = int(step)
+            elements = [value[at] if value and len(value) > at else child.absent for value in values]
+            self._flatten(child, elements, table, tables)
+        if member.rows is not None:
+            lists = [value or () for value in values]
+            tables[member.rows].add_lengths(map(len, lists))
+            self._flatten(member.rows, list(chain.from_iterable(lists)), tables[member.rows], tables)
+
+
+def _write(member: Member, values: list[Any]) -> Sequence[bytes | msgspec.Raw]:
+    """The texts of a value; of a list whether it is empty, of an object whether anything was read of it."""
+    if member.is_list:
+        return [b"null" if value is None else b"[...]" if value else b"[]" for value in values]
+    if member.nothing is not None:
+        return [b"null" if value is None else b"{?}" if value == member.nothing else b"{...}" for value in values]
+    return values
+
+
+def _split_texts(blocks: Sequence[bytes]) -> pl.Series:
+    if not blocks:
+        return pl.Series(dtype=pl.String)
+    joined = _SEPARATOR.join(blocks)
+    column = pl.Series([joined.decode()]).str.split(_SEPARATOR.decode()).explode()
+    column = column.set(column == "null", None)
+    return _unescape(column) if b"\\" in joined else column
+
+
+def _unescape(column: pl.Series) -> pl.Series:
+    r"""Texts without escapes where JSON needs none: ``"\u00e9"`` is ``"é"``."""
+    rows = column.str.contains("\\", literal=True).fill_null(value=False).arg_true()
+    return column.scatter(rows, pl.Series(map(_unescape_one, column.gather(rows)), dtype=pl.String))
+
+
+def _unescape_one(text: str) -> str:
+    value = json.loads(text) if text.startswith('"') else None
+    return f'"{value}"' if isinstance(value, str) and _PLAIN.fullmatch(value) else text

@@ -8,27 +8,31 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from ordersetl.lake.counts import BatchCounts
+from ordersetl.lake.field_counts import FieldCount, add_counts
 from ordersetl.lake.fold_settings import DEFAULTS, FoldSettings
 from ordersetl.lake.quarantine import Reject
-from ordersetl.source.description.mapping import Mapping
-from ordersetl.source.mapping.record import list_native_lines, map_record, name_skipped
 from ordersetl.source.nested import MAX_DEPTH, DeepRecord
 from ordersetl.source.page import Page, read_records
 from ordersetl.source.parser import parse_json, parse_page
 from ordersetl.star.days import find_days
 from ordersetl.star.frames import ORDER_SCHEMA
 from ordersetl.star.values import read_short_text, read_version_time, to_naive
-from ordersetl.transform.bulk import NOTHING_READ, PAGE_BITS, read_bulk
+from ordersetl.transform.bulk import NOTHING_READ, PAGE_BITS, BulkOrders, read_bulk
 from ordersetl.transform.columns import Columns
-from ordersetl.transform.mapped_fields import find_bulk_mapping
 from ordersetl.transform.models import GoneOrder, ReadOrder, read_order
 from ordersetl.transform.order_lines import Failure, LineFailures
 from ordersetl.window import Window
+
+if TYPE_CHECKING:
+    from ordersetl.source.description.mapping import Mapping
+    from ordersetl.source.mapping.record import OrderMapper
+    from ordersetl.transform.mapped_fields import BulkMapping
+    from ordersetl.transform.used_fields import FieldTally
 
 __all__ = ["Validated", "validate_pages"]
 
@@ -62,7 +66,7 @@ class Validated:
 
     ``orders`` has CHARGED_SCHEMA (each ``pos`` once), ``items`` ITEM_SCHEMA, ``refunds`` REFUND_ITEM_SCHEMA;
     ``found_bad`` is in the order of the pages. A version with which its order leaves has no ``dt``, nothing but its id
-    and time, and no items.
+    and time, and no items. ``seen`` are the fields of the records that the mapping uses, by path.
     """
 
     orders: pl.DataFrame
@@ -70,6 +74,7 @@ class Validated:
     refunds: pl.DataFrame
     found_bad: list[Reject | _RejectedLines]
     counts: BatchCounts
+    seen: dict[str, FieldCount] = field(default_factory=dict)
 
     @property
     def rejects(self) -> Iterator[Reject]:
@@ -85,7 +90,7 @@ def validate_pages(
     pages: Sequence[Page],
     window: Window,
     settings: FoldSettings = DEFAULTS,
-    mapping: Mapping | None = None,
+    mapping: "Mapping | None" = None,
     *,
     bulk: bool = True,
 ) -> Validated:
@@ -101,11 +106,14 @@ def validate_pages(
     Raises:
         InvalidResponseError: a page holds no list of orders (extract lets no such page in).
     """
-    in_bulk = None if mapping is None else find_bulk_mapping(mapping)
-    fast = read_bulk(pages, in_bulk) if bulk and (mapping is None) == (in_bulk is None) else NOTHING_READ
+    mapper, in_bulk = (None, None) if mapping is None else _find_mappers(mapping)
+    fast = read_bulk(pages, in_bulk) if bulk and (mapper is None) == (in_bulk is None) else NOTHING_READ
     unread = chain.from_iterable(_page_records(page) for page in pages if page.number not in fast.pages)
-    records = chain(unread, ((d.pos, _parse_record(d.text)) for d in fast.fallback))
-    rest = _validate_records(records, window, mapping)
+    records: Iterable[tuple[int, Any]] = chain(unread, ((d.pos, _parse_record(d.text)) for d in fast.fallback))
+    tally = None if mapping is None else _begin_tally(mapping, in_bulk)
+    if tally is not None:
+        records = _count_fields(records, tally, fast)
+    rest = _validate_records(records, window, mapper)
     rest.skipped.update(fast.skipped)
     fast_orders, future = _apply_window(fast.orders, window)
     outside = fast.orders.height - fast_orders.height
@@ -123,7 +131,33 @@ def validate_pages(
         refunds=refunds,
         found_bad=sorted(rest.found_bad, key=lambda bad: (bad.page, bad.index)),
         counts=_count(rest, orders, items, refunds, bulk=fast.orders.height, outside=outside, future=future),
+        seen={} if tally is None else add_counts(dict(fast.seen.counts), tally.counts()),
     )
+
+
+def _find_mappers(mapping: "Mapping") -> "tuple[OrderMapper, BulkMapping | None]":
+    """A mapping on single records, and in bulk where there is one."""
+    from ordersetl.source.mapping.record import OrderMapper  # noqa: PLC0415 - the generic API does without
+    from ordersetl.transform.mapped_fields import find_bulk_mapping  # noqa: PLC0415 - likewise
+
+    return OrderMapper(mapping), find_bulk_mapping(mapping)
+
+
+def _begin_tally(mapping: "Mapping", in_bulk: "BulkMapping | None") -> "FieldTally":
+    from ordersetl.transform.used_fields import FieldTally, list_used  # noqa: PLC0415 - likewise
+
+    return FieldTally(in_bulk.record if in_bulk is not None else list_used(mapping))
+
+
+def _count_fields(
+    records: Iterable[tuple[int, Any]], tally: "FieldTally", fast: BulkOrders
+) -> Iterator[tuple[int, Any]]:
+    """The records, the fields of those counted that were not read in bulk."""
+    unread = frozenset(fast.seen.unread)
+    for pos, record in records:
+        if pos >> PAGE_BITS not in fast.pages or pos in unread:
+            tally.add(record)
+        yield pos, record
 
 
 def _apply_settings(orders: pl.DataFrame, settings: FoldSettings) -> pl.DataFrame:
@@ -191,21 +225,21 @@ def _count(
     )
 
 
-def _validate_records(records: Iterable[tuple[int, Any]], window: Window, mapping: Mapping | None = None) -> _Outcome:
+def _validate_records(records: Iterable[tuple[int, Any]], window: Window, mapper: "OrderMapper | None") -> _Outcome:
     outcome = _Outcome()
     for pos, record in records:
-        if mapping is not None and (name := name_skipped(mapping, record)) is not None:
+        if mapper is not None and (name := mapper.name_skipped(record)) is not None:
             outcome.skipped[name] += 1
             continue
         outcome.counts["received"] += 1
-        order = record if mapping is None else map_record(mapping, record)
+        order = record if mapper is None else mapper.map_record(record)
         stated = read_version_time(order)
         time = None if stated is None else window.cap(stated)
         if time is not None and not window.holds(time):
             outcome.counts["outside"] += 1
             continue
         page, index = pos >> PAGE_BITS, pos & ((1 << PAGE_BITS) - 1)
-        read = _read_any(record, order, totals=mapping is not None)
+        read = _read_any(record, order, totals=mapper is not None)
         if isinstance(read, Failure):
             order_id = read_short_text(order.get("order_id"))[0] if isinstance(order, dict) else None
             shown = None if isinstance(record, DeepRecord) else record
@@ -215,7 +249,7 @@ def _validate_records(records: Iterable[tuple[int, Any]], window: Window, mappin
         outcome.accept(pos, read, time)
         if isinstance(read, ReadOrder) and read.failures:
             outcome.counts["lines_rejected"] += len(read.failures)
-            lines = record["items"] if mapping is None else list_native_lines(mapping, record)
+            lines = record["items"] if mapper is None else mapper.list_native_lines(record)
             outcome.found_bad.append(_RejectedLines(page, index, read, time, lines))
     return outcome
 

@@ -105,7 +105,7 @@ def _list_problems(text: str, where: str, wrong: Iterable[tuple[Location, str]])
         key = ".".join(str(part + 1) if isinstance(part, int) else part for part in location)
         problems.append(f"{at}: {key}{':' if key else ''} {message}")
     more = len(problems) - _MAX_SHOWN
-    return "\n".join([*problems[:_MAX_SHOWN], *([f"and {more} more"] if more > 0 else [])])
+    return "; ".join([*problems[:_MAX_SHOWN], *([f"and {more} more"] if more > 0 else [])])
 
 
 def _explain(error: ErrorDetails) -> tuple[Location, str]:

@@ -237,6 +237,7 @@ class Description(Table):
     title: str
     docs: str | None = Field(None, description="URL of the API's own documentation")
     api_url: str | None = Field(None, description="where there is one base for everybody")
+    api_url_example: str | None = Field(None, description="what --api-url looks like, for people who are asked for it")
     variables: dict[str, Variable] = Field(default_factory=dict)
     auth: Auth = Auth(kind="none")
     rights: Rights | None = None

@@ -7,7 +7,7 @@ from ordersetl.errors import ConfigError
 from ordersetl.source.description.kinds import suggest
 from ordersetl.source.description.model import Description, Variable
 
-__all__ = ["resolve_variables"]
+__all__ = ["require_match", "resolve_variables"]
 
 _SET = "ORDERSETL_VAR_"
 
@@ -35,8 +35,7 @@ def resolve_variables(description: Description, given: Mapping[str, str], api_ur
     for name, variable in known.items():
         value = given.get(name) or _read_default(variable, api_url)
         if value is not None:
-            _require_match(description, name, variable, value)
-            values[name] = value
+            values[name] = require_match(description, name, variable, value)
         elif variable.required and variable.discover is None:
             raise ConfigError(
                 f"the source {description.name} needs the variable {name}: {variable.description}",
@@ -49,7 +48,12 @@ def _read_default(variable: Variable, api_url: str) -> str | None:
     return None if variable.default is None else variable.default.replace("${api_url}", api_url)
 
 
-def _require_match(description: Description, name: str, variable: Variable, value: str) -> None:
+def require_match(description: Description, name: str, variable: Variable, value: str) -> str:
+    """The value of a variable, which is as its pattern wants it; of a list each part is.
+
+    Raises:
+        ConfigError: it is not.
+    """
     parts = value.split(",") if variable.per_request else [value]
     for part in (part.strip() for part in parts):
         if variable.pattern is not None and not re.fullmatch(variable.pattern, part):
@@ -58,3 +62,4 @@ def _require_match(description: Description, name: str, variable: Variable, valu
                 hint=f"Set {_SET}{name.upper()}, or {name} under [variables] in the settings file; it must match "
                 f"{variable.pattern}",
             )
+    return value

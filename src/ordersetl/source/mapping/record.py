@@ -1,5 +1,6 @@
 """One native record becomes an order of the generic API, as the mapping of its source says."""
 
+from functools import partial
 from typing import Any
 
 from ordersetl.source.description.expressions import Expression
@@ -9,7 +10,7 @@ from ordersetl.source.mapping.values import Money, find_sku, is_true, without_si
 from ordersetl.source.nested import DeepRecord
 from ordersetl.star.values import read_text
 
-__all__ = ["list_native_lines", "map_record", "name_skipped"]
+__all__ = ["OrderMapper", "list_native_lines", "map_record", "name_skipped"]
 
 _SKIPPED_LINE = {"sku": "skipped", "qty": 0}
 """Stands for a line that is left out, so that lines keep their positions: one of quantity 0 is skipped and counted."""
@@ -17,6 +18,15 @@ _TEXTS = ("currency", "status")
 _CHARGES = ("discount", "tax", "shipping")
 _METADATA = ("source", "promo")
 _USER = ("email", "country")
+
+
+class OrderMapper:
+    """A mapping, as functions on one record each: see those of this module."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self.name_skipped = partial(name_skipped, mapping)
+        self.map_record = partial(map_record, mapping)
+        self.list_native_lines = partial(list_native_lines, mapping)
 
 
 def name_skipped(mapping: Mapping, record: object) -> str | None:

@@ -44,6 +44,8 @@ _DATA = frozenset(
     }
 )
 _STATUSES = {"placed": "UNSHIPPED", "paid": "UNSHIPPED", "cancelled": "CANCELLED"}
+_UNPRICED = frozenset({"PENDING", "CANCELLED"})
+"""Orders that have no price yet, or no more."""
 
 
 def amazon(
@@ -143,19 +145,18 @@ def _select(shop: Shop, marketplaces: str | None) -> list[ShopOrder]:
 
 
 def _render(order: ShopOrder, data: set[str]) -> dict[str, Any]:
-    pending = order.kind == "draft"
+    status = "PENDING" if order.kind == "draft" else _STATUSES.get(order.status, "SHIPPED")
     rendered: dict[str, Any] = {
         "orderId": f"111-{order.number:07}-0000001",
         "createdTime": f"{order.created_at:%Y-%m-%dT%H:%M:%SZ}",
         "lastUpdatedTime": f"{order.updated_at:%Y-%m-%dT%H:%M:%SZ}",
         "programs": [],
         "salesChannel": {"channelName": "AMAZON", "marketplaceId": MARKETPLACES.get(order.currency, OTHER_MARKETPLACE)},
-        "orderItems": [_render_line(line, order, data) for line in order.sold],
+        "orderItems": [_render_line(line, order, is_priced=status not in _UNPRICED, data=data) for line in order.sold],
     }
     if "FULFILLMENT" in data:
-        status = "PENDING" if pending else _STATUSES.get(order.status, "SHIPPED")
         rendered["fulfillment"] = {"fulfillmentStatus": status, "fulfilledBy": "MERCHANT"}
-    if "PROCEEDS" in data and not pending:
+    if "PROCEEDS" in data and status not in _UNPRICED:
         money = _Money(order.currency)
         parts = {"ITEM": order.subtotal, "SHIPPING": order.shipping, "TAX": order.tax, "DISCOUNT": -order.discount}
         rendered["proceeds"] = {"grandTotal": money.render(order.total), "breakdowns": money.breakdowns(parts)}
@@ -175,15 +176,15 @@ class _Money:
         return [{"type": kind, "subtotal": self.render(value)} for kind, value in parts.items() if value]
 
 
-def _render_line(line: ShopLine, order: ShopOrder, data: set[str]) -> dict[str, Any]:
+def _render_line(line: ShopLine, order: ShopOrder, *, is_priced: bool, data: set[str]) -> dict[str, Any]:
     money = _Money(order.currency)
     product: dict[str, Any] = {"asin": f"B0{line.product_id:08}", "title": line.name}
     if line.sku.strip():
         product["sellerSku"] = line.sku
-    if order.kind != "draft":
+    if is_priced:
         product["price"] = {"unitPrice": money.render(line.price)}
     rendered = {"orderItemId": str(line.line_id), "quantityOrdered": int(line.qty), "product": product}
-    if "PROCEEDS" in data and order.kind != "draft":
+    if "PROCEEDS" in data and is_priced:
         parts = {"ITEM": line.subtotal, "TAX": line.tax, "DISCOUNT": -line.discount}
         total = money.render(line.subtotal + line.tax - line.discount)
         rendered["proceeds"] = {"proceedsTotal": total, "breakdowns": money.breakdowns(parts)}

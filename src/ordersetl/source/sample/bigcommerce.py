@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from email.utils import format_datetime, parsedate_to_datetime
@@ -98,9 +98,9 @@ def _answer(shop: Shop, asked: Asked) -> object:
     """The answer's content; None for an empty one."""
     match asked.method, asked.path.split("/"):
         case "GET", ["", "stores", "sample", "v2", "orders"]:
-            return _page(asked, [_render(order) for order in _select(shop, asked)])
+            return _page(asked, _select(shop, asked), _render)
         case "GET", ["", "stores", "sample", "v2", "orders", number, "products"]:
-            return _page(asked, [_render_line(line) for line in _find(shop, number).lines])
+            return _page(asked, _find(shop, number).lines, _render_line)
         case "GET", ["", "stores", "sample", "v3", "orders", number, "payment_actions", "refunds"]:
             return {"data": [_render_refund(refund) for refund in _find(shop, number).refunds], "meta": {}}
     raise Refusal(404, [{"status": 404, "message": "The requested resource was not found."}])
@@ -143,11 +143,11 @@ def _read_time(params: Mapping[str, str], name: str) -> datetime | None:
     return time
 
 
-def _page(asked: Asked, records: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+def _page(asked: Asked, records: Sequence[Any], render: Callable[[Any], dict[str, Any]]) -> list[dict[str, Any]] | None:
     size, page = asked.whole("limit", 50, _MOST), asked.whole("page", 1, 10**6)
     if size is None or page is None:
         raise Refusal(400, [{"status": 400, "message": "The field 'limit' is invalid."}])
-    return records[(page - 1) * size : page * size] or None
+    return [render(record) for record in records[(page - 1) * size : page * size]] or None
 
 
 def _render(order: ShopOrder) -> dict[str, Any]:

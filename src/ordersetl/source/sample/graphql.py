@@ -6,7 +6,7 @@ Values are dicts with every field of their type, lists, and Connections; a field
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,10 +31,11 @@ class Selection:
 
 @dataclass(frozen=True)
 class Connection:
-    """A list that is paged: all of it, and the cursor of each, ascending."""
+    """A list that is paged: all of it, the cursor of each, ascending, and how one of them is rendered."""
 
-    values: Sequence[Mapping[str, Any]]
+    values: Sequence[Any]
     cursors: Sequence[str]
+    render: Callable[[Any], Mapping[str, Any]] = dict
 
 
 def parse_query(text: str, variables: Mapping[str, Any]) -> tuple[Selection, ...]:
@@ -156,7 +157,7 @@ def _page(connection: Connection, asked: Selection) -> dict[str, Any]:
     size = size_of(asked)
     after = asked.arguments.get("after")
     start = 0 if after is None else bisect_right(connection.cursors, after)
-    page = [dict(value) for value in connection.values[start : start + size]]
+    page = [connection.render(value) for value in connection.values[start : start + size]]
     cursors = connection.cursors[start : start + size]
     info = {
         "hasNextPage": start + size < len(connection.values),

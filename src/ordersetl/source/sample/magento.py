@@ -2,9 +2,11 @@
 
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from ordersetl.source.sample.exchange import Answer, Asked, Refusal, Server
@@ -43,9 +45,9 @@ def magento(shop: Shop, *, token_uses: int | None = None, page_ends: bool = Fals
             case "GET", [_, "V1", ("orders" | "creditmemos") as kind]:
                 _check_token(asked, uses, token_uses)
                 orders = [order for order in shop.list_orders() if order.kind == "order"]
-                memos = (_render_memo(order, refund) for order in orders for refund in order.refunds)
-                records = [_render(order) for order in orders] if kind == "orders" else list(memos)
-                return Answer(_search(asked, records, page_ends=page_ends))
+                memos = (_memo_row(order, refund) for order in orders for refund in order.refunds)
+                rows = [_order_row(order) for order in orders] if kind == "orders" else list(memos)
+                return Answer(_search(asked, rows, page_ends=page_ends))
         raise Refusal(404, {"message": "Request does not match any route."})
 
     return server
@@ -71,27 +73,47 @@ def _check_token(asked: Asked, uses: dict[str, int], token_uses: int | None) -> 
     uses[token] += 1
 
 
-def _search(asked: Asked, records: list[dict[str, Any]], *, page_ends: bool) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Row:
+    """What can be searched by, and how the record is rendered."""
+
+    fields: Mapping[str, Any]
+    render: Callable[[], dict[str, Any]]
+
+
+def _order_row(order: ShopOrder) -> _Row:
+    times = {"created_at": _time(order.created_at), "updated_at": _time(order.updated_at)}
+    return _Row({"entity_id": order.number, **times}, partial(_render, order))
+
+
+def _memo_row(order: ShopOrder, refund: ShopRefund) -> _Row:
+    fields = {"entity_id": refund.refund_id, "order_id": order.number, "created_at": _time(refund.created_at)}
+    return _Row(fields, partial(_render_memo, order, refund))
+
+
+def _search(asked: Asked, rows: list[_Row], *, page_ends: bool) -> dict[str, Any]:
     params = asked.params
     size, page = (asked.whole(f"searchCriteria[{name}]", 1, 10**9) for name in ("pageSize", "currentPage"))
     if unknown := [name for name in params if not (_FILTER.fullmatch(name) or _KNOWN.fullmatch(name))]:
         raise Refusal(400, {"message": "The parameter %1 is not known", "parameters": unknown})
     if size is None or page is None or size > _MOST:
         raise Refusal(400, {"message": f"Maximum SearchCriteria pageSize is {_MOST}"})
-    found = [record for record in records if all(any(f(record) for f in group) for group in _read_filters(params))]
+    filters = _read_filters(params)
+    found = [row for row in rows if all(any(each(row.fields) for each in group) for group in filters)]
     field = params.get("searchCriteria[sortOrders][0][field]")
     if field is None:
         found = found[::2] + found[1::2]  # as the database pleases
     else:
         descending = params.get("searchCriteria[sortOrders][0][direction]", "DESC").upper() == "DESC"
-        found.sort(key=operator.itemgetter(field), reverse=descending)
+        found.sort(key=lambda row: row.fields[field], reverse=descending)
     last = max(1, -(-len(found) // size))
     at = page if page_ends else min(page, last)
     criteria = {"filter_groups": [], "page_size": size, "current_page": page}
-    return {"items": found[(at - 1) * size : at * size], "search_criteria": criteria, "total_count": len(found)}
+    items = [row.render() for row in found[(at - 1) * size : at * size]]
+    return {"items": items, "search_criteria": criteria, "total_count": len(found)}
 
 
-def _read_filters(params: Any) -> Sequence[Sequence[Callable[[dict[str, Any]], bool]]]:  # noqa: ANN401 - a mapping
+def _read_filters(params: Mapping[str, str]) -> Sequence[Sequence[Callable[[Mapping[str, Any]], bool]]]:
     groups: dict[str, dict[str, dict[str, str]]] = {}
     for name, value in params.items():
         if match := _FILTER.fullmatch(name):
@@ -99,7 +121,7 @@ def _read_filters(params: Any) -> Sequence[Sequence[Callable[[dict[str, Any]], b
     return [[_as_filter(each) for each in group.values()] for group in groups.values()]
 
 
-def _as_filter(given: dict[str, str]) -> Callable[[dict[str, Any]], bool]:
+def _as_filter(given: dict[str, str]) -> Callable[[Mapping[str, Any]], bool]:
     field, value = given.get("field", ""), given.get("value")
     compare = _CONDITIONS.get(given.get("condition_type", "eq"))
     if not field or value is None or compare is None:

@@ -164,7 +164,7 @@ def _list_orders(arguments: Mapping[str, Any], shop: Shop, oldest: datetime | No
     cursors = [f"{order.updated_at:%Y%m%dT%H%M%S}-{order.number:010}" for order in found]
     if bisect_right(cursors, arguments.get("after") or "") >= most:
         raise GraphQLError(f"Pagination is limited to {most} objects")
-    return Connection([_Order(order).render() for order in found], cursors)
+    return Connection(found, cursors, lambda order: _Order(order).render())
 
 
 def _find_node(name: str, shop: Shop) -> dict[str, Any] | None:
@@ -213,7 +213,7 @@ class _Order:
             "totalDiscountsSet": self._money(order.discount),
             "totalTaxSet": self._money(order.tax),
             "totalShippingPriceSet": self._money(order.shipping),
-            "lineItems": _number_connection([self._line(line) for line in order.sold]),
+            "lineItems": _number_connection(order.sold, self._line),
             "refunds": [self.refund(refund) for refund in order.refunds],
         }
 
@@ -232,26 +232,24 @@ class _Order:
 
     def refund(self, refund: ShopRefund) -> dict[str, Any]:
         """A refund of the order."""
-        lines = [
-            {
-                "quantity": int(qty),
-                "subtotalSet": self._money(amount),
-                "lineItem": self._line(self._order.line(line_id)),
-            }
-            for line_id, qty, amount in refund.lines
-        ]
         return {
             "__typename": "Refund",
             "id": f"gid://shopify/Refund/{FIRST_ID + refund.refund_id}",
             "legacyResourceId": str(FIRST_ID + refund.refund_id),
-            "createdAt": _time(refund.created_at),
+            "createdAt": None if refund.refund_id % 2 else _time(refund.created_at),
+            "updatedAt": _time(refund.created_at),
             "totalRefundedSet": self._money(refund.amount),
-            "refundLineItems": _number_connection(lines),
+            "refundLineItems": _number_connection(refund.lines, self._refund_line),
         }
 
+    def _refund_line(self, part: tuple[int, Decimal, Decimal]) -> dict[str, Any]:
+        line_id, qty, amount = part
+        line = self._line(self._order.line(line_id))
+        return {"quantity": int(qty), "subtotalSet": self._money(amount), "lineItem": line}
 
-def _number_connection(values: Sequence[Mapping[str, Any]]) -> Connection:
-    return Connection(values, [f"at-{at:05}" for at in range(len(values))])
+
+def _number_connection(values: Sequence[Any], render: Callable[[Any], Mapping[str, Any]]) -> Connection:
+    return Connection(values, [f"at-{at:05}" for at in range(len(values))], render)
 
 
 def _time(time: datetime) -> str:

@@ -3,9 +3,11 @@
 import hashlib
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, NoReturn
 
 from ordersetl.source.sample.exchange import Answer, Asked, Refusal, Server
@@ -54,11 +56,11 @@ def _search(shop: Shop, body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
     if type(limit) is not int or not 1 <= limit <= _MOST:
         _refuse_value("limit must be from 1 to 1000.")
     query = body.get("query") or {}
-    orders = [order for order in _render_all(shop) if order["location_id"] in locations]
+    orders = [row for row in _list_rows(shop) if row.location in locations]
     orders = _sort(_filter(orders, query), query)
     digest = hashlib.sha256(json.dumps([sorted(locations), query], sort_keys=True).encode()).hexdigest()[:12]
     start = _read_cursor(body.get("cursor"), digest)
-    page = orders[start : start + limit]
+    page = [row.render() for row in orders[start : start + limit]]
     answer: dict[str, Any] = {"orders": page} if page else {}
     if start + limit < len(orders):
         answer["cursor"] = urlsafe_b64encode(f"{digest}:{start + limit}".encode()).decode()
@@ -74,20 +76,32 @@ def _read_cursor(cursor: object, digest: str) -> int:
     return int(start)
 
 
-def _filter(orders: list[dict[str, Any]], query: Mapping[str, Any]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class _Row:
+    """What can be searched by, and how the order is rendered."""
+
+    id: str
+    location: str
+    state: str
+    created_at: datetime
+    updated_at: datetime
+    render: Callable[[], dict[str, Any]]
+
+
+def _filter(orders: list[_Row], query: Mapping[str, Any]) -> list[_Row]:
     filters = query.get("filter") or {}
     if set(filters) - {"date_time_filter", "state_filter"}:
         _refuse_value("The filter is not known.")
     states = (filters.get("state_filter") or {}).get("states")
-    orders = [order for order in orders if states is None or order["state"] in states]
+    orders = [order for order in orders if states is None or order.state in states]
     times = filters.get("date_time_filter") or {}
-    if len(times) > 1 or set(times) - {"created_at", "updated_at", "closed_at"}:
-        _refuse_value("date_time_filter has one of created_at, updated_at, closed_at.")
+    if len(times) > 1 or set(times) - {"created_at", "updated_at"}:
+        _refuse_value("date_time_filter has one of created_at, updated_at, and closed_at, which this sample has not.")
     for field, span in times.items():
         if (query.get("sort") or {}).get("sort_field", "CREATED_AT") != field.upper():
             _refuse_value("sort_field must be the field of date_time_filter.")
         start, end = (_read_time(span.get(name)) for name in ("start_at", "end_at"))
-        found = ((order, datetime.fromisoformat(order[field])) for order in orders)
+        found = [(order, getattr(order, field)) for order in orders]
         orders = [order for order, at in found if (start is None or at >= start) and (end is None or at <= end)]
     return orders
 
@@ -99,17 +113,24 @@ def _read_time(text: object) -> datetime | None:
         _refuse_value(f"{text} is not an RFC 3339 time.")
 
 
-def _sort(orders: list[dict[str, Any]], query: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _sort(orders: list[_Row], query: Mapping[str, Any]) -> list[_Row]:
     sort = query.get("sort") or {}
     field = sort.get("sort_field", "CREATED_AT").lower()
-    return sorted(orders, key=lambda o: (o[field], o["id"]), reverse=sort.get("sort_order", "DESC") != "ASC")
+    return sorted(
+        orders, key=lambda order: (getattr(order, field), order.id), reverse=sort.get("sort_order", "DESC") != "ASC"
+    )
 
 
-def _render_all(shop: Shop) -> Iterator[dict[str, Any]]:
+def _list_rows(shop: Shop) -> Iterator[_Row]:
     for order in shop.list_orders():
         if order.kind in {"order", "draft"}:
-            yield _render(order)
-            yield from (_render_return(order, refund) for refund in order.refunds)
+            state = "DRAFT" if order.kind == "draft" else _STATES.get(order.status, "COMPLETED")
+            place, times = _location(order), (order.created_at, order.updated_at)
+            yield _Row(f"sq-{order.number}", place, state, *times, partial(_render, order))
+            for refund in order.refunds:
+                times = (refund.created_at, max(refund.created_at, order.updated_at))
+                name = f"sq-{order.number}-r{refund.refund_id}"
+                yield _Row(name, place, "COMPLETED", *times, partial(_render_return, order, refund))
 
 
 class _Money:

@@ -1,8 +1,9 @@
 """The sample shop as WooCommerce's REST API v3 shows it: strict filters on naive GMT, pages with totals, a trash."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
+from functools import partial
 from typing import Any, NoReturn
 
 from ordersetl.source.sample.exchange import Answer, Asked, Refusal, Server
@@ -62,11 +63,10 @@ def woocommerce(shop: Shop, *, embeds_refunds: bool = True) -> Server:
             _refuse(404, "rest_no_route", "No route was found matching the URL and request method.")
         match asked.path.removeprefix("/wp-json/wc/v3/").split("/"):
             case ["orders"]:
-                orders = _select(shop, asked)
-                return _page(asked, [_render(order, embeds_refunds=embeds_refunds) for order in orders])
+                return _page(asked, _select(shop, asked), partial(_render, embeds_refunds=embeds_refunds))
             case ["orders", number, "refunds"] if number.isdecimal() and int(number) in shop.orders:
                 order = shop.orders[int(number)]
-                return _page(asked, [_render_refund(order, refund) for refund in reversed(order.refunds)])
+                return _page(asked, order.refunds[::-1], partial(_render_refund, order))
             case ["orders", _, "refunds"]:
                 _refuse(404, "woocommerce_rest_invalid_order_id", "Invalid order ID.")
         _refuse(404, "rest_no_route", "No route was found matching the URL and request method.")
@@ -116,7 +116,7 @@ def _time(asked: Asked, name: str, zone: tzinfo) -> datetime | None:
         _refuse_param(name)
 
 
-def _page(asked: Asked, records: list[dict[str, Any]]) -> Answer:
+def _page(asked: Asked, records: Sequence[Any], render: Callable[[Any], dict[str, Any]]) -> Answer:
     size, page = asked.whole("per_page", 10, _MOST), asked.whole("page", 1, 10**6)
     if size is None or page is None:
         _refuse_param("per_page" if size is None else "page")
@@ -124,7 +124,7 @@ def _page(asked: Asked, records: list[dict[str, Any]]) -> Answer:
     headers = {"X-WP-Total": str(len(records)), "X-WP-TotalPages": str(pages)}
     if page < pages:
         headers["Link"] = f'<http://sample.invalid{asked.path}?page={page + 1}>; rel="next"'
-    return Answer(records[(page - 1) * size : page * size], 200, headers)
+    return Answer([render(record) for record in records[(page - 1) * size : page * size]], 200, headers)
 
 
 def status_of(order: ShopOrder) -> str:

@@ -1,0 +1,99 @@
+"""The raw pages of the applied batches as the deep check reads them; those of a described source also mapped."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from ordersetl.check.mapped_pages import map_page
+from ordersetl.errors import CorruptedError, InvalidResponseError
+from ordersetl.lake.in_force import InForce
+from ordersetl.lake.kept_files import read_description, read_reference
+from ordersetl.lake.layout import Lake
+from ordersetl.lake.manifest import Manifest
+from ordersetl.lake.raw import BatchMarker, PageEntry, read_marker
+from ordersetl.source.kept_page import describe_request, read_kept_page
+from ordersetl.star.values import to_naive
+
+__all__ = ["RawPage", "read_pages"]
+
+
+class RawPage(NamedTuple):
+    """A page and its window, ``content`` None where the bytes are not UTF-8; then the bytes, and their records.
+
+    ``mapped`` is what :func:`map_page` makes of it; None where the records are orders already.
+    """
+
+    batch: str
+    page: int
+    since: datetime | None
+    until: datetime | None
+    began_at: datetime
+    content: str | None
+    body: bytes
+    records: int
+    mapped: Sequence[tuple[int, str | None, str | None]] | None = None
+
+
+def read_pages(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) -> Iterator[RawPage]:
+    """Every page of the applied batches; what cannot be read, their files too, is added to ``damaged``."""
+    read: set[str] = set()
+    in_force = _find_applied(lake, manifest, damaged)
+    for batch in manifest.batches:
+        try:
+            marker = read_marker(lake, batch)
+        except CorruptedError as error:
+            damaged.append({"batch": batch, "problem": error.message})
+            continue
+        for number, entry in enumerate(marker.pages, start=1):
+            try:
+                yield _read_page(lake, marker, number, entry, in_force)
+            except (CorruptedError, InvalidResponseError) as error:
+                damaged.append({"batch": batch, "page": entry.name, "problem": error.message})
+        _verify_files(lake, marker, read, damaged)
+
+
+def _verify_files(lake: Lake, marker: BatchMarker, read: set[str], damaged: list[dict[str, str]]) -> None:
+    """Read the files that are kept with a batch, those that were ``read`` before excepted."""
+    for kept in marker.references.values():
+        if kept.sha256 not in read:
+            read.add(kept.sha256)
+            try:
+                read_reference(lake, kept)
+            except CorruptedError as error:
+                damaged.append({"batch": marker.batch, "reference": kept.name, "problem": error.message})
+    described = marker.request.description
+    if described is not None and described not in read:
+        read.add(described)
+        try:
+            read_description(lake, described)
+        except CorruptedError as error:
+            damaged.append({"batch": marker.batch, "description": f"{described}.toml", "problem": error.message})
+
+
+def _find_applied(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) -> InForce:
+    """The description by whose mapping the curated layer was folded; a newer one may wait for the next load."""
+    mapping = manifest.settings.mapping
+    for batch in reversed(manifest.batches):
+        try:
+            request = read_marker(lake, batch).request
+        except CorruptedError:
+            continue  # read_pages says so
+        if request.mapping == mapping:
+            return InForce.of(request)
+    if mapping:
+        damaged.append({"problem": "no batch is left that has the description of the source which they are mapped by"})
+    return InForce(None, mapping)
+
+
+def _read_page(lake: Lake, marker: BatchMarker, number: int, entry: PageEntry, in_force: InForce) -> RawPage:
+    request = marker.request
+    description = describe_request(lake, request, in_force)
+    page = read_kept_page(lake, marker.batch, number, entry, since=marker.since, description=description)
+    try:
+        content = page.text.decode()
+    except UnicodeDecodeError:
+        content = None
+    since, until = (time and to_naive(time) for time in (request.enforced_since, request.until))
+    mapped = list(map_page(page, description.mapping)) if description and description.mapping else None
+    began_at = to_naive(request.began_at)
+    return RawPage(marker.batch, number, since, until, began_at, content, page.text, entry.records, mapped)

@@ -1,0 +1,131 @@
+"""Whether a source still sends the fields that it always sent: what it sends now, compared with all before."""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from ordersetl.lake.field_counts import Drift, FieldCount, FieldCounts, FieldHistory, add_counts
+from ordersetl.text import many
+
+__all__ = ["advance_history", "fold_history"]
+
+_ENOUGH = 100
+"""Records that a field must have been in, all of them, before anybody relies on it."""
+_ENOUGH_NEW = 10
+"""Sampled records that a field that is not used must be in, all of them, to be told of as new."""
+_MAX_OTHERS = 400
+
+
+def fold_history(batches: Iterable[FieldCounts]) -> FieldHistory:
+    """The history of batches that are all folded again: whatever changed among them is taken as it is."""
+    history = FieldHistory()
+    for counts in batches:
+        history = advance_history(history, counts, "", drift="ignore")[0]
+    return history
+
+
+def advance_history(
+    history: FieldHistory, counts: FieldCounts, batch: str, *, drift: Literal["fail", "warn", "ignore"]
+) -> tuple[FieldHistory, list[str]]:
+    """The history with more batches, and what is to be told of it once.
+
+    A used field that was in every record so far, of at least a hundred, drifts where no new record has it, or one has
+    it with a type that it never had. With ``fail`` it stays as a drift until it is back as it was; else what it is now
+    counts from now on, also of one that drifted before.
+
+    Args:
+        history: so far.
+        counts: of the new batches.
+        batch: the newest of them.
+        drift: the setting.
+    """
+    open_drift = {found.field: found for found in history.drift}
+    used: dict[str, FieldCount] = {}
+    notes: list[str] = []
+    known = dict(history.used)
+    if drift != "fail":
+        notes += [f"the field {path}, which the mapping uses, {found.problem}" for path, found in open_drift.items()]
+        known = {path: count for path, count in known.items() if path not in open_drift}
+        open_drift = {}
+    for path, new in counts.used.items():
+        before = known.get(path, FieldCount())
+        problem = _find_problem(before, new)
+        if problem is None and (path not in open_drift or new.seen):
+            open_drift.pop(path, None)
+            used[path] = before + new
+            if _was_always_there(before) and new.seen < new.of:
+                notes.append(f"the field {path}, which all had so far, is not in {new.of - new.seen:,} of {new.of:,}")
+        elif drift == "fail":
+            if problem is not None and path not in open_drift:
+                open_drift[path] = Drift(path, problem, batch)
+            used[path] = before
+        else:
+            if problem is not None:
+                notes.append(f"the field {path}, which the mapping uses, {problem}")
+            used[path] = new
+    kept = {path: count for path, count in known.items() if path not in used}
+    others = _advance_others(history, counts)
+    if drift != "ignore":
+        notes += _describe_others(history, counts)
+    opened = tuple(open_drift[path] for path in sorted(open_drift))
+    told = notes if drift != "ignore" else []
+    return FieldHistory(kept | used, history.sampled + counts.sampled, others, opened), told
+
+
+def _find_problem(before: FieldCount, new: FieldCount) -> str | None:
+    """How a field differs from what it always was; None where it does not, or nobody could rely on it."""
+    if not _was_always_there(before) or not new.of:
+        return None
+    if not new.seen:
+        return f"vanished: it was in all of {before.of:,} before, and is in none of {new.of:,} since"
+    strange = {name: count for name, count in new.types.items() if name not in before.types}
+    if strange:
+        kind = " or ".join(before.types)
+        found = ", ".join(f"{name} in {count:,}" for name, count in strange.items())
+        return f"changed its type: it was {kind} in all of {before.of:,} before, and is {found} of {new.of:,} since"
+    return None
+
+
+def _was_always_there(before: FieldCount) -> bool:
+    return before.of >= _ENOUGH and before.seen == before.of
+
+
+def _advance_others(history: FieldHistory, counts: FieldCounts) -> dict[str, FieldCount]:
+    """The counts of fields that are not used; one that went or came is counted from now on."""
+    before = {path: count for path, count in history.others.items() if path not in _list_gone(history, counts)}
+    known = {path: count for path, count in counts.others.items() if path not in counts.used}
+    absent = {path: FieldCount(counts.sampled) for path in before if path not in known}
+    added = add_counts(before, known | absent)
+    return dict(list(added.items())[:_MAX_OTHERS])
+
+
+def _list_gone(history: FieldHistory, counts: FieldCounts) -> list[str]:
+    """Fields that every sampled object had so far, and none has now."""
+    return [
+        path
+        for path, before in history.others.items()
+        if "." not in path  # one in an object that may be absent goes and comes with it
+        and path not in counts.others
+        and path not in counts.used
+        and before.of >= _ENOUGH
+        and before.seen == before.of
+        and counts.sampled
+    ]
+
+
+def _describe_others(history: FieldHistory, counts: FieldCounts) -> Iterator[str]:
+    if gone := _list_gone(history, counts):
+        yield f"the records have no {_join(gone)} any more, which all had so far"
+    if history.sampled < _ENOUGH or counts.sampled < _ENOUGH_NEW or len(history.others) >= _MAX_OTHERS:
+        return
+    came = [
+        path
+        for path, new in counts.others.items()
+        if "." not in path and path not in history.others and path not in counts.used and new.seen == counts.sampled
+    ]
+    if came:
+        yield f"the records have {_join(came)} now, which none had so far: no mapping uses it"
+
+
+def _join(paths: list[str], most: int = 5) -> str:
+    more = f" and {many(len(paths) - most, 'more field')}" if len(paths) > most else ""
+    return ", ".join(paths[:most]) + more

@@ -1,0 +1,161 @@
+"""Drift: a field that the mapping uses, that every record had, and that is no longer what it was."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from described_shop import SmallShop, sale
+
+from ordersetl import pipeline
+from ordersetl.errors import CheckFailedError
+from ordersetl.lake.field_counts import FieldCount, FieldCounts, FieldHistory
+from ordersetl.lake.layout import Lake
+from ordersetl.lake.staged import read_stage
+from ordersetl.load.drift import advance_history, fold_history
+
+
+def counts(records: int = 100, **fields: dict[str, int]) -> FieldCounts:
+    return FieldCounts({path: FieldCount(records, types) for path, types in fields.items()})
+
+
+def advance(*steps: tuple[FieldCounts, str]) -> tuple[FieldHistory, list[str]]:
+    history, notes = FieldHistory(), list[str]()
+    for number, (given, setting) in enumerate(steps):
+        history, told = advance_history(history, given, f"b{number}", drift=setting)  # type: ignore[arg-type]
+        notes += told
+    return history, notes
+
+
+@pytest.mark.parametrize(
+    ("before", "new", "problem"),
+    [
+        ({"total": {"text": 100}}, {"total": {}}, "vanished: it was in all of 100 before, and is in none of 100 since"),
+        ({"total": {"text": 100}}, {"total": {"number": 3, "text": 97}}, "changed its type: it was text in all of 100"),
+        ({"total": {"text": 99}}, {"total": {}}, None),
+        ({"total": {"number": 50, "text": 50}}, {"total": {}}, "vanished"),
+        ({"total": {"number": 50, "text": 50}}, {"total": {"text": 100}}, None),
+        ({"total": {"number": 50, "text": 50}}, {"total": {"list": 1}}, "changed its type: it was number or text in"),
+        ({"total": {}}, {"total": {"text": 100}}, None),
+    ],
+)
+def test_what_drifts(before: dict[str, Any], new: dict[str, Any], problem: str | None) -> None:
+    history, notes = advance((counts(**before), "fail"), (counts(**new), "fail"))
+    assert notes == []
+    assert [found.problem[: len(problem or "")] for found in history.drift] == ([] if problem is None else [problem])
+
+
+def test_one_that_is_not_in_every_record_any_more_is_told_once() -> None:
+    steps = [(counts(a={"text": 100}), "fail"), (counts(a={"text": 1}), "fail"), (counts(a={"text": 1}), "fail")]
+    history, notes = advance(*steps)
+    assert history.drift == ()
+    assert notes == ["the field a, which all had so far, is not in 99 of 100"]
+
+
+def test_ninety_nine_records_are_not_enough_and_no_new_ones_say_nothing() -> None:
+    few, enough, gone = counts(99, a={"text": 99}), counts(a={"text": 100}), counts(a={})
+    assert advance((few, "fail"), (gone, "fail"))[0].drift == ()
+    assert advance((enough, "fail"), (counts(0, a={}), "fail"))[0].drift == ()
+    assert advance((enough, "fail"), (counts(1, a={}), "fail"))[0].drift[0].batch == "b1"
+
+
+def test_it_stays_until_the_field_is_back_as_it_was() -> None:
+    full, gone, other = counts(a={"text": 100}), counts(a={}), counts(a={"number": 100})
+    assert advance((full, "fail"), (gone, "fail"), (gone, "fail"))[0].drift[0].batch == "b1"
+    assert advance((full, "fail"), (gone, "fail"), (counts(0, a={}), "fail"))[0].drift
+    assert advance((full, "fail"), (gone, "fail"), (full, "fail"))[0].drift == ()
+    assert advance((full, "fail"), (other, "fail"), (other, "fail"))[0].drift
+    assert advance((full, "fail"), (other, "fail"), (full, "fail"))[0].drift == ()
+
+
+def test_warn_tells_once_and_takes_it_as_it_is_from_then_on() -> None:
+    full, other = counts(a={"text": 100}), counts(a={"number": 100})
+    history, notes = advance((full, "fail"), (other, "fail"), (other, "warn"), (other, "fail"))
+    assert history.drift == ()
+    assert len(notes) == 1
+    assert "the field a, which the mapping uses, changed its type" in notes[0]
+    assert advance((full, "fail"), (other, "warn"), (full, "fail"))[0].drift[0].field == "a"
+    assert advance((full, "fail"), (other, "ignore"), (other, "fail")) == (history, [])
+
+
+def test_all_that_is_folded_again_is_taken_as_it_is() -> None:
+    full, other = counts(a={"text": 100}), counts(a={"number": 100})
+    history = fold_history([full, other])
+    assert history.drift == ()
+    assert history.used == {"a": FieldCount(100, {"number": 100})}
+
+
+def test_other_fields_that_come_and_go_are_told_once() -> None:
+    def sample(*paths: str) -> FieldCounts:
+        return FieldCounts({}, 100, {path: FieldCount(100, {"text": 100}) for path in paths})
+
+    steps = [(sample(*paths), "fail") for paths in (("a", "b"), ("a", "c"), ("a", "c"), ("a", "c", "b"))]
+    history, notes = advance(*steps)
+    assert notes == [
+        "the records have no b any more, which all had so far",
+        "the records have c now, which none had so far: no mapping uses it",
+        "the records have b now, which none had so far: no mapping uses it",
+    ]
+    assert history.drift == ()
+    assert advance(*[(given, "ignore") for given, _ in steps])[1] == []
+
+
+# Over the whole pipeline
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> SmallShop:
+    shop = SmallShop(tmp_path, [sale(number) for number in range(120)])
+    shop.run()
+    return shop
+
+
+def test_a_field_that_vanished_fails_the_run_until_the_mapping_follows(shop: SmallShop) -> None:
+    shop.sales = [{**sale(number, total=None), "sum": "25.00"} for number in range(125)]
+    for _ in range(2):  # a scheduler tries again, and must not find all well then
+        with pytest.raises(CheckFailedError) as caught:
+            shop.run()
+        assert caught.value.exit_code == 3
+        assert "source_fields" in caught.value.message
+        assert "field=total" in caught.value.message
+        assert "vanished: it was in all of 120 before, and is in none of" in caught.value.message
+        assert "drift = warn" in caught.value.hint
+    failing = pipeline.check(shop.settings())
+    assert [outcome.name for outcome in failing.outcomes if not outcome.ok] == ["source_fields"]
+    shop.description = shop.description.replace('amount = "total"', 'amount = "total || sum"')
+    assert shop.run().check.ok
+    assert shop.run().check.ok
+
+
+def test_a_field_of_lines_that_changed_its_type_can_be_taken_as_it_is(
+    shop: SmallShop, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.sales.append(sale(200, lines=[{"article": "A", "count": "2", "each": "12.50"}]))
+    with pytest.raises(CheckFailedError, match=r"field=lines\[\]\.count.*number in all of 240 before.*text in 1"):
+        shop.run()
+    with pytest.raises(CheckFailedError):  # nothing new, and still failed
+        shop.run()
+    assert shop.run(drift="warn").check.ok
+    assert "the field lines[].count, which the mapping uses, changed its type" in caplog.text
+    shop.sales.append(sale(202, lines=[{"article": "A", "count": "2", "each": "12.50"}]))
+    assert shop.run().check.ok
+
+
+@pytest.mark.parametrize("bulk", [True, False])
+def test_what_the_mapping_uses_is_counted_exactly_in_bulk_or_one_by_one(tmp_path: Path, *, bulk: bool) -> None:
+    odd = {"buyer": None, "lines": [{"article": "", "count": 1.5, "variant": 7}]}
+    sales = [*(sale(number) for number in range(600)), sale(700, **odd), sale(701, state="draft")]
+    shop = SmallShop(tmp_path, sales)
+    shop.run(bulk=bulk, page_size=500)
+    (batch,) = (path.name for path in (tmp_path / "output/staged").iterdir())
+    stage = read_stage(Lake(tmp_path / "output"), batch)
+    assert stage is not None
+    used = stage.fields.used
+    assert used["total"] == FieldCount(602, {"text": 602})
+    assert used["buyer.id"] == FieldCount(602, {"text": 601})
+    assert used["lines[].article"] == FieldCount(1203, {"text": 1202})
+    assert used["lines[].count"] == FieldCount(1203, {"number": 1203})
+    assert used["lines[].variant"] == FieldCount(1203, {"number": 1})
+    assert used["state"] == FieldCount(602, {"text": 602})
+    assert 0 < stage.fields.sampled <= 130
+    assert stage.fields.others["net"].types.keys() == {"text"}
+    assert "total" not in stage.fields.others

@@ -1,0 +1,206 @@
+"""Requests for what an order lacks: which are made, how many at a time, and that their answers are complete."""
+
+import json
+import threading
+from typing import Any
+
+import httpx
+import pytest
+from described_api import describe, fetch
+
+from ordersetl.errors import InvalidResponseError, SourceError
+from ordersetl.source.joined import decode_answers
+from ordersetl.source.page import read_records
+
+PAGING = {"kind": "cursor", "next": "next", "end": "null"}
+LINES: dict[str, Any] = {"name": "lines", "path": "/orders/${id}/lines", "with": {"id": "id"}}
+LINES |= {"records": "@", "into": "lines"}
+TOTAL = {"kind": "page", "end": "total", "total_header": "X-Total"}
+
+
+class Shop:
+    """An API of orders whose lines, or parts of them, are elsewhere."""
+
+    def __init__(self, orders: list[Any], lines: int = 2) -> None:
+        self.orders, self.lines = orders, lines
+        self.asked: list[httpx.Request] = []
+        self.failing: dict[str, list[httpx.Response]] = {}
+        self.lock = threading.Lock()
+        self.under_way = self.most_under_way = 0
+        self.meet: threading.Barrier | None = None
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        with self.lock:
+            self.asked.append(request)
+            waiting = self.failing.get(request.url.path)
+            if waiting:
+                return waiting.pop()
+            if request.url.path == "/api/orders":
+                return httpx.Response(200, json={"orders": self.orders, "next": None})
+        if self.meet is not None:
+            self.meet.wait(5)
+        params = request.url.params
+        order = request.url.path.split("/")[3]
+        every = [{"sku": f"{order}-{at}"} for at in range(self.lines)]
+        size, page = int(params.get("limit", "100")), int(params.get("page", "1"))
+        shown = every[(page - 1) * size : page * size]
+        more = page * size < len(every)
+        if params.get("form") == "object":
+            return httpx.Response(200, json={"list": shown, "more": more, "cursor": str(page + 1), "total": len(every)})
+        return httpx.Response(200, json=shown, headers={"X-Total": str(len(every))})
+
+
+def orders_of(count: int, **more: Any) -> list[dict[str, Any]]:
+    return [{"id": at, "lines": {"url": "elsewhere"}, **more} for at in range(1, count + 1)]
+
+
+def records_of(shop: Shop, *calls: dict[str, Any], **given: Any) -> list[Any]:
+    pages = fetch(shop, describe(paging=PAGING, calls=list(calls), **given.pop("description", {})), **given)
+    return [record for page in pages for record in read_records(page)]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_every_order_gets_its_own_answer(at_once: bool) -> None:  # noqa: FBT001 - a variant
+    records = records_of(Shop(orders_of(30)), LINES, at_once=at_once)
+    assert [record["lines"] for record in records] == [[{"sku": f"{at}-0"}, {"sku": f"{at}-1"}] for at in range(1, 31)]
+
+
+def test_calls_are_made_at_the_same_time() -> None:
+    shop = Shop(orders_of(8))
+    shop.meet = threading.Barrier(4)
+    assert len(records_of(shop, LINES, at_once=True)) == 8
+
+
+def test_only_those_records_are_asked_about_that_need_it() -> None:
+    shop = Shop([{"id": 1, "state": "refunded"}, {"id": 2}, 3, {"id": 4, "state": "refunded"}])
+    records = records_of(shop, {**LINES, "when": "state == 'refunded'"})
+    assert [request.url.path for request in shop.asked[1:]] == ["/api/orders/1/lines", "/api/orders/4/lines"]
+    assert "lines" not in records[1]
+
+
+def test_a_page_that_needs_no_calls_has_no_file_of_them() -> None:
+    (page,) = fetch(Shop([]), describe(paging=PAGING, calls=[LINES]))
+    assert page.calls is None
+
+
+def test_the_answer_of_an_order_is_kept_as_it_came() -> None:
+    shop = Shop(orders_of(1))
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, content=b'[ {"qty": 1.50} ]')]
+    (page,) = fetch(shop, describe(paging=PAGING, calls=[LINES]))
+    assert page.calls is not None
+    (answer,) = decode_answers(page.calls)
+    assert (answer.call, answer.order, answer.number, answer.body) == ("lines", 0, 1, '[ {"qty": 1.50} ]')
+    assert json.loads(page.calls)["body"] == '[ {"qty": 1.50} ]'
+
+
+@pytest.mark.parametrize(
+    ("params", "call"),
+    [
+        ({"page": "${page}"}, {"paging": TOTAL}),
+        ({"page": "${page}"}, {"paging": {"kind": "page", "end": "empty_page"}}),
+        ({"page": "${page}"}, {"paging": {"kind": "page", "end": "short_page", "page_size": 3}}),
+        (
+            {"page": "${cursor}", "form": "object"},
+            {"paging": {"kind": "cursor", "next": "cursor", "end": "has_more", "has_more": "more"}, "records": "list"},
+        ),
+    ],
+)
+@pytest.mark.parametrize("lines", [0, 2, 3, 6, 7])
+def test_an_answer_of_several_pages_is_read_to_its_end(
+    params: dict[str, str], call: dict[str, Any], lines: int
+) -> None:
+    paged = {**LINES, "params": {"limit": "3", **params}, **call}
+    records = records_of(Shop(orders_of(2), lines), paged, at_once=True)
+    assert [len(record["lines"]) for record in records] == [lines, lines]
+
+
+def test_the_first_cursor_may_be_in_the_record() -> None:
+    nested = {
+        **LINES,
+        "when": "lines.more",
+        "with": {"id": "id", "cursor": "lines.cursor"},
+        "params": {"limit": "3", "page": "${cursor}", "form": "object"},
+        "records": "list",
+        "into": "lines.list",
+        "append": True,
+        "paging": {"kind": "cursor", "next": "cursor", "end": "has_more", "has_more": "more"},
+    }
+    first = {"list": [{"sku": f"1-{at}"} for at in range(3)], "more": True, "cursor": "2"}
+    (record,) = records_of(Shop([{"id": 1, "lines": first}], 8), nested)
+    assert [line["sku"] for line in record["lines"]["list"]] == [f"1-{at}" for at in range(8)]
+
+
+def test_elements_of_a_list_are_asked_about_one_by_one() -> None:
+    parts = {**LINES, "each": "refunds", "when": "more", "into": "parts"}
+    shop = Shop([{"id": 1, "refunds": [{"id": 10, "more": True}, {"id": 11}, {"id": 12, "more": True}]}, {"id": 2}])
+    first, second = records_of(shop, parts)
+    assert [refund.get("parts") for refund in first["refunds"]] == [
+        [{"sku": "10-0"}, {"sku": "10-1"}],
+        None,
+        [{"sku": "12-0"}, {"sku": "12-1"}],
+    ]
+    assert second == {"id": 2}
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_call_that_fails_in_passing_is_made_again(at_once: bool) -> None:  # noqa: FBT001 - a variant
+    shop = Shop(orders_of(6))
+    shop.failing["/api/orders/2/lines"] = [httpx.Response(503)]
+    slow = httpx.Response(429, headers={"Retry-After": "9"})
+    shop.failing["/api/orders/5/lines"] = [httpx.Response(200, text="["), slow]
+    with pytest.raises(InvalidResponseError, match=r"orders/5/lines answered HTTP 200, but .*cut short"):
+        records_of(shop, LINES, at_once=at_once)
+    shop.failing["/api/orders/5/lines"] = [slow]
+    pauses: list[float] = []
+    assert all(len(record["lines"]) == 2 for record in records_of(shop, LINES, at_once=at_once, pauses=pauses))
+    assert sum(pauses) >= 9
+
+
+def test_a_call_that_fails_for_good_fails_the_fetch() -> None:
+    shop = Shop(orders_of(6))
+    shop.failing["/api/orders/4/lines"] = [httpx.Response(404)]
+    with pytest.raises(SourceError, match=r"orders/4/lines answered HTTP 404"):
+        records_of(shop, LINES, at_once=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (httpx.Response(200, json=[{}], headers={"X-Total": "5"}), "do not end|ended after"),
+        (httpx.Response(200, json=[{}]), "has no total at X-Total"),
+        (httpx.Response(200, json={"lines": []}), "no list"),
+        (httpx.Response(200, text="<html>"), "looks like HTML"),
+    ],
+)
+def test_an_answer_that_is_not_complete_is_refused(answer: httpx.Response, problem: str) -> None:
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/api/orders":
+            return httpx.Response(200, json={"orders": [{"id": 1}], "next": None})
+        empty = request.url.params.get("page") not in {None, "1"}
+        return httpx.Response(200, json=[], headers=answer.headers) if empty else answer
+
+    paged = {**LINES, "params": {"page": "${page}"}, "paging": TOTAL}
+    with pytest.raises(InvalidResponseError, match=problem):
+        fetch(handle, describe(paging=PAGING, calls=[paged]))
+
+
+def test_calls_without_their_right_are_left_out_and_said_so(caplog: pytest.LogCaptureFixture) -> None:
+    shop = Shop(orders_of(3))
+    shop.failing["/api/scopes"] = [httpx.Response(200, json=["read"])]
+    rights = {"path": "/scopes", "names": "@", "wanted": [{"name": "read_lines", "without": "lines are missing"}]}
+    call = {**LINES, "required_right": "read_lines"}
+    records = records_of(shop, call, description={"rights": rights})
+    assert records == orders_of(3)
+    assert caplog.text.count("lines of orders are left out") == 1
+
+
+def test_a_record_without_what_the_call_needs_is_an_error() -> None:
+    for order in ({"x": 1}, {"id": ".."}, {"id": ""}):
+        with pytest.raises(InvalidResponseError, match="has no value for a name in it"):
+            records_of(Shop([order]), LINES)
+
+
+def test_what_calls_answer_is_bounded() -> None:
+    shop = Shop(orders_of(3), 40_000)
+    with pytest.raises(SourceError, match="more than 1 MiB together"):
+        records_of(shop, {**LINES, "params": {"limit": "100000"}}, max_response_mb=1)

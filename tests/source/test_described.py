@@ -1,0 +1,435 @@
+"""Fetching by description: every kind of paging to its proven end, and nothing that is left out without a word."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from described_api import BASE, NOW, Api, describe, fetch, ids_of, open_client, request_of
+
+from ordersetl.errors import InvalidResponseError, SourceError
+from ordersetl.source.client import RepeatedError
+from ordersetl.source.proof import ShiftedError
+from ordersetl.source.traversal import Traversal
+
+SINCE, UNTIL = datetime(2025, 8, 20, tzinfo=UTC), datetime(2025, 8, 21, tzinfo=UTC)
+ENDS: dict[str, dict[str, Any]] = {
+    "has_more": {"has_more": "more"},
+    "total": {"total": "total"},
+    "total in a header": {"total_header": "X-Total"},
+    "page_count": {"page_count": "pages"},
+    "page_count in a header": {"page_count_header": "X-Pages"},
+    "null": {},
+    "absent": {},
+    "empty_page": {},
+}
+PAGINGS = [
+    *(("cursor", end) for end in ("has_more", "total", "page_count", "null", "absent")),
+    *(("next_url", end) for end in ("has_more", "total", "null")),
+    *(("link", end) for end in ("has_more", "total in a header", "page_count in a header", "absent")),
+    *(("page", end) for end in ("has_more", "total", "total in a header", "page_count", "empty_page")),
+    *(("offset", end) for end in ("has_more", "total", "page_count", "empty_page")),
+]
+
+
+def paging(kind: str, end: str, **given: Any) -> dict[str, Any]:
+    following = {"next": "next"} if kind in {"cursor", "next_url"} else {}
+    first = {"first": 0} if kind == "offset" else {}
+    return {"kind": kind, "end": end.partition(" ")[0], **following, **first, **ENDS[end], **given}
+
+
+# What is asked
+
+
+def test_a_request_holds_what_has_a_value(respond: Callable[..., Api]) -> None:
+    api = respond(2, "cursor")
+    request = {
+        "path": "/v${version}/orders",
+        "params": {"from": "${since}", "to": "${until}", "limit": "${page_size}", "state": "any", "after": "${cursor}"},
+        "headers": {"X-Version": "${version}", "X-Other": "${other}"},
+        "max_page_size": 2,
+    }
+    variables = {"version": {"description": "x"}, "other": {"description": "x", "required": False}}
+    description = describe(paging=paging("cursor", "null"), request=request, variables=variables)
+    fetch(api, description, request_of(since=SINCE, page_size=50), variables={"version": "7"})
+    asked = api.asked[0]
+    assert str(asked.url).partition("?")[0] == f"{BASE}/v7/orders"
+    assert dict(asked.url.params) == {"from": "2025-08-20T00:00:00Z", "limit": "2", "state": "any"}
+    assert asked.headers["X-Version"] == "7"
+    assert "X-Other" not in asked.headers
+
+
+@pytest.fixture
+def respond() -> Callable[..., Api]:
+    """An API that ignores what it is asked for."""
+
+    def make(count: int, kind: str) -> Api:
+        class Deaf(Api):
+            def __call__(self, request: httpx.Request) -> httpx.Response:
+                self.asked.append(request)
+                answer = {"orders": self.orders, "next": None, "more": False, "total": len(self.orders)}
+                return httpx.Response(200, json=answer)
+
+        return Deaf.of(count, kind)
+
+    return make
+
+
+def test_a_body_keeps_types_and_leaves_out_what_has_no_value(respond: Callable[..., Api]) -> None:
+    api = respond(2, "cursor")
+    body = {
+        "query": "query { a }",
+        "variables": {"first": "${page_size}", "after": "${cursor}", "q": "updated>'${since}'", "ids": "${ids}"},
+    }
+    request = {"method": "POST", "path": "/graphql", "body": body}
+    variables = {"ids": {"description": "x", "per_request": 10}}
+    description = describe(paging=paging("cursor", "null"), request=request, variables=variables)
+    fetch(api, description, request_of(since=SINCE), variables={"ids": "a,b"})
+    assert json.loads(api.asked[0].content) == {
+        "query": "query { a }",
+        "variables": {"first": 3, "q": "updated>'2025-08-20T00:00:00Z'", "ids": ["a", "b"]},
+    }
+    assert api.asked[0].headers["Content-Type"] == "application/json"
+
+
+def test_a_next_page_may_be_asked_for_by_its_cursor_alone() -> None:
+    api = Api.of(5, "cursor")
+    fetch(api, describe(paging=paging("cursor", "null", cursor_alone=True)), request_of(since=SINCE))
+    assert dict(api.asked[1].url.params) == {"cursor": "c3", "limit": "3"}
+
+
+def test_values_of_a_list_go_into_several_searches(respond: Callable[..., Api]) -> None:
+    api = respond(1, "cursor")
+    request = {"path": "/orders", "params": {"ids": "${ids}"}}
+    variables = {"ids": {"description": "x", "per_request": 2}}
+    description = describe(paging=paging("cursor", "null"), request=request, variables=variables)
+    fetch(api, description, variables={"ids": "1,2,3"})
+    assert [asked.url.params["ids"] for asked in api.asked] == ["1,2", "3"]
+
+
+def test_values_that_are_not_set_are_listed_by_the_api(respond: Callable[..., Api]) -> None:
+    orders = respond(1, "cursor")
+    listed: list[Any] = ["x", 2]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/api/places":
+            return httpx.Response(200, json={"places": [{"id": place} for place in listed]})
+        return orders(request)
+
+    variables = {
+        "ids": {"description": "places", "per_request": 5, "discover": {"path": "/places", "values": "places[].id"}}
+    }
+    request = {"path": "/orders", "params": {"ids": "${ids}"}}
+    description = describe(paging=paging("cursor", "null"), request=request, variables=variables)
+    fetch(answer, description)
+    assert orders.asked[0].url.params["ids"] == "x,2"
+    listed.clear()
+    with pytest.raises(SourceError, match="lists no ids: places"):
+        fetch(answer, description)
+
+
+def test_a_long_window_is_asked_for_in_slices() -> None:
+    api = Api.of(120, "cursor")
+    window = {"format": "%Y-%m-%dT%H:%M:%SZ", "precision": "1s", "max_span": "1h", "bounded": True}
+    description = describe(paging=paging("cursor", "null"), window=window)
+    pages = fetch(api, description, request_of(since=SINCE, until=UNTIL, page_size=50))
+    assert sorted(set(ids_of(pages))) == list(range(120))
+    assert len(api.asked) > 24
+
+
+# Every kind of paging
+
+
+@pytest.mark.parametrize(("kind", "end"), PAGINGS)
+@pytest.mark.parametrize("count", [0, 1, 3, 8, 9])
+def test_every_order_comes_once(kind: str, end: str, count: int) -> None:
+    api = Api.of(count, kind)
+    pages = fetch(api, describe(paging=paging(kind, end)))
+    assert ids_of(pages) == list(range(count))
+    assert [page.number for page in pages] == list(range(1, len(pages) + 1))
+
+
+def test_one_page_is_all_where_there_are_no_pages() -> None:
+    assert ids_of(fetch(Api.of(8, "none"), describe(paging={"kind": "none"}))) == list(range(8))
+    description = describe(paging={"kind": "none", "end": "total", "total": "total"})
+    assert ids_of(fetch(Api.of(8, "none"), description)) == list(range(8))
+    with pytest.raises(InvalidResponseError, match="not complete"):
+        fetch(Api.of(8, "none", extra={"total": 9}), description)
+
+
+@pytest.mark.parametrize(("kind", "end"), PAGINGS)
+def test_an_interrupted_fetch_goes_on_at_its_page(kind: str, end: str) -> None:
+    api = Api.of(9, kind)
+    description = describe(paging=paging(kind, end))
+    with open_client(api, description) as client:
+        first = client.pages(request_of())
+        pages = [next(first), next(first)]
+    del api.asked[:]
+    with open_client(api, description) as client:
+        assert pages[-1].position is not None
+        trail = client.resume_trail(request_of(), pages[-1].position, now=NOW)
+        assert trail is not None
+        for page in pages:
+            trail.replay(page)
+        pages += client.pages(request_of(), trail)
+    assert ids_of(pages) == list(range(9))
+    assert len(api.asked) <= (4 if end == "empty_page" else 3)
+
+
+def test_a_fetch_that_was_complete_asks_for_nothing() -> None:
+    api = Api.of(5, "page")
+    with open_client(api, describe(paging=paging("page", "total"))) as client:
+        position = list(client.pages(request_of()))[-1].position
+        assert position is not None
+        del api.asked[:]
+        trail = client.resume_trail(request_of(), position, now=NOW)
+        assert isinstance(trail, Traversal)
+        assert trail.position.is_done
+        assert list(client.pages(request_of(), trail)) == []
+    assert api.asked == []
+
+
+def test_a_position_that_cannot_be_read_is_none() -> None:
+    with open_client(Api.of(1, "page"), describe(paging=paging("page", "total"))) as client:
+        assert client.resume_trail(request_of(), b'{"slices": 1}', now=NOW) is None
+
+
+def test_a_cursor_that_has_expired_begins_its_window_again(caplog: pytest.LogCaptureFixture) -> None:
+    api = Api.of(9, "cursor")
+    description = describe(paging=paging("cursor", "null", cursor_lifetime="1h"))
+    with open_client(api, description) as client:
+        page = next(client.pages(request_of()))
+        assert page.position is not None
+        del api.asked[:]
+        trail = client.resume_trail(request_of(), page.position, now=NOW + timedelta(minutes=59))
+        assert trail is not None
+        assert next(client.pages(request_of(), trail)).number == 2
+        assert api.asked[-1].url.params["cursor"] == "c3"
+        trail = client.resume_trail(request_of(), page.position, now=NOW + timedelta(minutes=61))
+        assert trail is not None
+        trail.replay(page)
+        pages = list(client.pages(request_of(), trail))
+    assert "begins again" in caplog.text
+    assert (ids_of(pages), pages[0].number) == (list(range(9)), 2)
+
+
+def test_a_refused_cursor_begins_its_window_again(caplog: pytest.LogCaptureFixture) -> None:
+    api = Api.of(9, "cursor")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        response = api(request)
+        return httpx.Response(410) if len(api.asked) == 2 else response
+
+    pages = fetch(answer, describe(paging=paging("cursor", "null")))
+    assert sorted(set(ids_of(pages))) == list(range(9))
+    assert "begins again" in caplog.text
+    api.asked.clear()
+    with pytest.raises(SourceError, match="began again 3 times"):
+        fetch(
+            lambda r: httpx.Response(410) if "cursor" in r.url.params else api(r),
+            describe(paging=paging("cursor", "null")),
+        )
+
+
+# An end that is not proven
+
+
+@pytest.mark.parametrize(
+    ("kind", "end", "extra", "problem"),
+    [
+        ("cursor", "has_more", {"more": None}, "does not say whether there is more: more is None"),
+        ("cursor", "has_more", {"more": True, "next": None}, "says that there is more, and names no next page"),
+        ("cursor", "total", {"total": None}, "has no total at total"),
+        ("page", "total", {"total": "many"}, "has no total at total"),
+        ("page", "page_count", {"pages": None}, "has no number of pages at pages"),
+        ("cursor", "null", {"next": {"cursor": 1}}, "next names no next page"),
+        ("cursor", "null", {"next": True}, "next names no next page"),
+        ("cursor", "null", {"next": "\ud800"}, "not valid Unicode"),
+        ("cursor", "null", {"next": "x" * 20_000}, "next names no next page"),
+    ],
+)
+def test_a_page_that_does_not_prove_what_follows_is_refused(
+    kind: str, end: str, extra: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(InvalidResponseError, match=problem):
+        fetch(Api.of(2, kind, extra=extra), describe(paging=paging(kind, end)))
+
+
+def test_a_missing_cursor_is_no_end_where_the_end_is_a_null() -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"orders": [], "cursors": {}})
+
+    with pytest.raises(InvalidResponseError, match=r"lacks cursors\.next"):
+        fetch(answer, describe(paging={"kind": "cursor", "next": "cursors.next", "end": "null"}))
+    assert fetch(answer, describe(paging={"kind": "cursor", "next": "cursors.next", "end": "absent"}))
+
+
+@pytest.mark.parametrize("kind", ["cursor", "page", "offset"])
+def test_a_total_that_is_not_met_is_refused(kind: str) -> None:
+    api = Api.of(8, kind, extra={"total": 9})
+    with pytest.raises(InvalidResponseError, match=r"after 8 orders of 9|no next page|is empty|shorter") as caught:
+        fetch(api, describe(paging=paging(kind, "total")))
+    assert "began again 3 times" in caught.value.message or kind == "cursor"
+
+
+def test_a_last_page_that_is_repeated_past_the_end_is_no_more_orders() -> None:
+    class Magento(Api):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            last = -(-len(self.orders) // 3)
+            page = min(int(request.url.params["page"]), last)
+            return super().__call__(httpx.Request("GET", request.url.copy_set_param("page", str(page))))
+
+    assert ids_of(fetch(Magento.of(8, "page"), describe(paging=paging("page", "total")))) == list(range(8))
+    api = Magento.of(8, "page", extra={"total": 20})
+    with pytest.raises(InvalidResponseError, match="shorter than promised"):
+        fetch(api, describe(paging=paging("page", "total")))
+    with pytest.raises(RepeatedError, match="same records"):
+        fetch(Magento.of(9, "page", extra={"total": 20}), describe(paging=paging("page", "total")))
+
+
+def test_a_cursor_that_comes_again_is_refused() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"orders": [{"id": str(request.url)}], "next": "c1"})
+
+    with pytest.raises(RepeatedError, match="second time"):
+        fetch(answer, describe(paging=paging("cursor", "null")))
+
+
+def test_endless_pages_are_refused() -> None:
+    numbers = iter(range(10**6))
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"orders": [], "next": next(numbers)})
+
+    with pytest.raises(InvalidResponseError, match="1001 empty pages"):
+        fetch(answer, describe(paging=paging("cursor", "null")))
+    with pytest.raises(SourceError, match="after 2 pages"):
+        fetch(Api.of(20, "cursor"), describe(paging=paging("cursor", "null")), max_pages=2)
+
+
+# Pages that shift
+
+
+def remove_order(api: Api, at: int, request: int) -> None:
+    """Have an order leave the window before a request."""
+
+    def leave(number: int) -> None:
+        if number == request:
+            del api.orders[at]
+
+    api.before = leave
+
+
+@pytest.mark.parametrize("kind", ["page", "offset"])
+@pytest.mark.parametrize("end", ["total", "total in a header", "has_more", "empty_page"])
+@pytest.mark.parametrize("request_", [2, 3, 4, 5])
+def test_an_order_that_leaves_hides_no_other(kind: str, end: str, request_: int) -> None:
+    api = Api.of(14, kind)
+    remove_order(api, 0, request_)
+    pages = fetch(api, describe(paging=paging(kind, end)))
+    assert set(ids_of(pages)) >= set(range(1, 14))
+
+
+def test_a_shop_that_never_stands_still_is_refused() -> None:
+    api = Api.of(200, "page")
+
+    def leave(number: int) -> None:
+        if number % 3 == 0:
+            del api.orders[0]
+
+    api.before = leave
+    with pytest.raises(ShiftedError, match=r"the total went from .* began again 3 times"):
+        fetch(api, describe(paging=paging("page", "total")))
+
+
+@pytest.mark.parametrize("also", [False, True])
+def test_an_order_that_moves_to_the_end_hides_no_other(also: bool) -> None:  # noqa: FBT001 - a variant
+    """Sorted by time of change: the total stays, or another order hides that one is missing."""
+    api = Api.of(12, "page")
+
+    def move(number: int) -> None:
+        if number == 3:
+            moved = {**api.orders.pop(0), "updated": "2025-08-25T00:00:00Z"}
+            api.orders.append(moved)
+            if also:
+                api.orders.append({"id": 99, "created": "2025-08-26T00:00:00Z", "updated": "2025-08-26T00:00:00Z"})
+
+    api.before = move
+    pages = fetch(api, describe(paging=paging("page", "total")))
+    assert set(ids_of(pages)) >= set(range(12))
+
+
+def test_an_order_that_enters_costs_nothing() -> None:
+    api = Api.of(12, "page")
+
+    def enter(number: int) -> None:
+        if number == 3:
+            api.orders.insert(0, {"id": -1, "created": "2025-08-20T00:00:00Z", "updated": "2025-08-25T00:00:00Z"})
+
+    api.before = enter
+    pages = fetch(api, describe(paging=paging("page", "total")))
+    assert set(ids_of(pages)) >= set(range(12))
+    assert len(api.asked) == 5
+
+
+def test_what_comes_twice_every_time_is_the_api_s_own_way() -> None:
+    api = Api.of(12, "page")
+    api.orders[5] = {**api.orders[1], "updated": "2025-08-22T00:00:00Z"}
+    pages = fetch(api, describe(paging=paging("page", "total")))
+    assert set(ids_of(pages)) == set(range(12)) - {5}
+    assert len(api.asked) == 8
+
+
+@pytest.mark.parametrize("end", ["total", "empty_page"])
+@pytest.mark.parametrize("short", [1, 2, 3])
+def test_a_page_that_is_shorter_than_promised_hides_no_order(end: str, short: int) -> None:
+    class Hasty(Api):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            response = super().__call__(request)
+            answer = response.json()
+            if len(self.asked) == short:
+                del answer["orders"][1:]
+            return httpx.Response(200, json=answer)
+
+    assert set(ids_of(fetch(Hasty.of(12, "page"), describe(paging=paging("page", end))))) == set(range(12))
+
+
+# Ceilings
+
+
+@pytest.mark.parametrize("limit", [{"max_objects": 6}, {"max_pages": 2}])
+@pytest.mark.parametrize(
+    ("kind", "end"), [("page", "total"), ("offset", "total"), ("cursor", "null"), ("cursor", "has_more")]
+)
+def test_a_window_that_holds_too_much_is_halved_until_it_fits(kind: str, end: str, limit: dict[str, int]) -> None:
+    api = Api.of(50, kind, ceiling=6)
+    pages = fetch(api, describe(paging=paging(kind, end, **limit)), request_of(since=SINCE, until=UNTIL))
+    assert set(ids_of(pages)) == set(range(50))
+
+
+def test_one_instant_that_holds_too_much_is_refused() -> None:
+    api = Api.of(50, "page", ceiling=6)
+    for order in api.orders:
+        order["updated"] = "2025-08-20T10:00:00Z"
+    with pytest.raises(SourceError, match="lets 6 orders be fetched, and there are more from 2025-08-20T"):
+        fetch(api, describe(paging=paging("page", "total", max_objects=6)), request_of(since=SINCE, until=UNTIL))
+
+
+def test_an_interrupted_fetch_knows_its_halves() -> None:
+    api = Api.of(50, "cursor", ceiling=6)
+    description = describe(paging=paging("cursor", "null", max_objects=6))
+    asked = request_of(since=SINCE, until=UNTIL)
+    pages = []
+    with open_client(api, description) as client:
+        following = client.pages(asked)
+        pages += [next(following) for _ in range(12)]
+    with open_client(api, description) as client:
+        assert pages[-1].position is not None
+        trail = client.resume_trail(asked, pages[-1].position, now=NOW)
+        assert trail is not None
+        for page in pages:
+            trail.replay(page)
+        pages += client.pages(asked, trail)
+    assert set(ids_of(pages)) == set(range(50))
