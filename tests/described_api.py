@@ -84,7 +84,9 @@ def open_client(
 def fetch(handler: Handler, description: Description, request: BatchRequest | None = None, **given: Any) -> list[Page]:
     """All pages of a request."""
     with open_client(handler, description, **given) as client:
-        return list(client.pages(request or request_of()))
+        pages = list(client.pages(request or request_of()))
+    assert [page.number for page in pages] == list(range(1, len(pages) + 1))
+    return pages
 
 
 def ids_of(pages: list[Page]) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-__all__ = ["ODD", "USUAL", "mutated", "write_page"]
+__all__ = ["ODD", "USUAL", "list_paths", "mutated", "write_changed", "write_page"]
 
 _MONEY = ("10.00", "0.00", "7.5", "1234.5678")
 
@@ -384,6 +384,18 @@ def _at(value: Any, path: tuple[Any, ...]) -> Any:
     for key in path:
         value = value[key]
     return value
+
+
+def list_paths(source: str) -> list[tuple[Any, ...]]:
+    """Paths of all values in a usual record of a source."""
+    return list(_walk(USUAL[source]))
+
+
+def write_changed(source: str, path: tuple[Any, ...], value: str) -> str:
+    """A usual record of a source with one value replaced by this JSON."""
+    record = copy.deepcopy(USUAL[source])
+    _at(record, path[:-1])[path[-1]] = _Json(value)
+    return _write(record)
 
 
 @st.composite

@@ -15,7 +15,7 @@ from shape_orders import canonical_orders
 
 from ordersetl import pipeline
 from ordersetl.lake.layout import Lake
-from ordersetl.results import RunResult
+from ordersetl.results import BackfillResult, ExtractResult, RunResult
 from ordersetl.runtime import Runtime
 from ordersetl.settings import Settings
 from ordersetl.source.sample.amazon import amazon
@@ -69,15 +69,26 @@ class Source:
     settings: dict[str, Any]
     pauses: Pauses
 
-    def run(
+    def run(self, output: Path, **more: Any) -> RunResult:
+        """A run of all four stages over it. Pauses take no time, the disk syncs nothing."""
+        return pipeline.run(self._settings(output, more), runtime=self._runtime())
+
+    def fetch(
         self, output: Path, window: Window | None = None, *, backfill: Backfill | None = None, **more: Any
-    ) -> RunResult:
-        """One run over it. Pauses take no time, the disk syncs nothing."""
+    ) -> ExtractResult | BackfillResult:
+        """What a run does without its check, which takes most of a small one's time."""
+        settings = self._settings(output, more)
+        extracted = pipeline.extract(settings, window or Window(), backfill=backfill, runtime=self._runtime())
+        pipeline.load(settings, runtime=self._runtime())
+        return extracted
+
+    def _settings(self, output: Path, more: dict[str, Any]) -> Settings:
         usual = {"source": self.shape, "api_url": shape_url(self.shape, self.url), "workers": 1, "page_size": 30}
-        settings = Settings(output=output, **(usual | self.settings | more))
+        return Settings(output=output, **(usual | self.settings | more))
+
+    def _runtime(self) -> Runtime:
         now = Clock(NOW, timedelta(milliseconds=1))
-        runtime = Runtime(now=now, disk=LaxDisk(), executor=SerialExecutor(), sleep=self.pauses.sleep)
-        return pipeline.run(settings, window or Window(), backfill=backfill, runtime=runtime)
+        return Runtime(now=now, disk=LaxDisk(), executor=SerialExecutor(), sleep=self.pauses.sleep)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 beside several at a time.
 
     python tests/bench/fetch.py [--pages 200] [--orders 250] [--runs 5] [--kind cursor|page]
+    python tests/bench/fetch.py --windows 8 --pages 5 --delay 0.2
 
 The server has its pages in memory and runs in a process of its own. Both loops run in this one, in turn, each into a
 new folder; what is reported are medians, by wall clock and by this process's CPU, and their ratio.
@@ -21,6 +22,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
@@ -29,7 +31,7 @@ import httpx
 
 from ordersetl import pipeline
 from ordersetl.settings import Settings
-from ordersetl.window import Window
+from ordersetl.window import Backfill, Window
 
 DESCRIPTION = """
 name = "bench"
@@ -152,6 +154,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--kind", choices=KINDS, default="cursor")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds that the server takes for a page")
+    parser.add_argument("--windows", type=int, default=0, help="windows of so many pages, one and four at a time")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -166,10 +169,18 @@ def main() -> None:
         description.write_text(
             DESCRIPTION.replace("KIND", options.kind).replace("PROOF", KINDS[options.kind]), encoding="utf-8"
         )
-        loops = {
+        loops: dict[str, Callable[[Path], None]] = {
             "bare httpx": lambda out: fetch_bare(url, out, options.pages),
             "ordersetl": lambda out: fetch_ordersetl(url, out, description),
         }
+        if options.windows:
+            window, day = Window(BEGIN, BEGIN + timedelta(days=options.windows)), timedelta(days=1)
+            loops = {
+                f"{at_once} at a time": partial(
+                    fetch_ordersetl, url, description=description, window=window, backfill=Backfill(day, at_once)
+                )
+                for at_once in (1, 4)
+            }
         taken: dict[str, list[tuple[float, float]]] = {name: [] for name in loops}
         for _ in range(options.runs):
             for name, loop in loops.items():
@@ -179,8 +190,8 @@ def main() -> None:
     cpus = {name: statistics.median(cpu for _, cpu in costs) for name, costs in taken.items()}
     for name in taken:
         sys.stdout.write(f"{name:12} {walls[name]:6.2f} s wall {cpus[name]:6.2f} s CPU\n")
-    wall, cpu = (figures["ordersetl"] / figures["bare httpx"] for figures in (walls, cpus))
-    sys.stdout.write(f"{'ratio':12} {wall:6.2f}        {cpu:6.2f}\n")
+    (first, second), (first_cpu, second_cpu) = walls.values(), cpus.values()
+    sys.stdout.write(f"{'ratio':12} {second / first:6.2f}        {second_cpu / first_cpu:6.2f}\n")
     sys.stdout.write(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MiB\n")
 
 

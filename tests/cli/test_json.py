@@ -29,7 +29,7 @@ DATA = {
     "load": {
         *("batches", "late", "orders", "partitions_written", "partitions_unchanged", "partitions_removed", "written"),
         *("dimensions_written", "users", "products", "reference_notes", "healed", "recovered", "rebuilt", "revenue"),
-        *("rows", "orders_total", "seconds"),
+        *("rows", "orders_total", "source_changes", "seconds"),
     },
     "check": {"ok", "scope", "days", "deep", "outcomes", "metrics", "totals", "open_quarantine", "seconds"},
     "status": {

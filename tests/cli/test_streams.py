@@ -86,7 +86,8 @@ def test_the_sample_that_nobody_asked_for_is_a_warning_in_one_plain_line(tmp_pat
 
 def test_a_misspelt_variable_lets_nothing_happen(tmp_path: Path) -> None:
     for command in COMMANDS:
-        ended = ordersetl(command, "--quiet", "--json", cwd=tmp_path, ORDERSETL_API_ULR="https://shop.example/SECRET")
+        line = [command, *(["x.csv"] if command == "export" else []), "--quiet", "--json"]
+        ended = ordersetl(*line, cwd=tmp_path, ORDERSETL_API_ULR="https://shop.example/SECRET")
         assert ended.code == 2
         assert ended.json["error"]["code"] == "config"
         assert "ORDERSETL_API_ULR" in ended.err
@@ -119,7 +120,7 @@ def test_verbose_tells_requests_and_retries(tmp_path: Path) -> None:
     with serve(sample_app(faults=faults)) as url:
         ended = ordersetl("run", "--api-url", url, "--verbose", "--json", cwd=tmp_path)
     assert ended.json["data"]["extract"]["retries"] == 1
-    assert f"GET {url}/orders?limit=1000" in ended.err
+    assert f"GET {url}/orders (limit=1000): HTTP 200" in ended.err
     assert "HTTP 503" in ended.err
     assert "(attempt 2)" in ended.err
 

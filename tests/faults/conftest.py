@@ -7,8 +7,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from fault_cases import Stage
-from faulty import FaultyDisk
+from fault_cases import Stage, remember_checks
+from faulty import FaultyDisk, RecordingDisk
 from shop_story import NOW, Shop, readers_files
 
 from ordersetl.storage.disk import Step
@@ -16,11 +16,11 @@ from ordersetl.storage.disk import Step
 
 @dataclass(frozen=True)
 class Scenario:
-    """Outputs that hold the first chapter, and both; the steps of the second chapter's run."""
+    """Outputs that hold the first chapter, and both; the run of the second chapter that lies between, step by step."""
 
     first: Path
     both: Path
-    steps: list[Step]
+    record: RecordingDisk
 
 
 @pytest.fixture(scope="session")
@@ -28,9 +28,9 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Scenario:
     folder = tmp_path_factory.mktemp("scenario")
     Shop(folder / "files", chapter=1).run(folder / "first", FaultyDisk(), NOW - timedelta(days=1))
     shutil.copytree(folder / "first", folder / "both")
-    disk = FaultyDisk()
+    disk = RecordingDisk(folder / "both")
     Shop(folder / "files").run(folder / "both", disk)
-    return Scenario(folder / "first", folder / "both", disk.steps)
+    return Scenario(folder / "first", folder / "both", disk)
 
 
 @pytest.fixture(scope="session")
@@ -45,14 +45,20 @@ def loaded(scenario: Scenario) -> Path:
 
 
 @pytest.fixture(scope="session")
-def steps(scenario: Scenario) -> list[Step]:
-    """The durable steps of a run of the second chapter that meets no fault."""
-    return scenario.steps
+def record(scenario: Scenario) -> RecordingDisk:
+    """A run of the second chapter that meets no fault, step by step."""
+    return scenario.record
+
+
+@pytest.fixture(scope="session")
+def steps(record: RecordingDisk) -> list[Step]:
+    """Its durable steps."""
+    return record.steps
 
 
 @pytest.fixture(scope="session")
 def workers() -> Iterator[ProcessPoolExecutor]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POLARS_MAX_THREADS", "1")  # frames of ten rows: two processes are faster than two threads each
-        with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        with ProcessPoolExecutor(2, get_context("spawn"), remember_checks) as pool:
             yield pool

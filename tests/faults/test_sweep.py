@@ -1,13 +1,20 @@
 """A fault at every durable step of a run that inserts, updates, moves and removes orders; then a second one."""
 
+import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from random import Random
 from typing import get_args
 
 import pytest
-from fault_cases import Stage, one_fault, power_loss, power_loss_later, two_faults
-from faulty import DIES, FAULTS, REFUSES
+from fault_cases import Stage, power_loss_later, recovery, refusal, two_faults
+from faulty import DIES, FAULTS, REFUSES, Died, Fault, FaultyDisk, Loss, RecordingDisk
+from shop_story import Shop
+from snapshots import Snapshot
 
 from ordersetl.storage.disk import Operation, Step
 
@@ -33,45 +40,81 @@ def test_the_run_takes_every_kind_of_step(steps: list[Step], stage: Stage, capsy
     assert sum(stage.before.get(file) not in {None, data} for file, data in stage.after.items()) > 4
 
 
-def test_a_death_anywhere_is_repaired(workers: ProcessPoolExecutor, stage: Stage, steps: list[Step]) -> None:
-    # right before a step is right after the one before it: nothing but steps changes the disk
-    cases = [(stage, 1, "before"), *((stage, n, "after") for n in range(1, len(steps) + 1))]
-    parts = {"write", "remove_tree"}
-    cases += [(stage, n, "within") for n, step in enumerate(steps, 1) if step.operation in parts]
-    assert sweep(workers, one_fault, cases) == []
+def deaths(record: RecordingDisk) -> dict[tuple[Fault, int], Snapshot]:
+    """What a death right before, within or right after each step leaves: nothing but steps changes the disk."""
+    moments = [moment.snapshot for moment in record.moments]
+    numbers = range(1, len(record.steps) + 1)
+    return (
+        {("before", n): moments[n - 1] for n in numbers}
+        | {("within", n): record.within(n) for n in numbers}
+        | {("after", n): moments[n] for n in numbers}
+    )
 
 
-@pytest.mark.parametrize("fault", REFUSES)
+def different(found: Iterable[tuple[str, Snapshot]]) -> dict[Snapshot, str]:
+    """Each only once, by what it is: of equal ones one recovery speaks for all."""
+    return {snapshot: title for title, snapshot in found}
+
+
+def test_a_death_anywhere_is_repaired(workers: ProcessPoolExecutor, stage: Stage, record: RecordingDisk) -> None:
+    left = different((f"{fault} {n}", snapshot) for (fault, n), snapshot in deaths(record).items())
+    changing = [step for step in record.steps if not step.operation.startswith("sync_")]
+    assert len(left) > len(changing)  # each of them leaves something else, and some do within, too
+    assert sweep(workers, recovery, ((stage, title, snapshot) for snapshot, title in left.items())) == []
+
+
+def test_a_death_leaves_what_was_recorded(stage: Stage, record: RecordingDisk, tmp_path: Path) -> None:
+    """The recorded moments are those of a run that does die: the same files, whatever its clock says."""
+    for n in range(1, len(record.steps) + 1, 23):
+        output = tmp_path / str(n)
+        shutil.copytree(stage.folder, output)
+        with pytest.raises(Died):
+            Shop(tmp_path / "files").run(output, FaultyDisk(n, "after"))
+        found = {path.relative_to(output).as_posix() for path in output.rglob("*")}
+        nonce = re.compile(r"[0-9a-f]{8,}")
+        recorded = {name for name, _ in record.moments[n].snapshot.entries}
+        assert sorted(nonce.sub("", name) for name in found) == sorted(nonce.sub("", name) for name in recorded)
+
+
 def test_a_refusal_anywhere_is_reported_and_repaired(
-    workers: ProcessPoolExecutor, stage: Stage, steps: list[Step], fault: str
+    workers: ProcessPoolExecutor, stage: Stage, steps: list[Step]
 ) -> None:
-    assert sweep(workers, one_fault, ((stage, n, fault) for n in range(1, len(steps) + 1))) == []
+    assert sweep(workers, refusal, ((stage, n) for n in range(1, len(steps) + 1))) == []
 
 
 def test_a_second_fault_during_the_recovery_is_repaired(
-    workers: ProcessPoolExecutor, stage: Stage, steps: list[Step]
+    workers: ProcessPoolExecutor, stage: Stage, record: RecordingDisk
 ) -> None:
-    cases = (
-        (stage, n, DIES[n % 3] if n % 4 else REFUSES[n % 2], 1 + 7 * n % 47, FAULTS[n % 5])
-        for n in range(1, len(steps) + 1)
-    )
+    left = deaths(record)
+    cases = []
+    for n in range(1, len(record.steps) + 1):
+        first: Fault = DIES[n % 3] if n % 4 else REFUSES[n % 2]
+        cases.append((stage, n, first, left.get((first, n), Snapshot(())), (1 + 7 * n % 47, FAULTS[n % 5])))
     assert sweep(workers, two_faults, cases) == []
 
 
-@pytest.mark.parametrize("loss", ["all", "some"])
+@pytest.mark.parametrize("loss", get_args(Loss))
 def test_a_power_failure_anywhere_is_repaired(
-    workers: ProcessPoolExecutor, stage: Stage, steps: list[Step], loss: str
+    workers: ProcessPoolExecutor, stage: Stage, record: RecordingDisk, loss: Loss
 ) -> None:
-    cases: list[tuple[object, ...]] = [(stage, n, loss) for n in range(1, len(steps) + 1)]
+    seeds = [(n, 0) for n in range(1, len(record.steps) + 1)]
     if loss == "some":  # at the two ends of a commit more depends on what is lost
-        ends = [n for n, step in enumerate(steps, 1) if step.path.name in {"_pending.json", "_manifest.json"}]
-        cases += [(stage, n, loss, seed) for n in ends for seed in range(1, 33)]
+        ends = [n for n, step in enumerate(record.steps, 1) if step.path.name in {"_pending.json", "_manifest.json"}]
+        seeds += [(n, seed) for n in ends for seed in range(1, 33)]
         assert len(ends) == 2
-    assert sweep(workers, power_loss, cases) == []
+    left = different(
+        (f"power lost after {n}, {loss} {seed}", record.moments[n].account.lose_power(loss, Random(1000 * seed + n)))
+        for n, seed in seeds
+    )
+    cases = ((stage, title, snapshot) for snapshot, title in left.items())
+    assert sweep(workers, partial(recovery, damaged=True), cases) == []
 
 
 def test_a_power_failure_during_the_recovery_is_repaired(
-    workers: ProcessPoolExecutor, stage: Stage, steps: list[Step]
+    workers: ProcessPoolExecutor, stage: Stage, record: RecordingDisk
 ) -> None:
-    cases = ((stage, n, 1 + 11 * n % 53, ("all", "some")[n % 2]) for n in range(1, len(steps) + 1))
+    cases = (
+        (stage, f"died after {n}", moment, 1 + 11 * n % 53, ("all", "some")[n % 2])
+        for n, moment in enumerate(record.moments[1:], 1)
+    )
     assert sweep(workers, power_loss_later, cases) == []

@@ -297,6 +297,14 @@ def test_a_cursor_that_comes_again_is_refused() -> None:
         fetch(answer, describe(paging=paging("cursor", "null")))
 
 
+def test_a_last_page_may_name_the_cursor_that_it_was_asked_for_by() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        last = "cursor" in request.url.params
+        return httpx.Response(200, json={"orders": [{"id": int(last)}], "next": "c1", "more": not last})
+
+    assert ids_of(fetch(answer, describe(paging=paging("cursor", "has_more")))) == [0, 1]
+
+
 def test_endless_pages_are_refused() -> None:
     numbers = iter(range(10**6))
 

@@ -131,6 +131,22 @@ def test_what_a_missing_right_hides_is_said(caplog: pytest.LogCaptureFixture) ->
     assert caplog.text == ""
 
 
+def test_rights_that_may_not_be_asked_for_stop_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    api = Api.of(2, "cursor")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status) if request.url.path.endswith("/scopes") else api(request)
+
+    wanted = [{"name": "read_all", "without": "it shows 60 days"}]
+    description = describe(paging=CURSOR, rights={"path": "/scopes", "names": "scopes", "wanted": wanted})
+    status = 403
+    assert ids_of(fetch(answer, description)) == [0, 1]
+    assert "cannot be asked for" in caplog.text
+    status = 401
+    with pytest.raises(SourceError, match="HTTP 401"):
+        fetch(answer, description)
+
+
 def test_a_window_that_the_source_does_not_reach_is_said(caplog: pytest.LogCaptureFixture) -> None:
     window = {"format": "epoch", "precision": "1s", "reaches_back": "730d"}
     description = describe(paging=CURSOR, window=window, request={"path": "/orders"})

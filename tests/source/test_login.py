@@ -289,7 +289,7 @@ def test_no_secret_is_logged(auth: dict[str, Any], caplog: pytest.LogCaptureFixt
     given = CLIENT if "token" in auth else {"api_token": SECRET, "api_user": "me", "api_password": SECRET}
     fetch(shop if "token" in auth else shop.api, describe_login(auth), **given)
     ours = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("ordersetl"))
-    assert "GET https://shop.test/api/orders (limit=3, cursor=c3): HTTP 200" in ours
+    assert "GET https://shop.test/api/orders (limit=3, cursor=c3, page=2, offset=4): HTTP 200" in ours
     assert SECRET not in ours
     assert "token-1" not in ours
 

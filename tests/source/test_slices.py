@@ -50,6 +50,14 @@ def test_an_open_end_is_not_written_unless_the_source_wants_both() -> None:
     assert write_bounds(bounded, part) == {"since": "2009-01-01T00:00:00Z", "until": "2025-09-01T12:00:01Z"}
 
 
+def test_the_beginning_of_time_is_where_the_source_begins() -> None:
+    short = window(bounded=True, reaches_back="730d")
+    (part,) = plan_slices(short, None, None, BEGAN, [{}])
+    assert write_bounds(short, part)["since"] == "2023-09-02T12:10:00Z"
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    assert plan_slices(short, since, None, BEGAN, [{}])[0].since == since
+
+
 def test_the_end_is_as_old_as_it_must_be() -> None:
     aged = window(bounded=True, min_age="2m")
     (part,) = plan_slices(aged, SINCE, None, BEGAN, [{}])

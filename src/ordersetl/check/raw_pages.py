@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from ordersetl.check.mapped_pages import map_page
 from ordersetl.errors import CorruptedError, InvalidResponseError
 from ordersetl.lake.in_force import InForce
 from ordersetl.lake.kept_files import read_description, read_reference
@@ -20,7 +19,7 @@ __all__ = ["RawPage", "read_pages"]
 class RawPage(NamedTuple):
     """A page and its window, ``content`` None where the bytes are not UTF-8; then the bytes, and their records.
 
-    ``mapped`` is what :func:`map_page` makes of it; None where the records are orders already.
+    ``mapped`` is what ``mapped_pages`` makes of it; None where the records are orders already.
     """
 
     batch: str
@@ -94,6 +93,10 @@ def _read_page(lake: Lake, marker: BatchMarker, number: int, entry: PageEntry, i
     except UnicodeDecodeError:
         content = None
     since, until = (time and to_naive(time) for time in (request.enforced_since, request.until))
-    mapped = list(map_page(page, description.mapping)) if description and description.mapping else None
+    mapped = None
+    if description is not None and description.mapping is not None:
+        from ordersetl.check.mapped_pages import map_page  # noqa: PLC0415 - the generic API does without
+
+        mapped = list(map_page(page, description.mapping))
     began_at = to_naive(request.began_at)
     return RawPage(marker.batch, number, since, until, began_at, content, page.text, entry.records, mapped)

@@ -118,6 +118,8 @@ def _read_described(context: RunContext, client: OrdersClient, found: Batch) -> 
             records, newest = page.head.records, find_newest(page, found.request.began_at)
         except SourceError:
             return None
+        if not client.is_complete(page):  # the power went: of two names in a folder the later one may survive
+            return None
         trail.replay(page)
         answered = None if calls is None else CallsEntry(calls_name(number), _hash(calls), len(calls))
         pages.append(PageEntry(page_name(number), _hash(body), len(body), records, newest, charset, answered))

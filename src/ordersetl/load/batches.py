@@ -73,6 +73,7 @@ def load_batches(
         revenue=manifest.revenue,
         rows=sum(entry.rows for entry in partitions.values()),
         orders_total=sum(entry.orders for entry in partitions.values()),
+        source_changes=tuple(folded.source_changes),
         seconds=time.monotonic() - started,
     )
 

@@ -42,7 +42,8 @@ _GROUP_ORDERS = 60_000
 class Folded:
     """The manifest that is now committed, and what became of the pending versions and of the files.
 
-    ``orphans`` are files that a rebuild moved away, since no batch accounts for them.
+    ``orphans`` are files that a rebuild moved away, since no batch accounts for them; ``source_changes`` say which
+    fields of the source are not what they were.
     """
 
     manifest: Manifest
@@ -51,6 +52,7 @@ class Folded:
     removed: Sequence[str] = ()
     notes: Mapping[str, int] = field(default_factory=dict)
     orphans: Sequence[Damage] = ()
+    source_changes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
     """
     takes_drift = current.manifest.fields.drift and context.settings.drift != "fail"
     if not plan.batches or (not plan.waiting and current.is_as_recorded and not takes_drift):
+        if plan.batches:  # a command that died right after its commit could not remove them, and nobody else may come
+            _drop_unlisted(context, current.manifest)
         return Folded(current.manifest)
     repairs = current.broken_days or current.broken_dimensions or current.lost_tombstones or current.lost_mentions
     markers = {batch: provider(batch) for batch in (plan.batches if repairs else plan.pending)}
@@ -87,11 +91,17 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
         total = _fold_days(fold, resolved, dimensions)
     changes = sum_changes(incoming, parts, resolved, total.changes)
     _put_dimensions(fold, total, dimensions)
-    following = _next_manifest(fold, total, dimensions, adding.result())
+    history, source_changes = _next_history(fold)
+    following = _next_manifest(fold, total, dimensions, adding.result(), history)
     orphans = _move_orphans_to_damaged(fold, following) if current.rebuild else ()
     fold.commit.finish(following, staged=frozenset(total.written))
-    index.drop_unlisted(context.lake, following.index + following.tombstones + following.mentions)
-    return Folded(following, changes, total.written, total.removed, dimensions.notes, orphans)
+    _drop_unlisted(context, following)
+    return Folded(following, changes, total.written, total.removed, dimensions.notes, orphans, source_changes)
+
+
+def _drop_unlisted(context: RunContext, manifest: Manifest) -> None:
+    """Remove what no longer is of the index."""
+    index.drop_unlisted(context.lake, manifest.index + manifest.tombstones + manifest.mentions)
 
 
 def _fold_days(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions) -> GroupOutcome:
@@ -146,7 +156,9 @@ def _put_dimensions(fold: _Fold, total: GroupOutcome, dimensions: FoldedDimensio
             total.written.append(file)
 
 
-def _next_manifest(fold: _Fold, total: GroupOutcome, dimensions: FoldedDimensions, lookup: Lookup) -> Manifest:
+def _next_manifest(
+    fold: _Fold, total: GroupOutcome, dimensions: FoldedDimensions, lookup: Lookup, history: FieldHistory
+) -> Manifest:
     kept = {file: entry for file, entry in fold.current.valid.items() if file not in total.removed}
     return Manifest(
         tool=f"ordersetl {__version__}",
@@ -159,21 +171,21 @@ def _next_manifest(fold: _Fold, total: GroupOutcome, dimensions: FoldedDimension
         index=lookup.index,
         tombstones=lookup.tombstones,
         mentions=dimensions.mentions,
-        fields=_next_history(fold),
+        fields=history,
     )
 
 
-def _next_history(fold: _Fold) -> FieldHistory:
-    """What the records have, with the batches that wait; of a rebuild, all of them."""
+def _next_history(fold: _Fold) -> tuple[FieldHistory, Sequence[str]]:
+    """What the records have, with the batches that wait; of a rebuild, all of them. And what changed, to be told."""
     if fold.current.rebuild:
-        return fold_history(fold.markers[batch].fields for batch in fold.plan.batches)
+        return fold_history(fold.markers[batch].fields for batch in fold.plan.batches), ()
     waiting, newest = fold.plan.waiting, fold.plan.batches[-1]
     counts = sum((fold.markers[batch].fields for batch in waiting), FieldCounts())
     history = fold.current.manifest.fields
     history, notes = advance_history(history, counts, newest, drift=fold.context.settings.drift)
     for note in notes:
         log.warning("the source changed: %s.", note)
-    return history
+    return history, notes
 
 
 def _next_quarantine(fold: _Fold) -> dict[str, QuarantineEntry]:

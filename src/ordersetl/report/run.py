@@ -1,21 +1,18 @@
 """The result of a run as tables: first whether all is well, what came and what it sold, then what needs a look."""
 
 from collections.abc import Iterator
-from decimal import Decimal
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from ordersetl.report.bridge import draw_bridge
+from ordersetl.report.drift import find_unexplained
 from ordersetl.report.stages import draw_gaps, draw_repaired, extract_facts, load_facts, transform_facts
 from ordersetl.report.tables import Complete, draw_facts, format_size, list_money, list_most
 from ordersetl.results import BackfillResult, BridgeMetric, RunResult, TransformResult
 from ordersetl.text import format_time, many, printable
 
 __all__ = ["draw_run"]
-
-_NOTABLE_OTHER = Decimal("0.01")
-"""Share of an amount that no line, discount, tax or shipping explains, from which on it is worth a look."""
 
 
 def draw_run(result: RunResult, complete: Complete, *, verbose: bool) -> Iterator[RenderableType]:
@@ -121,8 +118,7 @@ def _note_oddities(read: TransformResult) -> Iterator[str]:
 
 
 def _note_other(bridge: BridgeMetric) -> str | None:
-    """What drifts: an amount of which a notable share is in nothing that the order says of it."""
-    if not bridge.amount or abs(bridge.other / bridge.amount) < _NOTABLE_OTHER:
+    share = find_unexplained(bridge)
+    if share is None:
         return None
-    share = f"{bridge.other / bridge.amount:.1%}"
-    return f"{bridge.currency or '(none)'}: {share} of the amount is in no line, discount, tax or shipping"
+    return f"{bridge.currency or '(none)'}: {share:.1%} of the amount is in no line, discount, tax or shipping"

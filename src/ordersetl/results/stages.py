@@ -143,7 +143,10 @@ class Damage:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """One commit of the curated layer. ``written`` names files relative to ``curated/``."""
+    """One commit of the curated layer. ``written`` names files relative to ``curated/``.
+
+    ``source_changes`` say which fields of the source are not what they were, each told once.
+    """
 
     batches: tuple[str, ...]
     late: tuple[str, ...]
@@ -163,6 +166,7 @@ class LoadResult:
     rows: int
     orders_total: int
     seconds: float
+    source_changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,10 @@ class CallFetcher:
             answers += [part.answer for part in parts]
         return encode_answers(answers)
 
+    def is_needed(self, page: Page) -> bool:
+        """Whether any of a page's records needs a call."""
+        return bool(page.head.records) and next(self._list_tasks(page), None) is not None
+
     def _list_tasks(self, page: Page) -> Iterator[_Task]:
         for call in self._session.description.calls:
             if self._session.lacks(call.required_right):

@@ -81,8 +81,8 @@ class OrdersClient:
 
         self._asker = open_asker(http)
         more = (lambda: open_asker(self._stack.enter_context(open_more()))) if open_more is not None else None
-        calls = CallFetcher(self._session, self._asker, more)
-        self._described = DescribedPages(self._session, self._asker, calls, now=now)
+        self._calls = CallFetcher(self._session, self._asker, more)
+        self._described = DescribedPages(self._session, self._asker, self._calls, now=now)
 
     @property
     def session(self) -> SourceSession:
@@ -130,6 +130,10 @@ class OrdersClient:
             return None
         trail.drop_expired(now)
         return trail
+
+    def is_complete(self, page: Page) -> bool:
+        """Whether a page of a described source has what calls answered for it, if it needs any."""
+        return page.calls is not None or not self._calls.is_needed(page)
 
     def _traverse(self, request: BatchRequest, position: Position) -> Traversal:
         return Traversal(

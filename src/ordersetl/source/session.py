@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
+from http import HTTPStatus
 from typing import Any
 
 from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.settings import Settings
-from ordersetl.source.ask import Answer, Ask
+from ordersetl.source.ask import Answer, Ask, DeniedError
 from ordersetl.source.asker import Asker
 from ordersetl.source.description.loading import load_builtin
 from ordersetl.source.description.model import Description, Right
@@ -150,8 +151,15 @@ class SourceSession:
 
     def _find_rights(self, asker: Asker) -> None:
         rights = self.description.rights
-        if rights is not None:
+        if rights is None:
+            return
+        try:
             found = self._list(asker, rights.path, rights.names.search)
+        except SourceError as error:  # whoever may not ask for the rights may have them
+            if isinstance(error, DeniedError) and error.status != HTTPStatus.FORBIDDEN:
+                raise
+            log.warning("the rights of the credentials cannot be asked for: %s", error.message)
+        else:
             self._missing = {right.name: right for right in rights.wanted if right.name not in found}
 
     def _warn_of_reach(self, since: datetime | None) -> None:

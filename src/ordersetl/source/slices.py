@@ -21,6 +21,8 @@ __all__ = ["MAX_SLICES", "Slice", "group_values", "halve_slice", "plan_slices", 
 MAX_SLICES = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
+_MARGIN = timedelta(minutes=10)
+"""What a clock may be off where a source counts back from its own."""
 _FINEST = ((("%f",), timedelta(0)), (("%S", "%T", "%X", "%c", "%s"), _SECOND), (("%M", "%R"), timedelta(minutes=1)))
 _SPARE_STEPS = 3
 """By how many steps a slice may be asked for longer than it is."""
@@ -76,7 +78,7 @@ def plan_slices(
     elif until is None and window.bounded:
         until = began_at
     if window.bounded and since is None:
-        since = read_earliest(window)
+        since = _begin(window, began_at)
     bounds: list[tuple[datetime | None, datetime | None]] = [(since, until)]
     if window.max_span is not None:
         bounds = _cut(window, since, until, began_at)
@@ -127,12 +129,18 @@ def read_earliest(window: Window) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
+def _begin(window: Window, began_at: datetime) -> datetime:
+    """What stands for the beginning of time; not before what the source shows, since some refuse to be asked for it."""
+    earliest = read_earliest(window)
+    return earliest if window.reaches_back is None else max(earliest, began_at - window.reaches_back + _MARGIN)
+
+
 def _cut(
     window: Window, since: datetime | None, until: datetime | None, began_at: datetime
 ) -> list[tuple[datetime | None, datetime | None]]:
     step, longest = _step(window), window.max_span or timedelta(0)
     span = max(longest - _SPARE_STEPS * step, step)
-    begin, end = since or read_earliest(window), until or began_at
+    begin, end = since or _begin(window, began_at), until or began_at
     count = max(1, -((begin - end) // span))
     if count > MAX_SLICES:
         raise ConfigError(

@@ -48,6 +48,7 @@ class Traversal:
         self.position = position
         self._began_at = began_at
         self._max_pages = max_pages
+        self._kept = position.pages
         self._versions = SeenVersions(kept=False)
         self._forget()
 
@@ -59,9 +60,8 @@ class Traversal:
     @property
     def must_look_back(self) -> bool:
         """Whether nothing but the page before the next one shows that pages did not shift: there is no total."""
-        paging = self._paging
-        has_total = paging.total is not None or paging.total_header is not None
-        return paging.kind in {"page", "offset"} and not has_total and self.position.number > 0
+        has_total = self._paging.total is not None or self._paging.total_header is not None
+        return self._paging.kind in {"page", "offset"} and not has_total and self.position.number > 0
 
     def look_back(self, again: Page) -> None:
         """Compare the page before the next one, asked for again after that, with what it was.
@@ -118,7 +118,7 @@ class Traversal:
         if at.number == 0 and self._is_too_long(records):
             self._halve()
             return False
-        self._require_new(page, next_cursor)
+        self._require_new(page)
         self._require_even(records)
         self._versions.add(page)
         at.pages += 1
@@ -131,7 +131,7 @@ class Traversal:
         if is_last:
             self._require_met()
         else:
-            self._require_going_on(records)
+            self._require_going_on(records, next_cursor)
         at.page_records = at.page_records or records
         if records:
             self._contents[records, page.head.content] = page.number
@@ -143,6 +143,7 @@ class Traversal:
             at.cursor = next_cursor
             if next_cursor is not None:
                 self._cursors.add(next_cursor)
+        self._kept = at.pages
         return True
 
     def restart(self, error: SourceError) -> None:
@@ -156,6 +157,7 @@ class Traversal:
             problem = f"{error.message} (its window began again {at.restarts} times)"
             raise type(error)(problem, hint=error.hint or _HINT) from error
         at.restarts += 1
+        at.pages = self._kept  # the page that showed it is not kept
         at.pass_digest = self._versions.digest
         self._begin()
 
@@ -192,8 +194,7 @@ class Traversal:
         halves = halve_slice(self._description.window, part, self._began_at)
         if halves is None or len(at.slices) >= MAX_SLICES:
             since = format_time(part.since) if part.since else "the beginning"
-            objects, pages = self._paging.max_objects, self._paging.max_pages or 0
-            most = many(objects, "order") if objects else many(pages, "page")
+            most = many(self._paging.max_objects or 0, "order") if self._paging.max_objects else "so many pages"
             raise SourceError(
                 f"the API lets {most} be fetched, and there are more from {since} on that the same window must hold",
                 hint="This API cannot be fetched completely in this way: ask its makers for an export of that time.",
@@ -233,14 +234,17 @@ class Traversal:
         too_many = paging.max_objects is not None and following > paging.max_objects
         return too_many or (paging.max_pages is not None and at.number >= paging.max_pages)
 
-    def _require_going_on(self, records: int) -> None:
-        """Refuse a page in the middle that is shorter than the others, and too many pages.
+    def _require_going_on(self, records: int, next_cursor: str | None) -> None:
+        """Refuse a page in the middle that is shorter than the others, a cursor that goes round, and too many pages.
 
         Raises:
             ShiftedError: as it says.
             SourceError: likewise.
         """
         at, paging = self.position, self._paging
+        if next_cursor is not None and next_cursor in self._cursors:
+            quoted = ascii(next_cursor)[:_LONGEST_QUOTE]
+            raise RepeatedError(f"the API gave the cursor {quoted} a second time; its pages would never end")
         if paging.kind in {"page", "offset"} and records == 0:
             raise ShiftedError(
                 f"page {at.number:,} is empty, and {at.received:,} orders came of {at.total or 'more'}", hint=_HINT
@@ -288,10 +292,7 @@ class Traversal:
             twice = many(self._versions.repeated, "order")
             raise ShiftedError(f"{twice} came twice: the pages shifted while they were read", hint=_HINT)
 
-    def _require_new(self, page: Page, next_cursor: str | None) -> None:
-        if next_cursor is not None and next_cursor in self._cursors:
-            quoted = ascii(next_cursor)[:_LONGEST_QUOTE]
-            raise RepeatedError(f"the API gave the cursor {quoted} a second time; its pages would never end")
+    def _require_new(self, page: Page) -> None:
         head = page.head
         earlier = self._contents.get((head.records, head.content)) if head.records else None
         if earlier is not None:

@@ -1,9 +1,9 @@
 """Which orders the pages of a search showed: one that comes twice may stand for one that is missing."""
 
+from array import array
 from hashlib import blake2b
 
 from ordersetl.source.page import Page
-from ordersetl.source.shape import VersionKey
 
 __all__ = ["SeenVersions"]
 
@@ -17,22 +17,21 @@ class SeenVersions:
 
     def __init__(self, *, kept: bool) -> None:
         self._kept = kept
-        self._ids: list[bytes] = []
-        self._versions: list[bytes] = []
-        self.last_ids: list[bytes] = []
+        self._ids = array("Q")
+        self._versions = array("Q")
+        self.last_ids = array("Q")
 
     def add(self, page: Page) -> None:
         """Take in the orders of a page; ``last_ids`` are its own."""
         if self._kept:
-            hashes = _hash_keys(page)
-            self.last_ids = [order for order, _ in hashes]
+            self.last_ids, versions = _hash_keys(page)
             self._ids += self.last_ids
-            self._versions += [version for _, version in hashes]
+            self._versions += versions
 
     @staticmethod
-    def list_ids(page: Page) -> list[bytes]:
+    def list_ids(page: Page) -> "array[int]":
         """Ids of a page's orders, as ``last_ids`` has them."""
-        return [order for order, _ in _hash_keys(page)]
+        return _hash_keys(page)[0]
 
     @property
     def repeated(self) -> int:
@@ -42,7 +41,7 @@ class SeenVersions:
     @property
     def digest(self) -> str:
         """Tells one pass over a search from another: two that are alike show that nothing shifts."""
-        return blake2b(b"".join(self._versions), digest_size=16).hexdigest()
+        return blake2b(self._versions.tobytes(), digest_size=16).hexdigest()
 
     def may_lack(self, received: int, first_total: int | None) -> bool:
         """Whether fewer orders came than there were at the beginning, or one changed its place.
@@ -53,13 +52,15 @@ class SeenVersions:
         return fewer or len(set(self._versions)) > len(set(self._ids))
 
 
-def _hash_keys(page: Page) -> list[tuple[bytes, bytes]]:
+def _hash_keys(page: Page) -> tuple["array[int]", "array[int]"]:
     """Of each order its id and its version, hashed."""
-    return [_hash_key(key) for key in page.shape.read_keys(page)] if page.shape is not None else []
+    orders, versions = array("Q"), array("Q")
+    for key in page.shape.read_keys(page) if page.shape is not None else ():
+        order = repr(key.order_id)
+        orders.append(_hash(order))
+        versions.append(_hash(f"{order} {key.created_at if key.updated_at is None else key.updated_at!r}"))
+    return orders, versions
 
 
-def _hash_key(key: VersionKey) -> tuple[bytes, bytes]:
-    order = repr(key.order_id).encode("utf-8", "surrogatepass")
-    time = repr(key.updated_at if key.updated_at is not None else key.created_at)
-    version = order + time.encode("utf-8", "surrogatepass")
-    return blake2b(order, digest_size=8).digest(), blake2b(version, digest_size=8).digest()
+def _hash(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())

@@ -93,10 +93,10 @@ def _merge_items(items: pl.DataFrame) -> pl.DataFrame:
 
     Of ``discount``, ``tax`` and the name there is no column where no item has any: each takes time.
     """
-    amount, price = (pl.col("qty") * pl.col("price")).cast(_MONEY), pl.col("price")
+    has_total, price = pl.col("total").is_not_null(), pl.col("price")
+    amount = (pl.col("qty") * price).cast(_MONEY)
     if items["total"].null_count() < items.height:
-        has_total = pl.col("total").is_not_null()
-        amount = pl.coalesce("total", amount)
+        amount = pl.coalesce("total", (pl.col("qty") * pl.when(~has_total).then(price)).cast(_MONEY))
         price = pl.when(has_total).then(_divide(_worth(), _qty())).otherwise(price)
     optional = ("discount", "tax", "name")
     absent = [name for name in optional if items[name].null_count() == items.height]

@@ -122,20 +122,20 @@ def _summarize_extras(items: pl.DataFrame) -> dict[str, pl.Expr]:
 def _orders_of(fitting: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     """CHARGED_SCHEMA of the records that fit, without their day; an absent amount is the sum of the lines."""
     without = fitting.filter(pl.col("order_amount").is_null()).select("pos")
-    amount = (pl.col("qty") * pl.col("price")).cast(ITEM_SCHEMA["qty"])
-    if "total" in items.columns:
-        amount = pl.coalesce("total", amount)
     if without.height:
-        sums = (
-            items.join(without, on="pos", how="semi").group_by("pos").agg(summed=amount.sum().cast(ITEM_SCHEMA["qty"]))
-        )
+        given = items.join(without, on="pos", how="semi")
+        amount = (pl.col("qty") * pl.col("price")).cast(ITEM_SCHEMA["qty"])
+        if "total" in given.columns:
+            price = pl.when(pl.col("total").is_null()).then(pl.col("price"))
+            amount = pl.coalesce("total", (pl.col("qty") * price).cast(ITEM_SCHEMA["qty"]))
+        sums = given.group_by("pos").agg(summed=amount.sum().cast(ITEM_SCHEMA["qty"]))
         fitting = fitting.join(sums, on="pos", how="left").with_columns(
             order_amount=pl.coalesce("order_amount", "summed")
         )
-    given = {*fitting.columns}
-    renamed = {f"user_{name}": pl.col(name) for name in USER_FIELDS if name in given}
-    cancelled = pl.col("cancelled_at").is_not_null() if "cancelled_at" in given else pl.lit(value=False)
-    if "is_cancelled" in given:
+    there = {*fitting.columns}
+    renamed = {f"user_{name}": pl.col(name) for name in USER_FIELDS if name in there}
+    cancelled = pl.col("cancelled_at").is_not_null() if "cancelled_at" in there else pl.lit(value=False)
+    if "is_cancelled" in there:
         cancelled |= pl.col("is_cancelled")
     orders = fitting.with_columns(
         updated_at_order=pl.coalesce("updated_at_order", "created_at_order"), cancelled=cancelled, **renamed

@@ -97,7 +97,8 @@ class BatchStaging:
 
         Given the page itself, this waits where chunks are staged more slowly than they come in: memory is bounded.
         """
-        too_large = self._gathered_bytes + entry.bytes > self._context.settings.chunk_mb * _MIB
+        size = _size(entry)
+        too_large = self._gathered_bytes + size > self._context.settings.chunk_mb * _MIB
         if self._gathered and (too_large or self._gathered_records + entry.records > _MAX_RECORDS):
             self._put_chunk()
             if page is not None:
@@ -105,7 +106,7 @@ class BatchStaging:
         self.pages.append(entry)
         self._gathered.append(entry)
         self._received.append(page)
-        self._gathered_bytes += entry.bytes
+        self._gathered_bytes += size
         self._gathered_records += entry.records
 
     def finish(self) -> Iterator[ChunkOutcome]:
@@ -143,7 +144,7 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
     Raises:
         CorruptedError: a page is missing or not what was received.
     """
-    bulk = chunk.bulk and sum(page.bytes for page in chunk.pages) >= _MIN_BULK_BYTES
+    bulk = chunk.bulk and sum(map(_size, chunk.pages)) >= _MIN_BULK_BYTES
     mapping = chunk.description.mapping if chunk.description is not None else None
     pages = _read_pages(chunk)
     found = validate_pages(pages, chunk.window, chunk.settings, mapping, bulk=bulk)
@@ -151,6 +152,11 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
     others = {path: count for path, count in seen.others.items() if path not in found.seen}
     fields = FieldCounts(found.seen, seen.sampled, others)
     return ChunkOutcome(_write_part(chunk, found), len(chunk.pages), found.counts, fields)
+
+
+def _size(entry: PageEntry) -> int:
+    """Bytes of a page and of what its calls answered."""
+    return entry.bytes + (entry.calls.bytes if entry.calls is not None else 0)
 
 
 def _read_pages(chunk: Chunk) -> list[Page]:

@@ -43,14 +43,13 @@ def read_steps(tree: Tree) -> tuple[Step, ...]:
         case "subexpression" | "index_expression":
             return tuple(step for child in tree["children"] for step in read_steps(child))
         case kind:
-            raise NotInBulkError(f"a {kind} is no path")
+            raise NotInBulkError(f"an expression has a {kind.replace('_', ' ')}")
 
 
 class _Sum(NamedTuple):
     """A sum over the elements of a list for which a condition holds, as a column of the scope's table."""
 
     column: str
-    elements: "Scope"
     condition: pl.Expr
     part: pl.Expr
 
@@ -65,7 +64,7 @@ class Scope:
     def __init__(self, member: Member) -> None:
         self.member = member
         self._doubts: list[pl.Expr] = []
-        self._sums: list[_Sum] = []
+        self._sums: dict[Scope, list[_Sum]] = {}
 
     def certain(self) -> pl.Expr:
         """Whether all that was said of an object is what the library would say."""
@@ -74,7 +73,8 @@ class Scope:
     def open_table(self, tables: Mapping[Member, NativeTable]) -> pl.DataFrame:
         """The columns that the expressions are about, a row an object."""
         table = tables[self.member].to_frame(self.member)
-        return table.with_columns(_add_up(total, tables, table.height) for total in self._sums)
+        sums = [_add_up(elements, wanted, tables, table.height) for elements, wanted in self._sums.items()]
+        return pl.concat([table, *sums], how="horizontal") if sums else table
 
     def value(self, tree: Tree) -> pl.Expr:
         """The value of an expression.
@@ -134,9 +134,11 @@ class Scope:
             return _write_sum(pl.concat_list(self.value(child) for child in tree["children"]))
         if tree["type"] == "filter_projection":
             left, right, condition = tree["children"]
-            elements = Scope(self.member.find(read_steps(left)).add_rows())
-            column = f"{elements.member.column} sum {len(self._sums)}"
-            self._sums.append(_Sum(column, elements, elements.truth(condition), elements.value(right)))
+            rows = self.member.find(read_steps(left)).add_rows()
+            elements = next((scope for scope in self._sums if scope.member is rows), None) or Scope(rows)
+            wanted = self._sums.setdefault(elements, [])
+            column = f"{rows.column} sum {len(wanted)}"
+            wanted.append(_Sum(column, elements.truth(condition), elements.value(right)))
             return pl.col(column)
         return self.value(tree)
 
@@ -144,7 +146,7 @@ class Scope:
         if one["type"] == "literal":
             one, other = other, one
         if other["type"] != "literal":
-            raise NotInBulkError("two values are compared")
+            raise NotInBulkError("an expression compares two values of a record")
         return self._is_one_of(one, [other["value"]])
 
     def _contains(self, listed: Tree, value: Tree) -> pl.Expr:
@@ -153,7 +155,7 @@ class Scope:
             return self._is_one_of(value, [child["value"] for child in children])
         if listed["type"] == "literal" and isinstance(listed["value"], list):
             return self._is_one_of(value, listed["value"])
-        raise NotInBulkError("contains() of what is no list of literals")
+        raise NotInBulkError("contains() is about what is no list of literals")
 
     def _is_one_of(self, tree: Tree, literals: Sequence[Any]) -> pl.Expr:
         value, texts = self.value(tree), [_write(literal) for literal in literals]
@@ -179,7 +181,7 @@ def _write(literal: object) -> str | None:
         return None if literal is None else json.dumps(literal, ensure_ascii=False)
     if isinstance(literal, int) and _INT.fullmatch(str(literal)):
         return str(literal)
-    raise NotInBulkError(f"the literal {literal!r}")
+    raise NotInBulkError(f"an expression has the literal {literal!r}")
 
 
 def _write_sum(amounts: pl.Expr) -> pl.Expr:
@@ -190,18 +192,24 @@ def _write_sum(amounts: pl.Expr) -> pl.Expr:
     return pl.when(given.list.len() > 0).then(pl.when(certain).then(_write_number(total)).otherwise(pl.lit("?")))
 
 
-def _add_up(total: _Sum, tables: Mapping[Member, NativeTable], rows: int) -> pl.Series:
-    """The same over the elements of a list that count, of each of so many rows."""
-    table = total.elements.open_table(tables).with_columns(tables[total.elements.member].parents.alias("parent"))
-    given = table.select("parent", part=total.part, counts=total.condition, sure=total.elements.certain())
-    given = given.filter((pl.col("counts") & _is_given(pl.col("part"))) | ~pl.col("sure"))
-    sums = given.group_by("parent").agg(
-        certain=(pl.col("sure") & pl.col("part").str.contains(CENTS)).fill_null(value=False).all(),
-        total=_read_cents(pl.col("part")).sum(),
+def _add_up(elements: Scope, sums: Sequence[_Sum], tables: Mapping[Member, NativeTable], height: int) -> pl.DataFrame:
+    """The same over the elements of lists, of each of so many rows that have such a list."""
+    parts = elements.open_table(tables).select(
+        pl.lit(tables[elements.member].parents).alias("parent"),
+        elements.certain().alias("sure"),
+        *(pl.when(wanted.condition & _is_given(wanted.part)).then(wanted.part).alias(wanted.column) for wanted in sums),
     )
-    texts = sums.select("parent", text=pl.when("certain").then(_write_number(pl.col("total"))).otherwise(pl.lit("?")))
-    nothing = pl.repeat(None, rows, dtype=pl.String, eager=True)
-    return nothing.scatter(texts["parent"], texts["text"]).alias(total.column)
+    totals = parts.group_by("parent", maintain_order=True).agg(pl.col("sure").all(), *map(_total, sums))
+    rows = pl.DataFrame({"parent": pl.int_range(height, dtype=pl.UInt32, eager=True)})
+    return rows.join(totals, on="parent", how="left", maintain_order="left").select(wanted.column for wanted in sums)
+
+
+def _total(wanted: _Sum) -> pl.Expr:
+    part = pl.col(wanted.column)
+    is_exact = pl.col("sure").all() & part.str.contains(CENTS).fill_null(value=True).all()
+    there = part.is_not_null().any() | ~pl.col("sure").all()
+    total = pl.when(is_exact).then(_write_number(_read_cents(part).sum())).otherwise(pl.lit("?"))
+    return pl.when(there).then(total).alias(wanted.column)
 
 
 def _is_given(amount: pl.Expr) -> pl.Expr:

@@ -4,6 +4,7 @@ msgspec reads of each record what the mapping looks at, Polars says what the map
 is not certain goes to the mapping of one record, and to the models.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -28,6 +29,8 @@ from ordersetl.transform.mapped_values import (
 )
 from ordersetl.transform.seen_fields import SeenFields
 from ordersetl.transform.used_fields import count_tables
+
+log = logging.getLogger(__name__)
 
 __all__ = ["BulkMapping", "MappedFields", "find_bulk_mapping"]
 
@@ -69,7 +72,8 @@ def find_bulk_mapping(mapping: Mapping) -> "BulkMapping | None":
     """The mapping in bulk; None where an expression of it is not known there."""
     try:
         return BulkMapping(mapping)
-    except NotInBulkError:
+    except NotInBulkError as error:
+        log.debug("the mapping is applied record by record, which takes several times as long: %s", error)
         return None
 
 

@@ -56,7 +56,7 @@ def read_sku(value: pl.Expr, fallbacks: Sequence[tuple[str, pl.Expr]]) -> pl.Exp
         NotInBulkError: JSON needs an escape for one of the prefixes.
     """
     if not all(_PREFIX.fullmatch(prefix) for prefix, _ in fallbacks):
-        raise NotInBulkError("a prefix that JSON needs an escape for")
+        raise NotInBulkError("a prefix has a character that JSON needs an escape for")
     found = pl.lit(None, pl.String)
     for prefix, given in reversed(fallbacks):
         named = pl.concat_str(pl.lit(f'"{prefix}:'), given.str.strip_chars('"'), pl.lit('"'))

@@ -43,16 +43,16 @@ def count_tables(record: Member, tables: AnyMapping[Member, NativeTable], record
     """
     found: dict[str, FieldCount] = {}
 
-    def count(member: Member, path: str, table: pl.DataFrame, height: int) -> None:
-        if member.column in table.columns:
-            found[path] = FieldCount(height, _count_types(table[member.column]))
+    def count(member: Member, path: str, types: AnyMapping[str, dict[str, int]], height: int) -> None:
+        if member.column in types:
+            found[path] = FieldCount(height, types[member.column])
         for step, child in member.members.items():
-            count(child, join_path(path, step), table, height)
+            count(child, join_path(path, step), types, height)
         if member.rows is not None:
             rows = tables[member.rows]
-            count(member.rows, f"{path}[]", rows.to_frame(member.rows), len(rows.parents))
+            count(member.rows, f"{path}[]", _count_types(rows.to_frame(member.rows)), len(rows.parents))
 
-    count(record, "", tables[record].to_frame(record), records)
+    count(record, "", _count_types(tables[record].to_frame(record)), records)
     return found
 
 
@@ -120,18 +120,25 @@ def _add_chains(member: Member, expression: Expression) -> None:
         member.find(chain).is_read = True
 
 
-def _count_types(column: pl.Series) -> dict[str, int]:
-    """How many of a column of JSON texts are of each type."""
-    given = column.drop_nulls()
-    counts = {
-        "boolean": int((given.str.starts_with("t") | given.str.starts_with("f")).sum()),
-        "list": int(given.str.starts_with("[").sum()),
-        "object": int(given.str.starts_with("{").sum()),
-    }
-    texts, empty = int(given.str.starts_with('"').sum()), int((given == '""').sum())
-    counts["number"] = len(given) - texts - sum(counts.values())
-    counts["text"] = texts - empty
-    return {kind: count for kind, count in sorted(counts.items()) if count}
+def _count_types(texts: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """How many of each column of JSON texts are of each type; in one step, which takes a fraction of many."""
+    begins = {"text": ['"'], "boolean": ["t", "f"], "list": ["["], "object": ["{"]}
+    counted = texts.select(
+        *(pl.col(name).count().alias(f"{name} given") for name in texts.columns),
+        *((pl.col(name) == '""').sum().alias(f"{name} empty") for name in texts.columns),
+        *(
+            pl.sum_horizontal(pl.col(name).str.starts_with(sign).sum() for sign in signs).alias(f"{name} {kind}")
+            for name in texts.columns
+            for kind, signs in begins.items()
+        ),
+    ).row(0, named=True)
+    found = {}
+    for name in texts.columns:
+        counts = {kind: counted[f"{name} {kind}"] for kind in begins}
+        counts["number"] = counted[f"{name} given"] - sum(counts.values())
+        counts["text"] -= counted[f"{name} empty"]
+        found[name] = {kind: count for kind, count in sorted(counts.items()) if count}
+    return found
 
 
 def _find(value: Any, step: Step) -> Any:  # noqa: ANN401 - any JSON value

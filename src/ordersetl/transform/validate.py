@@ -6,7 +6,6 @@ Two paths give the same result: the bulk path for records that fit it, the model
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +15,14 @@ from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.field_counts import FieldCount, add_counts
 from ordersetl.lake.fold_settings import DEFAULTS, FoldSettings
 from ordersetl.lake.quarantine import Reject
-from ordersetl.source.nested import MAX_DEPTH, DeepRecord
+from ordersetl.source.nested import MAX_DEPTH
 from ordersetl.source.page import Page, read_records
 from ordersetl.source.parser import parse_json, parse_page
 from ordersetl.star.days import find_days
 from ordersetl.star.frames import ORDER_SCHEMA
-from ordersetl.star.values import read_short_text, read_version_time, to_naive
+from ordersetl.star.values import to_naive
 from ordersetl.transform.bulk import NOTHING_READ, PAGE_BITS, BulkOrders, read_bulk
-from ordersetl.transform.columns import Columns
-from ordersetl.transform.models import GoneOrder, ReadOrder, read_order
-from ordersetl.transform.order_lines import Failure, LineFailures
+from ordersetl.transform.outcomes import Outcome, RejectedLines, validate_records
 from ordersetl.window import Window
 
 if TYPE_CHECKING:
@@ -35,29 +32,6 @@ if TYPE_CHECKING:
     from ordersetl.transform.used_fields import FieldTally
 
 __all__ = ["Validated", "validate_pages"]
-
-_ID_REASONS = {"not_an_object", "missing_order_id", "invalid_order_id"}
-"""Rules that come before the one on depth."""
-
-
-@dataclass(frozen=True)
-class _RejectedLines:
-    """Rejected lines of one accepted order."""
-
-    page: int
-    index: int
-    order: ReadOrder
-    time: datetime
-    items: Sequence[Any]
-
-    @property
-    def failures(self) -> LineFailures:
-        return self.order.failures
-
-    def __iter__(self) -> Iterator[Reject]:
-        where, order_id = (self.page, self.index), self.order.order_id
-        for f in self.failures:
-            yield Reject(*where, f.line, order_id, f.reason, f.detail, self.time, self.items[f.line or 0])
 
 
 @dataclass
@@ -72,7 +46,7 @@ class Validated:
     orders: pl.DataFrame
     items: pl.DataFrame
     refunds: pl.DataFrame
-    found_bad: list[Reject | _RejectedLines]
+    found_bad: list[Reject | RejectedLines]
     counts: BatchCounts
     seen: dict[str, FieldCount] = field(default_factory=dict)
 
@@ -113,7 +87,7 @@ def validate_pages(
     tally = None if mapping is None else _begin_tally(mapping, in_bulk)
     if tally is not None:
         records = _count_fields(records, tally, fast)
-    rest = _validate_records(records, window, mapper)
+    rest = validate_records(records, window, mapper)
     rest.skipped.update(fast.skipped)
     fast_orders, future = _apply_window(fast.orders, window)
     outside = fast.orders.height - fast_orders.height
@@ -168,29 +142,8 @@ def _apply_settings(orders: pl.DataFrame, settings: FoldSettings) -> pl.DataFram
     )
 
 
-@dataclass
-class _Outcome:
-    """What became of the records that went through the models."""
-
-    columns: Columns = field(default_factory=Columns)
-    found_bad: list[Reject | _RejectedLines] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
-    skipped: Counter[str] = field(default_factory=Counter)
-
-    def accept(self, pos: int, order: ReadOrder | GoneOrder, time: datetime) -> None:
-        """Take in an order whose version counts as of ``time``."""
-        self.counts["future"] += time != order.updated_at
-        self.counts["lines_skipped"] += order.lines_skipped
-        if isinstance(order, GoneOrder):
-            self.counts["deleted" if order.deleted else "emptied"] += 1
-            self.columns.add_gone(pos, order, time)
-        else:
-            self.counts["texts_cut"] += order.texts_cut
-            self.columns.add(pos, order, time)
-
-
 def _count(
-    rest: _Outcome,
+    rest: Outcome,
     orders: pl.DataFrame,
     items: pl.DataFrame,
     refunds: pl.DataFrame,
@@ -223,48 +176,6 @@ def _count(
         cancelled=int(orders["cancelled"].sum()),
         refunded=refunds["pos"].n_unique(),
     )
-
-
-def _validate_records(records: Iterable[tuple[int, Any]], window: Window, mapper: "OrderMapper | None") -> _Outcome:
-    outcome = _Outcome()
-    for pos, record in records:
-        if mapper is not None and (name := mapper.name_skipped(record)) is not None:
-            outcome.skipped[name] += 1
-            continue
-        outcome.counts["received"] += 1
-        order = record if mapper is None else mapper.map_record(record)
-        stated = read_version_time(order)
-        time = None if stated is None else window.cap(stated)
-        if time is not None and not window.holds(time):
-            outcome.counts["outside"] += 1
-            continue
-        page, index = pos >> PAGE_BITS, pos & ((1 << PAGE_BITS) - 1)
-        read = _read_any(record, order, totals=mapper is not None)
-        if isinstance(read, Failure):
-            order_id = read_short_text(order.get("order_id"))[0] if isinstance(order, dict) else None
-            shown = None if isinstance(record, DeepRecord) else record
-            outcome.found_bad.append(Reject(page, index, None, order_id, read.reason, read.detail, time, shown))
-            continue
-        time = window.cap(read.updated_at)
-        outcome.accept(pos, read, time)
-        if isinstance(read, ReadOrder) and read.failures:
-            outcome.counts["lines_rejected"] += len(read.failures)
-            lines = record["items"] if mapper is None else mapper.list_native_lines(record)
-            outcome.found_bad.append(_RejectedLines(page, index, read, time, lines))
-    return outcome
-
-
-def _read_any(record: object, order: object, *, totals: bool) -> ReadOrder | GoneOrder | Failure:
-    """What :func:`read_order` says of the order that a record is, also of one that is nested too deeply to be read."""
-    if not isinstance(record, DeepRecord):
-        return read_order(order, totals=totals)
-    where = f"it is nested more than {MAX_DEPTH} levels deep, and not copied here: see raw"
-    if not record.is_object:
-        return Failure("not_an_object", f"the record is not a JSON object; {where}")
-    read = read_order(order)
-    if isinstance(read, Failure) and read.reason in _ID_REASONS:
-        return Failure(read.reason, f"{read.detail}; {where}")
-    return Failure("too_deep", where)
 
 
 def _parse_record(text: str) -> Any:  # noqa: ANN401 - any JSON value

@@ -109,6 +109,15 @@ def test_what_failed_stands_before_all_else_with_rows_and_commands() -> None:
     assert text.index("1 check passed") > sales
 
 
+def test_a_warning_is_to_be_looked_at_and_no_failure() -> None:
+    warned = replace(FAILED, ok=True, warning=True, name="volume", detail="half of what it was")
+    text = Elements(render_page(make_content(make_figures(3), [warned]))).text
+    assert "All 2 checks passed, 1 warning" in text
+    assert "What failed" not in text
+    assert text.index("Needs a look") < text.index("volume") < text.index("half of what it was") < text.index("Sales")
+    assert "1 check passed" in text
+
+
 def test_commands_get_the_options_in_use() -> None:
     content = replace(make_content(make_figures(3), [FAILED]), complete=lambda command: f"{command} -o 'my shop'")
     assert "ordersetl load --verify -o 'my shop'" in Elements(render_page(content)).text

@@ -13,6 +13,7 @@ from shape_runs import NOW, Counted, Pauses, expected_bytes, open_source, output
 
 from ordersetl import pipeline
 from ordersetl.errors import SourceError
+from ordersetl.results import ExtractResult
 from ordersetl.settings import Settings
 from ordersetl.source.description.loading import load_builtin
 from ordersetl.source.sample.amazon import amazon
@@ -32,7 +33,12 @@ SHOP = sample_shop()
 NEWEST = max(order.updated_at for order in SHOP.list_orders())
 
 
-def small_shop(every: int = 7) -> Shop:
+def first_days(count: int = 20) -> Shop:
+    """The first orders of the sample shop, of few days."""
+    return Shop({order.number: order for order in SHOP.list_orders()[:count]})
+
+
+def small_shop(every: int = 14) -> Shop:
     """Every so many of the sample shop's orders, from all of its month."""
     return Shop({order.number: order for order in SHOP.list_orders()[::every]})
 
@@ -79,25 +85,26 @@ def test_a_run_gives_the_fold_of_the_shop_in_spite_of_faults(shape: str, tmp_pat
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_later_run_asks_for_what_changed_alone(shape: str, tmp_path: Path) -> None:
-    shop = small_shop()
+    shop = first_days()
     with open_source(shape, shop) as source:
-        source.run(tmp_path)
+        source.fetch(tmp_path)
         before = deepcopy(shop)
         change(shop)
-        result = source.run(tmp_path)
-    assert result.extract.records <= 12
+        result = source.fetch(tmp_path)
+    assert isinstance(result, ExtractResult)
+    assert result.records <= 12
     assert output_bytes(tmp_path) == expected_bytes(shape, before, shop)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_what_was_updated_in_the_second_of_the_newest_order_is_not_missed(shape: str, tmp_path: Path) -> None:
-    shop = small_shop()
+    shop = first_days()
     with open_source(shape, shop) as source:
-        source.run(tmp_path, lookback="0s")
+        source.fetch(tmp_path, lookback="0s")
         before = deepcopy(shop)
         newest = max((o for o in shop.list_orders() if not o.is_fractional), key=lambda order: order.updated_at)
         shop.put(replace(newest, number=30002, lines=newest.lines[:1]))
-        source.run(tmp_path, lookback="0s")
+        source.fetch(tmp_path, lookback="0s")
     assert output_bytes(tmp_path) == expected_bytes(shape, before, shop)
 
 
@@ -106,13 +113,13 @@ def test_a_backfill_in_windows_gives_the_same_files(shape: str, tmp_path: Path) 
     since, until = datetime(2025, 8, 1, tzinfo=UTC), datetime(2025, 9, 2, tzinfo=UTC)
     shop = small_shop()
     with open_source(shape, shop) as source:
-        source.run(tmp_path, Window(since=since, until=until), backfill=Backfill(timedelta(days=7), 4))
+        source.fetch(tmp_path, Window(since=since, until=until), backfill=Backfill(timedelta(days=7), 4))
     assert output_bytes(tmp_path) == expected_bytes(shape, shop)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_an_interrupted_run_goes_on_at_its_page(shape: str, tmp_path: Path) -> None:
-    shop, servers = small_shop(3), []
+    shop, servers = first_days(45), []
 
     def make_server(shop: Shop, pauses: Pauses) -> Server:
         servers.append(Counted(usual_server(shape, shop, pauses)))
@@ -121,11 +128,11 @@ def test_an_interrupted_run_goes_on_at_its_page(shape: str, tmp_path: Path) -> N
     outage = Outage(25 if shape == "bigcommerce" else 7)
     with open_source(shape, shop, [outage], make_server=make_server) as source:
         with pytest.raises(SourceError):
-            source.run(tmp_path, page_size=10, max_retries=0)
+            source.fetch(tmp_path, page_size=5, max_retries=0)
         outage.begins_at, before = None, len(servers[0].asked)
-        source.run(tmp_path, page_size=10)
+        source.fetch(tmp_path, page_size=5)
         resumed = len(servers[0].asked) - before
-        source.run(tmp_path / "again", page_size=10)
+        source.fetch(tmp_path / "again", page_size=5)
         whole = len(servers[0].asked) - before - resumed
     assert resumed < whole - 2
     assert output_bytes(tmp_path) == expected_bytes(shape, shop) == output_bytes(tmp_path / "again")
@@ -142,15 +149,15 @@ def test_an_interrupted_run_goes_on_at_its_page(shape: str, tmp_path: Path) -> N
 def test_a_token_is_renewed_in_mid_run(
     shape: str, make_server: Callable[[Shop, Pauses], Server], tmp_path: Path
 ) -> None:
-    shop = small_shop(3)
+    shop = first_days(40)
     with open_source(shape, shop, make_server=make_server) as source:
-        source.run(tmp_path, page_size=10)
+        source.fetch(tmp_path, page_size=10)
     assert output_bytes(tmp_path) == expected_bytes(shape, shop)
 
 
 @pytest.mark.parametrize("shape", ["woocommerce", "magento", "bigcommerce"])
 def test_pages_that_shift_while_they_are_read_lose_nothing(shape: str, tmp_path: Path) -> None:
-    shop = small_shop(3)
+    shop = first_days(40)
     before = deepcopy(shop)
     leaves = next(order for order in shop.list_orders() if not order.is_fractional)
 
@@ -166,20 +173,20 @@ def test_pages_that_shift_while_they_are_read_lose_nothing(shape: str, tmp_path:
         return change_after_the_first_page
 
     with open_source(shape, shop, make_server=make_server) as source:
-        source.run(tmp_path, Window(until=NOW), page_size=10)
+        source.fetch(tmp_path, Window(until=NOW), page_size=10)
     assert output_bytes(tmp_path) == expected_bytes(shape, before)
 
 
 def test_a_window_is_split_where_the_api_ends(tmp_path: Path) -> None:
     text = load_builtin("shopify").body.decode()
     (tmp_path / "shopify.toml").write_text(text.replace("max_objects = 25000", "max_objects = 40"))
-    shop = small_shop(2)
+    shop = small_shop(3)
 
     def make_server(shop: Shop, pauses: Pauses) -> Server:
         return shopify(shop, max_objects=40, capacity=100_000, clock=pauses.clock)
 
     with open_source("shopify", shop, make_server=make_server) as source:
-        source.run(tmp_path / "out", page_size=10, source=str(tmp_path / "shopify.toml"))
+        source.fetch(tmp_path / "out", page_size=10, source=str(tmp_path / "shopify.toml"))
     assert output_bytes(tmp_path / "out") == expected_bytes("shopify", shop)
 
 
@@ -193,18 +200,18 @@ def test_a_window_is_split_where_the_api_ends(tmp_path: Path) -> None:
 def test_limits_are_learnt_from_the_answers(
     shape: str, make_server: Callable[[Shop, Pauses], Server], tmp_path: Path
 ) -> None:
-    shop = small_shop()
+    shop = first_days(45)
     with open_source(shape, shop, make_server=make_server) as source:
-        source.run(tmp_path, page_size=10)
+        source.fetch(tmp_path, page_size=10)
         assert source.pauses.slept_s > 0.5
     assert output_bytes(tmp_path) == expected_bytes(shape, shop)
 
 
 def test_square_is_asked_for_the_locations_that_are_set(tmp_path: Path) -> None:
-    shop = small_shop(3)
+    shop = first_days(60)
     wanted = LOCATIONS[:2]
     with open_source("square", shop) as source:
-        source.run(tmp_path, variables={"location_ids": ",".join(wanted)})
+        source.fetch(tmp_path, variables={"location_ids": ",".join(wanted)})
     there = (order for order in shop.list_orders() if LOCATIONS[order.number % len(LOCATIONS)] in wanted)
     assert output_bytes(tmp_path) == expected_bytes("square", Shop({order.number: order for order in there}))
 
@@ -221,7 +228,7 @@ def test_shopify_s_long_lists_of_lines_and_refunded_lines_are_paged_to_their_end
     order = ShopOrder(number=1, created_at=time, updated_at=time, lines=lines, refunds=refunds)
     shop = Shop({1: order, 2: replace(order, number=2, lines=lines[:50], refunds=())})
     with open_source("shopify", shop) as source:
-        source.run(tmp_path)
+        source.fetch(tmp_path)
     assert output_bytes(tmp_path) == expected_bytes("shopify", shop)
 
 
@@ -232,11 +239,21 @@ def test_shopify_without_the_right_to_all_orders_says_so_and_goes_on(
         return shopify(shop, scopes=("read_orders",), now=lambda: NOW, clock=pauses.clock)
 
     with open_source("shopify", SHOP, make_server=make_server) as source:
-        source.run(tmp_path)
+        source.fetch(tmp_path)
     assert "read_all_orders" in caplog.text
     since = NOW - timedelta(days=60)
     shown = Shop({order.number: order for order in SHOP.list_orders() if order.created_at >= since})
     assert output_bytes(tmp_path) == expected_bytes("shopify", shown)
+
+
+def test_shopify_that_does_not_tell_rights_is_asked_for_orders_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop = first_days()
+    with open_source("shopify", shop, [Fault(every=1, status=404, within="access_scopes")]) as source:
+        source.fetch(tmp_path)
+    assert "the rights of the credentials cannot be asked for" in caplog.text
+    assert output_bytes(tmp_path) == expected_bytes("shopify", shop)
 
 
 def test_shopify_says_when_another_version_answers(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -244,14 +261,14 @@ def test_shopify_says_when_another_version_answers(tmp_path: Path, caplog: pytes
         return shopify(shop, served_version="2026-07", clock=pauses.clock)
 
     with open_source("shopify", small_shop(20), make_server=make_server) as source:
-        source.run(tmp_path)
+        source.fetch(tmp_path)
     assert "2026-07" in caplog.text
 
 
 def test_woocommerce_without_embedded_refunds_is_asked_for_them(tmp_path: Path) -> None:
     shop = small_shop(2)
     with open_source("woocommerce", shop, make_server=lambda *_: woocommerce(shop, embeds_refunds=False)) as source:
-        source.run(tmp_path)
+        source.fetch(tmp_path)
     assert output_bytes(tmp_path) == expected_bytes("woocommerce", shop)
 
 
@@ -260,7 +277,7 @@ def test_no_secret_is_kept_or_logged(shape: str, tmp_path: Path, caplog: pytest.
     caplog.set_level("DEBUG")
     shop = small_shop(15)
     with open_source(shape, shop, [Fault(on={4}, status=503)]) as source:
-        source.run(tmp_path)
+        source.fetch(tmp_path)
         names = ("api_password", "client_secret", "refresh_token")
         secrets = {str(source.settings[name]) for name in names if name in source.settings} - {"sample"}
     texts = [path.read_text("utf-8", "replace") for path in tmp_path.rglob("*") if path.is_file()]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ordersetl.report.currencies import format_money
+from ordersetl.report.drift import find_unexplained
 from ordersetl.report.html.state import RawState
 from ordersetl.report.html.words import format_moment
 from ordersetl.results import CheckResult
@@ -47,9 +47,9 @@ def _note_orders(check: CheckResult) -> Iterator[Note]:
         unnamed = f", and {many(found.without_id, 'record')} without an id" if found.without_id else ""
         rejected = many(found.orders, "rejected order")
         yield Note(f"{rejected} without a later good version{unnamed}.", "rejects", "By reason")
-    if other := [bridge for bridge in check.metrics.bridge if bridge.other]:
-        sums = [f"{bridge.currency} {format_money(bridge.other, bridge.currency)}" for bridge in other[:_MAX_SUMS]]
-        shown = ", ".join([*sums, *(["..."] if len(other) > _MAX_SUMS else [])])
-        yield Note(f"Amounts beyond lines, discount, tax and shipping (the step Other): {shown}")
+    if shares := [(b.currency, share) for b in check.metrics.bridge if (share := find_unexplained(b)) is not None]:
+        listed = [f"{currency or 'none'} {share:.1%}" for currency, share in shares[:_MAX_SUMS]]
+        shown = ", ".join([*listed, *(["..."] if len(shares) > _MAX_SUMS else [])])
+        yield Note(f"Of the amount, this is in no line, discount, tax or shipping: {shown}")
     if over := check.metrics.refunded_over_amount:
         yield Note(f"Of {many(over, 'order')} more was refunded than the amount.")

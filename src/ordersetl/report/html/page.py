@@ -4,18 +4,17 @@ import base64
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ordersetl.report.currencies import count_digits, format_money
+from ordersetl.report.currencies import format_money
 from ordersetl.report.failures import advise, shorten_hashes
+from ordersetl.report.html.figures import DETAILS, Detail, cut_name, encode_figures
 from ordersetl.report.html.notes import list_notes
-from ordersetl.report.html.series import encode_days, encode_shares, fold_months
 from ordersetl.report.html.state import RawState
 from ordersetl.report.html.words import describe_age, format_day, format_moment, split_commands
-from ordersetl.results import BridgeMetric, CheckResult, LayerFigures, Period, Share
+from ordersetl.results import BridgeMetric, CheckOutcome, CheckResult, LayerFigures
 from ordersetl.text import many, printable
 from ordersetl.version import __version__
 
@@ -26,12 +25,7 @@ MAX_BYTES = 300_000
 
 _SCRIPTS = ("unpack.js", "words.js", "charts.js", "page.js")
 _STEPS = ("gross", "discount", "tax", "shipping", "other", "amount", "refunded", "cancelled", "net")
-_MAX_NAME = 80
-"""Characters of a name: enough to tell products apart."""
-_MAX_CODE = 12
-"""Characters of a currency, which may be anything."""
 _MAX_WINDOWS = 12
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -45,57 +39,18 @@ class PageContent:
     complete: Callable[[str], str] = str
 
 
-@dataclass(frozen=True)
-class _Detail:
-    """How much of the figures a page carries: ``days`` one by one before they are folded into months."""
-
-    currencies: int
-    days: int
-    months: bool
-
-
-_DETAILS = (
-    _Detail(12, 1126, months=True),
-    _Detail(12, 1126, months=False),
-    _Detail(12, 761, months=False),
-    _Detail(12, 396, months=False),
-    _Detail(6, 396, months=False),
-    _Detail(3, 396, months=False),
-    _Detail(1, 396, months=False),
-)
-"""From all to little: three years of days, with a month to begin with, then two, then one; then fewer currencies."""
-
-
 def render_page(content: PageContent) -> str:
     """The page as HTML: as detailed as ``MAX_BYTES`` allow."""
     html = ""
-    for detail in _DETAILS:
+    for detail in DETAILS:
         html = _render(content, detail)
         if len(html.encode()) <= MAX_BYTES:
             break
     return html
 
 
-def _render(content: PageContent, detail: _Detail) -> str:
-    environment = Environment(
-        loader=PackageLoader("ordersetl.report.html", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "text": printable,
-        "cut": _cut,
-        "day": format_day,
-        "moment": format_moment,
-        "money": format_money,
-        "exact": lambda amount: f"{amount:.4f}",
-        "commands": lambda text: split_commands(printable(text), content.complete),
-        "cell": lambda value: printable(shorten_hashes(value)),
-        "advise": lambda outcome: advise([outcome]),
-        "many": many,
-    }
+def _render(content: PageContent, detail: Detail) -> str:
+    environment = _open_templates(content)
     files = {name: _read(environment, name) for name in ("page.css", *_SCRIPTS)}
     style, script = files.pop("page.css"), "\n".join(('"use strict";', *files.values()))
     failed = [outcome for outcome in content.check.outcomes if not outcome.ok]
@@ -103,17 +58,18 @@ def _render(content: PageContent, detail: _Detail) -> str:
         check=content.check,
         failed=failed,
         todo=advise(failed) if failed else "",
-        headline=_word_headline(content.check, len(failed)),
+        headline=_word_headline(content.check.outcomes),
         notes=list_notes(content.check, content.state),
         orders={metric.currency: metric.orders for metric in content.check.metrics.currencies},
-        passed=[outcome for outcome in content.check.outcomes if outcome.ok],
+        warned=[outcome for outcome in content.check.outcomes if outcome.ok and outcome.warning],
+        passed=[outcome for outcome in content.check.outcomes if outcome.ok and not outcome.warning],
         figures=content.figures,
         state=content.state,
         made_at=content.made_at,
         age=describe_age(content.figures.updated_at if content.figures else None, content.made_at),
         bridge=_list_bridge(content),
         steps=_STEPS,
-        data=_encode_figures(content.figures, detail) if content.figures and content.figures.last_day else None,
+        data=encode_figures(content.figures, detail) if content.figures and content.figures.last_day else None,
         max_windows=_MAX_WINDOWS,
         strip=_draw_coverage(content.state),
         style=style,
@@ -124,9 +80,35 @@ def _render(content: PageContent, detail: _Detail) -> str:
     )
 
 
-def _word_headline(check: CheckResult, failed: int) -> str:
-    checks = many(len(check.outcomes), "check")
-    return f"{failed:,} of {checks} failed" if failed else f"All {checks} passed"
+def _open_templates(content: PageContent) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("ordersetl.report.html", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "text": printable,
+        "cut": cut_name,
+        "day": format_day,
+        "moment": format_moment,
+        "money": format_money,
+        "exact": lambda amount: f"{amount:.4f}",
+        "commands": lambda text: split_commands(printable(text), content.complete),
+        "cell": lambda value: printable(shorten_hashes(value)),
+        "advise": lambda outcome: advise([outcome]),
+        "many": many,
+    }
+    return environment
+
+
+def _word_headline(outcomes: Sequence[CheckOutcome]) -> str:
+    checks = many(len(outcomes), "check")
+    failed, warned = (sum(map(test, outcomes)) for test in (lambda o: not o.ok, lambda o: o.ok and o.warning))
+    if failed:
+        return f"{failed:,} of {checks} failed"
+    return f"All {checks} passed" + (f", {many(warned, 'warning')}" if warned else "")
 
 
 def _read(environment: Environment, name: str) -> str:
@@ -145,56 +127,6 @@ def _list_bridge(content: PageContent) -> list[BridgeMetric]:
     order = {currency: number for number, currency in enumerate(content.figures.currencies if content.figures else ())}
     shown = [bridge for bridge in content.check.metrics.bridge if bridge.currency in order]
     return sorted(shown, key=lambda bridge: order[bridge.currency])
-
-
-def _encode_figures(figures: LayerFigures, detail: _Detail) -> dict[str, Any]:
-    """What the script draws from, as JSON can say it."""
-    currencies = figures.currencies[: detail.currencies]
-    last = figures.last_day or figures.days[-1].day
-    daily_since = (last - detail.days * _DAY).replace(day=1)
-    folded = any(day.day < daily_since for day in figures.days)
-    periods = [period for period in figures.periods if detail.months or not _is_month(period)]
-    skus: dict[str, int] = {}
-    countries: dict[str, int] = {}
-    return {
-        "currencies": [
-            {
-                "code": _cut(currency, _MAX_CODE),
-                "digits": count_digits(currency),
-                **encode_days(fold_months([day for day in figures.days if day.currency == currency], daily_since)),
-            }
-            for currency in currencies
-        ],
-        "leftOut": figures.currencies_left_out + len(figures.currencies) - len(currencies),
-        "last": last.isoformat(),
-        "dailySince": daily_since.isoformat() if folded else None,
-        "periods": [[period.key, period.since.isoformat(), period.until.isoformat()] for period in periods],
-        "products": _encode_periods(figures.products, periods, currencies, skus),
-        "countries": _encode_periods(figures.countries, periods, currencies, countries),
-        "productNames": [[_cut(sku), _cut(figures.product_names.get(sku, ""))] for sku in skus],
-        "countryNames": [_cut(country) for country in countries],
-    }
-
-
-def _encode_periods(
-    shares: Sequence[Share], periods: Sequence[Period], currencies: Sequence[str], names: dict[str, int]
-) -> list[list[str]]:
-    """Packed shares by period, by currency."""
-    found: dict[tuple[str, str], list[Share]] = {}
-    for share in shares:
-        found.setdefault((share.period, share.currency), []).append(share)
-    return [
-        [encode_shares(found.get((period.key, currency), ()), names) for currency in currencies] for period in periods
-    ]
-
-
-def _is_month(period: Period) -> bool:
-    return "-" in period.key
-
-
-def _cut(name: str, most: int = _MAX_NAME) -> str:
-    shown = printable(name)
-    return shown if len(shown) <= most else f"{shown[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _draw_coverage(state: RawState) -> list[tuple[str, float, float]]:

@@ -1,6 +1,5 @@
 """JMESPath expressions (jmespath.org) of a description: parsed where it is read, evaluated by the library."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from functools import cached_property
 from typing import Annotated, Any
 
 import jmespath
+import msgspec
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions, signature
 from pydantic import GetPydanticSchema
@@ -29,6 +29,9 @@ class _ExactFunctions(Functions):
             [(*names, "Decimal") if "float" in names else names for names in of_elements],
         )
 
+    def _convert_to_jmespath_type(self, pyobject: str) -> str:
+        return "number" if pyobject == "Decimal" else super()._convert_to_jmespath_type(pyobject)  # type: ignore[misc]
+
     @signature({"types": []})
     def _func_to_number(self, arg: object) -> int | float | Decimal | None:
         if isinstance(arg, int | float | Decimal) and not isinstance(arg, bool):
@@ -37,9 +40,10 @@ class _ExactFunctions(Functions):
 
     @signature({"types": []})
     def _func_to_string(self, arg: object) -> str:
-        return arg if isinstance(arg, str) else json.dumps(arg, separators=(",", ":"), default=str).strip('"')
+        return arg if isinstance(arg, str) else _encoder.encode(arg).decode()
 
 
+_encoder = msgspec.json.Encoder(decimal_format="number")
 _OPTIONS = jmespath.Options(custom_functions=_ExactFunctions())
 
 
@@ -78,6 +82,10 @@ class Expression:
 
         Functions take numbers as ints and exact decimals, and give such.
         """
+        if self.path is not None:  # as the library does, in a twentieth of its time
+            for name in self.path:
+                value = value.get(name) if isinstance(value, dict) else None
+            return value
         try:
             return self._compiled.search(value, options=_OPTIONS)
         except (JMESPathError, ArithmeticError, TypeError, ValueError):

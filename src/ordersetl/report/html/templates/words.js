@@ -46,7 +46,7 @@ function percent(part, whole) {
   if (!whole) return "";
   const tenths = divide(part * 1000n * (whole < 0n ? -1n : 1n), whole < 0n ? -whole : whole);
   const size = tenths < 0n ? -tenths : tenths;
-  return `${tenths < 0n ? "\u2212" : ""}${count(size / 10n)}.${size % 10n}\u00a0%`;
+  return `${tenths < 0n ? "\u2212" : ""}${count(size / 10n)}.${size % 10n}%`;
 }
 
 // A tick of an axis: 1,500,000 as 1.5M.
