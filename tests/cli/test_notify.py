@@ -1,18 +1,13 @@
 """Somebody is told when a run fails, and when one is well again; and that never makes a run fail."""
 
-import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
 from console import ordersetl
+from webhook import hook
 
 from ordersetl.cli.notify import notify_failure
 from ordersetl.errors import InterruptedRunError, SourceError
@@ -20,40 +15,6 @@ from ordersetl.settings import Settings
 
 URL = "https://chat.example/hooks/SECRET?token=SECRET"
 ENVELOPE: dict[str, Any] = {"schema": 1, "command": "run", "status": "failed", "version": "0"}
-
-
-@dataclass
-class Hook:
-    """A webhook, and what it received."""
-
-    url: str = ""
-    got: list[Any] = field(default_factory=list)
-
-
-@contextmanager
-def hook(status: int = 204) -> Iterator[Hook]:
-    found = Hook()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            assert self.headers["Content-Type"] == "application/json"
-            found.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(status)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.url = f"http://127.0.0.1:{server.server_address[1]}/SECRET"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield found
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def test_a_failure_and_the_recovery_are_told_once_each(tmp_path: Path) -> None:
