@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-COMMANDS = ("run", "extract", "transform", "load", "check", "status", "init")
+COMMANDS = ("run", "extract", "transform", "load", "check", "status", "export", "init")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ FLOORS = (
     ("cli",),
     ("pipeline",),
     ("opening",),
-    ("status",),
+    ("status", "export"),
     (*STAGES, "warehouse"),
     ("executor", "cluster"),
     ("runtime",),

@@ -7,20 +7,21 @@ half done.
 
 import contextlib
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 from ordersetl.check.committed import check_and_show, check_committed
 from ordersetl.check.layer import check as check_layer
+from ordersetl.check.own_checks import OwnCheck, add_own_checks, read_own_checks
+from ordersetl.lake.account import StageAccount
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.journal import JournalKeeper, keep_journal
 from ordersetl.lake.layout import Lake, file_day
 from ordersetl.lake.location import find_lake
 from ordersetl.lake.manifest import require_timezone
-from ordersetl.lake.runs import RunReport, keep_report
+from ordersetl.lake.runs import keep_report
 from ordersetl.load.batches import load_batches
 from ordersetl.opening import open_context, take_in_force
 from ordersetl.report.failures import check_failure
@@ -179,7 +180,7 @@ def load(
 def check(settings: Settings, *, deep: bool = False, runtime: Runtime = _RUNTIME) -> CheckResult:
     """Compare the curated layer with its manifest and its rules; with ``deep`` with the raw pages too.
 
-    A warehouse that is set is compared with the curated layer.
+    The user's own checks are among them, and a warehouse that is set is compared with the curated layer.
 
     Takes no lock and changes nothing. Where a commit came between, it looks again. The result says whether all is
     well: nothing is raised where it is not. The setting ``report_html`` has the page written, whatever the result.
@@ -188,9 +189,12 @@ def check(settings: Settings, *, deep: bool = False, runtime: Runtime = _RUNTIME
         OrdersetlError: as the module says; there is no output, or the page could not be written.
     """
     require_warehouse(settings)
-    target = find_page(settings.report_html)
+    own, target = read_own_checks(settings), find_page(settings.report_html)
     lake = find_lake(settings.output, runtime.disk)
-    extend = partial(add_warehouse, settings, lake)
+
+    def extend(result: CheckResult) -> CheckResult:
+        return add_warehouse(settings, lake, add_own_checks(result, lake, own))
+
     if target is None:
         return check_committed(lake, deep=deep, extend=extend)
     return check_and_show(lake, target, runtime.now, runtime.complete, deep=deep, extend=extend)
@@ -222,7 +226,7 @@ def run(
     require_warehouse(settings)
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
-    target = find_page(settings.report_html)
+    own, target = read_own_checks(settings), find_page(settings.report_html)
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
     with (
         open_context(settings, runtime, wait_s) as (context, recovered),
@@ -230,7 +234,7 @@ def run(
         _keep_journal(context, "run") as journal,
     ):
         require_timezone(context.lake, context.fold_settings)
-        done = _StagesDone(report, journal)
+        done = StageAccount(report, journal)
         with StagingAhead(context) as ahead:
             extracted = done.take("extract", lambda: stage.extract(context, plan, on_page=ahead.add))
             journal.note_asked(plan.window.until, is_news=bool(extracted.batches))
@@ -239,9 +243,12 @@ def run(
             transformed = done.take("transform", lambda: transform_batches(folding, stages, ahead=ahead))
         require_few_rejects(context.lake, transformed, settings)
         loaded = done.take("load", lambda: load_batches(folding, stages.ensure, recovered=recovered, verify=verify))
-        checked = done.take("check", lambda: _check_written(context.lake, loaded))
+        checked = done.take("check", lambda: _check_written(context.lake, loaded, own))
         report.add("seconds", done.seconds)
-        shown = check_and_show(context.lake, target, runtime.now, runtime.complete) if target else checked
+        extend = partial(add_own_checks, lake=context.lake, checks=own)
+        shown = checked
+        if target:
+            shown = check_and_show(context.lake, target, runtime.now, runtime.complete, extend=extend)
         if failure := check_failure(checked) or check_failure(shown):
             raise failure
         followed = follow_manifest(context, journal.begin, verify=verify)
@@ -263,35 +270,11 @@ def run(
         return result
 
 
-class _TakesTime(Protocol):
-    @property
-    def seconds(self) -> float: ...
-
-
-_Result = TypeVar("_Result", bound=_TakesTime)
-
-
-@dataclass
-class _StagesDone:
-    """Keeps account of the stages of a run: which is under way, what each did, how long it took."""
-
-    report: RunReport
-    journal: JournalKeeper
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def take(self, stage: str, work: Callable[[], _Result]) -> _Result:
-        """Go through a stage; its result."""
-        self.journal.begin(stage)
-        result = work()
-        self.report.add(stage, result)
-        self.seconds[stage] = result.seconds
-        return result
-
-
-def _check_written(lake: Lake, loaded: LoadResult) -> CheckResult:
-    """Check what a load wrote, and the totals."""
+def _check_written(lake: Lake, loaded: LoadResult, own: Sequence[OwnCheck]) -> CheckResult:
+    """Check what a load wrote, and the totals; the user's own checks see all of the layer."""
     days = {day for file in loaded.written if (day := file_day(file)) is not None}
-    return check_layer(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
+    checked = check_layer(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
+    return add_own_checks(checked, lake, own)
 
 
 def _keep_journal(context: RunContext, command: str) -> contextlib.AbstractContextManager[JournalKeeper]:

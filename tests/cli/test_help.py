@@ -27,6 +27,7 @@ FLAGS = {
     "transform": {"--wait"},
     "load": {"--verify", "--rebuild", "--print-sql", "--warehouse", "--wait"},
     "check": {"--deep", "--html", "--warehouse"},
+    "export": {"--table", "--since", "--until", "--format"},
     "init": {"--source", "--api-url", "--set", "--no-preview"},
     "status": {"--max-age", "--prometheus", "--quarantine", "--reason", "--order"},
 }

@@ -30,7 +30,8 @@ def section(title: str, text: str = TEXT) -> str:
 def options() -> set[str]:
     group = get_command(app)
     commands = [group, *group.commands.values()]  # type: ignore[attr-defined]  # Typer's group has them
-    return {name for command in commands for parameter in command.params for name in parameter.opts} | {"--help", "-h"}
+    names = {name for command in commands for parameter in command.params for name in parameter.opts}
+    return {name for name in names if name.startswith("-")} | {"--help", "-h"}
 
 
 def test_the_commands_do_what_the_readme_shows(tmp_path: Path) -> None:
@@ -99,14 +100,17 @@ def test_every_variable_that_is_named_exists() -> None:
 
 
 def test_the_crontab_s_lines_run_where_cron_runs_them(tmp_path: Path) -> None:
-    lines = re.findall(
-        r"^[*/\d]+ [*\d]+ \* \* \*  +(.+)$", (ROOT / "docs/operations.md").read_text("utf-8"), re.MULTILINE
-    )
+    pages = "".join((ROOT / f"docs/{name}.md").read_text("utf-8") for name in ("scheduling", "operations"))
+    lines = re.findall(r"^[*/\d]+ [*\d]+ \* \* \*  +(.+)$", pages, re.MULTILINE)
     assert len(lines) == 3
     programs = tmp_path / ".venv/bin"
     programs.mkdir(parents=True)
     (programs / "ordersetl").symlink_to(Path(sys.executable).parent / "ordersetl")
     (tmp_path / "ordersetl.toml").write_text('source = "sample"\n')
+    script = re.search(r"^#!/bin/sh\n.*?(?=^curl)", pages, re.MULTILINE | re.DOTALL)
+    assert script is not None
+    (tmp_path / "run-orders.sh").write_text(script[0].replace("/srv/shop", str(tmp_path)))
+    (tmp_path / "run-orders.sh").chmod(0o755)
     for line in lines:
         command = line.replace("/srv/shop", str(tmp_path)).replace("/var/lib/node_exporter", str(tmp_path))
         ended = subprocess.run(

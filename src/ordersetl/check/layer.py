@@ -8,6 +8,7 @@ import duckdb
 
 from ordersetl.check.files import inspect_batches, inspect_files, inspect_orphans, inspect_quarantine
 from ordersetl.check.queries import DIMENSIONS, QueryResult, TableQuery
+from ordersetl.check.volume import check_volume
 from ordersetl.errors import CorruptedError, InternalError, StorageError
 from ordersetl.lake.layout import CURATED, MANIFEST, Lake, file_day, partition_file
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
@@ -68,6 +69,7 @@ def _check(
     if not problem:
         files = _select_files(manifest, days) if dimensions else {}
         outcomes += _inspect(lake, manifest, files, days, max_samples)
+        outcomes.append(check_volume(lake, manifest, max_samples=max_samples))
         if manifest.settings.mapping:
             outcomes.append(_inspect_fields(manifest, max_samples))
         if dimensions:

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ordersetl.cli.execute import execute, read_backfill, read_span_of, read_window, refuse_with_preview
+from ordersetl.cli.execute import execute, read_backfill, read_day, read_span_of, read_window, refuse_with_preview
 from ordersetl.cli.group import Commands
 from ordersetl.cli.options import (
     ApiUrl,
     Deep,
+    ExportFile,
+    ExportFormat,
+    ExportTable,
+    FromDay,
     Html,
     InstallCompletion,
     MaxAge,
@@ -30,6 +34,7 @@ from ordersetl.cli.options import (
     Shared,
     ShowCompletion,
     Source,
+    ToDay,
     Verify,
     Version,
     share_options,
@@ -210,6 +215,33 @@ def status(
         if prometheus is not None:
             write_metrics(prometheus, result, runtime.disk)
         return result
+
+    execute(shared, work)
+
+
+@app.command(epilog="Example: ordersetl export august.xlsx --since 2025-08-01 --until 2025-09-01")
+@share_options(locks=False)
+def export(
+    shared: Shared,
+    file: ExportFile,
+    *,
+    table: ExportTable = "orders",
+    since: FromDay = None,
+    until: ToDay = None,
+    kind: ExportFormat = None,
+) -> None:
+    """Write a table or view, or some days of it, into one file.
+
+    Days are the shop's. It takes no lock, and what it writes is of one committed state.
+    """
+
+    def work(settings: "Settings", runtime: "Runtime") -> object:
+        from ordersetl.export.stage import export_table, read_format
+        from ordersetl.lake.location import find_lake
+
+        days = {"since": read_day("--since", since), "until": read_day("--until", until)}
+        found = read_format(file, kind)
+        return export_table(find_lake(settings.output, runtime.disk), table, file, found, **days)
 
     execute(shared, work)
 

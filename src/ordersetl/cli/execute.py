@@ -2,7 +2,8 @@
 # ruff: noqa: PLC0415
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ordersetl.settings import Settings
     from ordersetl.window import Backfill, Window
 
-__all__ = ["execute", "read_backfill", "read_span_of", "read_window", "refuse_with_preview"]
+__all__ = ["execute", "read_backfill", "read_day", "read_span_of", "read_window", "refuse_with_preview"]
 
 
 def execute(
@@ -26,6 +27,7 @@ def execute(
 ) -> None:
     """Settings, one library call under the signals' eyes, and the result on stdout; ``load`` finds other settings."""
     from ordersetl.cli import streams
+    from ordersetl.cli.notify import notify_failure, notify_recovery
     from ordersetl.cli.progress import watch_progress
     from ordersetl.cli.signals import Interrupts
     from ordersetl.report.failures import find_failure
@@ -37,6 +39,9 @@ def execute(
     options = invocation.options = OptionsInUse.of({"config": shared.config, **shared.settings})
     streams.start_logging(options, quiet=shared.quiet, verbose=shared.verbose)
     settings = load() if load is not None else load_settings(shared.config, **shared.settings)
+    tells = invocation.command == "run" and settings.notify_url is not None
+    if tells:
+        invocation.tell = partial(notify_failure, settings)
     import_pipeline()
     interrupts = Interrupts()
     with interrupts.obey(), watch_progress(quiet=shared.quiet, verbose=shared.verbose) as watch:
@@ -50,13 +55,16 @@ def execute(
         )
         result = work(settings, runtime)
     failure = find_failure(result)
+    envelope = streams.make_envelope(invocation.command, result, failure, options) if shared.json or tells else {}
     if shared.json:
-        streams.print_envelope(invocation.command, result, failure, options)
+        streams.print_envelope(envelope)
     elif not shared.quiet:
         streams.print_result(result, options, verbose=shared.verbose)
     if failure is not None:
         streams.print_error(failure, options)
         raise typer.Exit(failure.exit_code)
+    if tells:
+        notify_recovery(settings, envelope)
 
 
 def read_window(shared: Shared) -> "Window":
@@ -91,6 +99,18 @@ def refuse_with_preview(shared: Shared) -> None:
     for flag, given in (("--window", shared.window), ("--concurrency", shared.concurrency)):
         if given is not None:
             raise ConfigError(f"--preview fetches one page: {flag} has no meaning there", hint=f"Leave {flag} out.")
+
+
+def read_day(flag: str, text: str | None) -> "date | None":
+    """The day that a flag names.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{flag} {text}: not a day", hint="Give YYYY-MM-DD, as in 2025-08-01.") from None
 
 
 def read_span_of(flag: str, text: str) -> "timedelta":

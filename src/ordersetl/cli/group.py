@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -19,14 +20,22 @@ COMPLETE_VARIABLE = "_ORDERSETL_COMPLETE"
 """Set by a shell that asks how a command line goes on."""
 
 
+def _tell_nobody(envelope: dict[str, object], error: OrdersetlError) -> None:
+    """Nobody wants to know of a failure."""
+
+
 @dataclass
 class Invocation:
-    """The command under way, and how it is to speak: what the error path must know."""
+    """The command under way, and how it is to speak: what the error path must know.
+
+    ``tell`` lets somebody know who does not watch.
+    """
 
     command: str = ""
     json: bool = False
     verbose: bool = False
     options: OptionsInUse = field(default_factory=OptionsInUse)
+    tell: Callable[[dict[str, object], OrdersetlError], None] = _tell_nobody
 
 
 class Commands(TyperGroup):
@@ -79,10 +88,13 @@ def _end(invocation: Invocation, failure: OrdersetlError, cause: Exception | Non
 
     if cause is not None and invocation.verbose:
         streams.print_traceback(cause)
+    envelope = streams.make_envelope(invocation.command, None, failure, invocation.options)
     try:
         if invocation.json:
-            streams.print_envelope(invocation.command, None, failure, invocation.options)
+            streams.print_envelope(envelope)
     except OrdersetlError as unwritable:
         failure = unwritable
     streams.print_error(failure, invocation.options)
+    with suppress(KeyboardInterrupt):
+        invocation.tell(envelope, failure)
     return failure.exit_code

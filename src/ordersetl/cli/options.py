@@ -17,6 +17,10 @@ from ordersetl.version import __version__
 __all__ = [
     "ApiUrl",
     "Deep",
+    "ExportFile",
+    "ExportFormat",
+    "ExportTable",
+    "FromDay",
     "Html",
     "InstallCompletion",
     "MaxAge",
@@ -32,6 +36,7 @@ __all__ = [
     "Shared",
     "ShowCompletion",
     "Source",
+    "ToDay",
     "Verify",
     "Version",
     "share_options",
@@ -156,6 +161,16 @@ Reason = Annotated[
 OrderId = Annotated[
     str | None, typer.Option("--order", metavar="ID", help="Tell the life of one order: why is it missing?")
 ]
+
+ExportFile = Annotated[Path, typer.Argument(metavar="FILE", help="Where to: in .csv, .parquet or .xlsx.")]
+ExportTable = Annotated[
+    str, typer.Option("--table", metavar="NAME", help="orders, fact_order, sales_by_day or another table or view.")
+]
+ExportFormat = Annotated[
+    Literal["csv", "parquet", "xlsx"] | None, typer.Option("--format", help="What the file's name does not say.")
+]
+FromDay = Annotated[str | None, typer.Option("--since", metavar="DAY", help="From this day on: YYYY-MM-DD.")]
+ToDay = Annotated[str | None, typer.Option("--until", metavar="DAY", help="Before this day: YYYY-MM-DD.")]
 
 
 @dataclass(frozen=True)

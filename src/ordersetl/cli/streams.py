@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +17,7 @@ from ordersetl.text import one_line, printable
 from ordersetl.version import __version__
 
 __all__ = [
+    "make_envelope",
     "print_envelope",
     "print_error",
     "print_result",
@@ -67,14 +69,19 @@ class _Notices(logging.Handler):
             sys.stderr.write(f"{kind}{self._options.complete(one_line(self.format(record)))}\n")
 
 
-def print_envelope(
-    command: str, result: object, failure: OrdersetlError | None, options: OptionsInUse = _NO_OPTIONS
-) -> None:
-    """Print one JSON object: schema, command, status, version, data, and error where it failed.
+def print_envelope(envelope: Mapping[str, object]) -> None:
+    """Print one JSON object.
 
     Raises:
         StorageError: stdout cannot be written.
     """
+    _write(json.dumps(envelope) + "\n")
+
+
+def make_envelope(
+    command: str, result: object, failure: OrdersetlError | None, options: OptionsInUse = _NO_OPTIONS
+) -> dict[str, object]:
+    """The envelope of a result: schema, command, status, version, data, and error where it failed."""
     envelope: dict[str, object] = {
         "schema": _ENVELOPE_SCHEMA,
         "command": command,
@@ -85,7 +92,7 @@ def print_envelope(
     if failure is not None:
         message, hint = map(options.complete, (failure.message, failure.hint))
         envelope["error"] = {"code": failure.code, "message": message, "hint": hint}
-    _write(json.dumps(envelope) + "\n")
+    return envelope
 
 
 def print_result(result: object, options: OptionsInUse = _NO_OPTIONS, *, verbose: bool = False) -> None:

@@ -10,10 +10,11 @@ from ordersetl.report.preview import draw_preview
 from ordersetl.report.run import draw_run
 from ordersetl.report.stages import draw_gaps, draw_repaired, extract_facts, load_facts, transform_facts
 from ordersetl.report.status import draw_order, draw_quarantine, draw_status
-from ordersetl.report.tables import Complete, draw_facts
+from ordersetl.report.tables import Complete, draw_facts, format_size, plain_text
 from ordersetl.results import (
     BackfillResult,
     CheckResult,
+    ExportResult,
     ExtractResult,
     InitResult,
     LoadResult,
@@ -24,6 +25,7 @@ from ordersetl.results import (
     StatusResult,
     TransformResult,
 )
+from ordersetl.text import many
 
 __all__ = ["draw"]
 
@@ -54,6 +56,13 @@ def _draw(result: object, complete: Complete, *, verbose: bool) -> Iterator[Rend
             yield from draw_run(result, complete, verbose=verbose)
         case CheckResult():
             yield from draw_check(result, complete, verbose=verbose)
+        case _:
+            yield from _draw_look(result, complete)
+
+
+def _draw_look(result: object, complete: Complete) -> Iterator[RenderableType]:
+    """What commands find out that do no work on the output."""
+    match result:
         case StatusResult():
             yield from draw_status(result, complete)
         case QuarantineResult():
@@ -62,3 +71,6 @@ def _draw(result: object, complete: Complete, *, verbose: bool) -> Iterator[Rend
             yield from draw_preview(result, complete)
         case OrderResult():
             yield from draw_order(result, complete)
+        case ExportResult():
+            rows, size = many(result.rows, "row"), format_size(result.bytes)
+            yield plain_text(f"{result.file}: {rows} of {result.table}, {size}")

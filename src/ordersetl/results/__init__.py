@@ -13,6 +13,7 @@ from ordersetl.results.checks import (
     OpenQuarantine,
     ProductMetric,
 )
+from ordersetl.results.export import ExportResult
 from ordersetl.results.figures import DaySales, LayerFigures, Period, RejectExample, Share
 from ordersetl.results.plain import to_plain
 from ordersetl.results.preview import InitResult, PreviewLine, PreviewOrder, PreviewReject, PreviewResult
@@ -54,6 +55,7 @@ __all__ = [
     "Damage",
     "DayMetric",
     "DaySales",
+    "ExportResult",
     "ExtractResult",
     "InitResult",
     "LastFailure",

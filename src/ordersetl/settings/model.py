@@ -3,71 +3,28 @@
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
-    TypeAdapter,
-    ValidationError,
     ValidationInfo,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from ordersetl.settings.environment import VARIABLE_PREFIX, read_environment, read_variables
+from ordersetl.settings.span import Span
 from ordersetl.url import Location, ObjectUrl, parse_url
 from ordersetl.zones import list_zones
 
-__all__ = ["CANCELLED_STATUSES", "Settings", "list_secrets", "read_span"]
+__all__ = ["CANCELLED_STATUSES", "Settings", "list_secrets"]
 
 CANCELLED_STATUSES = ("canceled", "cancelled", "voided")
 """Statuses of cancelled orders, in lower case, unless others are set."""
-_SPAN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(s|m|min|h|d)")
-_SPAN_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _CLUSTER = re.compile(r"(?:tcp|tls)://\S+:\d+|local:[1-9]\d{0,2}")
-_LONGEST_SPAN = timedelta(days=36525)
-
-
-def _read_span(value: object) -> object:
-    """A time span says its unit: ``90s``, ``10m``, ``2h``, ``1d``, or ISO 8601 (``PT10M``)."""
-    if isinstance(value, str) and (match := _SPAN.fullmatch(value.strip())):
-        return timedelta(seconds=float(match[1]) * _SPAN_SECONDS[match[2]])
-    if isinstance(value, timedelta) or (isinstance(value, str) and value.startswith("P")):
-        return value
-    raise ValueError("must name its unit, as in 90s, 10m, 2h or 1d")
-
-
-def _bound_span(value: timedelta) -> timedelta:
-    if not timedelta(0) <= value <= _LONGEST_SPAN:
-        raise ValueError(f"must be between 0s and {_LONGEST_SPAN.days}d")
-    return value
-
-
-Span = Annotated[
-    timedelta,
-    BeforeValidator(_read_span),
-    AfterValidator(_bound_span),
-    WithJsonSchema({"type": "string", "examples": ["90s", "10m", "2h", "1d", "PT10M"]}),
-]
-
-
-def read_span(text: str) -> timedelta:
-    """A time span that was given as text.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        return TypeAdapter(Span).validate_python(text)
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]["msg"]
-        raise ValueError(problem.removeprefix("Value error, ")) from None
 
 
 class Settings(BaseModel):
@@ -117,6 +74,8 @@ class Settings(BaseModel):
     drift: Literal["fail", "warn", "ignore"] = Field(
         "fail", description="when a field that the mapping uses vanishes from the orders, or changes its type"
     )
+    checks: Path = Field(Path("checks"), description="folder of checks of your own, each a SELECT in a .sql file")
+    notify_url: SecretStr | None = Field(None, description="where failed and recovered runs are told; may be a secret")
     bulk: bool = Field(True, description="validate in bulk where the result is provably that of the models")
     chunk_mb: int = Field(12, ge=1, le=1024, description="raw JSON that one worker holds at a time, in MiB")
     cluster: str | None = Field(None, description="Dask cluster that does the work: tcp://host:8786, or local:4")
@@ -176,6 +135,15 @@ class Settings(BaseModel):
         if not secret.isprintable():
             raise ValueError("must be printable text")
         return SecretStr(secret) if secret else None
+
+    @field_validator("notify_url")
+    @classmethod
+    def _postable_url(cls, value: SecretStr | None) -> SecretStr | None:
+        """None for an empty one. It may name a secret in its path or query, as chat services have it."""
+        url = value.get_secret_value().strip() if value is not None else ""
+        if url and not re.fullmatch(r"https?://[^\s/?#]+\S*", url):
+            raise ValueError("must be an http:// or https:// URL")
+        return SecretStr(url) if url else None
 
     @field_validator("api_token")
     @classmethod
@@ -246,7 +214,7 @@ class Settings(BaseModel):
         password = value.get_secret_value().rstrip("\r\n") if value is not None else ""
         return SecretStr(password) if password else None
 
-    @field_validator("output", "users", "products", "report_html")
+    @field_validator("output", "users", "products", "checks", "report_html")
     @classmethod
     def _usable_path(cls, value: Location | None) -> Location | None:
         if value is None or isinstance(value, ObjectUrl):

@@ -2,13 +2,14 @@
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ordersetl.errors import ConfigError
-from ordersetl.storage.disk import Disk, describe_kind
+from ordersetl.storage.disk import Disk, describe_kind, temporary_path
 
-__all__ = ["require_user_file", "write_user_file"]
+__all__ = ["replace_user_file", "require_user_file", "write_user_file"]
 
 
 def require_user_file(path: Path) -> Path:
@@ -45,3 +46,30 @@ def write_user_file(path: Path, data: bytes | Iterable[bytes], disk: Disk) -> No
     disk.publish(target, data)
     if mode is not None:
         target.chmod(mode)
+
+
+@contextmanager
+def replace_user_file(path: Path, disk: Disk) -> Iterator[tuple[Path, Callable[[], int]]]:
+    """A temporary name beside the path for others to write to, and what then puts it in place and gives its size.
+
+    What was not put in place is gone after the block.
+
+    Raises:
+        ConfigError: there is something else at the path.
+        StorageError: the disk refused.
+    """
+    target = require_user_file(path)
+    temporary = temporary_path(target)
+
+    def publish() -> int:
+        size = temporary.stat().st_size
+        if target.exists():
+            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+        disk.rename(temporary, target)
+        disk.sync_folder(target.parent)
+        return size
+
+    try:
+        yield temporary, publish
+    finally:
+        disk.remove(temporary)

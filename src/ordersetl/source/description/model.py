@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ordersetl.settings.model import Span
+from ordersetl.settings.span import Span
 from ordersetl.source.description.expressions import ExpressionText
 from ordersetl.source.description.kinds import (
     check_auth,
