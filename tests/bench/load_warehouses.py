@@ -194,6 +194,9 @@ def measure(folder: Path, *, lines: int, days: int, rounds: int) -> Iterator[tup
     write_one_file(lake, manifest, folder / "one.csv")
     server = get_server(folder / "pg", cleanup_mode="stop")
     uri = str(server.get_uri())
+    with psycopg.connect(uri, autocommit=True) as session:  # whose work would be counted with what comes next
+        session.execute("ALTER SYSTEM SET autovacuum = off")
+        session.execute("SELECT pg_reload_conf()")
     clock = Clock(int((folder / "pg/postmaster.pid").read_text().split()[0]))
     found: dict[str, list[float]] = {}
     for number in range(rounds):
@@ -214,6 +217,8 @@ def measure(folder: Path, *, lines: int, days: int, rounds: int) -> Iterator[tup
             load = partial(sync, partial(connect, target), lake)
             found.setdefault(f"{kind} own", []).append(clock.time(own))
             found.setdefault(f"{kind} first", []).append(clock.time(partial(load, manifest)))
+            with psycopg.connect(uri, autocommit=True) as session:
+                session.execute("VACUUM ANALYZE")  # as autovacuum does after such a load
             for name, one_in in (("hundredth", 100), ("all", 1)):
                 manifest = change_days(lake, manifest, one_in=one_in)
                 found.setdefault(f"{kind} {name}", []).append(clock.time(partial(load, manifest)))

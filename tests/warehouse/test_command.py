@@ -1,10 +1,14 @@
 """Warehouses on the command line: run, load and check with ``--warehouse``."""
 
+import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
 import pytest
-from console import ordersetl
+from console import environment, ordersetl
 
 
 @pytest.fixture
@@ -54,6 +58,19 @@ def test_a_warehouse_that_fails_is_exit_4_and_curated_is_loaded(shop: Path, file
     ended = ordersetl("run", "--json", "--warehouse", "duckdb:///shop.duckdb", cwd=shop)
     assert (ended.code, ended.json["error"]["code"]) == (4, "warehouse")
     assert ordersetl("check", "--quiet", cwd=shop).code == 0
+
+
+def test_a_disk_that_is_full_is_exit_4_and_the_file_is_as_it_was(shop: Path, file: Path) -> None:
+    flags = ("--warehouse", "duckdb:///shop.duckdb")
+    limited = f"ulimit -f 100; exec {shlex.join([sys.executable, '-m', 'ordersetl', 'load', '--json', *flags])}"
+    ended = subprocess.run(
+        ["/bin/sh", "-c", limited], cwd=shop, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, json.loads(ended.stdout)["error"]["code"]) == (4, "warehouse"), ended.stderr
+    assert "File too large" in ended.stderr
+    assert ordersetl("load", *flags, cwd=shop).code == 0
+    assert ordersetl("check", *flags, "--quiet", cwd=shop).code == 0
+    assert file.stat().st_size > 100 * 1024
 
 
 def test_a_url_that_cannot_be_is_refused_before_anything_is_done(tmp_path: Path) -> None:

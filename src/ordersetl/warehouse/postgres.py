@@ -90,7 +90,7 @@ class Postgres:
             ):
                 while chunk := content.read(_CHUNK_BYTES):
                     copying.write(chunk)
-        self.execute(f"ANALYZE {target}")
+        self.execute(f"ANALYZE {target} ({table.key[0]})")
 
     def commit(self) -> None:
         """Commit."""

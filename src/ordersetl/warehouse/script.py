@@ -101,7 +101,7 @@ class _Script:
                 self.execute(f"ALTER TABLE {target} ALTER COLUMN dt SET DEFAULT {_write_literal(file.day)}")
             path = _write_literal(str(lake.locate(file.key).absolute()))
             self.lines.append(f"\\copy {target} ({', '.join(table.names)}) FROM {path} {COPY_OPTIONS}")
-        self.execute(f"ANALYZE {target}")
+        self.execute(f"ANALYZE {target} ({table.key[0]})")
 
     def _stage_redshift(self, table: Table, lake: Lake, files: Sequence[CuratedFile], timezone: str) -> None:
         del lake
