@@ -1,4 +1,6 @@
--- The star schema for Amazon Redshift, and how to load the curated files into it.
+-- The star schema for Amazon Redshift, and how to load the curated files into it by hand.
+-- `ordersetl load --warehouse redshift://...` creates these tables and loads what changed; `ordersetl load --print-sql redshift`
+-- prints a script that loads everything.
 --
 -- Keys: Redshift does not enforce PRIMARY KEY and FOREIGN KEY, yet its planner believes them: a duplicate would change
 -- results. They hold because curated files hold one row a key and `ordersetl check` proves it. NOT NULL is enforced.

@@ -50,7 +50,7 @@ def remember_checks() -> None:
     found = dict[str, CheckResult]()
 
     def remembered(lake: Lake, *, days: Collection[date], dimensions: bool) -> CheckResult:
-        seen = json.dumps([sorted(map(str, days)), dimensions, _all_that_check_sees(lake.root)])
+        seen = json.dumps([sorted(map(str, days)), dimensions, _all_that_check_sees(lake.folder)])
         result = found.get(seen) or check_layer(lake, days=days, dimensions=dimensions)
         if result.ok:
             found[seen] = result

@@ -98,6 +98,7 @@ def open_job(
     threads: Executor | None = None,
     now: Callable[[], datetime] | None = None,
     disk: Disk | None = None,
+    is_remote: bool = False,
     **settings: Any,
 ) -> Iterator[RunContext]:
     """A job that holds the lock of the output ``root``: serial, without syncs, with a clock of its own."""
@@ -105,13 +106,13 @@ def open_job(
     disk = disk or LaxDisk()
     lake = Lake(root, disk)
     root.mkdir(parents=True, exist_ok=True)
-    with acquire_lock(lake.root / ".lock", disk=lake.disk, now=now) as lock:
+    with acquire_lock(lake.folder / ".lock", disk=lake.disk, now=now) as lock:
         yield RunContext(
             lake,
             Settings(output=root, **{"workers": 1, **settings}),
             lock,
             executor or SerialExecutor(),
-            Runtime(now=now, disk=disk, sleep=lambda _: None),
+            Runtime(now=now, disk=disk, sleep=lambda _: None, is_remote=is_remote),
             threads or SerialExecutor(),
         )
 
@@ -201,14 +202,14 @@ def run(context: RunContext, **options: Any) -> LoadResult:
 
 def curated_bytes(lake: Lake) -> dict[str, bytes]:
     """Partitions, refunds and dimensions as they are on disk, by path below ``curated/``."""
-    curated = lake.root / "curated"
+    curated = lake.folder / "curated"
     found = [*curated.glob("dt=*/*"), *curated.glob("fact_refund/dt=*/*"), *curated.glob("dim_*")]
     return {path.relative_to(curated).as_posix(): path.read_bytes() for path in sorted(found)}
 
 
 def rows(lake: Lake, day: int) -> list[dict[str, str]]:
     """Rows of the partition of that day of August 2025; none where there is no file."""
-    path = lake.root / "curated" / partition_file(date(2025, 8, day))
+    path = lake.folder / "curated" / partition_file(date(2025, 8, day))
     return list(csv.DictReader(io.StringIO(path.read_text(), newline=""))) if path.exists() else []
 
 

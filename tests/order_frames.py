@@ -35,9 +35,9 @@ def orders_of(*amounts: Decimal | str, **charges: list[Any]) -> pl.DataFrame:
 
 
 def items_of(*rows: tuple[Any, ...]) -> pl.DataFrame:
-    """Items (pos, sku, qty, price), and where given (discount, tax, name)."""
+    """Items (pos, sku, qty, price), and where given (discount, tax, name, total)."""
     names = list(ITEM_SCHEMA)
-    money = {"qty", "price", "discount", "tax"}
+    money = {"qty", "price", "discount", "tax", "total"}
     exact = [
         {n: Decimal(v) if n in money and v is not None else v for n, v in zip(names, row, strict=False)} for row in rows
     ]

@@ -137,9 +137,11 @@ def leftovers(output: Path) -> list[str]:
     manifest = _manifest(lake)
     wanted = {entry.name for entry in manifest.index + manifest.tombstones + manifest.mentions}
     found = [path for path in output.rglob("*") if is_temporary(path.name)]
-    found += [path for path in (lake.root / "curated/_staging", lake.root / "curated/_pending.json") if path.exists()]
-    found += [lake.root / "raw" / batch for batch in list_unfinished(lake)]
-    found += [path for path in (lake.root / "index").iterdir() if path.name not in wanted]
+    found += [
+        path for path in (lake.folder / "curated/_staging", lake.folder / "curated/_pending.json") if path.exists()
+    ]
+    found += [lake.folder / "raw" / batch for batch in list_unfinished(lake)]
+    found += [path for path in (lake.folder / "index").iterdir() if path.name not in wanted]
     found += [path for batch in list_batches(lake) for path in _unlisted_pages(lake, batch)]
     return sorted(path.relative_to(output).as_posix() for path in found)
 
@@ -148,14 +150,14 @@ def _unlisted_pages(lake: Lake, batch: str) -> list[Path]:
     pages = raw.read_marker(lake, batch).pages
     wanted = {page.name for page in pages} | {page.calls.name for page in pages if page.calls}
     wanted |= {MARKER, raw.REQUEST, POSITION}
-    return [path for path in (lake.root / "raw" / batch).iterdir() if path.name not in wanted]
+    return [path for path in (lake.folder / "raw" / batch).iterdir() if path.name not in wanted]
 
 
 def state_to_check(output: Path) -> str:
     """All that ``check`` judges, as text, without what differs from run to run."""
     lake = Lake(output)
     manifest = _manifest(lake)
-    quarantined = sorted(path.read_bytes().hex() for path in (lake.root / "quarantine").iterdir())
+    quarantined = sorted(path.read_bytes().hex() for path in (lake.folder / "quarantine").iterdir())
     counted = [(name, entry.sha256, entry.rows) for name, entry in sorted(manifest.files.items())]
     listed = sorted(entry.sha256 for entry in manifest.quarantine.values())
     return json.dumps([counted, listed, quarantined, sorted(curated_files(output))])

@@ -98,6 +98,11 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "bulk": "false",
         "chunk_mb": "2",
         "workers": "3",
+        "warehouse": " postgresql://ana@db/shop ",
+        "warehouse_schema": "sales",
+        "warehouse_prefix": "etl_",
+        "warehouse_password": SECRET,
+        "warehouse_timeout_s": "5",
     }
     assert given.keys() == Settings.model_fields.keys() - {"variables"}
     for name, value in given.items():
@@ -133,6 +138,10 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "bulk": False,
         "chunk_mb": 2,
         "workers": 3,
+        "warehouse": "postgresql://ana@db/shop",
+        "warehouse_schema": "sales",
+        "warehouse_prefix": "etl_",
+        "warehouse_timeout_s": 5.0,
     }
 
 

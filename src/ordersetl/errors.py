@@ -13,6 +13,9 @@
     │   └── TooOldError               too_old        3      curated is older than --max-age allows
     ├── SourceError                   source         4      the API failed for good: try again later
     │   └── InvalidResponseError      nonsense       4      the API answered with something else than a page of orders
+    ├── ClusterError                  cluster        4      the cluster of workers failed: try again later
+    ├── WarehouseError                warehouse      4      the warehouse failed or refused; it is as it was
+    │   └── ConnectionLostError       warehouse      4      its connection broke
     ├── LockedError                   locked         5      another run holds the output
     └── InterruptedRunError           interrupted    130    a signal ended the run at a safe point
 
@@ -23,7 +26,9 @@ from typing import ClassVar
 
 __all__ = [
     "CheckFailedError",
+    "ClusterError",
     "ConfigError",
+    "ConnectionLostError",
     "CorruptedError",
     "DataError",
     "InternalError",
@@ -35,6 +40,7 @@ __all__ = [
     "StorageError",
     "TooManyRejectsError",
     "TooOldError",
+    "WarehouseError",
 ]
 
 
@@ -111,6 +117,24 @@ class InvalidResponseError(SourceError):
     """The API answered, but not with a page of orders."""
 
     code = "nonsense"
+
+
+class ClusterError(OrdersetlError):
+    """There is no scheduler, no worker in time, or workers died again and again at one piece of work."""
+
+    code = "cluster"
+    exit_code = 4
+
+
+class WarehouseError(OrdersetlError):
+    """The warehouse could not be reached, failed, or refused; what it held it still holds."""
+
+    code = "warehouse"
+    exit_code = 4
+
+
+class ConnectionLostError(WarehouseError):
+    """The connection to the warehouse broke; what was not committed by then is gone."""
 
 
 class LockedError(OrdersetlError):

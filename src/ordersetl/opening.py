@@ -21,14 +21,16 @@ log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def open_context(
-    settings: Settings, runtime: Runtime, wait_s: float, *, is_new: bool = True
+    settings: Settings, runtime: Runtime, wait_s: float, *, is_new: bool = True, computes: bool = True
 ) -> Iterator[tuple[RunContext, bool]]:
     """The context of one writing command, and whether it carried an interrupted commit through.
 
     The output's folder is there, its lock is acquired, and the curated layer is in a committed state. Where ``is_new``
-    does not allow for a new output, there must be one.
+    does not allow for a new output, there must be one. ``computes``: it has work for a cluster, where one is set.
     """
-    lake = (make_lake if is_new else find_lake)(settings.output, runtime.disk)
+    # workers of a cluster run in folders of their own
+    output = settings.output.absolute() if settings.cluster and computes else settings.output
+    lake = (make_lake if is_new else find_lake)(output, runtime.disk)
     with (
         lake.storage.lock(LOCK, wait_s=wait_s, now=runtime.now, sleep=runtime.sleep) as lock,
         contextlib.ExitStack() as stack,
@@ -39,7 +41,12 @@ def open_context(
             log.warning("an earlier command died while it committed: its commit was carried through.")
         for warning in describe_raw(lake):
             log.warning(warning)
-        if runtime.executor is None:
+        if settings.cluster is not None and computes:
+            from ordersetl.cluster import open_cluster  # noqa: PLC0415 - brings in Dask
+
+            cluster = stack.enter_context(open_cluster(settings.cluster, lock, max_wait_s=settings.cluster_wait_s))
+            runtime = dataclasses.replace(runtime, executor=cluster, width=cluster.width, is_remote=True)
+        elif runtime.executor is None:
             runtime = dataclasses.replace(runtime, width=count_cores())
         # one thread more than there are workers: some of what is under way waits for the disk
         executor = runtime.executor or stack.enter_context(ThreadPoolExecutor((settings.workers or count_cores()) + 1))

@@ -7,18 +7,16 @@ half done.
 
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from ordersetl.check.committed import check_and_show, check_committed
-from ordersetl.check.layer import check as check_layer
-from ordersetl.check.own_checks import OwnCheck, add_own_checks, read_own_checks
+from ordersetl.check.committed import check_and_show, check_committed, check_written
+from ordersetl.check.own_checks import add_own_checks, read_own_checks
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.journal import JournalKeeper, keep_journal
-from ordersetl.lake.layout import Lake, file_day
 from ordersetl.lake.location import find_lake
 from ordersetl.lake.manifest import require_timezone
 from ordersetl.lake.runs import RunReport, keep_report
@@ -41,6 +39,7 @@ from ordersetl.status.raw_problems import describe_raw
 from ordersetl.transform.ahead import StagingAhead
 from ordersetl.transform.batches import StagedBatches, stage_batch, transform_batches
 from ordersetl.transform.reject_share import require_few_rejects
+from ordersetl.warehouse.stage import add_warehouse, follow_manifest, require_warehouse
 from ordersetl.window import Backfill, Window
 
 __all__ = ["check", "extract", "load", "preview", "run", "transform"]
@@ -79,7 +78,10 @@ def extract(
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
-    with open_context(settings, runtime, wait_s) as (context, _), _keep_journal(context, "extract") as journal:
+    with (
+        open_context(settings, runtime, wait_s, computes=False) as (context, _),
+        _keep_journal(context, "extract") as journal,
+    ):
         journal.begin("extract")
         result = stage.extract(context, plan)
         journal.note_asked(plan.window.until, is_news=bool(result.batches))
@@ -144,9 +146,12 @@ def load(
 ) -> LoadResult:
     """Fold the waiting batches into the curated layer, and repair what is damaged, the quarantine too.
 
+    A warehouse that is set is brought to the result.
+
     Args:
         settings: which output.
-        verify: hash every curated and quarantine file first, instead of trusting size and time.
+        verify: hash every curated and quarantine file first, instead of trusting size and time; and compare all rows of
+            the warehouse, instead of trusting its ledger.
         rebuild: fold everything from raw again.
         wait_s: seconds to wait for another run to end.
         runtime: the clock, signals, disk and workers of the command.
@@ -155,8 +160,10 @@ def load(
         ConfigError: there is no output, or its partitions are the days of another time zone and this is no rebuild.
         CorruptedError: a raw file that is needed is missing or damaged.
         StorageError: the disk refused, or a rebuild would lose batches that are no longer in raw.
+        WarehouseError: the warehouse failed; curated is loaded.
         OrdersetlError: as the module says.
     """
+    require_warehouse(settings)
     with (
         open_context(settings, runtime, wait_s, is_new=False) as (opened, recovered),
         _keep_journal(opened, "load") as journal,
@@ -164,24 +171,31 @@ def load(
         context = take_in_force(opened)
         journal.begin("load")
         provider = partial(stage_batch, context) if rebuild else StagedBatches(context).ensure
-        return load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
+        loaded = load_batches(context, provider, recovered=recovered, verify=verify, rebuild=rebuild)
+        return replace(loaded, warehouse=follow_manifest(context, journal.begin, verify=verify))
 
 
 def check(settings: Settings, *, deep: bool = False, runtime: Runtime = _RUNTIME) -> CheckResult:
     """Compare the curated layer with its manifest and its rules; with ``deep`` with the raw pages too.
 
-    The user's own checks are among them. Takes no lock and changes nothing. Where a commit came between, it looks
-    again. The result says whether all is well: nothing is raised where it is not. The setting ``report_html`` has the
-    page written, whatever the result.
+    The user's own checks are among them. A warehouse that is set is compared with the curated layer.
+
+    Takes no lock and changes nothing. Where a commit came between, it looks again. The result says whether all is
+    well: nothing is raised where it is not. The setting ``report_html`` has the page written, whatever the result.
 
     Raises:
         OrdersetlError: as the module says; there is no output, or the page could not be written.
     """
+    require_warehouse(settings)
     own, target = read_own_checks(settings), find_page(settings.report_html)
     lake = find_lake(settings.output, runtime.disk)
+
+    def extend(result: CheckResult) -> CheckResult:
+        return add_warehouse(settings, lake, add_own_checks(result, lake, own))
+
     if target is None:
-        return check_committed(lake, own, deep=deep)
-    return check_and_show(lake, target, runtime.now, runtime.complete, own=own, deep=deep)
+        return check_committed(lake, deep=deep, extend=extend)
+    return check_and_show(lake, target, runtime.now, runtime.complete, deep=deep, extend=extend)
 
 
 def run(
@@ -197,13 +211,17 @@ def run(
 ) -> RunResult:
     """Run the whole pipeline: extract, transform, load, check; the report is kept in ``runs/``.
 
+    A warehouse that is set is brought to the result once the check has passed.
+
     Arguments as those of :func:`extract` and :func:`load`.
 
     Raises:
         TooManyRejectsError: too much was rejected; nothing was loaded, the batches wait.
         CheckFailedError: a check failed on what was written; or, where ``report_html`` is set, on any of the layer.
+        WarehouseError: the warehouse failed; curated is loaded and checked.
         OrdersetlError: as each stage says.
     """
+    require_warehouse(settings)
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
     own, target = read_own_checks(settings), find_page(settings.report_html)
@@ -223,11 +241,16 @@ def run(
             transformed = done.take("transform", lambda: transform_batches(folding, stages, ahead=ahead))
         require_few_rejects(context.lake, transformed, settings)
         loaded = done.take("load", lambda: load_batches(folding, stages.ensure, recovered=recovered, verify=verify))
-        checked = done.take("check", lambda: _check_written(context.lake, loaded, own))
+        checked = done.take("check", lambda: check_written(context.lake, loaded, own))
         report.add("seconds", done.seconds)
-        shown = check_and_show(context.lake, target, runtime.now, runtime.complete, own=own) if target else checked
+        extend = partial(add_own_checks, lake=context.lake, checks=own)
+        shown = (
+            check_and_show(context.lake, target, runtime.now, runtime.complete, extend=extend) if target else checked
+        )
         if failure := check_failure(checked) or check_failure(shown):
             raise failure
+        followed = follow_manifest(context, journal.begin, verify=verify)
+        report.add("warehouse", followed)
         result = RunResult(
             run_id=report.run_id,
             started_at=report.started_at,
@@ -239,6 +262,7 @@ def run(
             report=report.path.as_posix(),
             warnings=tuple(describe_raw(context.lake)),
             gaps=extracted.gaps,
+            warehouse=followed,
         )
         report.is_quiet = result.is_quiet
         return result
@@ -267,13 +291,6 @@ class _StagesDone:
         self.report.add(stage, result)
         self.seconds[stage] = result.seconds
         return result
-
-
-def _check_written(lake: Lake, loaded: LoadResult, own: Sequence[OwnCheck]) -> CheckResult:
-    """Check what a load wrote, and the totals; the user's own checks see all of the layer."""
-    days = {day for file in loaded.written if (day := file_day(file)) is not None}
-    checked = check_layer(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
-    return add_own_checks(checked, lake, own)
 
 
 def _keep_journal(context: RunContext, command: str) -> contextlib.AbstractContextManager[JournalKeeper]:

@@ -14,6 +14,7 @@ from ordersetl.lake.in_force import NOTHING_IN_FORCE, InForce
 from ordersetl.lake.layout import Lake
 from ordersetl.settings import Settings
 from ordersetl.storage.disk import Disk
+from ordersetl.storage.lease import Lease
 from ordersetl.storage.lock import Lock
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Runtime:
     ``executor`` runs the parallel parts (chunks of pages, groups of partitions); its functions and arguments pickle.
     None makes threads. ``width`` says how many of them it works on at a time, as a number or, where that changes, as a
     function that is asked each time; None asks the executor, where it is one of Python's own.
+    Where ``is_remote``, it runs in other processes, which see the output but not this one's memory.
     ``threads`` does what only this process can do (page writes, the index), beside the work; None makes threads.
     ``transport`` answers instead of the network. ``on_wait`` learns of each wait before a request, in seconds, from the
     thread that waits.
@@ -71,6 +73,7 @@ class Runtime:
     disk: Disk = field(default_factory=Disk)
     executor: Executor | None = None
     width: int | Callable[[], int] | None = None
+    is_remote: bool = False
     threads: Executor | None = None
     transport: "httpx.BaseTransport | None" = None
     on_wait: Callable[[float], None] = _tell_nobody
@@ -87,7 +90,7 @@ class RunContext:
 
     lake: Lake
     settings: Settings
-    lock: Lock
+    lock: Lock | Lease
     executor: Executor
     runtime: Runtime
     threads: Executor
@@ -102,6 +105,11 @@ class RunContext:
     def progress(self) -> Progress:
         """Where to report how far a stage is."""
         return self.runtime.progress
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the executor's work reads what it needs from the output, and not from this process's memory."""
+        return self.runtime.is_remote
 
     @property
     def workers(self) -> int:

@@ -106,8 +106,8 @@ class Layer:
         lake = Lake(root)
         entries = {name: self._write_file(lake, name, rows) for name, rows in self.files.items()}
         body = "".join(json.dumps(line) + "\n" for line in self.rejected).encode()
-        (lake.root / "quarantine").mkdir(parents=True)
-        (lake.root / "quarantine" / f"{BATCH}.ndjson").write_bytes(body)
+        (lake.folder / "quarantine").mkdir(parents=True)
+        (lake.folder / "quarantine" / f"{BATCH}.ndjson").write_bytes(body)
         quarantine = {BATCH: QuarantineEntry(hashlib.sha256(body).hexdigest(), len(body), len(self.rejected), 0)}
         write_manifest(lake, Manifest(files=entries, quarantine=quarantine))
         return lake
@@ -118,7 +118,7 @@ class Layer:
         writer = csv.DictWriter(out, table.names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        path = lake.root / "curated" / name
+        path = lake.folder / "curated" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(out.getvalue().encode())
         sums: dict[str, Decimal] = {}
@@ -137,14 +137,14 @@ def measure(path: Path, entry: FileEntry) -> FileEntry:
 
 
 def write_manifest(lake: Lake, manifest: Manifest) -> None:
-    (lake.root / "curated/_manifest.json").write_bytes(encode_manifest(manifest))
+    (lake.folder / "curated/_manifest.json").write_bytes(encode_manifest(manifest))
 
 
 def record_file(lake: Lake, name: str, **changes: object) -> None:
     """Make the manifest say what the file is now, with the changes to its entry."""
     manifest = read_manifest(lake)
     assert manifest is not None
-    entry = msgspec.structs.replace(measure(lake.root / "curated" / name, manifest.files[name]), **changes)
+    entry = msgspec.structs.replace(measure(lake.folder / "curated" / name, manifest.files[name]), **changes)
     write_manifest(lake, msgspec.structs.replace(manifest, files={**manifest.files, name: entry}))
 
 
@@ -171,13 +171,13 @@ def lake(layer: Layer, tmp_path: Path) -> Lake:
 
 
 def test_a_healthy_layer_passes_and_stays_untouched(lake: Lake, capfd: pytest.CaptureFixture[str]) -> None:
-    before = snapshot(lake.root)
+    before = snapshot(lake.folder)
     result = check(lake)
     assert result.ok
     assert (result.scope, result.days, result.deep) == ("all", (), False)
     assert set(CHECKS) <= {outcome.name for outcome in result.outcomes}
     assert all(outcome.why and not outcome.samples for outcome in result.outcomes)
-    assert snapshot(lake.root) == before
+    assert snapshot(lake.folder) == before
     assert capfd.readouterr() == ("", "")
 
 
@@ -434,7 +434,7 @@ def make_folder(path: Path) -> None:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_a_damaged_file_is_named(lake: Lake, corruption: Callable[[Path], object], expected: set[str]) -> None:
-    corruption(lake.root / "curated" / FIRST)
+    corruption(lake.folder / "curated" / FIRST)
     result = check(lake)
     found = failures(result)
     assert set(found) - {"stray_files"} - WITHOUT_ORDERS == expected
@@ -445,7 +445,7 @@ def test_a_damaged_file_is_named(lake: Lake, corruption: Callable[[Path], object
 
 
 def test_damaged_refunds_are_named(lake: Lake) -> None:
-    cut_inside(lake.root / "curated" / REFUNDS)
+    cut_inside(lake.folder / "curated" / REFUNDS)
     found = failures(check(lake))
     assert set(found) == {"files_unchanged", "readable", "refunds_sum_to_refunded", "bridge_closes"}
     assert found["readable"].samples[0]["file"] == REFUNDS
@@ -453,7 +453,7 @@ def test_damaged_refunds_are_named(lake: Lake) -> None:
 
 @pytest.mark.parametrize("corruption", [cut_inside, change_type, drop_column])
 def test_a_malformed_file_fails_even_if_the_manifest_knows_it(lake: Lake, corruption: Callable[[Path], object]) -> None:
-    corruption(lake.root / "curated" / FIRST)
+    corruption(lake.folder / "curated" / FIRST)
     record_file(lake, FIRST)
     found = failures(check(lake))
     assert set(found) - WITHOUT_ORDERS == {"readable"}
@@ -461,7 +461,7 @@ def test_a_malformed_file_fails_even_if_the_manifest_knows_it(lake: Lake, corrup
 
 
 def test_a_damaged_dimension_is_named(lake: Lake) -> None:
-    (lake.root / "curated" / "dim_product.csv").write_bytes(b"")
+    (lake.folder / "curated" / "dim_product.csv").write_bytes(b"")
     found = failures(check(lake))
     assert found["readable"].samples[0]["file"] == "dim_product.csv"
     assert "products_resolve" in found
@@ -482,7 +482,7 @@ def test_a_damaged_dimension_is_named(lake: Lake) -> None:
     ],
 )
 def test_what_nobody_recorded_is_reported_and_not_queried(lake: Lake, stray: str, shown: str) -> None:
-    path = lake.root / "curated" / stray
+    path = lake.folder / "curated" / stray
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("no,table\n")
     found = failures(check(lake))
@@ -502,7 +502,7 @@ def test_what_nobody_recorded_is_reported_and_not_queried(lake: Lake, stray: str
     ],
 )
 def test_what_no_glob_for_data_matches_is_no_stray(lake: Lake, litter: str) -> None:
-    path = lake.root / "curated" / litter
+    path = lake.folder / "curated" / litter
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     assert failures(check(lake)) == {}
@@ -512,11 +512,11 @@ def test_batches_that_curated_holds_must_be_in_raw(layer: Layer, tmp_path: Path)
     lake = layer.write(tmp_path / "output")
     manifest = read_manifest(lake)
     assert manifest is not None
-    (lake.root / "raw" / BATCH).mkdir(parents=True)
-    (lake.root / "raw" / BATCH / "batch.json").touch()
+    (lake.folder / "raw" / BATCH).mkdir(parents=True)
+    (lake.folder / "raw" / BATCH / "batch.json").touch()
     write_manifest(lake, msgspec.structs.replace(manifest, batches=(BATCH,)))
     assert failures(check(lake)) == {}
-    shutil.rmtree(lake.root / "raw")
+    shutil.rmtree(lake.folder / "raw")
     found = failures(check(lake))
     assert set(found) == {"raw_batches"}
     assert found["raw_batches"].samples == ({"batch": BATCH, "problem": "is no longer in raw"},)
@@ -525,17 +525,17 @@ def test_batches_that_curated_holds_must_be_in_raw(layer: Layer, tmp_path: Path)
 
 
 def test_a_batch_of_an_impossible_time_is_reported(lake: Lake) -> None:
-    (lake.root / "raw" / "99991231T235959.999999Z").mkdir(parents=True)
+    (lake.folder / "raw" / "99991231T235959.999999Z").mkdir(parents=True)
     assert failures(check(lake))["raw_batches"].samples[0]["batch"] == "99991231T235959.999999Z"
 
 
 def test_what_is_ordersetls_own_is_no_stray(lake: Lake) -> None:
-    (lake.root / "curated/_damaged").mkdir()
-    (lake.root / "curated/_damaged" / "old.csv").touch()
-    (lake.root / "curated/_staging").mkdir()
-    shutil.copy(lake.root / "curated/_manifest.json", lake.root / "curated/_pending.json")
+    (lake.folder / "curated/_damaged").mkdir()
+    (lake.folder / "curated/_damaged" / "old.csv").touch()
+    (lake.folder / "curated/_staging").mkdir()
+    shutil.copy(lake.folder / "curated/_manifest.json", lake.folder / "curated/_pending.json")
     assert check(lake).ok
-    (lake.root / "curated" / FIRST).unlink()
+    (lake.folder / "curated" / FIRST).unlink()
     assert "interrupted" in failures(check(lake))["files_present"].detail
 
 
@@ -547,7 +547,7 @@ def test_a_lost_or_changed_quarantine_file_is_found(
 ) -> None:
     layer.rejected.append({"batch": BATCH, "scope": "order", "reason": "no_items", "order_id": "o-9"})
     lake = layer.write(tmp_path / "output")
-    corruption(lake.root / "quarantine" / f"{BATCH}.ndjson")
+    corruption(lake.folder / "quarantine" / f"{BATCH}.ndjson")
     found = failures(check(lake))
     assert set(found) == {"quarantine_files"}
     assert found["quarantine_files"].samples[0]["file"] == BATCH
@@ -557,23 +557,23 @@ def test_a_lost_or_changed_quarantine_file_is_found(
 
 
 def put_file_for_folder(lake: Lake) -> None:
-    shutil.rmtree(lake.root / "curated")
-    (lake.root / "curated").touch()
+    shutil.rmtree(lake.folder / "curated")
+    (lake.folder / "curated").touch()
 
 
 @pytest.mark.parametrize(
     ("corruption", "detail"),
     [
-        (lambda lake: (lake.root / "curated/_manifest.json").unlink(), "ordersetl run"),
-        (lambda lake: shutil.rmtree(lake.root), "ordersetl run"),
-        (lambda lake: (lake.root / "curated/_manifest.json").write_bytes(b""), "damaged"),
+        (lambda lake: (lake.folder / "curated/_manifest.json").unlink(), "ordersetl run"),
+        (lambda lake: shutil.rmtree(lake.folder), "ordersetl run"),
+        (lambda lake: (lake.folder / "curated/_manifest.json").write_bytes(b""), "damaged"),
         (
-            lambda lake: (lake.root / "curated/_manifest.json").write_bytes(
-                (lake.root / "curated/_manifest.json").read_bytes().replace(b"15", b"16")
+            lambda lake: (lake.folder / "curated/_manifest.json").write_bytes(
+                (lake.folder / "curated/_manifest.json").read_bytes().replace(b"15", b"16")
             ),
             "damaged",
         ),
-        (lambda lake: make_folder(lake.root / "curated/_manifest.json"), "is a folder"),
+        (lambda lake: make_folder(lake.folder / "curated/_manifest.json"), "is a folder"),
         (put_file_for_folder, "folder of its own"),
         (
             lambda lake: write_manifest(lake, Manifest(files={"../x.csv": FileEntry("0" * 64, 0, 0, 0)})),
@@ -597,8 +597,8 @@ def test_without_a_manifest_the_check_fails_and_helps(
 
 
 def test_days_cover_their_partitions_and_the_dimensions_alone(lake: Lake) -> None:
-    (lake.root / "curated" / SECOND).write_bytes(b"broken")
-    (lake.root / "quarantine" / f"{BATCH}.ndjson").unlink()
+    (lake.folder / "curated" / SECOND).write_bytes(b"broken")
+    (lake.folder / "quarantine" / f"{BATCH}.ndjson").unlink()
     result = check(lake, days=[DAY], deep=True)
     assert failures(result) == {}
     assert (result.scope, result.days, result.deep) == ("days", (DAY,), False)
@@ -609,29 +609,29 @@ def test_days_cover_their_partitions_and_the_dimensions_alone(lake: Lake) -> Non
     ]
     assert result.totals.orders == 3
     assert result.open_quarantine is None
-    (lake.root / "curated" / "dim_user.csv").unlink()
+    (lake.folder / "curated" / "dim_user.csv").unlink()
     assert "files_present" in failures(check(lake, days=[DAY]))
 
 
 def test_a_day_that_was_removed_must_be_gone(lake: Lake) -> None:
     gone = date(2025, 1, 1)
     assert check(lake, days=[DAY, gone]).ok
-    (lake.root / "curated" / partition_file(gone)).parent.mkdir()
+    (lake.folder / "curated" / partition_file(gone)).parent.mkdir()
     assert set(failures(check(lake, days=[DAY, gone]))) == {"stray_files"}
     assert check(lake, days=[DAY]).ok
 
 
 def test_nothing_written_leaves_only_the_manifest_to_look_at(lake: Lake) -> None:
-    (lake.root / "curated" / FIRST).write_bytes(b"broken")
-    (lake.root / "curated" / "dim_user.csv").unlink()
+    (lake.folder / "curated" / FIRST).write_bytes(b"broken")
+    (lake.folder / "curated" / "dim_user.csv").unlink()
     result = check(lake, days=[], dimensions=False)
     assert (result.ok, result.scope, result.days) == (True, "days", ())
-    (lake.root / "curated/_manifest.json").write_bytes(b"broken")
+    (lake.folder / "curated/_manifest.json").write_bytes(b"broken")
     assert set(failures(check(lake, days=[], dimensions=False))) == {"manifest"}
 
 
 def test_days_trust_the_time_of_a_write_and_the_whole_layer_does_not(lake: Lake) -> None:
-    path = lake.root / "curated" / FIRST
+    path = lake.folder / "curated" / FIRST
     manifest = read_manifest(lake)
     assert manifest is not None
     time_ns = manifest.files[FIRST].mtime_ns

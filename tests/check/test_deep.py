@@ -46,8 +46,8 @@ def write_lake(
 ) -> Lake:
     """Raw, quarantine, curated and manifest of the batches, each batch in two pages (an envelope and a bare list)."""
     lake = Lake(root)
-    (lake.root / "quarantine").mkdir(parents=True)
-    (lake.root / "curated").mkdir()
+    (lake.folder / "quarantine").mkdir(parents=True)
+    (lake.folder / "curated").mkdir()
     read: list[Batch] = []
     quarantine: dict[str, QuarantineEntry] = {}
     for number, batch in enumerate(given_batches):
@@ -61,12 +61,12 @@ def write_lake(
     made_under = FoldSettings(rules.timezone, tuple(sorted(rules.cancelled_statuses)))
     batches = tuple(map(batch_id, range(len(read))))
     manifest = Manifest(settings=made_under, batches=batches, files=files, quarantine=quarantine)
-    (lake.root / "curated/_manifest.json").write_bytes(encode_manifest(manifest))
+    (lake.folder / "curated/_manifest.json").write_bytes(encode_manifest(manifest))
     return lake
 
 
 def write_batch(lake: Lake, number: int, batch: Batch, pages: list[list[str]]) -> None:
-    folder = lake.root / "raw" / batch_id(number)
+    folder = lake.folder / "raw" / batch_id(number)
     folder.mkdir(parents=True)
     entries = []
     for at, texts in enumerate(pages, start=1):
@@ -109,12 +109,12 @@ def write_quarantine(lake: Lake, batch: str, validated: Batch, half: int) -> Qua
         for reject in validate_batch(validated).rejects
     ]
     body = "".join(f"{line}\n" for line in lines).encode()
-    (lake.root / "quarantine" / f"{batch}.ndjson").write_bytes(body)
+    (lake.folder / "quarantine" / f"{batch}.ndjson").write_bytes(body)
     return QuarantineEntry(hashlib.sha256(body).hexdigest(), len(body), len(lines), 0)
 
 
 def write_file(lake: Lake, name: str, body: bytes) -> FileEntry:
-    path = lake.root / "curated" / name
+    path = lake.folder / "curated" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(body)
     rows = list(csv.DictReader(io.StringIO(body.decode(), newline="")))
@@ -176,7 +176,9 @@ def test_an_order_lost_made_up_or_stale_is_named(tmp_path: Path) -> None:
     files = {name: write_file(lake, name, body) for name, body in wrong.items()}
     manifest = read_manifest(lake)
     assert manifest is not None
-    (lake.root / "curated/_manifest.json").write_bytes(encode_manifest(msgspec.structs.replace(manifest, files=files)))
+    (lake.folder / "curated/_manifest.json").write_bytes(
+        encode_manifest(msgspec.structs.replace(manifest, files=files))
+    )
     failed = {name: outcome for name, outcome in check_deeply(lake).items() if not outcome.ok}
     assert set(failed) == {"raw_orders"}
     assert [(row["order_id"], row["problem"]) for row in failed["raw_orders"].samples] == [
@@ -231,12 +233,12 @@ def test_wrong_money_that_adds_up_is_named(
     assert manifest is not None
     files = dict(manifest.files)
     for name in files:
-        body = (lake.root / "curated" / name).read_text()
+        body = (lake.folder / "curated" / name).read_text()
         for before, after in zip(right, wrong, strict=True):
             body = body.replace(before, after)
         files[name] = write_file(lake, name, body.encode())
     changed = msgspec.structs.replace(manifest, files=files)
-    (lake.root / "curated/_manifest.json").write_bytes(encode_manifest(changed))
+    (lake.folder / "curated/_manifest.json").write_bytes(encode_manifest(changed))
     failed = {name: outcome for name, outcome in check_deeply(lake).items() if not outcome.ok}
     assert set(failed) == {check_name}
     assert failed[check_name].samples[0]["order_id"] == "o-1"
@@ -246,7 +248,7 @@ def test_a_reject_that_quarantine_does_not_list_is_named(tmp_path: Path) -> None
     bad = order("o-2", 1, items=[{"sku": "A", "qty": -1}, {"sku": "B", "qty": 1, "price": 1}])
     lake = write_lake(tmp_path / "output", [Batch([order("o-1", -1), bad])])
     assert check_deeply(lake)["raw_rejects"].ok
-    (lake.root / "quarantine" / f"{batch_id(0)}.ndjson").write_bytes(b"")
+    (lake.folder / "quarantine" / f"{batch_id(0)}.ndjson").write_bytes(b"")
     outcomes = check_deeply(lake)
     assert not outcomes["quarantine_files"].ok
     assert [tuple(row.values()) for row in outcomes["raw_rejects"].samples] == [
@@ -293,7 +295,7 @@ def write_with(context: RunContext, record: bytes, **options: Any) -> None:
     """Commit a batch whose one page holds a good order and these bytes."""
     batch = write_lake_batch(context, [order("stays", 1), Raw('"here"')], **options)
     marker = read_marker(context.lake, batch)
-    path = context.lake.root / "raw" / batch / page_name(1)
+    path = context.lake.folder / "raw" / batch / page_name(1)
     body = path.read_bytes().replace(b'"here"', record)
     path.write_bytes(body)
     entry = msgspec.structs.replace(marker.pages[0], sha256=hashlib.sha256(body).hexdigest(), bytes=len(body))
@@ -332,7 +334,9 @@ def test_an_order_that_left_is_in_curated_no_more(tmp_path: Path, gone: object) 
     files = {name: write_file(lake, name, body) for name, body in fold([Batch([stays, leaves])]).items()}
     manifest = read_manifest(lake)
     assert manifest is not None
-    (lake.root / "curated/_manifest.json").write_bytes(encode_manifest(msgspec.structs.replace(manifest, files=files)))
+    (lake.folder / "curated/_manifest.json").write_bytes(
+        encode_manifest(msgspec.structs.replace(manifest, files=files))
+    )
     failed = check_deeply(lake)["raw_orders"]
     assert [(row["order_id"], row["problem"]) for row in failed.samples] == [("leaves", "gone in raw")]
 
@@ -347,7 +351,7 @@ def test_a_reference_file_of_raw_that_is_gone_or_damaged_is_a_failed_check(
             write_lake_batch(context, [order(f"o-{number}", 1)], users=users)
         run(context)
         assert check_deeply(context.lake)["raw_readable"].ok
-        corrupt(next((context.lake.root / "raw/reference").iterdir()))
+        corrupt(next((context.lake.folder / "raw/reference").iterdir()))
         outcome = check_deeply(context.lake)["raw_readable"]
     assert (outcome.ok, outcome.offending, outcome.samples[0]["reference"]) == (False, 1, "users.csv")
 
@@ -355,7 +359,7 @@ def test_a_reference_file_of_raw_that_is_gone_or_damaged_is_a_failed_check(
 @pytest.mark.parametrize("name", ["batch.json", page_name(1)])
 def test_damaged_raw_is_a_failed_check(tmp_path: Path, name: str) -> None:
     lake = write_lake(tmp_path / "output", [Batch([order("o-1", 1), order("o-2", 1)])])
-    (lake.root / "raw" / batch_id(0) / name).write_bytes(b"{}")
+    (lake.folder / "raw" / batch_id(0) / name).write_bytes(b"{}")
     outcome = check_deeply(lake)["raw_readable"]
     assert (outcome.ok, outcome.offending, outcome.samples[0]["batch"]) == (False, 1, batch_id(0))
 
@@ -425,9 +429,11 @@ def replace_curated(lake: Lake, contents: dict[str, bytes]) -> None:
     manifest = read_manifest(lake)
     assert manifest is not None
     for name in manifest.files.keys() - contents.keys():
-        (lake.root / "curated" / name).unlink()
+        (lake.folder / "curated" / name).unlink()
     files = {name: write_file(lake, name, body) for name, body in contents.items()}
-    (lake.root / "curated/_manifest.json").write_bytes(encode_manifest(msgspec.structs.replace(manifest, files=files)))
+    (lake.folder / "curated/_manifest.json").write_bytes(
+        encode_manifest(msgspec.structs.replace(manifest, files=files))
+    )
 
 
 @pytest.mark.parametrize("status", ["\u0130PTAL", "\u039f\u03a3", "\u212a", "Iptal " * 50])

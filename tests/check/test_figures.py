@@ -53,7 +53,7 @@ def figures_of(lake: Lake, now: datetime = NOW) -> tuple[CheckResult, LayerFigur
 
 def query(lake: Lake, sql: str, timezone: str = "UTC") -> list[tuple[object, ...]]:
     """Rows of the views over the curated files, by the zone's name in them, as the docs say."""
-    curated = lake.root / "curated"
+    curated = lake.folder / "curated"
     text = (locate("sql") / "views.sql").read_text("utf-8")
     text = text.replace("TIME ZONE 'UTC' AS DATE", f"TIME ZONE '{timezone}' AS DATE")
     with duckdb.connect() as database:

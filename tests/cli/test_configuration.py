@@ -135,7 +135,7 @@ def test_a_reference_file_that_was_applied_under_older_rules_is_looked_at_again(
     assert manifest is not None
     references = {**manifest.references, "products": hashlib.sha256(broken).hexdigest()}
     for rules, code in ((RULES - 1, 2), (RULES, 0)):
-        (lake.root / "curated/_manifest.json").write_bytes(
+        (lake.folder / "curated/_manifest.json").write_bytes(
             encode_manifest(structs.replace(manifest, rules=rules, references=references))
         )
         arguments = ["extract", "--source", "sample", "--products", "products.csv"]

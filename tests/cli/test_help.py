@@ -15,18 +15,18 @@ import ordersetl as package
 from ordersetl.cli.app import app
 
 HEAVY = ("polars", "duckdb", "pydantic", "httpx", "jinja2", "msgspec", "filelock", "tenacity", "rich")
-EXIT_CODES = "0 done, 1 failed, 2 usage, 3 data, 4 source, 5 locked, 130 interrupted"
+EXIT_CODES = "0 done, 1 failed, 2 usage, 3 data, 4 source or warehouse, 5 locked, 130 interrupted"
 EVERYWHERE = {"--output", "--config", "--json", "--quiet", "--verbose", "--version", "--help"}
 FETCHING = {
     *("--since", "--until", "--full", "--window", "--concurrency", "--api-url", "--source", "--users", "--products"),
     "--wait",
 }
 FLAGS = {
-    "run": {"--verify", *FETCHING},
+    "run": {"--verify", "--warehouse", "--cluster", *FETCHING},
     "extract": {"--preview", *FETCHING},
-    "transform": {"--wait"},
-    "load": {"--verify", "--rebuild", "--wait"},
-    "check": {"--deep", "--html"},
+    "transform": {"--cluster", "--wait"},
+    "load": {"--verify", "--rebuild", "--print-sql", "--warehouse", "--cluster", "--wait"},
+    "check": {"--deep", "--html", "--warehouse"},
     "export": {"--table", "--since", "--until", "--format"},
     "init": {"--source", "--api-url", "--set", "--no-preview"},
     "status": {"--max-age", "--prometheus", "--quarantine", "--reason", "--order"},

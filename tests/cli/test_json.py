@@ -14,7 +14,8 @@ from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult,
 
 DATA = {
     "run": {
-        *("run_id", "started_at", "extract", "transform", "load", "check", "seconds", "report", "warnings", "gaps")
+        *("run_id", "started_at", "extract", "transform", "load", "check", "seconds", "report", "warnings", "gaps"),
+        "warehouse",
     },
     "extract": {
         *("batch", "source", "url", "since", "until", "window_end", "pages", "records", "bytes", "retries"),
@@ -29,7 +30,7 @@ DATA = {
     "load": {
         *("batches", "late", "orders", "partitions_written", "partitions_unchanged", "partitions_removed", "written"),
         *("dimensions_written", "users", "products", "reference_notes", "healed", "recovered", "rebuilt", "revenue"),
-        *("rows", "orders_total", "source_changes", "seconds"),
+        *("rows", "orders_total", "source_changes", "seconds", "warehouse"),
     },
     "check": {"ok", "scope", "days", "deep", "outcomes", "metrics", "totals", "open_quarantine", "seconds"},
     "status": {

@@ -134,7 +134,7 @@ def test_what_cannot_be_written_is_refused(lake: Lake, tmp_path: Path) -> None:
 
 
 def test_a_damaged_layer_is_not_exported(lake: Lake, tmp_path: Path) -> None:
-    (lake.root / "curated/dt=2025-08-21/fact_order.csv").unlink()
+    (tmp_path / "output/curated/dt=2025-08-21/fact_order.csv").unlink()
     with pytest.raises(CorruptedError, match=r"fact_order\.csv is damaged: it is missing"):
         export_table(lake, "orders", tmp_path / "out.csv", "csv")
     assert not (tmp_path / "out.csv").exists()
@@ -149,7 +149,7 @@ def test_a_commit_meanwhile_makes_it_look_again(lake: Lake, tmp_path: Path, monk
             yield database
         looks.append(1)
         if len(looks) == 1:
-            with open_job(lake.root, now=lambda: datetime(2025, 9, 2, tzinfo=UTC)) as job:
+            with open_job(tmp_path / "output", now=lambda: datetime(2025, 9, 2, tzinfo=UTC)) as job:
                 write_batch(job, [order("new", 21)])
                 run(job)
 

@@ -77,7 +77,7 @@ class Shop:
                 yield OrdersClient(http, settings, sleep=sleep, now=runtime.now)
 
         windows = cut_windows(Window(day(first), day(last)), DAY, self.now)
-        with acquire_lock(lake.root / ".lock", disk=lake.disk) as lock, ThreadPoolExecutor(2) as threads:
+        with acquire_lock(lake.folder / ".lock", disk=lake.disk) as lock, ThreadPoolExecutor(2) as threads:
             context = RunContext(lake, settings, lock, threads, runtime, threads)
             return extract_windows(context, open_client, ORIGIN, windows, concurrency=concurrency)
 

@@ -78,7 +78,7 @@ class Shop:
         known = Settings(output=self.root, **{"max_retries": 0, **settings})
         runtime = Runtime(now=lambda: self.now + self.host_ahead)
         with (
-            acquire_lock(lake.root / ".lock", disk=lake.disk) as lock,
+            acquire_lock(lake.folder / ".lock", disk=lake.disk) as lock,
             open_http(known, httpx.MockTransport(self.answer)) as http,
         ):
             client = OrdersClient(http, known, sleep=lambda _: None, now=runtime.now)

@@ -21,7 +21,7 @@ def lake(tmp_path: Path) -> Lake:
 
 @pytest.fixture
 def lock(lake: Lake) -> Iterator[Lock]:
-    with acquire_lock(lake.root / ".lock", disk=lake.disk) as lock:
+    with acquire_lock(lake.folder / ".lock", disk=lake.disk) as lock:
         yield lock
 
 
@@ -30,13 +30,13 @@ def commit(lake: Lake, lock: Lock, files: dict[str, bytes]) -> None:
     under_way = Commit(lake, lock)
     written = {file: under_way.stage(file, data) for file, data in files.items()}
     entries = {file: FileEntry(w.sha256, w.bytes, w.mtime_ns, rows=1) for file, w in written.items()}
-    under_way.finish(Manifest(files=entries))
+    under_way.finish(Manifest(files=entries), base=Manifest(), staged=())
 
 
 def found(lake: Lake) -> dict[str, bytes]:
     return {
-        p.relative_to(lake.root / "curated").as_posix(): p.read_bytes()
-        for p in sorted((lake.root / "curated").rglob("*.csv"))
+        p.relative_to(lake.folder / "curated").as_posix(): p.read_bytes()
+        for p in sorted((lake.folder / "curated").rglob("*.csv"))
     }
 
 
@@ -47,7 +47,7 @@ def test_a_commit_replaces_adds_and_removes(lake: Lake, lock: Lock) -> None:
     manifest = read_manifest(lake)
     assert manifest is not None
     assert (set(manifest.files), manifest.removed) == ({SECOND, THIRD}, (FIRST,))
-    assert sorted(path.name for path in (lake.root / "curated").iterdir()) == [
+    assert sorted(path.name for path in (lake.folder / "curated").iterdir()) == [
         "_manifest.json",
         "dt=2025-08-21",
         "dt=2025-08-22",
@@ -60,25 +60,25 @@ def test_staged_names_escape_every_glob() -> None:
 
 def test_20_two_attempts_at_one_file_never_write_into_one(lake: Lake, lock: Lock) -> None:
     disk = FaultyDisk()
-    under_way = Commit(Lake(lake.root, disk), lock)
+    under_way = Commit(Lake(lake.folder, disk), lock)
     for _ in range(2):
         under_way.stage(FIRST, b"1")
     written = [step.path.name for step in disk.steps if step.operation == "write"]
     assert len(set(written)) == 2
     assert not any(name.endswith((".csv", ".new")) for name in written)
-    assert [path.name for path in (lake.root / "curated/_staging").iterdir()] == [staged_name(FIRST)]
+    assert [path.name for path in (lake.folder / "curated/_staging").iterdir()] == [staged_name(FIRST)]
 
 
 def test_without_the_lock_nothing_is_staged_or_committed(lake: Lake, lock: Lock) -> None:
     under_way = Commit(lake, lock)
     under_way.stage(FIRST, b"1")
-    (lake.root / ".lock").unlink()
+    (lake.folder / ".lock").unlink()
     with pytest.raises(LockedError):
         under_way.stage(SECOND, b"2")
     with pytest.raises(LockedError):
-        under_way.finish(Manifest())
+        under_way.finish(Manifest(), base=Manifest(), staged=())
     assert found(lake) == {}
-    assert not (lake.root / "curated/_pending.json").exists()
+    assert not (lake.folder / "curated/_pending.json").exists()
 
 
 def test_recovery_at_every_step_gives_the_old_or_the_new_state(lake: Lake, lock: Lock) -> None:
@@ -87,12 +87,12 @@ def test_recovery_at_every_step_gives_the_old_or_the_new_state(lake: Lake, lock:
         commit(lake, lock, {FIRST: b"1", SECOND: b"2"})
         disk = FaultyDisk(n, "after")
         try:
-            commit(Lake(lake.root, disk), lock, {SECOND: b"new", THIRD: b"3"})
+            commit(Lake(lake.folder, disk), lock, {SECOND: b"new", THIRD: b"3"})
         except Died:
             recover(lake)
         states.append(SECOND in found(lake) and found(lake)[SECOND] == b"new")
         assert found(lake) == ({SECOND: b"new", THIRD: b"3"} if states[-1] else {FIRST: b"1", SECOND: b"2"})
-        assert not (lake.root / "curated/_staging").exists()
+        assert not (lake.folder / "curated/_staging").exists()
         if not disk.dead:
             break
     assert states == sorted(states)  # before the commit point the old state, after it the new one
@@ -103,7 +103,7 @@ def test_recovery_at_every_step_gives_the_old_or_the_new_state(lake: Lake, lock:
 def test_recovery_is_reported(lake: Lake, lock: Lock) -> None:
     commit(lake, lock, {FIRST: b"1"})
     assert recover(lake) is False
-    (lake.root / "curated/_manifest.json").rename(lake.root / "curated/_pending.json")
+    (lake.folder / "curated/_manifest.json").rename(lake.folder / "curated/_pending.json")
     assert recover(lake) is True
     assert found(lake) == {FIRST: b"1"}
 
@@ -112,7 +112,7 @@ def test_removals_need_no_manifest_before(lake: Lake, lock: Lock) -> None:
     commit(lake, lock, {FIRST: b"1", SECOND: b"2"})
     with pytest.raises(Died):
         _commit_and_die(lake, lock, {SECOND: b"2"})
-    (lake.root / "curated/_manifest.json").write_bytes(b"damaged")
+    (lake.folder / "curated/_manifest.json").write_bytes(b"damaged")
     assert recover(lake) is True
     assert found(lake) == {SECOND: b"2"}
 
@@ -126,9 +126,9 @@ def _commit_and_die(lake: Lake, lock: Lock, files: dict[str, bytes]) -> None:
 
 def _dies_pending(lake: Lake, lock: Lock, files: dict[str, bytes], n: int) -> bool:
     try:
-        commit(Lake(lake.root, FaultyDisk(n, "after")), lock, files)
+        commit(Lake(lake.folder, FaultyDisk(n, "after")), lock, files)
     except Died:
-        return (lake.root / "curated/_pending.json").exists()
+        return (lake.folder / "curated/_pending.json").exists()
     raise AssertionError("there was no pending manifest")
 
 
@@ -137,11 +137,11 @@ def test_a_staging_folder_that_is_a_link_is_not_followed(lake: Lake, lock: Lock,
     outside = tmp_path / "elsewhere"
     outside.mkdir()
     (outside / staged_name(FIRST)).write_bytes(b"1")
-    (lake.root / "curated/_manifest.json").rename(lake.root / "curated/_pending.json")
-    (lake.root / "curated/_staging").symlink_to(outside)
+    (lake.folder / "curated/_manifest.json").rename(lake.folder / "curated/_pending.json")
+    (lake.folder / "curated/_staging").symlink_to(outside)
     recover(lake)
     assert (outside / staged_name(FIRST)).read_bytes() == b"1"
-    assert not (lake.root / "curated/_staging").is_symlink()
+    assert not (lake.folder / "curated/_staging").is_symlink()
 
 
 def test_temporary_files_of_all_kinds_are_removed(lake: Lake, lock: Lock) -> None:
@@ -149,17 +149,17 @@ def test_temporary_files_of_all_kinds_are_removed(lake: Lake, lock: Lock) -> Non
     left = [
         temporary_path(path)
         for path in (
-            lake.root / "curated/_pending.json",
-            lake.root / "runs" / "r.json",
-            lake.root / "quarantine" / "b.ndjson",
-            lake.root / "raw/reference" / "r.csv",
-            lake.root / "index" / "i.arrow",
+            lake.folder / "curated/_pending.json",
+            lake.folder / "runs" / "r.json",
+            lake.folder / "quarantine" / "b.ndjson",
+            lake.folder / "raw/reference" / "r.csv",
+            lake.folder / "index" / "i.arrow",
         )
     ]
     for path in left:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    (lake.root / "runs" / "r.json").touch()
+    (lake.folder / "runs" / "r.json").touch()
     recover(lake)
     assert not any(path.exists() for path in left)
-    assert (lake.root / "runs" / "r.json").exists()
+    assert (lake.folder / "runs" / "r.json").exists()

@@ -57,14 +57,14 @@ def test_finds_exactly_what_was_added(
     listed = set().union(*added)
     assert find(lake, entries, keys) == {pair for pair in listed if pair[0] in keys}
     assert are_valid(lake, entries, verify=True)
-    assert sorted(path.name for path in lake.root.rglob("*.arrow")) == sorted(entry.name for entry in entries)
+    assert sorted(path.name for path in lake.folder.rglob("*.arrow")) == sorted(entry.name for entry in entries)
     sizes = [entry.rows for entry in entries]
     assert all(size > 2 * sum(sizes[at + 1 :]) or not sizes[at + 1 :] for at, size in enumerate(sizes))
 
 
 def test_nothing_added_is_nothing_written(lake: Lake) -> None:
     assert add_segment(lake, (), frame(set())) == ()
-    assert not (lake.root / "index").exists()
+    assert not (lake.folder / "index").exists()
 
 
 def test_few_segments_stand_for_many_batches(lake: Lake) -> None:
@@ -86,7 +86,7 @@ def test_what_the_current_manifest_lists_stays_until_the_next_is_committed(lake:
 
 def test_damage_is_found(lake: Lake) -> None:
     entries = add_segment(lake, (), frame({(n, DAY) for n in range(100)}))
-    path = lake.root / "index" / entries[0].name
+    path = lake.folder / "index" / entries[0].name
     body = path.read_bytes()
     spoil(path)
     assert are_valid(lake, entries, verify=False)

@@ -43,8 +43,8 @@ def test_a_batch_is_named_for_a_time_that_a_clock_can_have_shown(name: str) -> N
 def test_a_batch_of_an_impossible_time_does_not_count(tmp_path: Path, name: str) -> None:
     lake = Lake(tmp_path, Disk())
     for batch in (GOOD, name):
-        (lake.root / "raw" / batch).mkdir(parents=True)
-        (lake.root / "raw" / batch / "batch.json").touch()
+        (lake.folder / "raw" / batch).mkdir(parents=True)
+        (lake.folder / "raw" / batch / "batch.json").touch()
     assert (list_batches(lake), list_unfinished(lake), list_misnamed(lake)) == ([GOOD], [], [name])
     assert (is_committed(lake, GOOD), is_committed(lake, name)) == (True, False)
     assert batch_id_after(NOW, max(list_batches(lake))) > GOOD

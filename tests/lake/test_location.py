@@ -15,22 +15,22 @@ BATCH = "20250901T000000.000000Z"
 
 
 def _batch(lake: Lake) -> None:
-    (lake.root / "raw" / BATCH).mkdir(parents=True)
+    (lake.folder / "raw" / BATCH).mkdir(parents=True)
 
 
 def _manifest(lake: Lake) -> None:
-    (lake.root / "curated").mkdir(parents=True)
-    (lake.root / "curated/_manifest.json").touch()
+    (lake.folder / "curated").mkdir(parents=True)
+    (lake.folder / "curated/_manifest.json").touch()
 
 
 def _pending(lake: Lake) -> None:
-    (lake.root / "curated").mkdir(parents=True)
-    (lake.root / "curated/_pending.json").touch()
+    (lake.folder / "curated").mkdir(parents=True)
+    (lake.folder / "curated/_pending.json").touch()
 
 
 def _lock(lake: Lake) -> None:
-    lake.root.mkdir()
-    with acquire_lock(lake.root / ".lock", disk=lake.disk):
+    lake.folder.mkdir()
+    with acquire_lock(lake.folder / ".lock", disk=lake.disk):
         pass
 
 
@@ -112,10 +112,10 @@ def test_an_output_may_be_a_link_to_a_data_disk(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "output").symlink_to("disk")
     lake = make_lake(tmp_path / "output")
-    assert lake.root == tmp_path / "disk"
-    lake.disk.make_folder(lake.root / "curated")
-    (lake.root / "curated/_manifest.json").touch()
-    assert find_lake(tmp_path / "output").root == lake.root
+    assert lake.folder == tmp_path / "disk"
+    lake.disk.make_folder(lake.folder / "curated")
+    (lake.folder / "curated/_manifest.json").touch()
+    assert find_lake(tmp_path / "output").root == lake.folder
 
 
 def test_an_output_may_be_made_in_a_link_to_a_data_disk(tmp_path: Path) -> None:

@@ -88,14 +88,14 @@ def test_a_batch_counts_from_its_marker_on(lake: Lake) -> None:
 def test_other_names_and_links_are_no_batches(lake: Lake) -> None:
     commit(lake, FIRST)
     for name in ("reference", "2025-backup", f"{FIRST}.bak", "_tmp", "20250901"):
-        (lake.root / "raw" / name).mkdir()
-    (lake.root / "raw" / SECOND).symlink_to(lake.root / "raw" / FIRST)
-    (lake.root / "raw" / THIRD).touch()
+        (lake.folder / "raw" / name).mkdir()
+    (lake.folder / "raw" / SECOND).symlink_to(lake.folder / "raw" / FIRST)
+    (lake.folder / "raw" / THIRD).touch()
     assert (list_batches(lake), list_unfinished(lake)) == ([FIRST], [])
 
 
 def test_a_raw_folder_that_cannot_be_read_is_named(lake: Lake) -> None:
-    (lake.root / "raw").touch()
+    (lake.folder / "raw").touch()
     with pytest.raises(StorageError, match=r"cannot read .*raw"):
         list_batches(lake)
 
@@ -108,7 +108,7 @@ def test_a_whole_page_is_read(lake: Lake) -> None:
 @harmed
 def test_a_harmed_page_is_named_with_the_way_to_get_it_again(lake: Lake, harm: Callable[[Path], None]) -> None:
     marker = commit(lake, FIRST)
-    harm(lake.root / "raw" / FIRST / "page-00001.json")
+    harm(lake.folder / "raw" / FIRST / "page-00001.json")
     with pytest.raises(CorruptedError, match=r"page-00001\.json is damaged") as caught:
         raw.read_page_body(lake, marker.batch, marker.pages[0], since=marker.since)
     assert FIRST in caught.value.message
@@ -118,7 +118,7 @@ def test_a_harmed_page_is_named_with_the_way_to_get_it_again(lake: Lake, harm: C
 @harmed
 def test_a_harmed_marker_is_named_but_never_read(lake: Lake, harm: Callable[[Path], None]) -> None:
     commit(lake, FIRST)
-    harm(lake.root / "raw" / FIRST / "batch.json")
+    harm(lake.folder / "raw" / FIRST / "batch.json")
     with pytest.raises(CorruptedError, match=f"the raw batch {FIRST} is damaged"):
         raw.read_marker(lake, FIRST)
 
@@ -126,14 +126,14 @@ def test_a_harmed_marker_is_named_but_never_read(lake: Lake, harm: Callable[[Pat
 @harmed
 def test_a_harmed_request_is_none(lake: Lake, harm: Callable[[Path], None]) -> None:
     raw.write_request(lake, FIRST, request_from())
-    harm(lake.root / "raw" / FIRST / "_request.json")
+    harm(lake.folder / "raw" / FIRST / "_request.json")
     assert raw.read_request(lake, FIRST) is None
 
 
 def test_a_reference_file_is_kept_under_its_content(lake: Lake) -> None:
     entry = kept_files.store_reference(lake, USERS, "users.csv")
     assert kept_files.store_reference(lake, USERS, "other.csv").sha256 == entry.sha256
-    assert [path.name for path in (lake.root / "raw/reference").iterdir()] == [f"{entry.sha256}.csv"]
+    assert [path.name for path in (lake.folder / "raw/reference").iterdir()] == [f"{entry.sha256}.csv"]
     assert (entry.name, entry.bytes, kept_files.read_reference(lake, entry)) == ("users.csv", len(USERS), USERS)
 
 
@@ -146,7 +146,7 @@ def test_14_a_reference_file_may_have_a_name_that_is_no_text(lake: Lake) -> None
 @harmed
 def test_a_harmed_reference_file_is_named(lake: Lake, harm: Callable[[Path], None]) -> None:
     entry = kept_files.store_reference(lake, USERS, "users.csv")
-    harm(lake.root / "raw/reference" / f"{entry.sha256}.csv")
+    harm(lake.folder / "raw/reference" / f"{entry.sha256}.csv")
     with pytest.raises(CorruptedError, match=r"\(users.csv\) is damaged"):
         kept_files.read_reference(lake, entry)
 
@@ -154,13 +154,13 @@ def test_a_harmed_reference_file_is_named(lake: Lake, harm: Callable[[Path], Non
 @pytest.mark.parametrize("harm", HARMS[:-1])
 def test_a_harmed_reference_file_that_is_given_again_is_whole_again(lake: Lake, harm: Callable[[Path], None]) -> None:
     entry = kept_files.store_reference(lake, USERS, "users.csv")
-    harm(lake.root / "raw/reference" / f"{entry.sha256}.csv")
+    harm(lake.folder / "raw/reference" / f"{entry.sha256}.csv")
     assert kept_files.read_reference(lake, kept_files.store_reference(lake, USERS, "users.csv")) == USERS
 
 
 def test_a_folder_in_place_of_a_reference_file_is_not_removed(lake: Lake) -> None:
     entry = kept_files.store_reference(lake, USERS, "users.csv")
-    _folder(lake.root / "raw/reference" / f"{entry.sha256}.csv")
+    _folder(lake.folder / "raw/reference" / f"{entry.sha256}.csv")
     with pytest.raises(StorageError, match="is a folder"):
         kept_files.store_reference(lake, USERS, "users.csv")
 
@@ -169,10 +169,10 @@ def test_pruning_keeps_the_request_and_the_first_pages(lake: Lake) -> None:
     raw.write_request(lake, FIRST, request_from())
     for number in (1, 2, 3):
         raw.write_page(lake, FIRST, number, b"[]", records=0)
-    folder = lake.root / "raw" / FIRST
+    folder = lake.folder / "raw" / FIRST
     (folder / "sub").mkdir()
     (folder / ".batch.json.tmp").touch()
-    outside = lake.root / "outside"
+    outside = lake.folder / "outside"
     outside.mkdir()
     (folder / "link").symlink_to(outside)
     unfinished.prune_batch(lake, FIRST, pages=2)
@@ -185,7 +185,7 @@ def test_pruning_keeps_what_belongs_to_the_first_pages(lake: Lake) -> None:
         raw.write_page(lake, FIRST, number, b"[]", records=0, calls=b"{}")
     unfinished.write_position(lake, FIRST, 3, b"there")
     unfinished.prune_batch(lake, FIRST, pages=1)
-    names = {path.name for path in (lake.root / "raw" / FIRST).iterdir()}
+    names = {path.name for path in (lake.folder / "raw" / FIRST).iterdir()}
     assert names == {"_position.json", "page-00001.json", "page-00001.calls.ndjson"}
     assert unfinished.read_position(lake, FIRST) == (3, b"there")
     assert unfinished.read_unfinished_calls(lake, FIRST, 1) == b"{}"
@@ -195,7 +195,7 @@ def test_pruning_keeps_what_belongs_to_the_first_pages(lake: Lake) -> None:
 @harmed
 def test_a_harmed_position_is_none(lake: Lake, harm: Callable[[Path], None]) -> None:
     unfinished.write_position(lake, FIRST, 3, b"there")
-    harm(lake.root / "raw" / FIRST / "_position.json")
+    harm(lake.folder / "raw" / FIRST / "_position.json")
     assert unfinished.read_position(lake, FIRST) is None
 
 
@@ -204,7 +204,7 @@ def test_harmed_answers_of_calls_are_named(lake: Lake, harm: Callable[[Path], No
     entry = raw.write_page(lake, FIRST, 1, b"[]", records=0, calls=b"{}\n")
     assert raw.read_page_calls(lake, FIRST, entry, since=None) == b"{}\n"
     assert entry.all_bytes == 5
-    harm(lake.root / "raw" / FIRST / "page-00001.calls.ndjson")
+    harm(lake.folder / "raw" / FIRST / "page-00001.calls.ndjson")
     with pytest.raises(CorruptedError, match=r"page-00001\.calls\.ndjson is damaged"):
         raw.read_page_calls(lake, FIRST, entry, since=None)
 

@@ -62,10 +62,10 @@ def at(*way: str | int, value: object) -> Change:
 
 def paths(lake: Lake) -> dict[str, Path]:
     return {
-        "marker": lake.root / "raw" / BATCH / "batch.json",
-        "request": lake.root / "raw" / BATCH / "_request.json",
-        "stage": lake.root / "staged" / BATCH / "stage.json",
-        "manifest": lake.root / "curated/_manifest.json",
+        "marker": lake.folder / "raw" / BATCH / "batch.json",
+        "request": lake.folder / "raw" / BATCH / "_request.json",
+        "stage": lake.folder / "staged" / BATCH / "stage.json",
+        "manifest": lake.folder / "curated/_manifest.json",
     }
 
 
@@ -162,7 +162,7 @@ def test_a_marker_that_says_what_none_says_is_damage(context: RunContext, change
     ) as no:
         raw.read_marker(context.lake, BATCH)
     assert "Move" in no.value.hint
-    shutil.rmtree(context.lake.root / "staged")
+    shutil.rmtree(context.lake.folder / "staged")
     with pytest.raises(CorruptedError):
         run(context, rebuild=True)
 
@@ -178,7 +178,7 @@ def test_a_stage_that_says_what_none_says_is_made_again(context: RunContext, cha
     before = curated_bytes(context.lake)
     edit(paths(context.lake)["stage"], change)
     assert find_stage(context.lake, BATCH, rules=RULES, settings=DEFAULTS, source_digest=None) is None
-    shutil.rmtree(context.lake.root / "curated")
+    shutil.rmtree(context.lake.folder / "curated")
     run(context)
     assert curated_bytes(context.lake) == before
 
@@ -186,7 +186,7 @@ def test_a_stage_that_says_what_none_says_is_made_again(context: RunContext, cha
 @pytest.mark.parametrize("change", MANIFESTS)
 def test_a_manifest_that_says_what_none_says_is_damage(context: RunContext, change: Change) -> None:
     before = curated_bytes(context.lake)
-    edit(context.lake.root / "curated/_manifest.json", change)
+    edit(context.lake.folder / "curated/_manifest.json", change)
     with pytest.raises(CorruptedError, match=r"_manifest\.json is damaged: .* is not one that ordersetl writes"):
         read_manifest(context.lake)
     assert [damage.file for damage in run(context).healed] == ["_manifest.json"]
@@ -196,10 +196,10 @@ def test_a_manifest_that_says_what_none_says_is_damage(context: RunContext, chan
 @pytest.mark.parametrize("change", MANIFESTS)
 def test_a_pending_manifest_that_says_what_none_says_is_dropped(context: RunContext, change: Change) -> None:
     before = curated_bytes(context.lake)
-    shutil.copy(context.lake.root / "curated/_manifest.json", context.lake.root / "curated/_pending.json")
-    edit(context.lake.root / "curated/_pending.json", change)
+    shutil.copy(context.lake.folder / "curated/_manifest.json", context.lake.folder / "curated/_pending.json")
+    edit(context.lake.folder / "curated/_pending.json", change)
     assert recover(context.lake) is False
-    assert not (context.lake.root / "curated/_pending.json").exists()
+    assert not (context.lake.folder / "curated/_pending.json").exists()
     assert curated_bytes(context.lake) == before
 
 

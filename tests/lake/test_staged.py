@@ -48,7 +48,7 @@ def test_a_marker_has_all_that_a_load_needs(context: RunContext, marker: StageMa
     assert (counts.received, counts.accepted, counts.rejected, marker.rows) == (3, 2, {"invalid_amount": 1}, 2)
     assert [entry.name for entry in marker.references.values()] == ["users.csv"]
     files = [file for part in marker.parts for file in (part.orders, part.lines)]
-    assert all(marker.locate(context.lake, file).is_file() for file in files)
+    assert all(Path(str(marker.columns(context.lake, file))).is_file() for file in files)
 
 
 def test_other_rules_or_another_source_do_not_count(context: RunContext, marker: StageMarker) -> None:
@@ -59,7 +59,7 @@ def test_other_rules_or_another_source_do_not_count(context: RunContext, marker:
 
 
 def test_a_folder_under_another_name_does_not_count(context: RunContext, marker: StageMarker) -> None:
-    shutil.copytree(context.lake.root / "staged" / BATCH, context.lake.root / "staged" / "20250902T000000.000000Z")
+    shutil.copytree(context.lake.folder / "staged" / BATCH, context.lake.folder / "staged" / "20250902T000000.000000Z")
     assert (
         find_stage(context.lake, "20250902T000000.000000Z", rules=marker.rules, settings=DEFAULTS, source_digest=None)
         is None
@@ -80,12 +80,12 @@ def test_a_folder_under_another_name_does_not_count(context: RunContext, marker:
 def test_damage_makes_it_not_count(
     context: RunContext, marker: StageMarker, name: str, harm: Callable[[Path], object]
 ) -> None:
-    harm(context.lake.root / "staged" / marker.batch / name)
+    harm(context.lake.folder / "staged" / marker.batch / name)
     assert find_stage(context.lake, BATCH, rules=RULES, settings=DEFAULTS, source_digest=None) is None
 
 
 def test_a_linked_folder_does_not_count(context: RunContext, marker: StageMarker, tmp_path: Path) -> None:
-    folder = context.lake.root / "staged" / marker.batch
+    folder = context.lake.folder / "staged" / marker.batch
     folder.rename(tmp_path / "elsewhere")
     folder.symlink_to(tmp_path / "elsewhere")
     assert find_stage(context.lake, BATCH, rules=RULES, settings=DEFAULTS, source_digest=None) is None
@@ -95,8 +95,8 @@ def test_rejects_and_quarantine_are_verified_apart(context: RunContext, marker: 
     lake = context.lake
     assert has_rejects(lake, marker)
     assert has_quarantine(lake, marker)
-    spoil(lake.root / "staged" / BATCH / "rejects-00001.ndjson")
-    spoil(lake.root / "quarantine" / f"{BATCH}.ndjson")
+    spoil(lake.folder / "staged" / BATCH / "rejects-00001.ndjson")
+    spoil(lake.folder / "quarantine" / f"{BATCH}.ndjson")
     assert find_stage(lake, BATCH, rules=RULES, settings=DEFAULTS, source_digest=None) == marker
     assert not has_rejects(lake, marker)
     assert not has_quarantine(lake, marker)
@@ -104,7 +104,7 @@ def test_rejects_and_quarantine_are_verified_apart(context: RunContext, marker: 
 
 def test_without_rejects_there_is_no_quarantine_to_miss(context: RunContext, marker: StageMarker) -> None:
     assert has_quarantine(context.lake, msgspec.structs.replace(marker, quarantine_bytes=0, batch="none"))
-    assert [path.name for path in (context.lake.root / "quarantine").iterdir()] == [f"{BATCH}.ndjson"]
+    assert [path.name for path in (context.lake.folder / "quarantine").iterdir()] == [f"{BATCH}.ndjson"]
 
 
 def test_a_marker_is_written_again(context: RunContext, marker: StageMarker) -> None:
@@ -117,7 +117,7 @@ def test_quarantine_is_trusted_by_size_and_time_or_by_hash_if_asked(context: Run
     run(context)
     manifest = read_manifest(context.lake)
     assert manifest is not None
-    path = context.lake.root / "quarantine" / f"{BATCH}.ndjson"
+    path = context.lake.folder / "quarantine" / f"{BATCH}.ndjson"
 
     def damaged(*, verify: bool = False) -> list[str]:
         assert manifest is not None

@@ -23,7 +23,7 @@ def context(tmp_path: Path) -> Iterator[RunContext]:
 
 
 def dimension(context: RunContext, name: str) -> dict[str, dict[str, str]]:
-    found = csv.DictReader(io.StringIO((context.lake.root / "curated" / f"{name}.csv").read_text(), newline=""))
+    found = csv.DictReader(io.StringIO((context.lake.folder / "curated" / f"{name}.csv").read_text(), newline=""))
     return {next(iter(row.values())): row for row in found}
 
 
@@ -106,7 +106,7 @@ def test_a_late_file_changes_what_a_lost_dimension_had_enriched(context: RunCont
     write_batch(context, [order()], users=USERS + b"u-1,,MX,\n", batch_id=EARLY)
     write_batch(context, [], users=USERS + b"u-1,,CA,\n", batch_id=LATE)
     run(context)
-    (context.lake.root / "curated" / "dim_user.csv").unlink()
+    (context.lake.folder / "curated" / "dim_user.csv").unlink()
     write_batch(context, [], batch_id=MIDDLE)
     write_batch(context, [], users=USERS + b"u-1,,MX,\n", batch_id=LAST)
     run(context)
@@ -118,7 +118,7 @@ def test_a_late_batch_sets_back_nothing_where_the_dimension_is_lost(context: Run
     write_batch(context, [], users=USERS + b"u-1,,CA,\n", batch_id=MIDDLE)
     write_batch(context, [], batch_id=LAST)
     run(context)
-    (context.lake.root / "curated" / "dim_user.csv").unlink()
+    (context.lake.folder / "curated" / "dim_user.csv").unlink()
     write_batch(context, [], users=USERS + b"u-1,,MX,\n", batch_id=LATE)
     run(context)
     assert rows(context.lake, 20)[0]["user_country"] == "MX"

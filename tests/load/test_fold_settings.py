@@ -61,7 +61,7 @@ def test_a_rebuild_changes_the_time_zone(output: Path) -> None:
     with opened(output, timezone="Asia/Tokyo") as context:
         result = load(context, rebuild=True)
         assert (result.rebuilt, result.partitions_removed) == (True, 0)
-        assert [path.name for path in (context.lake.root / "curated").glob("dt=*")] == ["dt=2025-08-21"]
+        assert [path.name for path in (context.lake.folder / "curated").glob("dt=*")] == ["dt=2025-08-21"]
         assert run(context).rebuilt is False
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
@@ -10,6 +9,7 @@ from hypothesis import given, strategies as st
 from ordersetl.lake.manifest import FileEntry
 from ordersetl.load.partitions import group_days
 from ordersetl.load.plan import Part
+from ordersetl.storage.columns import ColumnFile
 
 FIRST = date(2025, 8, 1)
 
@@ -22,8 +22,8 @@ def group(counts: Sequence[int], *, orders: int, workers: int) -> list[list[int]
     part = Part(
         1,
         "b",
-        orders=Path("o"),
-        lines=Path("l"),
+        orders=ColumnFile("o"),
+        lines=ColumnFile("l"),
         refunds=None,
         days=coming,
         line_days=coming,

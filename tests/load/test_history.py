@@ -140,16 +140,16 @@ def deliver(context: RunContext, delivery: tuple[str, Batch], variant: Variant) 
 
 def damage(lake: Lake, what: str, nth: int) -> None:
     """Delete or spoil something that can be derived again, where it is there."""
-    folders = {"staged": lake.root / "staged", "index": lake.root / "index", "curated": lake.root / "curated"}
+    folders = {"staged": lake.folder / "staged", "index": lake.folder / "index", "curated": lake.folder / "curated"}
     if what in folders:
         shutil.rmtree(folders[what], ignore_errors=True)
     found = {
-        "manifest": [lake.root / "curated/_manifest.json"],
-        "quarantine": sorted((lake.root / "quarantine").glob("*.ndjson")),
-        "partition": sorted((lake.root / "curated").glob("dt=*/*.csv")),
-        "refunds": sorted((lake.root / "curated").glob("fact_refund/dt=*/*.csv")),
-        "dimension": sorted((lake.root / "curated").glob("dim_*.csv")),
-        "segment": sorted((lake.root / "index").glob("*")),
+        "manifest": [lake.folder / "curated/_manifest.json"],
+        "quarantine": sorted((lake.folder / "quarantine").glob("*.ndjson")),
+        "partition": sorted((lake.folder / "curated").glob("dt=*/*.csv")),
+        "refunds": sorted((lake.folder / "curated").glob("fact_refund/dt=*/*.csv")),
+        "dimension": sorted((lake.folder / "curated").glob("dim_*.csv")),
+        "segment": sorted((lake.folder / "index").glob("*")),
     }.get(what, [])
     if not found:
         return
@@ -230,7 +230,7 @@ def check_balance(transformed: TransformResult, loaded: LoadResult, lake: Lake) 
 
 
 def times(lake: Lake) -> dict[Path, int]:
-    return {path: path.lstat().st_mtime_ns for path in lake.root.rglob("*") if path.is_file()}
+    return {path: path.lstat().st_mtime_ns for path in lake.folder.rglob("*") if path.is_file()}
 
 
 @THOROUGHLY

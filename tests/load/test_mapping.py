@@ -28,6 +28,16 @@ def test_a_corrected_mapping_folds_all_again_and_once(shop: SmallShop) -> None:
     assert set(shop.curated("order_amount")) == {"20.0000"}
     assert len(set(shop.curated("order_id"))) == 6
     assert not shop.run().load.rebuilt
+    assert pipeline.check(shop.settings(), deep=True).ok
+
+
+def test_a_description_that_raw_has_lost_is_named_by_the_deep_check(shop: SmallShop) -> None:
+    shop.run()
+    (kept,) = (shop.root / "output/raw/source").iterdir()
+    kept.write_bytes(b"other")
+    failed = [outcome for outcome in pipeline.check(shop.settings(), deep=True).outcomes if not outcome.ok]
+    assert "raw_readable" in [outcome.name for outcome in failed]
+    assert kept.name in str(failed)
 
 
 def test_what_changes_no_value_folds_nothing_again(shop: SmallShop) -> None:

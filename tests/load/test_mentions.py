@@ -32,7 +32,7 @@ def deliver(context: RunContext, *records: object, **given: Any) -> None:
 
 
 def dimension(lake: Lake, name: str, *columns: str) -> list[tuple[str, ...]]:
-    text = (lake.root / "curated" / f"{name}.csv").read_text()
+    text = (lake.folder / "curated" / f"{name}.csv").read_text()
     return [tuple(row[column] for column in columns) for row in csv.DictReader(io.StringIO(text, newline=""))]
 
 
@@ -48,7 +48,7 @@ def says(email: object = ..., country: object = ..., **fields: object) -> dict[s
 def snapshot(context: RunContext) -> list[Path]:
     manifest = read_manifest(context.lake)
     assert manifest is not None
-    return [context.lake.root / "index" / entry.name for entry in manifest.mentions]
+    return [context.lake.folder / "index" / entry.name for entry in manifest.mentions]
 
 
 def test_each_attribute_is_that_of_the_newest_version_that_gives_it(context: RunContext) -> None:
@@ -108,7 +108,7 @@ def test_lost_mentions_come_back_from_history(
     (path,) = snapshot(context)
     harm(path)
     if not staged:
-        shutil.rmtree(context.lake.root / "staged")
+        shutil.rmtree(context.lake.folder / "staged")
     write_batch(context, [says("0@example.org", "FR", order_id="o-2", updated_at="2025-08-24")])
     assert [damage.file for damage in run(context).healed] == ["index"]
     assert users(context.lake) == [("u-1", "1@example.org", "MX", "true"), ("u-3", "a@example.org", "", "true")]
@@ -119,7 +119,7 @@ def test_lost_mentions_come_back_from_history(
 def test_a_lost_dimension_is_rebuilt_with_what_orders_say(context: RunContext) -> None:
     deliver(context, says("1@example.org", "MX"), users=USERS)
     before = curated_bytes(context.lake)
-    (context.lake.root / "curated/dim_user.csv").unlink()
+    (context.lake.folder / "curated/dim_user.csv").unlink()
     assert load(context).written == ()
     assert curated_bytes(context.lake) == before
 

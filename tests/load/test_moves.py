@@ -24,7 +24,7 @@ def deliver(context: RunContext, *records: object, batch_id: str | None = None) 
 
 
 def days(context: RunContext) -> list[str]:
-    return sorted(path.name for path in (context.lake.root / "curated").glob("dt=*"))
+    return sorted(path.name for path in (context.lake.folder / "curated").glob("dt=*"))
 
 
 # Versions of one day
@@ -63,7 +63,7 @@ def test_on_a_tie_within_a_batch_the_later_place_wins(context: RunContext) -> No
 
 def test_the_same_version_again_is_unchanged_and_writes_nothing(context: RunContext) -> None:
     deliver(context, order(), order("o-2"))
-    partition = next((context.lake.root / "curated").glob("dt=*/*"))
+    partition = next((context.lake.folder / "curated").glob("dt=*/*"))
     before = partition.stat()
     write_batch(context, [order(), order("o-2")])
     result = run(context)
@@ -166,8 +166,8 @@ def test_an_output_without_batches_stays_without_curated_files(context: RunConte
 
 def test_a_second_load_touches_no_file(context: RunContext) -> None:
     deliver(context, order(), order(amount=-1), order("o-2", day=21))
-    files = [path for path in context.lake.root.rglob("*") if path.is_file()]
+    files = [path for path in context.lake.folder.rglob("*") if path.is_file()]
     before = {path: path.stat().st_mtime_ns for path in files}
     result = run(context)
     assert (result.batches, result.written, result.dimensions_written) == ((), (), ())
-    assert {path: path.stat().st_mtime_ns for path in context.lake.root.rglob("*") if path.is_file()} == before
+    assert {path: path.stat().st_mtime_ns for path in context.lake.folder.rglob("*") if path.is_file()} == before

@@ -28,7 +28,7 @@ def refund(refund_id: object = "r-1", amount: object = 4, day: int = 25, **field
 
 def refunds(lake: Lake, day: int) -> list[tuple[str, ...]]:
     """Order, refund, SKU and amount of each row of a day's refunds; none where there is no file."""
-    path = lake.root / "curated" / refund_file(date(2025, 8, day))
+    path = lake.folder / "curated" / refund_file(date(2025, 8, day))
     if not path.exists():
         return []
     table = csv.DictReader(io.StringIO(path.read_text(), newline=""))
@@ -37,7 +37,7 @@ def refunds(lake: Lake, day: int) -> list[tuple[str, ...]]:
 
 def files(lake: Lake) -> dict[str, bytes]:
     """Every CSV below ``curated/``."""
-    curated = lake.root / "curated"
+    curated = lake.folder / "curated"
     return {path.relative_to(curated).as_posix(): path.read_bytes() for path in sorted(curated.rglob("*.csv"))}
 
 
@@ -76,7 +76,7 @@ def test_refunds_are_in_the_partition_of_their_order(context: RunContext) -> Non
     assert manifest is not None
     [(day, entry)] = manifest.refunds.items()
     assert (day, entry.rows, entry.orders, entry.sums) == (date(2025, 8, 20), 2, 1, {"EUR": "7.0000"})
-    assert [path.name for path in (context.lake.root / "curated" / "fact_refund").iterdir()] == ["dt=2025-08-20"]
+    assert [path.name for path in (context.lake.folder / "curated" / "fact_refund").iterdir()] == ["dt=2025-08-20"]
     assert is_rebuilt_alike(context)
 
 
@@ -102,7 +102,7 @@ def test_a_refund_whose_time_alone_changes_is_an_update(context: RunContext) -> 
 def test_the_last_refund_takes_its_file_and_folders_along(context: RunContext) -> None:
     deliver(context, order(refunds=[refund()]))
     deliver(context, order(updated_at="2025-08-26", refunds=[]))
-    assert not (context.lake.root / "curated/fact_refund").exists()
+    assert not (context.lake.folder / "curated/fact_refund").exists()
     assert len(rows(context.lake, 20)) == 1
     assert is_rebuilt_alike(context)
 
@@ -164,9 +164,9 @@ def test_a_day_is_repaired_where_either_file_is_damaged(
     deliver(context, order("o-1", 21, refunds=[refund()]), order("o-2", 20, refunds=[refund("r-2"), refund("r-3")]))
     deliver(context, order("o-1", 20, updated_at="2025-08-26", refunds=[refund("r-9")]), order("o-3", 21))
     before = files(context.lake)
-    harm(context.lake.root / "curated" / file)
+    harm(context.lake.folder / "curated" / file)
     result = load(context, verify=True)
-    shutil.rmtree((context.lake.root / "curated" / file).parent.with_name("_old"), ignore_errors=True)
+    shutil.rmtree((context.lake.folder / "curated" / file).parent.with_name("_old"), ignore_errors=True)
     assert [damage.file for damage in result.healed] == [file]
     assert result.written == (file,)
     assert files(context.lake) == before
@@ -177,16 +177,16 @@ def test_a_day_is_repaired_where_either_file_is_damaged(
 def test_the_folder_of_refunds_is_repaired(context: RunContext, harm: Callable[[Path], object]) -> None:
     deliver(context, order(refunds=[refund()]), order("o-2", 21, refunds=[refund("r-2")]))
     before = files(context.lake)
-    harm(context.lake.root / "curated/fact_refund")
+    harm(context.lake.folder / "curated/fact_refund")
     assert len(load(context).healed) == 2
-    shutil.rmtree(context.lake.root / "curated/_old", ignore_errors=True)
+    shutil.rmtree(context.lake.folder / "curated/_old", ignore_errors=True)
     assert files(context.lake) == before
     assert load(context).healed == ()
 
 
 def test_refunds_spoilt_with_the_old_size_and_time_are_found_when_merged_with(context: RunContext) -> None:
     deliver(context, order(refunds=[refund()]))
-    spoil(context.lake.root / "curated" / refund_file(date(2025, 8, 20)))
+    spoil(context.lake.folder / "curated" / refund_file(date(2025, 8, 20)))
     write_batch(context, [order("o-2", 20, refunds=[refund("r-2")])])
     result = run(context)
     assert [damage.file for damage in result.healed] == [refund_file(date(2025, 8, 20))]
@@ -197,7 +197,7 @@ def test_refunds_spoilt_with_the_old_size_and_time_are_found_when_merged_with(co
 
 def test_an_order_leaves_a_day_whose_refunds_are_damaged(context: RunContext) -> None:
     deliver(context, order(refunds=[refund()]))
-    (context.lake.root / "curated" / refund_file(date(2025, 8, 20))).unlink()
+    (context.lake.folder / "curated" / refund_file(date(2025, 8, 20))).unlink()
     deliver(context, order(day=21, updated_at="2025-08-26", refunds=[refund()]))
     assert files(context.lake).keys() == {
         "dim_product.csv",
@@ -210,17 +210,17 @@ def test_an_order_leaves_a_day_whose_refunds_are_damaged(context: RunContext) ->
 
 def test_a_rebuild_moves_refunds_away_that_no_batch_accounts_for(context: RunContext) -> None:
     deliver(context, order(items=[item()]))
-    orphan = context.lake.root / "curated" / refund_file(date(2025, 1, 1))
+    orphan = context.lake.folder / "curated" / refund_file(date(2025, 1, 1))
     orphan.parent.mkdir(parents=True)
     orphan.write_text("order_id\n")
     result = load(context, rebuild=True)
     assert [damage.file for damage in result.healed] == [refund_file(date(2025, 1, 1))]
-    assert not (context.lake.root / "curated/fact_refund").exists()
+    assert not (context.lake.folder / "curated/fact_refund").exists()
 
 
 def test_a_file_in_place_of_the_folder_of_refunds_stops_no_rebuild(context: RunContext) -> None:
     deliver(context, order(items=[item()]))
-    (context.lake.root / "curated/fact_refund").write_text("not a folder")
+    (context.lake.folder / "curated/fact_refund").write_text("not a folder")
     assert load(context, rebuild=True).written == ()
     deliver(context, order(items=[item()], refunds=[refund()], updated_at="2025-09-09T00:00:00Z"))
     assert refunds(context.lake, 20)

@@ -61,7 +61,7 @@ def test_5_an_order_changed_to_nothing_takes_its_revenue_along(context: RunConte
 def test_5_the_last_order_of_a_day_takes_the_partition_along(context: RunContext) -> None:
     deliver(context, order(), order("o-2", day=21))
     deliver(context, deletion())
-    assert [path.name for path in (context.lake.root / "curated").glob("dt=*")] == ["dt=2025-08-21"]
+    assert [path.name for path in (context.lake.folder / "curated").glob("dt=*")] == ["dt=2025-08-21"]
 
 
 def test_5_a_later_version_with_lines_comes_back(context: RunContext) -> None:
@@ -102,12 +102,12 @@ def test_5_an_order_that_moves_and_leaves_in_one_batch_is_gone_from_both_days(co
     deliver(context, order())
     changes = deliver(context, order(day=24, updated_at="2025-08-21"), deletion())
     assert changes == OrderChanges(versions=2, removed=1, superseded=1, lines_removed=1)
-    assert list((context.lake.root / "curated").glob("dt=*")) == []
+    assert list((context.lake.folder / "curated").glob("dt=*")) == []
 
 
 def test_5_a_damaged_partition_is_rebuilt_without_the_order_that_leaves(context: RunContext) -> None:
     deliver(context, order(), order("o-2"))
-    next((context.lake.root / "curated").glob("dt=*/*")).unlink()
+    next((context.lake.folder / "curated").glob("dt=*/*")).unlink()
     changes = deliver(context, deletion())
     assert (changes.versions, changes.removed) == (1, 1)
     assert [row["order_id"] for row in rows(context.lake, 20)] == ["o-2"]
@@ -117,7 +117,7 @@ def test_5_a_damaged_partition_is_rebuilt_without_the_order_that_leaves(context:
 def test_5_lost_tombstones_come_back_from_history(context: RunContext, lost: str) -> None:
     deliver(context, order())
     deliver(context, deletion())
-    for path in (context.lake.root / "index").iterdir():
+    for path in (context.lake.folder / "index").iterdir():
         if lost == "removed":
             path.unlink()
         else:
@@ -141,9 +141,9 @@ def test_a_marker_that_counts_other_records_than_its_pages_hold_is_damage(contex
     batch = write_batch(context, [order()])
     marker = raw.read_marker(context.lake, batch)
     page = msgspec.structs.replace(marker.pages[0], records=7)
-    (context.lake.root / "raw" / batch / MARKER).write_bytes(
+    (context.lake.folder / "raw" / batch / MARKER).write_bytes(
         encode_record(msgspec.structs.replace(marker, pages=(page,)))
     )
     with pytest.raises(CorruptedError, match="7 records, and its pages hold 1"):
         run(context)
-    shutil.rmtree(context.lake.root / "raw" / batch)
+    shutil.rmtree(context.lake.folder / "raw" / batch)

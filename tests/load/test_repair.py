@@ -41,7 +41,7 @@ def is_right(context: RunContext) -> bool:
 
 
 def curated(context: RunContext, name: str) -> Path:
-    return context.lake.root / "curated" / name
+    return context.lake.folder / "curated" / name
 
 
 # Partitions
@@ -140,7 +140,7 @@ def test_a_damaged_dimension_is_rebuilt(context: RunContext, harm: Callable[[Pat
 
 def test_all_of_curated_comes_back(context: RunContext) -> None:
     before = curated_bytes(context.lake)
-    shutil.rmtree(context.lake.root / "curated")
+    shutil.rmtree(context.lake.folder / "curated")
     result = load(context)
     assert result.rebuilt
     assert curated_bytes(context.lake) == before
@@ -148,7 +148,7 @@ def test_all_of_curated_comes_back(context: RunContext) -> None:
 
 def test_a_damaged_manifest_is_moved_away_and_all_is_folded_again(context: RunContext) -> None:
     before = curated_bytes(context.lake)
-    spoil(context.lake.root / "curated/_manifest.json")
+    spoil(context.lake.folder / "curated/_manifest.json")
     result = load(context)
     assert [damage.file for damage in result.healed] == ["_manifest.json"]
     assert (result.rebuilt, result.written) == (True, ())
@@ -169,7 +169,7 @@ def test_a_rebuild_moves_partitions_away_that_no_batch_accounts_for(context: Run
 
 @pytest.mark.parametrize("harm", [Path.unlink, spoil, lambda path: path.write_bytes(b"")])
 def test_a_damaged_index_is_rebuilt_before_it_misleads(context: RunContext, harm: Callable[[Path], object]) -> None:
-    for segment in (context.lake.root / "index").iterdir():
+    for segment in (context.lake.folder / "index").iterdir():
         harm(segment)
     write_batch(context, [order("o-1", 23, updated_at="2025-08-26"), order("o-1", 23, updated_at="2025-08-27")])
     result = run(context)
@@ -190,7 +190,7 @@ def test_an_index_of_another_version_is_rebuilt(context: RunContext, monkeypatch
 
 
 def test_index_and_partition_are_lost_together(context: RunContext) -> None:
-    shutil.rmtree(context.lake.root / "index")
+    shutil.rmtree(context.lake.folder / "index")
     curated(context, "dt=2025-08-21/fact_order.csv").unlink()
     load(context)
     assert is_right(context)
@@ -204,18 +204,18 @@ def test_index_and_partition_are_lost_together(context: RunContext) -> None:
 
 def test_a_batch_that_is_gone_from_raw_is_as_good_as_its_staged_files(context: RunContext) -> None:
     before = curated_bytes(context.lake)
-    shutil.rmtree(context.lake.root / "raw" / FIRST)
+    shutil.rmtree(context.lake.folder / "raw" / FIRST)
     for file in ("dim_user.csv", PARTITION):
         curated(context, file).unlink()
-    (context.lake.root / "quarantine" / f"{FIRST}.ndjson").unlink()
+    (context.lake.folder / "quarantine" / f"{FIRST}.ndjson").unlink()
     load(context)
     assert curated_bytes(context.lake) == before
-    assert (context.lake.root / "quarantine" / f"{FIRST}.ndjson").exists()
+    assert (context.lake.folder / "quarantine" / f"{FIRST}.ndjson").exists()
 
 
 def test_a_damaged_batch_marker_harms_nothing_that_is_staged(context: RunContext) -> None:
     before = curated_bytes(context.lake)
-    spoil(context.lake.root / "raw" / FIRST / "batch.json")
+    spoil(context.lake.folder / "raw" / FIRST / "batch.json")
     curated(context, PARTITION).unlink()
     load(context)
     assert curated_bytes(context.lake) == before
@@ -223,15 +223,15 @@ def test_a_damaged_batch_marker_harms_nothing_that_is_staged(context: RunContext
 
 def test_a_late_batch_comes_while_an_applied_one_is_gone_from_raw(context: RunContext) -> None:
     before = curated_bytes(context.lake)
-    shutil.rmtree(context.lake.root / "raw" / SECOND)
+    shutil.rmtree(context.lake.folder / "raw" / SECOND)
     write_batch(context, [order("o-1", 20, updated_at="2025-08-20T11:00:00Z")], batch_id="20250901T120000.000000Z")
     assert run(context).orders == OrderChanges(versions=3, unchanged=2, superseded=1)
     assert curated_bytes(context.lake) == before
 
 
 def test_a_batch_that_is_gone_from_raw_and_from_staged_is_named(context: RunContext) -> None:
-    shutil.rmtree(context.lake.root / "raw" / FIRST)
-    shutil.rmtree(context.lake.root / "staged" / FIRST)
+    shutil.rmtree(context.lake.folder / "raw" / FIRST)
+    shutil.rmtree(context.lake.folder / "staged" / FIRST)
     assert load(context).healed == ()  # as long as nothing needs it
     kept = curated(context, PARTITION).read_bytes()
     curated(context, PARTITION).unlink()
@@ -243,15 +243,15 @@ def test_a_batch_that_is_gone_from_raw_and_from_staged_is_named(context: RunCont
 
 
 def test_a_rebuild_refuses_to_lose_a_batch(context: RunContext) -> None:
-    shutil.rmtree(context.lake.root / "raw" / FIRST)
+    shutil.rmtree(context.lake.folder / "raw" / FIRST)
     with pytest.raises(StorageError, match=FIRST):
         load(context, rebuild=True)
 
 
 def test_a_damaged_page_is_named_and_hinders_nothing_else(context: RunContext) -> None:
-    page = context.lake.root / "raw" / FIRST / "page-00001.json"
+    page = context.lake.folder / "raw" / FIRST / "page-00001.json"
     spoil(page)
-    shutil.rmtree(context.lake.root / "staged")
+    shutil.rmtree(context.lake.folder / "staged")
     write_batch(context, [order("o-4", 22)])
     run(context)
     kept = curated(context, PARTITION).read_bytes()
@@ -271,17 +271,17 @@ def test_a_damaged_page_is_named_and_hinders_nothing_else(context: RunContext) -
 def test_a_lost_quarantine_file_comes_back(
     context: RunContext, command: Callable[..., object], harm: Callable[[Path], object], *, cached: bool
 ) -> None:
-    path = context.lake.root / "quarantine" / f"{FIRST}.ndjson"
+    path = context.lake.folder / "quarantine" / f"{FIRST}.ndjson"
     before = path.read_bytes()
     harm(path)
     if not cached:
-        shutil.rmtree(context.lake.root / "staged")
+        shutil.rmtree(context.lake.folder / "staged")
     command(context, verify=True)
     assert path.read_bytes() == before
 
 
 def test_the_load_says_that_quarantine_was_lost(context: RunContext) -> None:
-    (context.lake.root / "quarantine" / f"{FIRST}.ndjson").unlink()
+    (context.lake.folder / "quarantine" / f"{FIRST}.ndjson").unlink()
     assert [damage.file for damage in load(context).healed] == [f"quarantine/{FIRST}.ndjson"]
     assert load(context).healed == ()
 

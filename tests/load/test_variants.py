@@ -70,7 +70,7 @@ def test_on_processes(tmp_path: Path, expected: dict[str, bytes]) -> None:
     ):
         load_all(context)
         assert curated_bytes(context.lake) == expected
-        spoil(next((context.lake.root / "curated").glob("dt=2025-08-20/*")))
+        spoil(next((context.lake.folder / "curated").glob("dt=2025-08-20/*")))
         write_batch(context, [order("new", 20)])
         assert [damage.file for damage in run(context).healed] == ["dt=2025-08-20/fact_order.csv"]
         assert curated_bytes(context.lake) == expected_bytes(context.lake)
@@ -101,10 +101,10 @@ def test_with_orders_that_share_a_hash(
     with open_job(tmp_path / "out") as context:
         load_all(context)
         assert curated_bytes(context.lake) == expected
-        keys = pl.concat([pl.read_ipc(path) for path in (context.lake.root / "index").iterdir()])
+        keys = pl.concat([pl.read_ipc(path) for path in (context.lake.folder / "index").iterdir()])
         assert keys["key"].max() == hashes - 1
-        next((context.lake.root / "curated").glob("dt=2025-08-21/*")).unlink()
-        next((context.lake.root / "index").iterdir()).unlink()
+        next((context.lake.folder / "curated").glob("dt=2025-08-21/*")).unlink()
+        next((context.lake.folder / "index").iterdir()).unlink()
         run(context)
         assert curated_bytes(context.lake) == expected
 
@@ -113,7 +113,7 @@ def test_with_orders_that_share_a_hash(
 def test_lines_that_are_not_those_of_the_orders_stop_the_load(tmp_path: Path, lost: str) -> None:
     def stage(batch: str) -> StageMarker:
         marker = ensure_stage(context, batch)
-        path = marker.locate(context.lake, marker.parts[0].lines)
+        path = Path(str(marker.columns(context.lake, marker.parts[0].lines)))
         lines = pl.read_parquet(path)
         (lines[1:] if lost == "first" else lines[:-1]).write_parquet(path)
         return marker
@@ -123,4 +123,4 @@ def test_lines_that_are_not_those_of_the_orders_stop_the_load(tmp_path: Path, lo
         transform(context)
         with pytest.raises(InternalError, match="order by order"):
             load_batches(context, stage)
-        assert not (context.lake.root / "curated/_manifest.json").exists()
+        assert not (context.lake.folder / "curated/_manifest.json").exists()

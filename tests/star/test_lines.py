@@ -50,6 +50,42 @@ def test_the_unit_price_is_the_payloads_where_the_lines_agree_and_else_their_exa
     assert merge_one("1", ("A", "0.0001", most))[0][2:4] == (most, "10000000000.0000")
 
 
+def merge_totals(*items: tuple[str, str, str | None, str | None]) -> list[tuple[str | None, ...]]:
+    """Merged lines of one order of items (sku, qty, price, total) as text: (sku, item_price, line_amount)."""
+    given = items_of(*((1, sku, qty, price, None, None, None, total) for sku, qty, price, total in items))
+    lines = merge_lines(orders_of("10"), given, NO_REFUNDS).select("sku", "item_price", "line_amount")
+    return [tuple(None if value is None else str(value) for value in row) for row in lines.rows()]
+
+
+def test_a_total_counts_before_the_price_and_over_the_quantity_gives_one() -> None:
+    assert merge_totals(
+        ("A", "3", None, "10"), ("B", "2", "4", "9"), ("C", "2", "4", None), ("D", "1", None, None)
+    ) == [
+        ("A", "3.3333", "10.0000"),
+        ("B", "4.5000", "9.0000"),
+        ("C", "4.0000", "8.0000"),
+        ("D", None, None),
+    ]
+
+
+def test_the_price_of_totals_is_rounded_half_even() -> None:
+    assert [merge_totals(("A", "2", None, total))[0][1] for total in ("0.0001", "0.0003", "0.0005")] == [
+        *("0.0000", "0.0002", "0.0002")
+    ]
+    assert merge_totals(("A", "0.0001", None, "9999999999.9999"))[0][1] == "99999999999999.0000"
+
+
+def test_lines_of_one_sku_are_averaged_over_totals_and_prices() -> None:
+    assert merge_totals(("A", "3", None, "2"), ("A", "1", "4", None), ("A", "5", None, None)) == [
+        ("A", "1.5000", "6.0000")
+    ]
+
+
+def test_a_price_beside_a_total_is_not_multiplied() -> None:
+    most = "99999999999999.9999"
+    assert merge_totals(("A", "999999999", most, "1"))[0][2] == "1.0000"
+
+
 def test_a_version_with_which_its_order_leaves_has_no_lines() -> None:
     gone = pl.DataFrame({"pos": [2], "order_id": ["o-2"]}).select(pl.col("pos").cast(pl.UInt64), "order_id")
     orders = pl.concat([orders_of("1"), gone], how="diagonal").select(*ORDER_SCHEMA, *CHARGE_SCHEMA)

@@ -18,7 +18,7 @@ NOON = datetime(2025, 9, 1, 12, tzinfo=UTC)
 
 
 def lock(lake: Lake, **options: Any) -> AbstractContextManager[Lock]:
-    return acquire_lock(lake.root / ".lock", disk=lake.disk, **options)
+    return acquire_lock(lake.folder / ".lock", disk=lake.disk, **options)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_lost_lock_is_noticed(lake: Lake, deed: str) -> None:
     with lock(lake) as held:
         held.assert_held()
         pickle.loads(pickle.dumps(held)).assert_held()  # noqa: S301 - as worker processes get it
-        (lake.root / ".lock").unlink()
+        (lake.folder / ".lock").unlink()
         if deed == "delete":
             with pytest.raises(LockedError, match="deleted or replaced"):
                 held.assert_held()
@@ -89,43 +89,43 @@ def test_a_lost_lock_is_noticed(lake: Lake, deed: str) -> None:
 
 def test_a_file_that_is_gone_with_the_lock_is_another_runs_doing(lake: Lake) -> None:
     with pytest.raises(LockedError), lock(lake):  # noqa: PT012
-        (lake.root / ".lock").unlink()
+        (lake.folder / ".lock").unlink()
         raise StorageError("cannot write x: No such file or directory")
     with pytest.raises(StorageError, match="cannot write x"), lock(lake):
         raise StorageError("cannot write x: No such file or directory")
 
 
 def test_a_link_is_not_followed(lake: Lake) -> None:
-    outside = lake.root / "outside"
+    outside = lake.folder / "outside"
     outside.write_bytes(b"not ours")
-    (lake.root / ".lock").symlink_to(outside)
+    (lake.folder / ".lock").symlink_to(outside)
     with pytest.raises(StorageError, match=r"cannot lock .*\.lock"), lock(lake):
         pass
     assert outside.read_bytes() == b"not ours"
 
 
 def test_another_name_of_a_file_is_not_written_through(lake: Lake) -> None:
-    outside = lake.root / "outside"
+    outside = lake.folder / "outside"
     outside.write_bytes(b"not ours")
-    os.link(outside, lake.root / ".lock")
+    os.link(outside, lake.folder / ".lock")
     with lock(lake) as held:
         held.assert_held()
         with pytest.raises(LockedError), lock(lake):
             pass
     assert outside.read_bytes() == b"not ours"
-    assert (lake.root / ".lock").stat().st_nlink == 1
+    assert (lake.folder / ".lock").stat().st_nlink == 1
 
 
 def test_a_lock_that_got_another_name_while_it_was_held_holds(lake: Lake) -> None:
     with lock(lake) as held:
-        os.link(lake.root / ".lock", lake.root / "copy")
+        os.link(lake.folder / ".lock", lake.folder / "copy")
         with pytest.raises(LockedError, match="another run holds"), lock(lake):
             pass
         held.assert_held()
 
 
 def test_a_pipe_as_the_lock_file_is_refused_at_once(lake: Lake) -> None:
-    os.mkfifo(lake.root / ".lock")
+    os.mkfifo(lake.folder / ".lock")
     with (
         pytest.raises(StorageError, match=r"cannot lock .*\.lock: it is not a regular file") as caught,
         lock(lake),
@@ -136,14 +136,14 @@ def test_a_pipe_as_the_lock_file_is_refused_at_once(lake: Lake) -> None:
 
 def test_a_pipe_that_comes_while_the_lock_is_held_is_a_lost_lock(lake: Lake) -> None:
     with lock(lake) as held:
-        (lake.root / ".lock").unlink()
-        os.mkfifo(lake.root / ".lock")
+        (lake.folder / ".lock").unlink()
+        os.mkfifo(lake.folder / ".lock")
         with pytest.raises(LockedError, match="deleted or replaced"):
             held.assert_held()
 
 
 def test_no_room_for_the_note_is_reported_and_holds_nothing(lake: Lake) -> None:
-    full = Lake(lake.root, FaultyDisk(1, "ENOSPC"))
+    full = Lake(lake.folder, FaultyDisk(1, "ENOSPC"))
     with pytest.raises(StorageError, match="No space left"), lock(full):
         pass
     with lock(lake):
@@ -153,6 +153,6 @@ def test_no_room_for_the_note_is_reported_and_holds_nothing(lake: Lake) -> None:
 @pytest.mark.parametrize("note", [b"", b"{", b"[]", json.dumps({"pid": 1}).encode()])
 def test_a_note_that_says_nothing_is_no_trouble(lake: Lake, note: bytes) -> None:
     with lock(lake):
-        (lake.root / ".lock").write_bytes(note)
+        (lake.folder / ".lock").write_bytes(note)
         with pytest.raises(LockedError, match="another run holds"), lock(lake):
             pass

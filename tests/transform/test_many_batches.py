@@ -22,7 +22,7 @@ def counted(context: RunContext) -> Iterator[list[str]]:
     scan = os.scandir
 
     def scandir(path: Any = ".") -> Any:
-        if str(path) == str(context.lake.root / "raw"):
+        if str(path) == str(context.lake.folder / "raw"):
             listings.append(str(path))
         return scan(path)
 
@@ -50,7 +50,7 @@ def test_so_they_are_after_a_restore_of_raw_alone(tmp_path: Path, batches: int) 
             write_batch(context, [order(f"o-{number}")])
         transform(context)
         load(context)
-        for folder in (context.lake.root / "staged", context.lake.root / "curated", context.lake.root / "index"):
+        for folder in (context.lake.folder / "staged", context.lake.folder / "curated", context.lake.folder / "index"):
             shutil.rmtree(folder)
         with counted(context) as listings:
             assert len(load(context).batches) == batches

@@ -96,7 +96,7 @@ def test_a_run_stops_past_the_share_of_orders_and_the_least_number(
     for _ in range(2):  # each is fetched twice
         write_batch(context, [order(f"good {n}") for n in range(good)] + [bad(f"bad {n}") for n in range(bads)])
     result = transform(context)
-    settings = Settings(output=context.lake.root, max_reject_ratio=ratio, min_rejects=least)
+    settings = Settings(output=context.lake.folder, max_reject_ratio=ratio, min_rejects=least)
     if not stops:
         require_few_rejects(context.lake, result, settings)
         return
@@ -110,4 +110,4 @@ def test_one_order_that_changes_often_hides_no_rejected_ones(context: RunContext
         write_batch(context, [order("o-1")])
     write_batch(context, [bad(f"bad {n}") for n in range(10)])
     with pytest.raises(TooManyRejectsError, match="10 of 11 waiting orders"):
-        require_few_rejects(context.lake, transform(context), Settings(output=context.lake.root))
+        require_few_rejects(context.lake, transform(context), Settings(output=context.lake.folder))

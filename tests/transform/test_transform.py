@@ -41,7 +41,7 @@ def context(tmp_path: Path) -> Iterator[RunContext]:
 
 
 def quarantined(context: RunContext, batch: str) -> list[dict[str, object]]:
-    path = context.lake.root / "quarantine" / f"{batch}.ndjson"
+    path = context.lake.folder / "quarantine" / f"{batch}.ndjson"
     return [json.loads(line) for line in path.read_bytes().split(b"\n") if line] if path.exists() else []
 
 
@@ -92,7 +92,7 @@ def test_versions_with_which_orders_leave_are_accepted_rows_without_a_day(contex
     assert result.rejected_by_reason == {"no_valid_items": 1}
     (part,) = ensure_stage(context, FIRST).parts
     assert (part.orders.rows, part.gone, part.days) == (4, 3, {date(2025, 8, 20): 1})
-    staged = pl.read_parquet(context.lake.root / "staged" / FIRST / part.orders.name)
+    staged = pl.read_parquet(context.lake.folder / "staged" / FIRST / part.orders.name)
     gone = staged.head(3)
     assert gone["order_id"].to_list() == ["o-1", "o-2", "3"]
     assert gone["updated_at_order"].dt.to_string("%F").to_list() == ["2025-08-21", "2025-08-20", "2025-09-01"]
@@ -104,7 +104,7 @@ def test_a_time_of_the_future_counts_as_the_moment_of_the_extraction(context: Ru
     batch = write_batch(context, [order(updated_at="2062-01-01"), order(amount=-1, updated_at="2062-01-01")])
     began = raw.read_marker(context.lake, batch).request.began_at
     assert transform(context).future_updated_at == 1
-    assert pl.read_parquet(context.lake.root / "staged" / batch / "orders-00001.parquet")[
+    assert pl.read_parquet(context.lake.folder / "staged" / batch / "orders-00001.parquet")[
         "updated_at_order"
     ].item() == began.replace(tzinfo=None)
     assert quarantined(context, batch)[0]["time"] == began.isoformat().replace("+00:00", "Z")
@@ -140,7 +140,7 @@ def test_a_window_that_the_tool_chose_drops_nothing(context: RunContext) -> None
 def test_a_batch_without_rejects_has_no_quarantine_file(context: RunContext) -> None:
     write_batch(context, [order()], batch_id=FIRST)
     transform(context)
-    assert not (context.lake.root / "quarantine" / f"{FIRST}.ndjson").exists()
+    assert not (context.lake.folder / "quarantine" / f"{FIRST}.ndjson").exists()
 
 
 def test_an_empty_batch_is_staged(context: RunContext) -> None:
@@ -155,15 +155,15 @@ def test_an_empty_batch_is_staged(context: RunContext) -> None:
 def test_a_whole_stage_is_left_alone(context: RunContext) -> None:
     write_batch(context, [order(), order(amount=-1)], batch_id=FIRST)
     assert transform(context).staged_anew == (FIRST,)
-    before = {path: path.stat().st_mtime_ns for path in context.lake.root.rglob("*") if path.is_file()}
+    before = {path: path.stat().st_mtime_ns for path in context.lake.folder.rglob("*") if path.is_file()}
     assert transform(context).staged_anew == ()
-    assert {path: path.stat().st_mtime_ns for path in context.lake.root.rglob("*") if path.is_file()} == before
+    assert {path: path.stat().st_mtime_ns for path in context.lake.folder.rglob("*") if path.is_file()} == before
 
 
 def test_only_what_waits_is_staged(context: RunContext) -> None:
     write_batch(context, [order()], batch_id=FIRST)
     run(context)
-    shutil.rmtree(context.lake.root / "staged")
+    shutil.rmtree(context.lake.folder / "staged")
     write_batch(context, [order("o-2")], batch_id=SECOND)
     result = transform(context)
     assert (result.batches, result.staged_anew, result.received) == ((SECOND,), (SECOND,), 1)
@@ -172,7 +172,7 @@ def test_only_what_waits_is_staged(context: RunContext) -> None:
 def test_a_damaged_stage_is_made_anew(context: RunContext) -> None:
     write_batch(context, [order()], batch_id=FIRST)
     transform(context)
-    spoil(context.lake.root / "staged" / FIRST / "orders-00001.parquet")
+    spoil(context.lake.folder / "staged" / FIRST / "orders-00001.parquet")
     assert transform(context).staged_anew == (FIRST,)
     assert transform(context).staged_anew == ()
 
@@ -180,7 +180,7 @@ def test_a_damaged_stage_is_made_anew(context: RunContext) -> None:
 def test_a_stage_of_another_batch_of_the_same_name_is_made_anew(context: RunContext) -> None:
     write_batch(context, [order()], batch_id=FIRST)
     transform(context)
-    shutil.rmtree(context.lake.root / "raw" / FIRST)
+    shutil.rmtree(context.lake.folder / "raw" / FIRST)
     write_batch(context, [order(status="other")], batch_id=FIRST)
     assert transform(context).staged_anew == (FIRST,)
 
@@ -190,27 +190,27 @@ def test_lost_quarantine_of_a_batch_that_waits_again_is_written_once(
 ) -> None:
     write_batch(context, [order(), order(amount=-1)], batch_id=FIRST)
     run(context)
-    (context.lake.root / "quarantine" / f"{FIRST}.ndjson").unlink()
+    (context.lake.folder / "quarantine" / f"{FIRST}.ndjson").unlink()
     monkeypatch.setattr(TRANSFORM, "RULES", TRANSFORM.RULES + 1)
     assert transform(context).staged_anew == (FIRST,)
 
 
 def test_rejects_that_are_no_more_leave_no_quarantine_behind(context: RunContext) -> None:
-    (context.lake.root / "quarantine").mkdir(parents=True)
-    (context.lake.root / "quarantine" / f"{FIRST}.ndjson").write_text("{}\n")
+    (context.lake.folder / "quarantine").mkdir(parents=True)
+    (context.lake.folder / "quarantine" / f"{FIRST}.ndjson").write_text("{}\n")
     write_batch(context, [order()], batch_id=FIRST)
     stage_batch(context, FIRST)
-    assert not (context.lake.root / "quarantine" / f"{FIRST}.ndjson").exists()
+    assert not (context.lake.folder / "quarantine" / f"{FIRST}.ndjson").exists()
 
 
 def test_quarantine_comes_back_without_the_pages(context: RunContext) -> None:
     write_batch(context, [order(), order(amount=-1)], batch_id=FIRST)
     transform(context)
-    before = (context.lake.root / "quarantine" / f"{FIRST}.ndjson").read_bytes()
-    (context.lake.root / "quarantine" / f"{FIRST}.ndjson").unlink()
-    shutil.rmtree(context.lake.root / "raw" / FIRST)
+    before = (context.lake.folder / "quarantine" / f"{FIRST}.ndjson").read_bytes()
+    (context.lake.folder / "quarantine" / f"{FIRST}.ndjson").unlink()
+    shutil.rmtree(context.lake.folder / "raw" / FIRST)
     ensure_stage(context, FIRST)
-    assert (context.lake.root / "quarantine" / f"{FIRST}.ndjson").read_bytes() == before
+    assert (context.lake.folder / "quarantine" / f"{FIRST}.ndjson").read_bytes() == before
 
 
 def test_a_command_verifies_each_staged_batch_once(context: RunContext) -> None:
@@ -218,11 +218,11 @@ def test_a_command_verifies_each_staged_batch_once(context: RunContext) -> None:
     stages = StagedBatches(context)
     transform_batches(context, stages)
     marker = ensure_stage(context, FIRST)
-    shutil.rmtree(context.lake.root / "staged")
+    shutil.rmtree(context.lake.folder / "staged")
     assert stages.ensure(FIRST) == marker
-    assert not (context.lake.root / "staged").exists()
+    assert not (context.lake.folder / "staged").exists()
     assert StagedBatches(context).ensure(FIRST) == marker
-    assert (context.lake.root / "staged").exists()
+    assert (context.lake.folder / "staged").exists()
 
 
 # What stops it
@@ -231,12 +231,12 @@ def test_a_command_verifies_each_staged_batch_once(context: RunContext) -> None:
 def test_a_damaged_page_is_named_and_batches_before_it_are_staged(context: RunContext) -> None:
     write_batch(context, [order()], batch_id=FIRST)
     write_batch(context, [order()], batch_id=SECOND)
-    spoil(context.lake.root / "raw" / SECOND / "page-00001.json")
+    spoil(context.lake.folder / "raw" / SECOND / "page-00001.json")
     with pytest.raises(CorruptedError, match=rf"{SECOND}.page-00001\.json") as caught:
         transform(context)
     assert "--full" in caught.value.hint
-    assert (context.lake.root / "staged" / FIRST / "stage.json").exists()
-    assert not (context.lake.root / "staged" / SECOND / "stage.json").exists()
+    assert (context.lake.folder / "staged" / FIRST / "stage.json").exists()
+    assert not (context.lake.folder / "staged" / SECOND / "stage.json").exists()
 
 
 def test_a_marker_that_counts_other_records_stops_the_work(context: RunContext) -> None:
@@ -310,23 +310,23 @@ def test_what_is_staged_ahead_is_what_is_staged_afterwards(context: RunContext) 
             assert begun == [1, 2, 3]
             marker = stage_batch(context, FIRST, ahead)
             assert begun == [1, 2, 3, 4]
-        files = _files(context.lake.root / "staged" / FIRST)
+        files = _files(context.lake.folder / "staged" / FIRST)
         assert stage_batch(context, FIRST) == marker
-    assert _files(context.lake.root / "staged" / FIRST) == files
+    assert _files(context.lake.folder / "staged" / FIRST) == files
 
 
 def test_pages_at_hand_are_not_read_from_disk(context: RunContext) -> None:
     write_batch(context, [order(str(number)) for number in range(7)], pages_of=2, batch_id=FIRST)
     source = raw.read_marker(context.lake, FIRST)
-    bodies = [(context.lake.root / "raw" / FIRST / entry.name).read_bytes() for entry in source.pages]
+    bodies = [(context.lake.folder / "raw" / FIRST / entry.name).read_bytes() for entry in source.pages]
     with StagingAhead(context) as ahead:
         for number, (entry, body) in enumerate(zip(source.pages, bodies, strict=True), 1):
             ahead.add(FIRST, source.request, entry, Page(number, body))
         with patch.object(raw, "read_page_body", side_effect=AssertionError):
             marker = stage_batch(context, FIRST, ahead)
-    files = _files(context.lake.root / "staged" / FIRST)
+    files = _files(context.lake.folder / "staged" / FIRST)
     assert stage_batch(context, FIRST) == marker
-    assert _files(context.lake.root / "staged" / FIRST) == files
+    assert _files(context.lake.folder / "staged" / FIRST) == files
 
 
 def test_what_is_staged_ahead_of_another_batch_is_dropped(context: RunContext) -> None:
@@ -335,9 +335,9 @@ def test_what_is_staged_ahead_of_another_batch_is_dropped(context: RunContext) -
     first, second = (raw.read_marker(context.lake, batch) for batch in (FIRST, SECOND))
     with StagingAhead(context) as ahead:
         ahead.add(FIRST, first.request, first.pages[0])
-        (context.lake.root / "staged" / FIRST).mkdir(parents=True)  # as a chunk would, once it is complete
+        (context.lake.folder / "staged" / FIRST).mkdir(parents=True)  # as a chunk would, once it is complete
         ahead.add(SECOND, second.request, second.pages[0])
-        assert not (context.lake.root / "staged" / FIRST).exists()
+        assert not (context.lake.folder / "staged" / FIRST).exists()
         assert ahead.take(first, context.in_force) is None
         assert transform_batches(context, ahead=ahead).staged_anew == (FIRST, SECOND)
 
@@ -366,7 +366,7 @@ def test_nothing_that_was_staged_ahead_stays_after_an_error(context: RunContext)
     source = raw.read_marker(context.lake, FIRST)
     with pytest.raises(StorageError), StagingAhead(context) as ahead:
         _add_and_fail(ahead, source)
-    assert not (context.lake.root / "staged" / FIRST).exists()
+    assert not (context.lake.folder / "staged" / FIRST).exists()
 
 
 def _add_and_fail(ahead: StagingAhead, source: raw.BatchMarker) -> None:
@@ -397,7 +397,7 @@ def _staged(
         marker = stage_batch(context, FIRST)
         files = ([part.orders for part in marker.parts], [part.lines for part in marker.parts])
         tables = [
-            pl.concat([pl.read_parquet(marker.locate(context.lake, file)) for file in each]).sort(pl.all())
+            pl.concat([marker.columns(context.lake, file).scan().collect() for file in each]).sort(pl.all())
             for each in files
         ]
         return tables, quarantined(context, FIRST)

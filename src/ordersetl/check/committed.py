@@ -6,22 +6,28 @@ from pathlib import Path
 
 from ordersetl.check.layer import check, check_with_figures
 from ordersetl.check.own_checks import OwnCheck, add_own_checks
-from ordersetl.lake.layout import MANIFEST, PENDING, Lake
+from ordersetl.lake.commit import is_committing
+from ordersetl.lake.layout import MANIFEST, PENDING, Lake, file_day
 from ordersetl.lake.manifest import MAX_MANIFEST_BYTES
 from ordersetl.report.html.write import write_page
-from ordersetl.results import CheckResult, LayerFigures
+from ordersetl.results import CheckResult, LayerFigures, LoadResult
 
-__all__ = ["check_and_show", "check_committed"]
+__all__ = ["check_and_show", "check_committed", "check_written"]
 
 _MAX_LOOKS = 3
 
 
-def check_committed(lake: Lake, own: Sequence[OwnCheck] = (), *, deep: bool = False) -> CheckResult:
-    """As :func:`ordersetl.check.layer.check` of the whole layer, and by the user's own checks.
+Extend = Callable[[CheckResult], CheckResult]
+"""Adds what else there is to check."""
 
-    Where a commit came between, it looks again.
-    """
-    return _look(lake, own, lambda: (check(lake, deep=deep), None))[0]
+
+def _no_more(result: CheckResult) -> CheckResult:
+    return result
+
+
+def check_committed(lake: Lake, *, deep: bool = False, extend: Extend = _no_more) -> CheckResult:
+    """As :func:`ordersetl.check.layer.check` of the whole layer; where a commit came between, it looks again."""
+    return _look(lake, lambda: (extend(check(lake, deep=deep)), None))[0]
 
 
 def check_and_show(
@@ -30,8 +36,8 @@ def check_and_show(
     now: Callable[[], datetime],
     complete: Callable[[str], str],
     *,
-    own: Sequence[OwnCheck] = (),
     deep: bool = False,
+    extend: Extend = _no_more,
 ) -> CheckResult:
     """Likewise, and write the page, whatever the result.
 
@@ -40,27 +46,38 @@ def check_and_show(
         target: where the page goes, as :func:`ordersetl.report.html.write.find_page` found it.
         now: the clock.
         complete: adds the options in use to the commands that the page names.
-        own: the user's checks.
         deep: compare with raw as well.
+        extend: adds what else there is to check.
 
     Raises:
         StorageError: the page cannot be written.
     """
-    result, figures = _look(lake, own, lambda: check_with_figures(lake, now(), deep=deep))
+
+    def look() -> tuple[CheckResult, LayerFigures | None]:
+        found, figures = check_with_figures(lake, now(), deep=deep)
+        return extend(found), figures
+
+    result, figures = _look(lake, look)
     write_page(target, lake, result, figures, made_at=now(), complete=complete)
     return result
 
 
+def check_written(lake: Lake, loaded: LoadResult, own: Sequence[OwnCheck]) -> CheckResult:
+    """Check what a load wrote, and the totals; the user's own checks see all of the layer."""
+    days = {day for file in loaded.written if (day := file_day(file)) is not None}
+    checked = check(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
+    return add_own_checks(checked, lake, own)
+
+
 def _look(
-    lake: Lake, own: Sequence[OwnCheck], once: Callable[[], tuple[CheckResult, LayerFigures | None]]
+    lake: Lake, once: Callable[[], tuple[CheckResult, LayerFigures | None]]
 ) -> tuple[CheckResult, LayerFigures | None]:
     for _ in range(_MAX_LOOKS):
         before = _read_committed(lake)
-        found, figures = once()
-        result = add_own_checks(found, lake, own)
-        if result.ok or (_read_committed(lake) == before and not lake.storage.exists(PENDING)):
+        found = once()
+        if found[0].ok or (_read_committed(lake) == before and not is_committing(lake)):
             break
-    return result, figures
+    return found
 
 
 def _read_committed(lake: Lake) -> tuple[bytes | None, ...]:

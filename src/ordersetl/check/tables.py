@@ -3,17 +3,19 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path, PurePosixPath
 
 import duckdb
 
+from ordersetl.lake.csv_scan import select_csv
 from ordersetl.lake.layout import Lake, curated_key, file_day
 from ordersetl.lake.manifest import FileEntry
 from ordersetl.resources import locate
 from ordersetl.star.schema import FACT_ORDER, FACT_REFUND, Table
+from ordersetl.storage.disk import open_regular
 
 __all__ = [
     "GROUP_BYTES",
@@ -24,7 +26,6 @@ __all__ = [
     "read_files",
     "read_sql",
     "read_why",
-    "select_csv",
     "select_rows",
 ]
 
@@ -38,7 +39,6 @@ _LABELS = frozenset({"status", "source", "promo", "product_name", "product_categ
 """Columns that no check but the deep one looks at."""
 _FACTS = (FACT_ORDER, FACT_REFUND)
 """Tables with a file a day, named by its path."""
-_PATH = "dt=2025-01-01/{}.csv"
 
 
 @contextmanager
@@ -80,23 +80,6 @@ def group_files(files: Mapping[str, FileEntry]) -> Iterator[list[str]]:
         yield group
 
 
-def select_csv(table: Table, paths: Sequence[Path], *, labels: bool) -> tuple[str, dict[str, list[str]]]:
-    """A query of the files as the table, and its parameters; ``dt`` comes from the path of a partition.
-
-    A path is taken literally (DuckDB sees ``*?[`` as a glob), and ``key=value`` folders above the output add no column.
-    """
-    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in table.duckdb_columns.items())
-    length = len(_PATH.format(table.name))
-    day = f"CAST(substr(right(filename, {length}), 4, 10) AS DATE) AS dt, " if table in _FACTS else ""
-    query = f"""
-        SELECT {day}{", ".join(name for name in table.names if labels or name not in _LABELS)}
-        FROM read_csv(
-            $paths, columns = {{{columns}}}, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
-            nullstr = '', allow_quoted_nulls = false, strict_mode = true, hive_partitioning = false, filename = true
-        )"""
-    return query, {"paths": [_take_literally(path) for path in paths]}
-
-
 def read_files(
     database: duckdb.DuckDBPyConnection,
     table: Table,
@@ -113,17 +96,20 @@ def read_files(
     belongs to this connection alone.
     """
     target = f"{'TEMP ' if temporary else ''}TABLE {table.name}"
-    unreadable = {name: problem for name in names if (problem := _find_misfit(lake, name, table))}
-    good = [name for name in names if name not in unreadable]
-    try:
-        _create_table(database, target, table, lake, good, labels=labels)
-    except duckdb.Error:
-        for name in good:
-            try:
-                _create_table(database, target, table, lake, [name], labels=labels)
-            except duckdb.Error as error:
-                unreadable[name] = _first_line(error)
-        _create_table(database, target, table, lake, [name for name in good if name not in unreadable], labels=labels)
+    with lake.storage.local_files([curated_key(name) for name in names]) as files:
+        paths = {name: files[curated_key(name)] for name in names}
+        unreadable = {name: problem for name, path in paths.items() if (problem := _find_misfit(path, table))}
+        good = [name for name in names if name not in unreadable]
+        try:
+            _create_table(database, target, table, [paths[name] for name in good], labels=labels)
+        except duckdb.Error:
+            for name in good:
+                try:
+                    _create_table(database, target, table, [paths[name]], labels=labels)
+                except duckdb.Error as error:
+                    unreadable[name] = _first_line(error)
+            good = [name for name in good if name not in unreadable]
+            _create_table(database, target, table, [paths[name] for name in good], labels=labels)
     return unreadable
 
 
@@ -180,22 +166,22 @@ def read_why(sql: str) -> str:
 
 
 def _create_table(
-    database: duckdb.DuckDBPyConnection, target: str, table: Table, lake: Lake, names: Iterable[str], *, labels: bool
+    database: duckdb.DuckDBPyConnection, target: str, table: Table, paths: Sequence[Path], *, labels: bool
 ) -> None:
-    paths = [lake.storage.open_columns(curated_key(name)) for name in names]
     if paths:
-        query, parameters = select_csv(table, paths, labels=labels)
+        columns = [name for name in table.names if labels or name not in _LABELS]
+        query, parameters = select_csv(table, paths, day=table in _FACTS, columns=columns)
         database.execute(f"CREATE OR REPLACE {target} AS {query}", parameters)
     else:
         day = "dt DATE, " if table in _FACTS else ""
-        columns = ", ".join(f"{name} {kind}" for name, kind in table.duckdb_columns.items())
-        database.execute(f"CREATE OR REPLACE {target} ({day}{columns})")
+        types = ", ".join(f"{name} {kind}" for name, kind in table.duckdb_columns.items())
+        database.execute(f"CREATE OR REPLACE {target} ({day}{types})")
 
 
-def _find_misfit(lake: Lake, name: str, table: Table) -> str | None:
+def _find_misfit(path: Path, table: Table) -> str | None:
     """What DuckDB would read past: another header, or a last row without its end."""
     try:
-        with lake.storage.open(curated_key(name)) as file:
+        with open_regular(path) as file:
             header = file.readline(10_000)
             if header != ",".join(table.names).encode() + b"\n":
                 return "the header is not the table's" if header else "the file is empty"
@@ -203,11 +189,6 @@ def _find_misfit(lake: Lake, name: str, table: Table) -> str | None:
             return None if file.read(1) == b"\n" else "the last row is cut off"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-
-
-def _take_literally(path: Path) -> str:
-    absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in absolute)
 
 
 def _first_line(error: Exception) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 import duckdb
 
 from ordersetl.check.files import find_regular_files
-from ordersetl.check.tables import open_database, read_sql, select_csv
+from ordersetl.check.tables import open_database, read_sql
+from ordersetl.lake.csv_scan import select_csv
 from ordersetl.lake.layout import Lake, curated_key, file_day
 from ordersetl.lake.manifest import Manifest
 from ordersetl.star.schema import TABLES, Table
@@ -39,11 +40,11 @@ def open_views(
     """
     names = [name for name in manifest.files if days is None or file_day(name) in {None, *days}]
     names = find_regular_files(lake, sorted(names))
-    paths = {name: lake.storage.open_columns(curated_key(name)) for name in names}
-    queries = {table.name: _select_table(table, paths) for table in TABLES}
     zone = manifest.settings.timezone.replace("'", "")
     views = read_sql("views").replace(_ZONE, f"AT TIME ZONE 'UTC' AT TIME ZONE '{zone}'")
-    with open_database() as database:
+    with lake.storage.local_files([curated_key(name) for name in names]) as files, open_database() as database:
+        paths = {name: files[curated_key(name)] for name in names}
+        queries = {table.name: _select_table(table, paths) for table in TABLES}
         allowed = {str(path.absolute()) for path in paths.values()}
         allowed.update(path for query in queries.values() for path in query[1])  # patterns are files to DuckDB too
         allowed.update([str(writes.absolute())] if writes else [])
@@ -67,7 +68,7 @@ def _select_table(table: Table, paths: dict[str, Path]) -> tuple[str, list[str]]
             f"SELECT {', '.join(f'CAST(NULL AS {kind}) AS {name}' for name, kind in columns.items())} WHERE false",
             [],
         )
-    query, parameters = select_csv(table, own, labels=True)
+    query, parameters = select_csv(table, own, day="dt" in columns)
     literal = ", ".join(_quote(path) for path in parameters["paths"])
     return f"SELECT {', '.join(columns)} FROM ({query.replace('$paths', f'[{literal}]')})", parameters["paths"]
 

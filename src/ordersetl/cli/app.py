@@ -25,6 +25,7 @@ from ordersetl.cli.options import (
     NoPreview,
     OrderId,
     Preview,
+    PrintSql,
     Prometheus,
     Quarantine,
     Reason,
@@ -63,7 +64,7 @@ app = typer.Typer(
     an order at the source, and the result is right again after the next run.
 
     With no API set, the built-in sample API answers. Example: ordersetl run, in an empty folder.""",
-    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 data, 4 source, 5 locked, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 data, 4 source or warehouse, 5 locked, 130 interrupted.",
 )
 
 
@@ -83,7 +84,7 @@ def _root(
 
 
 @app.command(epilog="Example: ordersetl run --api-url https://shop.example/api --users users.csv")
-@share_options(fetches=True)
+@share_options(fetches=True, computes=True, loads=True)
 def run(shared: Shared, *, verify: Verify = False) -> None:
     """Fetch what is new, transform, load and check it: the main job.
 
@@ -127,7 +128,7 @@ def extract(shared: Shared, *, preview: Preview = None) -> None:
 
 
 @app.command(epilog="Example: ordersetl transform --json | jq .data.rejected_by_reason")
-@share_options()
+@share_options(computes=True)
 def transform(shared: Shared) -> None:
     """Validate raw batches that wait; stage typed orders and lines."""
 
@@ -140,20 +141,29 @@ def transform(shared: Shared) -> None:
 
 
 @app.command(epilog="Example: ordersetl load --verify")
-@share_options()
-def load(shared: Shared, *, verify: Verify = False, rebuild: Rebuild = False) -> None:
-    """Fold staged batches into curated/; repair what is damaged there."""
+@share_options(computes=True, loads=True)
+def load(shared: Shared, *, verify: Verify = False, rebuild: Rebuild = False, print_sql: PrintSql = None) -> None:
+    """Fold staged batches into curated/; repair what is damaged there.
+
+    With --print-sql nothing is loaded: it prints statements that load curated/ into a warehouse, for you to run.
+    """
+    if print_sql is not None and (verify or rebuild):
+        raise ConfigError("--print-sql loads nothing", hint="Leave --verify and --rebuild out.")
 
     def work(settings: "Settings", runtime: "Runtime") -> object:
         from ordersetl import pipeline
 
+        if print_sql is not None:
+            from ordersetl.warehouse.stage import write_statements
+
+            return write_statements(settings, print_sql, runtime.now())
         return pipeline.load(settings, verify=verify, rebuild=rebuild, wait_s=shared.wait_s, runtime=runtime)
 
     execute(shared, work)
 
 
 @app.command(epilog="Example: ordersetl check --html report.html")
-@share_options(locks=False)
+@share_options(locks=False, loads=True)
 def check(shared: Shared, *, deep: Deep = False, html: Html = None) -> None:
     """Check with DuckDB that curated/ is right; exit 3 if it is not.
 

@@ -12,7 +12,15 @@ _COMMAND = re.compile(r"(?<![\w./-])ordersetl (run|extract|transform|load|check|
 _END = re.compile(r"[`;]|[:.,](?=\s|$)|$")
 """Where a command within a sentence ends."""
 _EVERYWHERE = ("output", "config")
-_FETCHING = (*_EVERYWHERE, "api_url", "source", "users", "products")
+_LOADING = (*_EVERYWHERE, "warehouse")
+_SOURCE = ("api_url", "source", "users", "products")
+_OPTIONS = {
+    "run": (*_LOADING, *_SOURCE),
+    "extract": (*_EVERYWHERE, *_SOURCE),
+    "load": _LOADING,
+    "check": _LOADING,
+}
+"""Which of these options each command takes, in the order in which hints name them; others take those of every one."""
 _SHORT = {"output": "-o"}
 
 
@@ -28,7 +36,7 @@ class OptionsInUse:
     @classmethod
     def of(cls, flags: Mapping[str, object]) -> "OptionsInUse":
         """Options by setting, from flags (None: not given) and the environment."""
-        given = {name: flags.get(name) or os.environ.get(f"ORDERSETL_{name.upper()}") for name in _FETCHING}
+        given = {name: flags.get(name) or os.environ.get(f"ORDERSETL_{name.upper()}") for name in (*_LOADING, *_SOURCE)}
         return cls({name: str(value) for name, value in given.items() if value})
 
     def complete(self, text: str) -> str:
@@ -39,7 +47,7 @@ class OptionsInUse:
         words = rest[: _END.search(rest).start()].split()  # type: ignore[union-attr]  # it always matches
         if "--help" in words:
             return ""
-        names = _FETCHING if command in {"run", "extract"} else _EVERYWHERE
+        names = _OPTIONS.get(command, _EVERYWHERE)
         return "".join(
             f" {_option(name, self.values[name])}"
             for name in names

@@ -27,6 +27,7 @@ __all__ = [
     "NoPreview",
     "OrderId",
     "Preview",
+    "PrintSql",
     "Prometheus",
     "Quarantine",
     "Reason",
@@ -81,7 +82,10 @@ InstallCompletion = Annotated[
 Version = Annotated[
     bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder of all that is kept  [default: output].")]
+Output = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="PATH", help="Folder, or s3://, of all that is kept  [default: output]."),
+]
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file  [default: ordersetl.toml, if there].")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, also on failure.")]
 Quiet = Annotated[
@@ -116,6 +120,18 @@ Source = Annotated[
 ]
 Users = Annotated[Path | None, typer.Option("--users", help="CSV with user_id,email,country,created_at.")]
 Products = Annotated[Path | None, typer.Option("--products", help="CSV with sku,name,category,price.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="URL", help="Dask cluster that does the work: tcp://host:8786, or local:4."),
+]
+Warehouse = Annotated[
+    str | None,
+    typer.Option("--warehouse", metavar="URL", help="Warehouse that follows curated/, e.g. duckdb:///shop.duckdb."),
+]
+PrintSql = Annotated[
+    str | None,
+    typer.Option("--print-sql", metavar="KIND", help="Print SQL to run: postgres, redshift or redshift-spectrum."),
+]
 Verify = Annotated[bool, typer.Option("--verify", help="Hash every curated file first, and rebuild what differs.")]
 Preview = Annotated[
     int | None,
@@ -178,7 +194,7 @@ class Shared:
     concurrency: int | None = None
 
 
-_SETTINGS = ("output", "api_url", "source", "users", "products")
+_SETTINGS = ("cluster", "output", "api_url", "source", "users", "products", "warehouse")
 
 
 def _declare_fetching(
@@ -198,6 +214,8 @@ def _declare_fetching(
 
 def _declare_shared(
     *,
+    warehouse: Warehouse = None,
+    cluster: Cluster = None,
     wait_s: Wait = 0.0,
     output: Output = None,
     config: Config = None,
@@ -209,15 +227,20 @@ def _declare_shared(
     """Say how Typer is to read what all commands have, in the order of the help."""
 
 
-def share_options(*, fetches: bool = False, locks: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def share_options(
+    *, fetches: bool = False, computes: bool = False, loads: bool = False, locks: bool = True
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the shared options around its own; it gets them as its first argument, a :class:`Shared`.
 
     Args:
         fetches: it asks the source.
+        computes: it has work for a cluster.
         locks: it takes the lock, so that it can wait for it.
+        loads: it has to do with a warehouse.
     """
     before = list(inspect.signature(_declare_fetching).parameters.values()) if fetches else []
-    after = [p for p in inspect.signature(_declare_shared).parameters.values() if locks or p.name != "wait_s"]
+    has = {"warehouse": loads, "cluster": computes, "wait_s": locks}
+    after = [p for p in inspect.signature(_declare_shared).parameters.values() if has.get(p.name, True)]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(command).parameters.values())[1:]

@@ -12,7 +12,7 @@ from typing import Any
 
 from ordersetl.cli.hints import OptionsInUse
 from ordersetl.errors import OrdersetlError, StorageError
-from ordersetl.results import to_plain
+from ordersetl.results import SqlScript, to_plain
 from ordersetl.text import one_line, printable
 from ordersetl.version import __version__
 
@@ -101,6 +101,9 @@ def print_result(result: object, options: OptionsInUse = _NO_OPTIONS, *, verbose
     Raises:
         StorageError: stdout cannot be written.
     """
+    if isinstance(result, SqlScript):
+        _write(result.sql)
+        return
     from rich.console import Console
 
     from ordersetl.report.terminal import draw

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from ordersetl.errors import CorruptedError
+from ordersetl.lake import swap
 from ordersetl.lake.integrity import find_obstacle, move_to_damaged, prune_folders
 from ordersetl.lake.layout import (
     CURATED,
@@ -32,9 +33,11 @@ from ordersetl.lake.layout import (
 )
 from ordersetl.lake.manifest import FileEntry, Manifest, encode_manifest, read_manifest
 from ordersetl.storage.disk import Written, is_temporary, is_temporary_of
+from ordersetl.storage.lease import Lease
 from ordersetl.storage.lock import Lock
+from ordersetl.storage.objects import ObjectStorage
 
-__all__ = ["Commit", "recover", "staged_name"]
+__all__ = ["Commit", "is_committing", "recover", "staged_name"]
 
 
 def staged_name(file: str) -> str:
@@ -49,7 +52,7 @@ def _staging_key(file: str) -> str:
 class Commit:
     """One commit under way: stage files, then finish."""
 
-    def __init__(self, lake: Lake, lock: Lock) -> None:
+    def __init__(self, lake: Lake, lock: Lock | Lease) -> None:
         self.lake = lake
         self._lock = lock
 
@@ -62,27 +65,34 @@ class Commit:
             LockedError: the lock was lost, and what is staged may be another run's.
         """
         self._lock.assert_held()
+        if isinstance(self.lake.storage, ObjectStorage):
+            return swap.stage(self.lake.storage, data)
         # its name is durable with the folder, which finish() syncs
         return self.lake.storage.put(_staging_key(file), data, durability="content")
 
-    def finish(self, following: Manifest, *, staged: Collection[str] = ()) -> None:
+    def finish(self, following: Manifest, *, base: Manifest, staged: Collection[str], trusted: bool = True) -> None:
         """Make ``following`` the state of the curated layer: all of it, whatever happens from the commit point on.
 
         Args:
             following: the next manifest.
-            staged: files that this very commit staged, as ``following`` lists them: they need not be hashed again.
+            base: the current one, which ``following`` was made from.
+            staged: files that this very commit staged, as ``following`` lists them.
+            trusted: nobody else can have written them, so that they need not be hashed again.
 
         Raises:
             LockedError: the lock was lost; nothing is committed.
         """
         storage = self.lake.storage
+        if isinstance(storage, ObjectStorage):
+            swap.swap(storage, self.lake, base, following, staged)
+            return
         gone = sorted(_current_files(self.lake).keys() - following.files.keys())
         following = msgspec.structs.replace(following, removed=tuple(gone))
         storage.sync(STAGING)
         storage.sync("")  # an earlier run may have died right after it made curated/
         self._lock.assert_held()
         storage.put(PENDING, encode_manifest(following))
-        _carry_through(self.lake, following, verified=staged)
+        _carry_through(self.lake, following, verified=staged if trusted else ())
 
 
 def recover(lake: Lake) -> bool:
@@ -91,6 +101,8 @@ def recover(lake: Lake) -> bool:
     A staged file that is missing or wrong is left to the caller, who finds that the curated file does not fit the
     manifest, and rebuilds it from raw. Temporary files of any kind are removed.
     """
+    if isinstance(lake.storage, ObjectStorage):
+        return swap.recover(lake.storage, lake)
     try:
         pending = read_manifest(lake, pending=True)
     except CorruptedError:
@@ -101,6 +113,13 @@ def recover(lake: Lake) -> bool:
     for key in _list_remains(lake):
         lake.storage.remove_all(key)
     return pending is not None
+
+
+def is_committing(lake: Lake) -> bool:
+    """Whether a commit is under way, or was left half carried through."""
+    if isinstance(lake.storage, ObjectStorage):
+        return swap.is_pending(lake.storage)
+    return lake.storage.exists(PENDING)
 
 
 def _carry_through(lake: Lake, pending: Manifest, verified: Collection[str] = ()) -> None:
@@ -170,7 +189,7 @@ def _list_remains(lake: Lake) -> Iterator[str]:
     if lake.storage.exists(STAGING):
         yield STAGING
     for entry in lake.storage.entries(CURATED):
-        if any(is_temporary_of(entry.name, lake.locate(key)) for key in (PENDING, MANIFEST)):
+        if any(is_temporary_of(entry.name, lake.folder / key) for key in (PENDING, MANIFEST)):
             yield curated_key(entry.name)
     for folder in (REFERENCES, QUARANTINE, INDEX, RUNS):
         yield from (f"{folder}/{entry.name}" for entry in lake.storage.entries(folder) if is_temporary(entry.name))

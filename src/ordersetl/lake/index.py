@@ -21,6 +21,7 @@ from operator import or_
 
 import polars as pl
 
+from ordersetl.errors import StorageError
 from ordersetl.lake.integrity import find_problem
 from ordersetl.lake.layout import INDEX, Lake
 from ordersetl.lake.manifest import IndexEntry
@@ -156,7 +157,13 @@ def _find(segments: Sequence[pl.DataFrame], keys: pl.Series) -> list[pl.DataFram
 
 def _read(lake: Lake, entry: IndexEntry) -> pl.DataFrame:
     # as bytes: a path would be a pattern
-    return pl.read_ipc(lake.storage.read(f"{INDEX}/{entry.name}", entry.bytes))
+    key = f"{INDEX}/{entry.name}"
+    try:
+        return pl.read_ipc(lake.storage.read(key, entry.bytes))
+    except OSError as error:  # it was there a moment ago
+        raise StorageError(
+            f"cannot read {lake.locate(key)}: {error.strerror}", hint="Run the same command again."
+        ) from error
 
 
 def _mix(values: pl.Series, factor: int) -> pl.Series:

@@ -4,7 +4,7 @@
 :mod:`ordersetl.check.files`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
@@ -15,9 +15,11 @@ import msgspec
 from ordersetl.lake.layout import CURATED, DAMAGED, Lake, curated_key, file_day
 from ordersetl.lake.manifest import FileEntry, Manifest
 from ordersetl.results import Damage
+from ordersetl.storage.local import FileStat
 
 __all__ = [
     "Examined",
+    "Look",
     "Problem",
     "Recorded",
     "examine",
@@ -27,6 +29,10 @@ __all__ = [
     "move_to_damaged",
     "prune_folders",
 ]
+
+
+Look = Callable[[str], FileStat | None]
+"""Looks at a key."""
 
 
 class Recorded(Protocol):
@@ -65,9 +71,10 @@ def examine(lake: Lake, manifest: Manifest, *, verify: bool) -> Examined:
     So are the dimensions always: each load builds on them, and reads all of them anyway.
     """
     examined = Examined()
+    look = lake.storage.stat_all(CURATED)
     for file, entry in manifest.files.items():
-        problem = file_problem(lake, file, entry, verify=verify or file_day(file) is None)
-        found = None if problem else lake.storage.stat(curated_key(file))
+        problem = file_problem(lake, file, entry, verify=verify or file_day(file) is None, look=look)
+        found = None if problem else look(curated_key(file))
         if found is None:
             examined.problems[file] = problem or "it is missing"
         else:
@@ -75,9 +82,11 @@ def examine(lake: Lake, manifest: Manifest, *, verify: bool) -> Examined:
     return examined
 
 
-def file_problem(lake: Lake, file: str, entry: FileEntry, *, verify: bool) -> str:
-    """What is wrong with a curated file, as a sentence; empty where it is as recorded."""
-    problem = find_problem(lake, curated_key(file), entry, trusted_time_ns=None if verify else entry.mtime_ns)
+def file_problem(lake: Lake, file: str, entry: FileEntry, *, verify: bool, look: Look | None = None) -> str:
+    """What is wrong with a curated file, as a sentence; empty where it is as recorded; ``look`` as of find_problem."""
+    problem = find_problem(
+        lake, curated_key(file), entry, trusted_time_ns=None if verify else entry.mtime_ns, look=look
+    )
     if problem is None:
         return ""
     if not problem.recorded:
@@ -86,7 +95,9 @@ def file_problem(lake: Lake, file: str, entry: FileEntry, *, verify: bool) -> st
     return f"its {problem.text}{counts}"  # nobody learns anything from two hashes
 
 
-def find_problem(lake: Lake, key: str, recorded: Recorded, *, trusted_time_ns: int | None = None) -> Problem | None:
+def find_problem(
+    lake: Lake, key: str, recorded: Recorded, *, trusted_time_ns: int | None = None, look: Look | None = None
+) -> Problem | None:
     """Compare a file with its record by kind, size and hash; None where it is as recorded.
 
     Args:
@@ -94,9 +105,10 @@ def find_problem(lake: Lake, key: str, recorded: Recorded, *, trusted_time_ns: i
         key: its key; no folder on the way to it may be a link.
         recorded: what it must be.
         trusted_time_ns: a modification time that makes hashing needless.
+        look: looks at a key, where many are looked at; None looks at this one by itself.
     """
     try:
-        found = lake.storage.stat(key)
+        found = (look or lake.storage.stat)(key)
         if found is None:
             return Problem("is missing")
         if found.problem:

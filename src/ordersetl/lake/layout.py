@@ -9,14 +9,18 @@ from pathlib import Path
 from ordersetl.errors import StorageError
 from ordersetl.storage.disk import Disk
 from ordersetl.storage.local import LocalStorage
+from ordersetl.storage.objects import ObjectStorage
+from ordersetl.url import Location, ObjectUrl
 
 __all__ = [
     "CURATED",
     "DAMAGED",
+    "DATA",
     "FACT_FILE",
     "INDEX",
     "LOCK",
     "MANIFEST",
+    "MANIFESTS",
     "MANIFEST_FILE",
     "PENDING",
     "QUARANTINE",
@@ -33,6 +37,7 @@ __all__ = [
     "batch_id_after",
     "calls_name",
     "curated_key",
+    "data_key",
     "file_day",
     "has_batch_form",
     "is_batch_id",
@@ -81,6 +86,10 @@ FACT_FILE = "fact_order.csv"
 REFUNDS = "fact_refund"
 """The folder of refunds, relative to ``curated/``: a folder a day that has some, the day of their order."""
 REFUND_FILE = "fact_refund.csv"
+DATA = f"{CURATED}/_data"
+"""In object storage: the content of curated files by its SHA-256."""
+MANIFESTS = f"{CURATED}/_manifests"
+"""In object storage: the newest closed manifests, by their number."""
 STAGED_SUFFIX = ".new"
 """How names in ``curated/_staging/`` end: never in ``.csv``, which globs would match."""
 _ID_FORMAT = "%Y%m%dT%H%M%S.%fZ"
@@ -91,17 +100,30 @@ _ID_YEARS = range(1970, 2200)
 
 @dataclass(frozen=True)
 class Lake:
-    """The output folder, and the disk that writes it; what is in it is named by keys, and reached by ``storage``."""
+    """The output, and the disk that takes its steps; what is in it is named by keys, and reached by ``storage``."""
 
-    root: Path
+    root: Location
     disk: Disk = field(default_factory=Disk)
 
     @cached_property
-    def storage(self) -> LocalStorage:
+    def storage(self) -> LocalStorage | ObjectStorage:
         """The only way to what is in the output."""
+        if isinstance(self.root, ObjectUrl):
+            return ObjectStorage(self.root, self.disk)
         return LocalStorage(self.root, self.disk)
 
-    def locate(self, key: str) -> Path:
+    @property
+    def folder(self) -> Path:
+        """The folder of an output that is on a local disk.
+
+        Raises:
+            TypeError: it is in object storage.
+        """
+        if not isinstance(self.root, Path):
+            raise TypeError(f"{self.root} is not a folder")
+        return self.root
+
+    def locate(self, key: str) -> Location:
         """Where a key is, for messages."""
         return self.storage.locate(key)
 
@@ -153,6 +175,11 @@ def quarantine_key(batch: str) -> str:
 def curated_key(file: str) -> str:
     """Key of a curated file, which the manifest names relative to ``curated/``."""
     return f"{CURATED}/{file}"
+
+
+def data_key(sha256: str) -> str:
+    """Key of the content of a curated file, in object storage."""
+    return f"{DATA}/{sha256}"
 
 
 def has_batch_form(name: str) -> bool:

@@ -19,6 +19,7 @@ from ordersetl.lake.layout import (
 )
 from ordersetl.storage.disk import Disk
 from ordersetl.storage.root import describe_reserved, make_root, resolve_root
+from ordersetl.url import Location
 
 __all__ = ["find_lake", "is_litter", "make_lake"]
 
@@ -43,7 +44,7 @@ _LITTER = frozenset(
 """What systems and editors leave in folders that are otherwise empty."""
 
 
-def find_lake(output: Path, disk: Disk | None = None) -> Lake:
+def find_lake(output: Location, disk: Disk | None = None) -> Lake:
     """The output that is there. One that is a link is worked on where it leads.
 
     Raises:
@@ -60,7 +61,7 @@ def find_lake(output: Path, disk: Disk | None = None) -> Lake:
     return lake
 
 
-def make_lake(output: Path, disk: Disk | None = None) -> Lake:
+def make_lake(output: Location, disk: Disk | None = None) -> Lake:
     """The output, made where there is none yet: a new one is for its owner alone, as it holds personal data.
 
     Raises:
@@ -71,7 +72,8 @@ def make_lake(output: Path, disk: Disk | None = None) -> Lake:
     root = lake.storage.stat("")
     if root is not None and root.is_folder and not _is_output(lake):
         _require_free(lake, output)
-    make_root(lake.root, lake.disk)
+    if isinstance(lake.root, Path):
+        make_root(lake.root, lake.disk)
     return lake
 
 
@@ -90,13 +92,13 @@ def _is_output(lake: Lake) -> bool:
     return lake.storage.was_locked(LOCK)
 
 
-def _require_free(lake: Lake, output: Path) -> None:
+def _require_free(lake: Lake, output: Location) -> None:
     """Refuse a folder for a new output.
 
     Raises:
         ConfigError: it is the root of the file system or a home, or holds what is not ordersetl's.
     """
-    if kind := describe_reserved(lake.root):
+    if isinstance(lake.root, Path) and (kind := describe_reserved(lake.root)):
         raise ConfigError(
             f"{output} is {kind}: an output needs a folder of its own",
             hint=f"Name a folder in it: --output {output / 'ordersetl'}",

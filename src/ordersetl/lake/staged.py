@@ -5,7 +5,6 @@ file with the hash that it records. Anything else is staged again.
 """
 
 from datetime import date
-from pathlib import Path
 
 import msgspec
 
@@ -19,6 +18,7 @@ from ordersetl.lake.kept_files import ReferenceEntry
 from ordersetl.lake.layout import Lake, quarantine_key, staged_key
 from ordersetl.lake.manifest import Manifest, QuarantineEntry
 from ordersetl.lake.records import check_stage
+from ordersetl.storage.columns import ColumnFile
 
 __all__ = [
     "PartEntry",
@@ -97,8 +97,8 @@ class StageMarker(msgspec.Struct, frozen=True):
         """Rows at the grain (order version, SKU)."""
         return sum(part.lines.rows for part in self.parts)
 
-    def locate(self, lake: Lake, file: StagedFile) -> Path:
-        """Where a file of one of the parts is."""
+    def columns(self, lake: Lake, file: StagedFile) -> ColumnFile:
+        """A file of one of the parts."""
         return lake.storage.open_columns(staged_key(self.batch, file.name))
 
 

@@ -21,7 +21,8 @@ from ordersetl.load.files import put_file
 from ordersetl.load.lookup import Lookup, find_lookup
 from ordersetl.load.partitions import DayGroup, GroupOutcome, fold_group, group_days
 from ordersetl.load.plan import CurrentState, Part, Plan, list_parts
-from ordersetl.load.versions import ResolvedVersions, resolve_versions
+from ordersetl.load.shared import share_frames
+from ordersetl.load.versions import RESOLVED, ResolvedVersions, resolve_versions
 from ordersetl.results import Damage, OrderChanges
 from ordersetl.runtime import RunContext
 from ordersetl.star.schema import RULES
@@ -94,7 +95,8 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
     history, source_changes = _next_history(fold)
     following = _next_manifest(fold, total, dimensions, adding.result(), history)
     orphans = _move_orphans_to_damaged(fold, following) if current.rebuild else ()
-    fold.commit.finish(following, staged=frozenset(total.written))
+    trusted = not context.is_remote  # a worker that was lost may still write
+    fold.commit.finish(following, base=current.manifest, staged=frozenset(total.written), trusted=trusted)
     _drop_unlisted(context, following)
     return Folded(following, changes, total.written, total.removed, dimensions.notes, orphans, source_changes)
 
@@ -122,6 +124,8 @@ def _group(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions
     days = _find_days(fold, resolved, dimensions)
     rebuilt = frozenset(days) if current.rebuild else current.broken_days
     users, products = (state.after for state in dimensions.states)
+    frames = {name: getattr(resolved, name) for name in RESOLVED}
+    shared = share_frames(fold.context, {**frames, "users": users, "products": products})
     return [
         DayGroup(
             commit=fold.commit,
@@ -130,9 +134,7 @@ def _group(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions
             partitions={day: partitions[day] for day in run if day in partitions},
             refunds={day: refunds[day] for day in run if day in refunds},
             parts=tuple(fold.parts),
-            resolved=resolved,
-            users=users,
-            products=products,
+            shared=shared,
         )
         for run in group_days(days, fold.parts, partitions, orders=_GROUP_ORDERS, workers=fold.context.workers)
     ]

@@ -50,8 +50,8 @@ def scan_mentions(dimension: Dimension, parts: Sequence[Part], settings: Setting
     keys = [pl.Series(key, [], dtype=pl.String)]
     mentions = []
     for part in parts:
-        path = part.lines if dimension is PRODUCTS else part.orders
-        rows = pl.read_parquet(path, columns=[key, *_ATTRIBUTES[dimension.kind].values()], glob=False)
+        file = part.lines if dimension is PRODUCTS else part.orders
+        rows = file.scan().select(key, *_ATTRIBUTES[dimension.kind].values()).collect()
         keys.append(rows[key].unique())
         for attribute, column in _ATTRIBUTES[dimension.kind].items():
             if rows[column].null_count() < rows.height:
@@ -109,9 +109,9 @@ def write_mentions(
 
 def _read_attribute(dimension: Dimension, part: Part, attribute: str, column: str) -> pl.DataFrame:
     """The winning mentions of an attribute in a part."""
-    orders = pl.read_parquet(part.orders, columns=["pos", "updated_at_order"], glob=False)
-    path = part.lines if dimension is PRODUCTS else part.orders
-    rows = pl.read_parquet(path, columns=["pos", dimension.key, column], glob=False).drop_nulls()
+    orders = part.orders.scan().select("pos", "updated_at_order").collect()
+    file = part.lines if dimension is PRODUCTS else part.orders
+    rows = file.scan().select("pos", dimension.key, column).collect().drop_nulls()
     named = rows.join(orders, on="pos").select(
         kind=pl.lit(dimension.kind),
         key=dimension.key,

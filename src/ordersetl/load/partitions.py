@@ -19,7 +19,8 @@ from ordersetl.load.changes import add_changes, compare_with_curated
 from ordersetl.load.files import OWN_COLUMNS, put_file
 from ordersetl.load.plan import Part
 from ordersetl.load.rows import read_curated, read_staged
-from ordersetl.load.versions import ResolvedVersions, is_older_than
+from ordersetl.load.shared import SharedFrames
+from ordersetl.load.versions import RESOLVED, ResolvedVersions, is_older_than
 from ordersetl.results import OrderChanges
 from ordersetl.star.frames import enrich, format_times, sum_by_currency
 from ordersetl.star.schema import FACT_ORDER, FACT_REFUND, Table
@@ -32,7 +33,8 @@ class DayGroup:
     """Neighbouring days that are folded together, and all that it takes.
 
     ``rebuilt`` are those of the days that are made from all parts; ``partitions`` and ``refunds`` are the files of
-    fact_order and fact_refund to merge the others with. A rebuilt day has none.
+    fact_order and fact_refund to merge the others with. A rebuilt day has none. ``shared`` holds ``users``,
+    ``products`` and the frames of ResolvedVersions by name.
     """
 
     commit: Commit
@@ -41,9 +43,7 @@ class DayGroup:
     partitions: Mapping[date, FileEntry]
     refunds: Mapping[date, FileEntry]
     parts: tuple[Part, ...]
-    resolved: ResolvedVersions
-    users: pl.DataFrame
-    products: pl.DataFrame
+    shared: SharedFrames
 
 
 @dataclass
@@ -95,17 +95,18 @@ def fold_group(group: DayGroup) -> GroupOutcome:
         CorruptedFileError: a file to merge with is not what the manifest says.
     """
     outcome = GroupOutcome()
-    moved_out = group.resolved.moved_out
+    resolved = ResolvedVersions(**{name: group.shared[name] for name in RESOLVED})
+    moved_out = resolved.moved_out
     curated = read_curated(group.commit.lake, group.partitions, group.refunds)
-    staged = read_staged(group.parts, group.days, group.rebuilt, group.resolved.superseded)
+    staged = read_staged(group.parts, group.days, group.rebuilt, resolved.superseded)
     taken = _take_newer(staged.orders, curated.orders)
     fresh = staged.take(taken)
-    changes = compare_with_curated(taken.filter("pending"), fresh, curated, group.resolved)
+    changes = compare_with_curated(taken.filter("pending"), fresh, curated, resolved)
     outcome.changes = add_changes(changes, OrderChanges(superseded=staged.orders.height - taken.height))
     orders = _merge(curated.orders, fresh.orders, taken, moved_out, ["dt", *OWN_COLUMNS])
     orders = orders.sort("dt", *FACT_ORDER.key) if orders.height > fresh.orders.height else orders
     refunds = _merge(curated.refunds, fresh.refunds, taken, moved_out, ["dt", *FACT_REFUND.names])
-    _put_days(group, outcome, FACT_ORDER, enrich(orders, group.users, group.products))
+    _put_days(group, outcome, FACT_ORDER, enrich(orders, group.shared["users"], group.shared["products"]))
     _put_days(group, outcome, FACT_REFUND, refunds.sort("dt", *FACT_REFUND.key))
     return outcome
 

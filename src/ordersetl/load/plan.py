@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import msgspec
 
@@ -17,6 +16,7 @@ from ordersetl.results import Damage
 from ordersetl.runtime import RunContext
 from ordersetl.star.dimensions import DIMENSIONS, Dimension
 from ordersetl.star.schema import RULES
+from ordersetl.storage.columns import ColumnFile
 
 __all__ = ["CurrentState", "Part", "Plan", "list_parts", "plan_batches", "read_current_state"]
 
@@ -95,9 +95,9 @@ class Part:
 
     number: int
     batch: str
-    orders: Path
-    lines: Path
-    refunds: Path | None
+    orders: ColumnFile
+    lines: ColumnFile
+    refunds: ColumnFile | None
     days: Mapping[date, int]
     line_days: Mapping[date, int]
     refund_days: Mapping[date, int]
@@ -190,9 +190,9 @@ def list_parts(lake: Lake, markers: Mapping[str, StageMarker], plan: Plan) -> li
                 part = Part(
                     number=len(parts),
                     batch=batch,
-                    orders=marker.locate(lake, entry.orders),
-                    lines=marker.locate(lake, entry.lines),
-                    refunds=marker.locate(lake, entry.refunds) if entry.refunds else None,
+                    orders=marker.columns(lake, entry.orders),
+                    lines=marker.columns(lake, entry.lines),
+                    refunds=marker.columns(lake, entry.refunds) if entry.refunds else None,
                     days=entry.days,
                     line_days=entry.line_days,
                     refund_days=entry.refund_days,

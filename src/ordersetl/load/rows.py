@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import polars as pl
 
@@ -14,6 +13,7 @@ from ordersetl.load.files import read_partition, read_refunds
 from ordersetl.load.plan import Part
 from ordersetl.star.frames import LINE_SCHEMA, ORDER_SCHEMA, REFUND_SCHEMA
 from ordersetl.star.schema import FACT_ORDER, FACT_REFUND
+from ordersetl.storage.columns import ColumnFile
 
 __all__ = ["FactRows", "StagedVersions", "read_curated", "read_staged"]
 
@@ -122,12 +122,12 @@ def _add_day(rows: pl.DataFrame, day: date) -> pl.DataFrame:
 
 
 def _read_days(
-    path: Path, counts: Mapping[date, int], days: Sequence[date], columns: Sequence[str], *, skip: int = 0
+    file: ColumnFile, counts: Mapping[date, int], days: Sequence[date], columns: Sequence[str], *, skip: int = 0
 ) -> pl.DataFrame:
     """Rows of a staged file, which is sorted by day, for some of its days.
 
     Args:
-        path: the file.
+        file: the file.
         counts: how many rows each day has in it.
         days: some of those days, sorted.
         columns: what to read, ``dt`` among it.
@@ -135,5 +135,5 @@ def _read_days(
     """
     first = skip + sum(rows for day, rows in counts.items() if day < days[0])
     within = {day: rows for day, rows in counts.items() if days[0] <= day <= days[-1]}
-    rows = pl.scan_parquet(path, glob=False).slice(first, sum(within.values())).select(columns).collect()
+    rows = file.scan().slice(first, sum(within.values())).select(columns).collect()
     return rows if len(within) == len(days) else rows.filter(pl.col("dt").is_in(days))

@@ -6,7 +6,7 @@ not the rows.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 
 import polars as pl
@@ -19,6 +19,7 @@ from ordersetl.load.files import read_partition
 from ordersetl.load.plan import Part
 
 __all__ = [
+    "RESOLVED",
     "VERSION_SCHEMA",
     "Incoming",
     "ResolvedVersions",
@@ -81,6 +82,10 @@ class ResolvedVersions:
     superseded: pl.DataFrame
     moved_out: pl.DataFrame
     known: pl.DataFrame
+
+
+RESOLVED = tuple(field.name for field in fields(ResolvedVersions))
+"""Names of its frames."""
 
 
 def is_older_than(column: str) -> pl.Expr:
@@ -180,7 +185,7 @@ def _read_all(parts: Sequence[Part], wanted: pl.Expr) -> pl.DataFrame:
 
 
 def _read_headers(part: Part, wanted: pl.Expr | None = None) -> pl.DataFrame:
-    headers = pl.read_parquet(part.orders, columns=[name for name in _HEADER_SCHEMA if name != "part"], glob=False)
+    headers = part.orders.scan().select([name for name in _HEADER_SCHEMA if name != "part"]).collect()
     kept = headers if wanted is None else headers.filter(wanted)
     return kept.with_columns(part=pl.lit(part.number, pl.UInt32)).select(*_HEADER_SCHEMA)
 

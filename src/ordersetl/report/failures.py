@@ -41,6 +41,8 @@ def advise(failed: Sequence[CheckOutcome]) -> str:
     names = {outcome.name for outcome in failed}
     if names == {"manifest"}:
         return "Fold what is in raw: ordersetl load. Fetch orders first: ordersetl run."
+    if all(name.startswith("warehouse_") for name in names):
+        return "Load what the warehouse lacks, and what was changed there: ordersetl load --verify"
     if names <= {"stray_files", "raw_batches"}:
         return " ".join(outcome.detail for outcome in failed)
     if names == {"source_fields"}:

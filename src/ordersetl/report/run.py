@@ -7,7 +7,14 @@ from rich.text import Text
 
 from ordersetl.report.bridge import draw_bridge
 from ordersetl.report.drift import find_unexplained
-from ordersetl.report.stages import draw_gaps, draw_repaired, extract_facts, load_facts, transform_facts
+from ordersetl.report.stages import (
+    draw_gaps,
+    draw_repaired,
+    extract_facts,
+    load_facts,
+    transform_facts,
+    warehouse_facts,
+)
 from ordersetl.report.tables import Complete, draw_facts, format_size, list_money, list_most
 from ordersetl.results import BackfillResult, BridgeMetric, RunResult, TransformResult
 from ordersetl.text import format_time, many, printable
@@ -55,6 +62,7 @@ def _main_facts(result: RunResult) -> dict[str, str]:
         "now": f"{many(loaded.orders_total, 'order')} in {many(result.check.totals.partitions, 'partition')}, "
         f"{many(loaded.rows, 'row')},{_until(result)}",
         "checked": _covered(result),
+        **warehouse_facts(result.warehouse),
     }
 
 
@@ -66,6 +74,7 @@ def _all_facts(result: RunResult) -> dict[str, str]:
         **load_facts(result.load),
         **({"refunded": list_money(refunded)} if (refunded := result.check.totals.refunded) else {}),
         "checked": _covered(result),
+        **warehouse_facts(result.warehouse),
         "seconds": ", ".join(f"{stage} {spent:.2f}" for stage, spent in seconds.items()),
         "report": result.report,
     }

@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from ordersetl.report.tables import format_size, list_counts, list_money, plain_text
-from ordersetl.results import BackfillResult, Damage, ExtractResult, LoadResult, TransformResult
+from ordersetl.results import BackfillResult, Damage, ExtractResult, LoadResult, TransformResult, WarehouseResult
 from ordersetl.text import format_time, many
 
 __all__ = ["draw_gaps", "draw_repaired", "extract_facts", "load_facts", "transform_facts"]
@@ -77,9 +77,21 @@ def load_facts(result: LoadResult) -> dict[str, str]:
         **({"reference notes": list_counts(result.reference_notes)} if result.reference_notes else {}),
         "curated": f"{many(result.orders_total, 'order')}, {many(result.rows, 'row')}",
         "revenue": list_money(result.revenue),
+        **warehouse_facts(result.warehouse),
         **({"late batches": ", ".join(result.late)} if result.late else {}),
         **({"recovered": "carried an interrupted commit through"} if result.recovered else {}),
     }
+
+
+def warehouse_facts(result: WarehouseResult | None) -> dict[str, str]:
+    """What was brought to the warehouse; nothing where none is set."""
+    if result is None:
+        return {}
+    done = [f"{many(result.rows, 'row')} of {many(len(result.files_loaded), 'file')} loaded"]
+    done += [f"{many(len(result.days), 'day')} replaced"] if result.days else []
+    done += [f"{many(len(result.tables_created), 'table')} created"] if result.tables_created else []
+    done += [f"{table} has new columns" for table in result.columns_added]
+    return {"warehouse": f"{result.url}: {'nothing to do' if result.is_quiet else ', '.join(done)}"}
 
 
 def draw_gaps(gaps: Iterable[tuple[datetime, datetime]]) -> Iterator[RenderableType]:

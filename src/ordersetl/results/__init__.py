@@ -40,6 +40,7 @@ from ordersetl.results.status import (
     SizeOf,
     StatusResult,
 )
+from ordersetl.results.warehouse import SqlScript, WarehouseResult
 
 __all__ = [
     "BackfillResult",
@@ -81,7 +82,9 @@ __all__ = [
     "RunningCommand",
     "Share",
     "SizeOf",
+    "SqlScript",
     "StatusResult",
     "TransformResult",
+    "WarehouseResult",
     "to_plain",
 ]

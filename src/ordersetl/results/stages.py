@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from ordersetl.results.checks import CheckResult
+from ordersetl.results.warehouse import WarehouseResult
 
 __all__ = [
     "BackfillResult",
@@ -146,6 +147,7 @@ class LoadResult:
     """One commit of the curated layer. ``written`` names files relative to ``curated/``.
 
     ``source_changes`` say which fields of the source are not what they were, each told once.
+    ``warehouse`` is what was then loaded into the warehouse, None where none is set.
     """
 
     batches: tuple[str, ...]
@@ -167,6 +169,7 @@ class LoadResult:
     orders_total: int
     seconds: float
     source_changes: tuple[str, ...] = ()
+    warehouse: WarehouseResult | None = None
 
 
 @dataclass(frozen=True)
@@ -186,9 +189,11 @@ class RunResult:
     report: str
     warnings: tuple[str, ...] = ()
     gaps: tuple[tuple[datetime, datetime], ...] = ()
+    warehouse: WarehouseResult | None = None
 
     @property
     def is_quiet(self) -> bool:
         """Whether it found nothing new and nothing to do."""
         done = (self.extract.batches, self.transform.batches, self.load.written, self.load.dimensions_written)
-        return not any(done) and not self.load.healed and not self.load.recovered
+        loaded = self.warehouse is not None and not self.warehouse.is_quiet
+        return not any(done) and not self.load.healed and not self.load.recovered and not loaded

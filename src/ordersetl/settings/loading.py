@@ -19,7 +19,7 @@ from ordersetl.settings.secrets import read_secret_files
 __all__ = ["CONFIG_FILE", "load_given", "load_settings"]
 
 CONFIG_FILE = "ordersetl.toml"
-_FLAGS = frozenset({"api_url", "source", "output", "users", "products"})
+_FLAGS = frozenset({"api_url", "source", "output", "users", "products", "warehouse"})
 """Settings that the command line has a flag for."""
 
 

@@ -21,6 +21,8 @@ from pydantic import (
 )
 
 from ordersetl.settings.environment import VARIABLE_PREFIX, read_environment, read_variables
+from ordersetl.settings.notify_url import NotifyUrl
+from ordersetl.url import Location, ObjectUrl, parse_url
 from ordersetl.zones import list_zones
 
 __all__ = ["CANCELLED_STATUSES", "Settings", "list_secrets", "read_span"]
@@ -29,6 +31,7 @@ CANCELLED_STATUSES = ("canceled", "cancelled", "voided")
 """Statuses of cancelled orders, in lower case, unless others are set."""
 _SPAN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(s|m|min|h|d)")
 _SPAN_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_CLUSTER = re.compile(r"(?:tcp|tls)://\S+:\d+|local:[1-9]\d{0,2}")
 _LONGEST_SPAN = timedelta(days=36525)
 
 
@@ -86,7 +89,7 @@ class Settings(BaseModel):
     refresh_token: SecretStr | None = Field(None, description="refresh token of OAuth 2; likewise")
     source: str | None = Field(None, min_length=1, description="a built-in source's name, or the path of a description")
     variables: dict[str, str] = Field({}, description="the source's own variables, as a table; see docs/sources.md")
-    output: Path = Field(Path("output"), description="folder of all that is kept")
+    output: Location = Field(Path("output"), description="folder of all that is kept, or s3://bucket/prefix")
     users: Path | None = Field(None, description="CSV file of users, kept with each batch")
     products: Path | None = Field(None, description="CSV file of products, kept with each batch")
     lookback: Span = Field(timedelta(minutes=10), description="overlap with the batch before, e.g. 10m")
@@ -116,10 +119,19 @@ class Settings(BaseModel):
         "fail", description="when a field that the mapping uses vanishes from the orders, or changes its type"
     )
     checks: Path = Field(Path("checks"), description="folder of checks of your own, each a SELECT in a .sql file")
-    notify_url: SecretStr | None = Field(None, description="where failed and recovered runs are told; may be a secret")
+    notify_url: NotifyUrl = Field(None, description="where failed and recovered runs are told; may be a secret")
     bulk: bool = Field(True, description="validate in bulk where the result is provably that of the models")
     chunk_mb: int = Field(12, ge=1, le=1024, description="raw JSON that one worker holds at a time, in MiB")
+    cluster: str | None = Field(None, description="Dask cluster that does the work: tcp://host:8786, or local:4")
+    cluster_wait_s: float = Field(300.0, ge=0, le=86400, description="seconds to go on without any worker of it")
     workers: int | None = Field(None, ge=1, le=256, description="parallel workers; one a core if unset")
+    warehouse: str | None = Field(None, description="URL of the warehouse that follows curated (docs/warehouses.md)")
+    warehouse_schema: str | None = Field(None, description="schema of its tables; the database's own default if unset")
+    warehouse_prefix: str | None = Field(None, description="how the names of its tables and views begin, e.g. shop_")
+    warehouse_password: SecretStr | None = Field(None, description="password there; environment or file only")
+    warehouse_timeout_s: float = Field(
+        60.0, gt=0, le=86400, description="seconds to wait for the warehouse to connect, and for its locks"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -168,15 +180,6 @@ class Settings(BaseModel):
             raise ValueError("must be printable text")
         return SecretStr(secret) if secret else None
 
-    @field_validator("notify_url")
-    @classmethod
-    def _postable_url(cls, value: SecretStr | None) -> SecretStr | None:
-        """None for an empty one. It may name a secret in its path or query, as chat services have it."""
-        url = value.get_secret_value().strip() if value is not None else ""
-        if url and not re.fullmatch(r"https?://[^\s/?#]+\S*", url):
-            raise ValueError("must be an http:// or https:// URL")
-        return SecretStr(url) if url else None
-
     @field_validator("api_token")
     @classmethod
     def _sendable_token(cls, value: SecretStr | None) -> SecretStr | None:
@@ -215,11 +218,42 @@ class Settings(BaseModel):
             raise ValueError("must be set where emails is hash: put it in ORDERSETL_EMAILS_KEY")
         return SecretStr(key) if key else None
 
+    @field_validator("cluster")
+    @classmethod
+    def _known_cluster(cls, value: str | None) -> str | None:
+        if value is not None and not _CLUSTER.fullmatch(value):
+            raise ValueError("must be tcp://HOST:PORT or tls://HOST:PORT of a scheduler, or local:WORKERS")
+        return value
+
+    @field_validator("output", mode="before")
+    @classmethod
+    def _object_url(cls, value: object) -> object:
+        if isinstance(value, str) and value.startswith("s3:"):
+            return parse_url(value)
+        return value
+
+    @field_validator("warehouse")
+    @classmethod
+    def _url_without_password(cls, value: str | None) -> str | None:
+        url = (value or "").strip()
+        if url and "://" not in url:
+            raise ValueError("must be a URL, as in duckdb:///shop.duckdb or postgresql://user@host/database")
+        if ":" in url.partition("://")[2].partition("/")[0].rpartition("@")[0]:
+            raise ValueError("must hold no password: put it in ORDERSETL_WAREHOUSE_PASSWORD")
+        return url or None
+
+    @field_validator("warehouse_password")
+    @classmethod
+    def _password_without_end(cls, value: SecretStr | None) -> SecretStr | None:
+        """None for an empty one; a line's end after it is dropped, and nothing else: blanks may belong to it."""
+        password = value.get_secret_value().rstrip("\r\n") if value is not None else ""
+        return SecretStr(password) if password else None
+
     @field_validator("output", "users", "products", "checks", "report_html")
     @classmethod
-    def _usable_path(cls, value: Path | None) -> Path | None:
-        if value is None:
-            return None
+    def _usable_path(cls, value: Location | None) -> Location | None:
+        if value is None or isinstance(value, ObjectUrl):
+            return value
         if "\0" in str(value):
             raise ValueError("must hold no NUL character")
         try:
@@ -239,7 +273,9 @@ class Settings(BaseModel):
         "max_reject_ratio",
         "min_rejects",
         "chunk_mb",
+        "cluster_wait_s",
         "workers",
+        "warehouse_timeout_s",
         mode="before",
     )
     @classmethod

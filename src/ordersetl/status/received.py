@@ -98,7 +98,7 @@ def _read_staged(lake: Lake, source: _Source, order_id: str) -> list[OrderVersio
     try:
         for part in stage.parts:
             if part.orders.rows:
-                orders = pl.scan_parquet(stage.locate(lake, part.orders), glob=False, schema=ORDER_SCHEMA)
+                orders = stage.columns(lake, part.orders).scan().select(*ORDER_SCHEMA)
                 rows += orders.filter(pl.col("order_id") == order_id).select(_HEAD).collect().rows()
             if part.rejects.rows:
                 with lake.storage.open(staged_key(source.marker.batch, part.rejects.name)) as lines:

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Literal
 
 from ordersetl.errors import StorageError
+from ordersetl.storage.versions import ObjectOperation
+from ordersetl.url import Location
 
 __all__ = [
     "IS_FOLDER",
@@ -61,7 +63,7 @@ for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NOFOLLOW", "O_NONBLOCK"):
 class UnfitFileError(OSError):
     """What has a path is not a regular file, or is larger than what is read there; ``strerror`` says which."""
 
-    def __init__(self, path: Path, problem: str) -> None:
+    def __init__(self, path: Location, problem: str) -> None:
         super().__init__(errno.EINVAL, problem, str(path))
 
 
@@ -69,8 +71,8 @@ class UnfitFileError(OSError):
 class Step:
     """One durable step: what is done, to which path, and for a rename from where."""
 
-    operation: Operation
-    path: Path
+    operation: Operation | ObjectOperation
+    path: Location
     source: Path | None = None
 
 

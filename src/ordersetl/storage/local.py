@@ -10,7 +10,8 @@ of storage, such as an object store, has to do as well:
 ``put``                   all of the content appears at once, or nothing; durable as asked
 ``move``                  publish what was put under another key, which it replaces
 ``remove``, ``remove_all``  one key, or all under a prefix
-``open_columns``          what Polars and DuckDB can scan without reading all of it
+``open_columns``          what Polars can scan without reading all of it
+``local_files``           paths, for a while, for what reads paths alone: DuckDB
 ``lock``                  one writer at a time
 ``find_holder``           who writes, without the lock
 ``measure``               files and bytes under a prefix
@@ -18,7 +19,7 @@ of storage, such as an object store, has to do as well:
 ========================  ==============================================================================================
 
 *Put if absent*, *replace if unchanged* and *remove if unchanged* have no caller here, where the lock and the rename
-keep writers apart; they come with the object store.
+keep writers apart: :mod:`ordersetl.storage.objects` has them.
 
 Reads raise OSError as the system does: the caller knows what it means that a file is missing or cannot be read. Writes
 raise StorageError. No link within an output is followed, and only regular files are opened.
@@ -26,8 +27,8 @@ raise StorageError. No link within an output is followed, and only regular files
 
 import os
 import stat
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from io import BufferedReader
@@ -35,6 +36,7 @@ from pathlib import Path
 from typing import Literal
 
 from ordersetl.errors import StorageError
+from ordersetl.storage.columns import ColumnFile
 from ordersetl.storage.disk import (
     IS_FOLDER,
     Disk,
@@ -140,6 +142,11 @@ class LocalStorage:
             return FileStat(problem, 0, 0) if problem else None
         return FileStat(problem or describe_kind(found.st_mode), found.st_size, found.st_mtime_ns)
 
+    def stat_all(self, prefix: str) -> Callable[[str], FileStat | None]:
+        """How to look at the keys under a prefix: each by itself, which costs little here."""
+        del prefix
+        return self.stat
+
     def exists(self, key: str) -> bool:
         """Whether anything has the key, be it a link to nowhere; False where that cannot be seen."""
         return os.path.lexists(self.root / key)
@@ -161,9 +168,14 @@ class LocalStorage:
                 f"cannot read {folder}: {error.strerror}", hint="Give this user permission to read it."
             ) from error
 
-    def open_columns(self, key: str) -> Path:
-        """What Polars and DuckDB scan a file of columns by; to be taken literally, not as a pattern."""
-        return self.root / key
+    def open_columns(self, key: str) -> ColumnFile:
+        """What Polars scans a file of columns by."""
+        return ColumnFile(str(self.root / key))
+
+    @contextmanager
+    def local_files(self, keys: Iterable[str]) -> Iterator[dict[str, Path]]:
+        """Paths of files for the time of a block, by key, for what reads paths alone."""
+        yield {key: self.root / key for key in keys}
 
     def put(self, key: str, data: bytes | Iterable[bytes], *, durability: Durability = "full") -> Written:
         """Put a complete file at the key, in one step as its readers see it; a link or folder there is replaced."""

@@ -6,16 +6,19 @@ from pathlib import Path
 
 from ordersetl.errors import ConfigError
 from ordersetl.storage.disk import Disk
+from ordersetl.url import Location, ObjectUrl
 
 __all__ = ["describe_reserved", "make_root", "resolve_root"]
 
 
-def resolve_root(output: Path) -> Path:
-    """The output's folder, a link followed to where it leads.
+def resolve_root(output: Location) -> Location:
+    """The output's folder, a link followed to where it leads; a URL as it is.
 
     Raises:
         ConfigError: its name is not text, or it is a link to nowhere.
     """
+    if isinstance(output, ObjectUrl):
+        return output
     try:
         os.path.abspath(output).encode()  # noqa: PTH100 - resolve() would follow links
     except UnicodeEncodeError:

@@ -105,7 +105,7 @@ class BatchStaging:
                 self._queue.await_room()
         self.pages.append(entry)
         self._gathered.append(entry)
-        self._received.append(page)
+        self._received.append(None if self._context.is_remote else page)  # workers elsewhere read it from disk
         self._gathered_bytes += size
         self._gathered_records += entry.records
 

@@ -152,10 +152,15 @@ class Scope:
     def _contains(self, listed: Tree, value: Tree) -> pl.Expr:
         children = listed["children"] if listed["type"] == "multi_select_list" else ()
         if children and all(child["type"] == "literal" for child in children):
-            return self._is_one_of(value, [child["value"] for child in children])
-        if listed["type"] == "literal" and isinstance(listed["value"], list):
-            return self._is_one_of(value, listed["value"])
-        raise NotInBulkError("contains() is about what is no list of literals")
+            literals = [child["value"] for child in children]
+        elif listed["type"] == "literal" and isinstance(listed["value"], list):
+            literals = listed["value"]
+        else:
+            raise NotInBulkError("contains() is about what is no list of literals")
+        found = self._is_one_of(value, literals)
+        if any(literal in (0, 1) for literal in literals):  # which the library takes for false and true, as Python does
+            self._doubts.append(~found & self.value(value).is_in(["true", "false", "0", "1"]))
+        return found
 
     def _is_one_of(self, tree: Tree, literals: Sequence[Any]) -> pl.Expr:
         value, texts = self.value(tree), [_write(literal) for literal in literals]

@@ -65,6 +65,7 @@ class _Lines(NamedTuple):
     listed: pl.Expr | None
     skip: pl.Expr
     fields: dict[str, pl.Expr]
+    fallbacks: list[tuple[str, pl.Expr]]
 
 
 @cache
@@ -223,11 +224,12 @@ def _list_lines(
         tree, _, condition = tree["children"]
     elements = Scope(scope.member.find(read_steps(tree)).add_rows())
     fields = _read_all(elements, mapping, names, amounts)
+    fallbacks: list[tuple[str, pl.Expr]] = []
     if not isinstance(mapping, RefundMapping):
         fallbacks = [(fallback.prefix, elements.value(fallback.id.tree)) for fallback in mapping.fallbacks]
-        fields["sku"] = read_sku(fields["sku"], fallbacks)
+        read_sku(fields["sku"], fallbacks)  # which may not be possible
     skip = _read_truth(elements, mapping.skip if isinstance(mapping, ItemMapping) else None)
-    return _Lines(elements, None if condition is None else elements.truth(condition), skip, fields)
+    return _Lines(elements, None if condition is None else elements.truth(condition), skip, fields, fallbacks)
 
 
 def _open_lines(lines: _Lines, parents: pl.DataFrame, tables: dict[Member, NativeTable]) -> pl.DataFrame:
@@ -242,4 +244,9 @@ def _open_lines(lines: _Lines, parents: pl.DataFrame, tables: dict[Member, Nativ
     elements = pl.concat([elements, parents[tables[lines.scope.member].parents]], how="horizontal")
     if lines.listed is not None:
         elements = elements.filter(lines.listed | ~sure)
-    return elements.select(*parents.columns, **lines.fields, sure=sure, skip=lines.skip & sure)
+    fields = lines.fields
+    if "sku" in fields:
+        blank = pl.any_horizontal(fields["sku"].is_null(), fields["sku"] == '""').any()
+        needed = elements.height and elements.select(blank).item()  # else no line needs the others looked at
+        fields = fields | {"sku": read_sku(fields["sku"], lines.fallbacks if needed else [])}
+    return elements.select(*parents.columns, **fields, sure=sure, skip=lines.skip & sure)

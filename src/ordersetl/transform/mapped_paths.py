@@ -6,7 +6,7 @@ Of a repeated name the last counts, as for the lenient parser; numbers are as th
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, count
 from operator import attrgetter
@@ -27,7 +27,7 @@ _PLAIN = re.compile(r"[ !#-\[\]-~\u00a0-\ud7ff\ue000-\uffff\U00010000-\U0010ffff
 """Text that JSON needs no escape for."""
 _ODD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _columns = count()
-_BLOCK = 256
+_BLOCK = 128
 """Records that are in memory as objects at a time: as many as the processor's cache holds are read far faster."""
 
 
@@ -49,7 +49,7 @@ class Member:
         self.is_read = False
         self.is_asked = False
         self.nothing: Any = None
-        self.getters: list[tuple[Callable[[Any], Any], Member]] = []
+        self.attributes: dict[str, Member] = {}
 
     def find(self, steps: Iterable[Step]) -> "Member":
         """The value at the end of a path from this one."""
@@ -62,6 +62,14 @@ class Member:
         """Any element of the list that this value is."""
         self.rows = self.rows or Member()
         return self.rows
+
+    def find_only(self, way: str) -> "tuple[str, Member]":
+        """The only thing that is looked at in it, as far in as there is but one, and the way of attributes there."""
+        member = self
+        while len(member.attributes) == 1 and not member.is_asked:
+            ((name, member),) = member.attributes.items()
+            way = f"{way}.{name}"
+        return way, member
 
     def list_columns(self) -> list[str]:
         """The columns that it and what is known below it are read into."""
@@ -167,8 +175,7 @@ class Reader:
             struct = msgspec.defstruct("_Object", fields, gc=False)
             for member in members:
                 member.nothing = struct()
-                for name, child in member.members.items():
-                    member.getters.append((attrgetter(self._attributes[str(name)]), child))
+                member.attributes = {self._attributes[str(n)]: child for n, child in member.members.items()}
             found = struct | None
         else:
             found = msgspec.Raw
@@ -186,17 +193,19 @@ class Reader:
         if member.is_read or member.is_asked:
             table.add(member.column, _write(member, values))
         if member.nothing is not None:
-            for get, child in member.getters:
-                try:
-                    parts = list(map(get, values))
-                except AttributeError:  # rarer than that it is worth to look for them before
+            for name, child in member.attributes.items():
+                way, target = child.find_only(name)
+                try:  # through objects of one member each at once, unless one of them is absent
+                    parts = list(map(attrgetter(way), values))
+                except AttributeError:
+                    target = child
                     values = [member.nothing if value is None else value for value in values]
-                    parts = list(map(get, values))
-                self._flatten(child, parts, table, tables)
+                    parts = list(map(attrgetter(name), values))
+                self._flatten(target, parts, table, tables)
             return
         for step, child in member.members.items():
-            at = int(step)
-            elements = [value[at] if value and len(value) > at else child.absent for value in values]
+            at, absent = int(step), child.absent
+            elements = [value[at] if value and len(value) > at else absent for value in values]
             self._flatten(child, elements, table, tables)
         if member.rows is not None:
             lists = [value or () for value in values]

@@ -58,7 +58,7 @@ def _accepted(lake: Lake, batches: Sequence[str]) -> Iterator[pl.DataFrame]:
     """Accepted versions, part by part."""
     for number, batch in enumerate(batches):
         for key in _list_parts(lake, batch, "orders-"):
-            versions = pl.read_parquet(lake.storage.open_columns(key), columns=["order_id", "pos"], glob=False)
+            versions = lake.storage.open_columns(key).scan().select("order_id", "pos").collect()
             yield versions.with_columns(batch=pl.lit(number, pl.UInt32)).select(*_VERSION_SCHEMA)
 
 

@@ -37,7 +37,7 @@ def sample_fields(pages: Sequence[Page]) -> FieldCounts:
     for text in chosen:
         try:
             record = msgspec.json.decode(text)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
         sampled += 1
         for parent, name, kind in _walk(record, "", _MAX_DEPTH):

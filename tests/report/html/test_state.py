@@ -75,9 +75,9 @@ def test_damage_is_told_of(tmp_path: Path) -> None:
     with open_job(tmp_path / "output") as job:
         batch = write_batch(job, [order()])
         run(job)
-    (job.lake.root / "curated/_manifest.json").write_text("{}")
+    (job.lake.folder / "curated/_manifest.json").write_text("{}")
     assert "_manifest.json is damaged" in read_state(job.lake).problem
-    (job.lake.root / "raw" / batch / "batch.json").write_text("{}")
+    (job.lake.folder / "raw" / batch / "batch.json").write_text("{}")
     state = read_state(job.lake)
     assert state.newest is None
     assert "batch.json" in state.problem

@@ -63,7 +63,7 @@ def test_a_description_travels_to_workers(name: str) -> None:
 def test_a_description_is_kept_once_and_verified(lake: Lake) -> None:
     sha256 = store_description(lake, BIGCOMMERCE)
     assert sha256 == hashlib.sha256(BIGCOMMERCE).hexdigest() == store_description(lake, BIGCOMMERCE)
-    path = lake.root / f"raw/source/{sha256}.toml"
+    path = lake.folder / f"raw/source/{sha256}.toml"
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
     assert read_description(lake, sha256) == BIGCOMMERCE
     path.write_bytes(b"other")
@@ -111,7 +111,7 @@ def test_the_newest_batch_that_can_be_read_says_what_is_in_force(lake: Lake) -> 
     assert find_in_force(lake) == InForce("b" * 64, "2" * 64)
     keep_batch(lake, THIRD, "c" * 64, "3" * 64)
     assert find_in_force(lake) == InForce("c" * 64, "3" * 64)
-    (lake.root / "raw" / THIRD / "batch.json").write_bytes(b"{}")
+    (lake.folder / "raw" / THIRD / "batch.json").write_bytes(b"{}")
     assert find_in_force(lake) == InForce("b" * 64, "2" * 64)
 
 

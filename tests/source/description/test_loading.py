@@ -4,10 +4,11 @@ import tomllib
 from typing import Any
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from ordersetl.errors import ConfigError
 from ordersetl.source.description.lines import find_line
-from ordersetl.source.description.loading import load_description, parse_description
+from ordersetl.source.description.loading import list_builtin, load_builtin, load_description, parse_description
 
 SHOP = """\
 name = "shop"
@@ -250,3 +251,26 @@ def test_lines_of_keys(location: tuple[Any, ...], line: int | None) -> None:
     text = '"a" = 1\ndotted.key = """\nfake = 1\n"""\n[b]\nc = 1\n[[list]]\nx = 1\n[[list]]\nx = 2\n[list.sub]\nz = 1\n'
     assert tomllib.loads(text)["list"][1]["sub"]["z"] == 1
     assert find_line(text, location) == line
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_whatever_is_done_to_a_file_it_is_read_or_refused_by_name(data: st.DataObject) -> None:
+    lines = load_builtin(data.draw(st.sampled_from(list_builtin()))).body.decode().splitlines()
+    values = ['"${since}"', '"a.b"', '"a || b"', "1", "true", '""', '"%Y"', '"2d"', "[]", "{}", '"@"', "-5", "nan"]
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        match data.draw(st.sampled_from(["remove", "repeat", "change", "move"])):
+            case "remove":
+                del lines[at]
+            case "repeat":
+                lines.insert(at, lines[at])
+            case "change":
+                lines[at] = f"{lines[at].partition('=')[0]}= {data.draw(st.sampled_from(values))}"
+            case "move":
+                lines.insert(data.draw(st.integers(0, len(lines) - 1)), lines.pop(at))
+    text = "\n".join(lines)
+    try:
+        parse_description(text.encode(), "mine.toml")
+    except ConfigError as error:
+        assert error.message.startswith("mine.toml")  # noqa: PT017 - either way is right

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping
 from itertools import takewhile
-from pathlib import Path
 
 from ordersetl.source.description.credentials import list_credentials
 from ordersetl.source.description.loading import LoadedDescription
 from ordersetl.source.description.model import Auth, Variable
+from ordersetl.url import Location
 
 __all__ = ["list_secret_variables", "make_settings_text"]
 
@@ -21,14 +21,14 @@ _USUAL = (
 
 
 def make_settings_text(
-    source: str, api_url: str | None, output: Path, variables: Mapping[str, str], loaded: LoadedDescription | None
+    source: str, api_url: str | None, output: Location, variables: Mapping[str, str], loaded: LoadedDescription | None
 ) -> str:
     """The file's content.
 
     Args:
         source: name of a built-in source, or path of a description.
         api_url: its base; None where the source has one of its own, or none.
-        output: folder of all that is kept.
+        output: where all is kept.
         variables: values of the source's own variables that differ from their defaults.
         loaded: the description; None of the built-in sample.
     """

@@ -1,0 +1,205 @@
+"""The commit of the curated layer in object storage, where nothing can be renamed, and its recovery.
+
+1. New content goes to ``curated/_data/<sha256>``, from anywhere: doing it twice is harmless.
+2. **Commit point:** one compare-and-swap of ``curated/_manifest.json``, which names what is pending. Who is told that
+   the swap failed reads back, for what is there may be his own.
+3. Each literal name (``dt=.../fact_order.csv``) is put or removed, only if it is the version that was looked at.
+4. The manifest is closed: swapped for one with nothing pending, and the versions of the literal names.
+
+:func:`recover` is 3 and 4 again. A writer that was paused anywhere, while another one committed, finds the manifest
+changed: what it has just done to a literal name it makes what that manifest says. Readers of many files go by a closed
+manifest: ``_data`` of the newest ones is kept.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import msgspec
+
+from ordersetl.errors import CorruptedError, LockedError
+from ordersetl.lake.checksum import decode_record
+from ordersetl.lake.layout import DATA, MANIFEST, MANIFESTS, Lake, curated_key, data_key
+from ordersetl.lake.manifest import FileEntry, Manifest, encode_manifest
+from ordersetl.storage.disk import Written
+from ordersetl.storage.objects import ObjectStorage
+from ordersetl.storage.versions import ChangedError, Versioned
+
+__all__ = ["is_pending", "recover", "stage", "swap"]
+
+KEPT_MANIFESTS = 3
+"""Closed manifests whose content is kept for readers who began by one of them."""
+_AT_ONCE = 16
+_MAX_TRIES = 5
+_HINT = "Nothing of this run is in the curated layer. Run the same command again."
+
+
+class SwapManifest(Manifest, frozen=True):
+    """A manifest in object storage.
+
+    ``commit`` is its own name, ``epoch`` counts commits, ``pending`` are the files whose literal names are not yet
+    known to be as it says; those of ``removed`` are pending with them.
+    """
+
+    commit: str = ""
+    epoch: int = 0
+    pending: tuple[str, ...] = ()
+    is_closed: bool = True
+
+
+def stage(storage: ObjectStorage, data: bytes) -> Written:
+    """Put content under its own hash; nothing where it is there."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    key = data_key(sha256)
+    found = storage.stat(key)
+    if found is not None and found.bytes == len(data):
+        return Written(sha256, len(data), found.mtime_ns)
+    return storage.put(key, data)
+
+
+def swap(storage: ObjectStorage, lake: Lake, base: Manifest, following: Manifest, staged: Collection[str]) -> None:
+    """Make ``following`` the state of the curated layer, if ``base`` still is; ``staged`` files are put again.
+
+    Raises:
+        LockedError: another writer committed since ``base`` was read; nothing of this is committed.
+    """
+    found = storage.read_version(MANIFEST)
+    current = _decode(found)
+    if (current or Manifest()).files != base.files or (current or Manifest()).batches != base.batches:
+        raise LockedError(f"{lake.locate(MANIFEST)} was changed by another run", hint=_HINT)
+    changed = [
+        file for file, entry in following.files.items() if file in staged or not _is_as(base.files.get(file), entry)
+    ]
+    gone = sorted(base.files.keys() - following.files.keys())
+    commit = SwapManifest(
+        **{name: getattr(following, name) for name in Manifest.__struct_fields__ if name != "removed"},
+        removed=tuple(gone),
+        commit=uuid.uuid4().hex,
+        epoch=getattr(current, "epoch", 0) + 1,
+        pending=tuple(changed),
+        is_closed=False,
+    )
+    version = _exchange(storage, lake, commit, found)
+    _carry_through(storage, lake, commit, version)
+
+
+def recover(storage: ObjectStorage, lake: Lake) -> bool:
+    """Carry a pending commit through; whether there was one."""
+    found = storage.read_version(MANIFEST)
+    current = _decode(found)
+    if found is None or current is None or current.is_closed:
+        return False
+    _carry_through(storage, lake, current, found.version)
+    return True
+
+
+def is_pending(storage: ObjectStorage) -> bool:
+    """Whether a commit is under way, or was left half carried through."""
+    current = _decode(storage.read_version(MANIFEST))
+    return current is not None and not current.is_closed
+
+
+def _decode(found: Versioned | None) -> SwapManifest | None:
+    """The manifest as this module writes it; None where there is none, or none that can be read."""
+    if found is None:
+        return None
+    try:
+        return decode_record(found.data, SwapManifest)
+    except CorruptedError:
+        return None
+
+
+def _is_as(before: FileEntry | None, entry: FileEntry) -> bool:
+    return before is not None and before.sha256 == entry.sha256
+
+
+def _exchange(storage: ObjectStorage, lake: Lake, manifest: SwapManifest, found: Versioned | None) -> str:
+    """Put a manifest in place of the one that was found; its version.
+
+    Raises:
+        LockedError: another one is there.
+    """
+    data = encode_manifest(manifest)
+    try:
+        return storage.put_new(MANIFEST, data) if found is None else storage.replace(MANIFEST, data, found.version)
+    except ChangedError:
+        there = storage.read_version(MANIFEST)
+        if there is not None and there.data == data:
+            return there.version  # the answer to our own write was lost
+        raise LockedError(f"another run changed {lake.locate(MANIFEST)} while this one committed", hint=_HINT) from None
+
+
+def _carry_through(storage: ObjectStorage, lake: Lake, manifest: SwapManifest, version: str) -> None:
+    """Steps 3 and 4; every step may be taken again."""
+
+    def is_ours() -> bool:
+        return storage.version(MANIFEST) == version
+
+    def settle(file: str) -> tuple[str, int]:
+        return file, _settle(storage, lake, file, manifest.files.get(file), is_ours)
+
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        marks = dict(threads.map(settle, [*manifest.pending, *manifest.removed]))
+    files = {
+        file: msgspec.structs.replace(entry, mtime_ns=marks[file]) if file in marks else entry
+        for file, entry in manifest.files.items()
+    }
+    closed = msgspec.structs.replace(manifest, files=files, pending=(), removed=(), is_closed=True)
+    _exchange(storage, lake, closed, Versioned(b"", version))
+    storage.put(f"{MANIFESTS}/{closed.epoch:010d}.json", encode_manifest(closed))
+    _collect(storage, closed)
+
+
+def _settle(storage: ObjectStorage, lake: Lake, file: str, entry: FileEntry | None, is_ours: Callable[[], bool]) -> int:
+    """Make a literal name what the manifest says; the mark of its version, 0 where it is removed.
+
+    Raises:
+        LockedError: another writer has committed meanwhile; the name is as its manifest says.
+    """
+    for _ in range(_MAX_TRIES):
+        with suppress(ChangedError):
+            mark = _make(storage, curated_key(file), entry)
+            if is_ours():
+                return mark
+            there = _decode(storage.read_version(MANIFEST))
+            _make(storage, curated_key(file), there.files.get(file) if there else None)
+        if not is_ours():
+            break
+    raise LockedError(f"another run committed while this one put {lake.locate(curated_key(file))}", hint=_HINT)
+
+
+def _make(storage: ObjectStorage, key: str, entry: FileEntry | None) -> int:
+    """Put or remove a literal name, if it is what is looked at here.
+
+    Raises:
+        ChangedError: it was changed in between.
+    """
+    version = storage.version(key)
+    if entry is None:
+        if version is not None:
+            storage.remove_if(key, version)
+        return 0
+    content = storage.read_version(data_key(entry.sha256))
+    if content is None:
+        where = storage.locate(data_key(entry.sha256))
+        raise CorruptedError(f"{where} is missing", hint="Make all again from raw: ordersetl load --rebuild")
+    if version is None:
+        return storage.mark(storage.put_new(key, content.data))
+    if (there := storage.read_version(key)) is not None and there.data == content.data:
+        return storage.mark(there.version)
+    return storage.mark(storage.replace(key, content.data, version))
+
+
+def _collect(storage: ObjectStorage, closed: SwapManifest) -> None:
+    """Remove all but the newest manifests, and content that none of these names."""
+    names = [entry.name for entry in storage.entries(MANIFESTS)]
+    kept = [f"{MANIFESTS}/{name}" for name in names[-KEPT_MANIFESTS:]]
+    manifests: Iterable[SwapManifest | None] = (closed, *(_decode(storage.read_version(key)) for key in kept))
+    named = {entry.sha256 for manifest in manifests if manifest for entry in manifest.files.values()}
+    for name in names[:-KEPT_MANIFESTS]:
+        storage.remove(f"{MANIFESTS}/{name}")
+    unnamed = [f"{DATA}/{entry.name}" for entry in storage.entries(DATA) if entry.name not in named]
+    if unnamed:
+        storage.remove_keys(unnamed)

@@ -1,0 +1,122 @@
+"""A bucket's store, by obstore: how it is opened, and what its errors and descriptions mean."""
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from ordersetl.errors import ConfigError
+from ordersetl.storage.local import FileStat
+from ordersetl.storage.versions import ChangedError
+from ordersetl.url import ObjectUrl
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+__all__ = [
+    "delete_version",
+    "describe",
+    "find_endpoint",
+    "is_loopback",
+    "mark_version",
+    "open_store",
+    "translate_errors",
+]
+
+_MARK_DIGITS = 15
+_SIGNED_FOR = timedelta(minutes=10)
+_TIMEOUT_S = 60.0
+_LOOPBACK = ("http://127.", "http://localhost", "http://[::1]")
+
+
+def find_endpoint() -> str:
+    """The URL of the store, where it is not that of AWS; empty there."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Whether a store is on this machine, where http:// will do."""
+    return endpoint.startswith(_LOOPBACK)
+
+
+def delete_version(store: "S3Store", path: str, version: str) -> None:
+    """Remove that version of an object, by a request that obstore signs: it has no conditional delete itself.
+
+    Raises:
+        ChangedError: another version is there.
+        OSError: the store failed.
+    """
+    import httpx  # noqa: PLC0415 - few commands remove
+    import obstore  # noqa: PLC0415 - an extra
+
+    url = obstore.sign(store, "DELETE", path, _SIGNED_FOR)
+    try:
+        answer = httpx.delete(url, headers={"If-Match": version}, timeout=_TIMEOUT_S)
+    except httpx.TransportError as error:
+        raise OSError(errno.EIO, f"the store failed: {type(error).__name__}", path) from error
+    if answer.status_code in {httpx.codes.CONFLICT, httpx.codes.PRECONDITION_FAILED}:
+        raise ChangedError(path)
+    if not answer.is_success and answer.status_code != httpx.codes.NOT_FOUND:
+        raise OSError(errno.EIO, f"the store answered HTTP {answer.status_code}", path)
+
+
+@cache
+def open_store(bucket: str) -> "S3Store":
+    """The store of a bucket, its connections used again; settings are the ``AWS_`` variables.
+
+    Raises:
+        ConfigError: obstore is not installed, or the variables cannot be used.
+    """
+    try:
+        from obstore.exceptions import BaseError  # noqa: PLC0415 - an extra
+        from obstore.store import S3Store  # noqa: PLC0415
+    except ImportError:
+        raise ConfigError(
+            "an output in s3:// needs obstore, which is not installed", hint="python3 -m pip install 'ordersetl[s3]'"
+        ) from None
+    options: Any = {"allow_http": True} if is_loopback(find_endpoint()) else {}
+    try:
+        return S3Store(bucket, client_options=options)
+    except BaseError as error:
+        raise ConfigError(f"cannot use s3://{bucket}: {error}", hint="Look at the AWS_ variables.") from None
+
+
+@contextmanager
+def translate_errors(where: ObjectUrl) -> Iterator[None]:
+    """Obstore's errors as the system's.
+
+    Raises:
+        ChangedError: a condition does not hold.
+        OSError: anything else.
+    """
+    try:
+        yield
+    except Exception as error:
+        kind = type(error).__name__
+        if kind in {"AlreadyExistsError", "PreconditionError"}:
+            raise ChangedError(str(where)) from error
+        if kind == "NotFoundError" or isinstance(error, FileNotFoundError):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(where)) from error
+        if kind in {"PermissionDeniedError", "UnauthenticatedError"}:
+            raise PermissionError(errno.EACCES, "the store denies access", str(where)) from error
+        if type(error).__module__.startswith("obstore"):
+            raise OSError(errno.EIO, f"the store failed: {_first_words(error)}", str(where)) from error
+        raise
+
+
+def _first_words(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]
+
+
+def describe(found: Any) -> FileStat:  # noqa: ANN401 - obstore's ObjectMeta
+    """What obstore says of an object."""
+    return FileStat("", found["size"], mark_version(found["e_tag"]))
+
+
+def mark_version(version: str | None) -> int:
+    """A number that changes with the version, where records keep the time of a local file."""
+    return int(hashlib.sha256((version or "").encode()).hexdigest()[:_MARK_DIGITS], 16)

@@ -1,0 +1,94 @@
+"""Compare a warehouse with the manifest and the curated files: tables, ledger, and the rows of each day."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+
+from ordersetl.lake.layout import Lake
+from ordersetl.lake.manifest import Manifest
+from ordersetl.results import CheckOutcome
+from ordersetl.star.schema import Table
+from ordersetl.warehouse.connection import Warehouse
+from ordersetl.warehouse.ledger import VIEWS_ENTRY, read_ledger
+from ordersetl.warehouse.names import LEDGER, VIEWS
+from ordersetl.warehouse.summary import Summary, summarize, summarize_files
+from ordersetl.warehouse.tables import DIMENSIONS, FACTS, find_columns, find_problems, find_relations
+
+__all__ = ["compare_warehouse", "find_differing"]
+
+_NOTHING = Summary(content=0)
+_WHY_TABLES = "Tables that are missing, or not of this version, cannot hold what curated holds."
+_WHY_LEDGER = "The ledger says which version of each file was loaded: one that differs was not loaded yet."
+_WHY_ROWS = "Rows that differ from the curated files were changed in the warehouse, by something else than ordersetl."
+
+
+def find_differing(warehouse: Warehouse, lake: Lake, manifest: Manifest) -> set[date | str]:
+    """The days of facts, and the files of dimensions, whose rows in the warehouse differ from curated."""
+    return {day or f"{table.name}.csv" for table, day, _, _ in _differences(warehouse, lake, manifest)}
+
+
+def compare_warehouse(warehouse: Warehouse, lake: Lake, manifest: Manifest, *, max_samples: int) -> list[CheckOutcome]:
+    """Check a warehouse in a transaction of its own, which changes nothing.
+
+    The rows are compared where the tables are ours: by day, in number, sums by currency, and the hashes of all values.
+    """
+    relations = find_relations(warehouse)
+    columns = {
+        table.name: find_columns(warehouse, table.name) for table in (*DIMENSIONS, *FACTS) if table.name in relations
+    }
+    problems = [*find_problems(warehouse, relations, columns), *_find_missing(warehouse, relations, columns)]
+    outcomes = [_outcome("warehouse_tables", _WHY_TABLES, [{"problem": problem} for problem in problems], max_samples)]
+    if problems:
+        return outcomes
+    held = {file: entry.sha256 for file, entry in read_ledger(warehouse).items() if file != VIEWS_ENTRY}
+    stale = [
+        {"file": file, "warehouse": held.get(file, "none"), "curated": entry.sha256 if entry else "none"}
+        for file in sorted(held.keys() | manifest.files.keys())
+        if (entry := manifest.files.get(file)) is None or entry.sha256 != held.get(file)
+    ]
+    outcomes.append(_outcome("warehouse_ledger", _WHY_LEDGER, stale, max_samples))
+    rows = [
+        {"table": table.name, **({"dt": day.isoformat()} if day else {}), **_describe(wanted, found)}
+        for table, day, wanted, found in _differences(warehouse, lake, manifest)
+    ]
+    outcomes.append(_outcome("warehouse_rows", _WHY_ROWS, rows, max_samples))
+    return outcomes
+
+
+def _find_missing(
+    warehouse: Warehouse, relations: Mapping[str, str], columns: Mapping[str, Mapping[str, object]]
+) -> Iterator[str]:
+    """What an up-to-date warehouse has and this one has not."""
+    for name in (*(table.name for table in (*DIMENSIONS, *FACTS)), LEDGER, *VIEWS):
+        if name not in relations:
+            yield f"there is no {warehouse.names.show(name)}"
+    for table in (*DIMENSIONS, *FACTS):
+        found = columns.get(table.name)
+        if found and (lacking := [name for name in table.names if name not in found]):
+            yield f"{warehouse.names.show(table.name)} lacks {', '.join(lacking)}"
+
+
+def _differences(
+    warehouse: Warehouse, lake: Lake, manifest: Manifest
+) -> Iterator[tuple[Table, date | None, Summary, Summary]]:
+    """Each table and day whose rows differ, what they come to in curated, and what in the warehouse."""
+    for table in (*DIMENSIONS, *FACTS):
+        wanted = summarize_files(lake, manifest, table)
+        name = warehouse.names(table.name)
+        found = summarize(warehouse.execute, warehouse.dialect, name, table, hashed=True)
+        for day in sorted(wanted.keys() | found.keys(), key=str):
+            ours, theirs = wanted.get(day, _NOTHING), found.get(day, _NOTHING)
+            if ours != theirs:
+                yield table, day, ours, theirs
+
+
+def _describe(wanted: Summary, found: Summary) -> dict[str, str]:
+    described = {"rows": f"{found.rows:,} instead of {wanted.rows:,}"} if found.rows != wanted.rows else {}
+    for currency in sorted(wanted.sums.keys() | found.sums.keys()):
+        theirs, ours = found.sums.get(currency), wanted.sums.get(currency)
+        if theirs != ours:
+            described[f"sum {currency}".strip()] = f"{theirs or 0} instead of {ours or 0}"
+    return described or {"values": "they differ"}
+
+
+def _outcome(name: str, why: str, offending: list[dict[str, str]], max_samples: int) -> CheckOutcome:
+    return CheckOutcome(name, not offending, why, len(offending), tuple(offending[:max_samples]))

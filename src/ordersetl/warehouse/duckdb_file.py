@@ -1,0 +1,120 @@
+"""DuckDB: the tables in a file, which the ``duckdb`` program, Python and BI tools open as it is."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from ordersetl.errors import WarehouseError
+from ordersetl.lake.csv_scan import select_csv
+from ordersetl.lake.layout import Lake
+from ordersetl.star.schema import Table
+from ordersetl.text import printable
+from ordersetl.warehouse.connection import CuratedFile, Dialect, Row, stage_name
+from ordersetl.warehouse.names import LEDGER, Names, read_definition
+from ordersetl.warehouse.tables import DAY, FACTS
+from ordersetl.warehouse.target import Target
+
+__all__ = ["DUCKDB", "DuckDBFile", "connect"]
+
+DUCKDB = Dialect(
+    text_type="VARCHAR",
+    time_text="strftime({}, '%Y-%m-%d %H:%M:%S.%f')",
+    hash_number="CAST('0x' || left(md5({}), 15) AS BIGINT)",
+    enforces_keys=True,
+    enforces_references=True,
+)
+_HOLDER = re.compile(r"Conflicting lock is held in (.*?)\. See")
+
+
+class DuckDBFile:
+    """An open DuckDB file, as :class:`~ordersetl.warehouse.connection.Warehouse` says.
+
+    The file's lock keeps other processes out; within this one, the second of two loads fails at its commit.
+    """
+
+    dialect = DUCKDB
+
+    def __init__(self, path: Path, names: Names, *, read_only: bool = False) -> None:
+        self.names = names
+        self._path = path
+        with _translate(path):
+            self._database = duckdb.connect(path, read_only=read_only, config={"autoinstall_known_extensions": False})
+
+    def begin(self) -> None:
+        """Begin a transaction."""
+        self.execute("BEGIN")
+
+    def execute(self, sql: str, parameters: Sequence[object] = (), /) -> list[Row]:
+        """Run a statement."""
+        with _translate(self._path):
+            return self._database.execute(sql.replace("%s", "?") if parameters else sql, list(parameters)).fetchall()
+
+    def create_table(self, name: str) -> None:
+        """Create a table of ours."""
+        for statement in read_definition("ledger" if name == LEDGER else "duckdb-ddl", name):
+            self.execute(self.names.place(statement))
+
+    def stage(self, table: Table, lake: Lake, files: Sequence[CuratedFile], timezone: str) -> None:
+        """Have DuckDB read the files; the day is in their path."""
+        del timezone
+        target = f"CREATE OR REPLACE TEMPORARY TABLE {stage_name(table.name)}"
+        is_fact = table in FACTS
+        if files:
+            with lake.storage.local_files(file.key for file in files) as paths, _translate(self._path):
+                query, parameters = select_csv(table, list(paths.values()), day=is_fact)
+                self._database.execute(f"{target} AS {query}", parameters)
+            return
+        columns = [*table.columns, DAY] if is_fact else table.columns
+        self.execute(f"{target} ({', '.join(f'{c.name} {c.type}' for c in columns)})")
+
+    def commit(self) -> None:
+        """Commit."""
+        self.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+
+def connect(target: Target, *, read_only: bool = False) -> DuckDBFile:
+    """Open the file of a target; it is made where there is none, unless it is only to be read.
+
+    Raises:
+        WarehouseError: it cannot be opened.
+    """
+    return DuckDBFile(Path(target.database).expanduser(), target.names, read_only=read_only)
+
+
+@contextmanager
+def _translate(path: Path) -> Iterator[None]:
+    """Raise what DuckDB raises as a WarehouseError."""
+    shown = printable(str(path))
+    try:
+        yield
+    except duckdb.IOException as error:
+        if "Could not set lock" in str(error):
+            holder = _HOLDER.search(str(error))
+            raise WarehouseError(
+                f"{shown} is open in another program{f': {printable(holder[1])}' if holder else ''}",
+                hint="Close it there, and run the same command again: DuckDB lets one program at a time change a file.",
+            ) from error
+        if "does not exist" in str(error) or "No such file" in str(error):
+            raise WarehouseError(
+                f"there is no file {shown}, and perhaps not its folder either",
+                hint="Correct the path; where it is right, fill it: ordersetl load",
+            ) from error
+        raise WarehouseError(
+            f"{shown} cannot be used: {_first_line(error)}", hint="Free some room, or name another file."
+        ) from error
+    except duckdb.Error as error:
+        raise WarehouseError(
+            f"{shown} refused a statement: {_first_line(error)}",
+            hint="Nothing was changed there. Where the file was changed by hand, remove it and run: ordersetl load",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return printable(next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__))

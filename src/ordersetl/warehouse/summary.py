@@ -1,0 +1,106 @@
+"""What the rows of a day come to, by a query that curated files and warehouse tables answer alike."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+import duckdb
+
+from ordersetl.lake.csv_scan import select_csv
+from ordersetl.lake.layout import Lake, curated_key, file_day
+from ordersetl.lake.manifest import FileEntry, Manifest
+from ordersetl.star.schema import Table
+from ordersetl.warehouse.connection import Dialect, Execute
+from ordersetl.warehouse.duckdb_file import DUCKDB
+from ordersetl.warehouse.tables import FACTS
+
+__all__ = ["AMOUNTS", "Summary", "summarize", "summarize_files", "summarize_manifest"]
+
+AMOUNTS = {"fact_order": "net_amount", "fact_refund": "refund_amount"}
+"""The additive amount of each fact, whose sums the manifest has."""
+_NULL, _END = 30, 31
+"""Codes of the characters that stand for a null, and after each value, where a row is hashed."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Rows, sums by currency ("" for none) and, where asked for, the sum of the hashes of the rows."""
+
+    rows: int = 0
+    sums: Mapping[str, Decimal] = field(default_factory=dict)
+    content: int | None = None
+
+
+def summarize(
+    execute: Execute,
+    dialect: Dialect,
+    relation: str,
+    table: Table,
+    *,
+    where: str = "",
+    parameters: Sequence[object] = (),
+    hashed: bool = False,
+) -> dict[date | None, Summary]:
+    """What a relation's rows come to by ``dt``; under None, where the table is a dimension.
+
+    Args:
+        execute: of the database.
+        dialect: likewise.
+        relation: a table's name, or a query in brackets, with the table's columns and, of a fact, ``dt``.
+        table: which.
+        where: a condition on it.
+        parameters: those of the condition.
+        hashed: sum the hashes of the rows too.
+    """
+    amount = AMOUNTS.get(table.name)
+    content = f"CAST(SUM(CAST({_hash_row(dialect, table)} AS DECIMAL(38,0))) AS VARCHAR(40))" if hashed else "NULL"
+    figures = f"COUNT(*), {content}"
+    condition = f" WHERE {where}" if where else ""
+    if amount is None:
+        rows = [(None, None, None, *row) for row in execute(f"SELECT {figures} FROM {relation}{condition}", parameters)]
+    else:
+        # a sum comes as text: Redshift's driver misreads a wide NUMERIC
+        query = f"SELECT dt, currency, CAST(SUM({amount}) AS VARCHAR(40)), {figures} FROM {relation}{condition}"
+        rows = [*execute(f"{query} GROUP BY dt, currency", parameters)]
+    found: dict[date | None, Summary] = {}
+    for day, currency, total, count, hashes in rows:
+        before = found.get(day, Summary(content=0 if hashed else None))
+        found[day] = Summary(
+            before.rows + int(count),
+            {**before.sums, currency or "": Decimal(total)} if total is not None else before.sums,
+            before.content + int(hashes or 0) if before.content is not None else None,
+        )
+    return found
+
+
+def summarize_manifest(files: Mapping[str, FileEntry], table: Table) -> dict[date | None, Summary]:
+    """What the manifest says of these files by day; those of other tables are passed over."""
+    mine = {file: entry for file, entry in files.items() if file.endswith(f"{table.name}.csv")}
+    return {
+        file_day(file): Summary(entry.rows, {currency: Decimal(amount) for currency, amount in entry.sums.items()})
+        for file, entry in mine.items()
+    }
+
+
+def summarize_files(lake: Lake, manifest: Manifest, table: Table) -> dict[date | None, Summary]:
+    """What the curated files of a table come to by day, as they are, with the hashes of their rows.
+
+    Raises:
+        StorageError: one of them cannot be read.
+    """
+    keys = [curated_key(file) for file in manifest.files if file.endswith(f"{table.name}.csv")]
+    if not keys:
+        return {}
+    with lake.storage.local_files(keys) as paths, duckdb.connect() as database:
+        query, parameters = select_csv(table, list(paths.values()), day=table in FACTS)
+
+        def execute(sql: str, _: Iterable[object] = (), /) -> list[tuple[object, ...]]:
+            return database.execute(sql, parameters).fetchall()
+
+        return summarize(execute, DUCKDB, f"({query})", table, hashed=True)
+
+
+def _hash_row(dialect: Dialect, table: Table) -> str:
+    values = (f"COALESCE({dialect.text_of(c.name, c.type)}, CHR({_NULL})) || CHR({_END})" for c in table.columns)
+    return dialect.hash_number.format(" || ".join(values))

@@ -1,0 +1,188 @@
+"""Our tables and views in a warehouse: made where they are missing, brought up to date, refused where not ours."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ordersetl.errors import ConfigError
+from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, FACT_ORDER, FACT_REFUND, Column, Table
+from ordersetl.warehouse.connection import Warehouse
+from ordersetl.warehouse.names import LEDGER, VIEWS, quote, read_statements
+
+__all__ = [
+    "DAY",
+    "DIMENSIONS",
+    "FACTS",
+    "FoundColumn",
+    "Prepared",
+    "create_views",
+    "find_columns",
+    "find_problems",
+    "find_relations",
+    "hash_views",
+    "prepare_tables",
+]
+
+DIMENSIONS = (DIM_USER, DIM_PRODUCT)
+FACTS = (FACT_ORDER, FACT_REFUND)
+"""In the order in which they are loaded."""
+DAY = Column("dt", "DATE", nullable=False)
+"""What a fact has beside the columns of its files."""
+_LEDGER = Table(LEDGER, (Column("file", "VARCHAR"), Column("sha256", "VARCHAR")), ("file",))
+_ZONE = "AT TIME ZONE 'UTC' AS DATE"
+"""Where views.sql has the shop's time zone."""
+_TYPES = {
+    "character varying": "VARCHAR",
+    "text": "VARCHAR",
+    "timestamp without time zone": "TIMESTAMP",
+    "date": "DATE",
+    "boolean": "BOOLEAN",
+}
+
+
+@dataclass(frozen=True)
+class FoundColumn:
+    """A column as a warehouse has it: its type in the words of our schema, and the limit of a text, None for none."""
+
+    type: str
+    max_length: int | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was done so that our tables are there: those that were made, and the columns that were added to others."""
+
+    created: tuple[str, ...]
+    added: Mapping[str, tuple[str, ...]]
+    columns: Mapping[str, Mapping[str, FoundColumn]] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> set[str]:
+        """Tables whose rows have to be loaded again, all of them."""
+        return {*self.created, *self.added}
+
+
+def prepare_tables(warehouse: Warehouse) -> Prepared:
+    """Create our tables where they are missing, and add the columns that they lack.
+
+    Raises:
+        ConfigError: what is there under these names is not ours; it says how it differs.
+    """
+    relations = find_relations(warehouse)
+    taken = [name for name in VIEWS if name in relations]
+    if taken and not any(table.name in relations for table in _all_tables()):
+        raise _not_ours([f"{warehouse.names.show(name)} is a {relations[name]} of somebody else" for name in taken])
+    columns = {table.name: find_columns(warehouse, table.name) for table in _all_tables() if table.name in relations}
+    if problems := list(find_problems(warehouse, relations, columns)):
+        raise _not_ours(problems)
+    missing = [table.name for table in _all_tables() if table.name not in relations]
+    if len(missing) == len(list(_all_tables())):
+        _create_schema(warehouse)
+    for name in missing:
+        warehouse.create_table(name)
+    added: dict[str, tuple[str, ...]] = {}
+    for table in (*DIMENSIONS, *FACTS):
+        if table.name in columns and (lacking := _find_lacking(table, columns[table.name])):
+            for column in lacking:
+                kind = warehouse.dialect.column_type(column.type)
+                warehouse.execute(f"ALTER TABLE {warehouse.names(table.name)} ADD COLUMN {column.name} {kind}")
+            added[table.name] = tuple(column.name for column in lacking)
+    return Prepared(tuple(missing), added, columns)
+
+
+def find_relations(warehouse: Warehouse) -> dict[str, Literal["table", "view"]]:
+    """Which of our tables and views there are, by our own names for them."""
+    prefix = warehouse.names.prefix
+    ours = {prefix + name: name for name in [*(table.name for table in _all_tables()), *VIEWS]}
+    found = warehouse.execute(
+        "SELECT table_name, table_type FROM information_schema.tables WHERE table_catalog = current_database()"
+        f" AND table_schema = %s AND table_name IN ({', '.join(['%s'] * len(ours))})",
+        (warehouse.names.schema, *ours),
+    )
+    return {ours[name]: "view" if kind == "VIEW" else "table" for name, kind in found}
+
+
+def find_columns(warehouse: Warehouse, name: str) -> dict[str, FoundColumn]:
+    """The columns of one of our tables by name, in their order."""
+    rows = warehouse.execute(
+        "SELECT column_name, data_type, character_maximum_length, numeric_precision, numeric_scale"
+        " FROM information_schema.columns WHERE table_catalog = current_database()"
+        " AND table_schema = %s AND table_name = %s ORDER BY ordinal_position",
+        (warehouse.names.schema, warehouse.names.prefix + name),
+    )
+    return {
+        str(column): FoundColumn(
+            f"DECIMAL({precision},{scale})" if kind == "numeric" else _TYPES.get(kind, str(kind)),
+            None if length is None else int(length),
+        )
+        for column, kind, length, precision, scale in rows
+    }
+
+
+def find_problems(
+    warehouse: Warehouse,
+    relations: Mapping[str, str],
+    columns: Mapping[str, Mapping[str, FoundColumn]],
+) -> Iterator[str]:
+    """In what those of our tables that are there are not of this version or an older one, a sentence each."""
+    for table in _all_tables():
+        where = warehouse.names.show(table.name)
+        if relations.get(table.name) == "view":
+            yield f"{where} is a view"
+            continue
+        if table.name not in columns:
+            continue
+        found = columns[table.name]
+        wanted = {column.name: column.type for column in _columns_of(table)}
+        if table is not _LEDGER and (foreign := [name for name in found if name not in wanted]):
+            yield f"{where} has columns that are not ours: {', '.join(foreign)}"
+        for name, kind in wanted.items():
+            if name in found and found[name].type != kind:
+                yield f"{where}.{name} is {found[name].type} instead of {kind}"
+        if lacking := [name for name in (*table.key, DAY.name) if name in wanted and name not in found]:
+            yield f"{where} lacks {', '.join(lacking)}"
+
+
+def hash_views(timezone: str) -> str:
+    """What tells the views under a time zone, an IANA name, from others."""
+    return hashlib.sha256("\n".join(_read_views(timezone)).encode()).hexdigest()
+
+
+def create_views(warehouse: Warehouse, timezone: str) -> None:
+    """Make our views (again), by this version and this time zone."""
+    for name in reversed(VIEWS):
+        warehouse.execute(f"DROP VIEW IF EXISTS {warehouse.names(name)}")
+    for statement in _read_views(timezone):
+        warehouse.execute(warehouse.names.place(statement))
+
+
+def _read_views(timezone: str) -> list[str]:
+    """The statements; the zone is one of the list of IANA names, which have no quotes."""
+    return [statement.replace(_ZONE, _ZONE.replace("UTC", timezone)) for statement in read_statements("views")]
+
+
+def _all_tables() -> tuple[Table, ...]:
+    return (*DIMENSIONS, *FACTS, _LEDGER)
+
+
+def _columns_of(table: Table) -> tuple[Column, ...]:
+    return (*table.columns, DAY) if table in FACTS else table.columns
+
+
+def _find_lacking(table: Table, found: Mapping[str, FoundColumn]) -> list[Column]:
+    return [column for column in table.columns if column.name not in found]
+
+
+def _create_schema(warehouse: Warehouse) -> None:
+    schema = warehouse.names.schema
+    there = warehouse.execute("SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", (schema,))
+    if not there:
+        warehouse.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
+
+
+def _not_ours(problems: list[str]) -> ConfigError:
+    return ConfigError(
+        f"the warehouse has other tables under our names: {'; '.join(problems)}",
+        hint="Choose another schema (?schema=...) or a prefix (?prefix=shop_), or drop what is in the way.",
+    )

@@ -1,0 +1,169 @@
+"""Object storage: a death, a refusal and a pause at every step of a commit."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from faulty import Died, FaultyDisk
+from shop_story import NOW, Shop, readers_files
+from store import BUCKET, copy_keys, memory_store, read_keys
+
+from ordersetl import pipeline
+from ordersetl.errors import LockedError, StorageError
+from ordersetl.storage.disk import Disk, Step
+from ordersetl.url import ObjectUrl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ordersetl.results import CheckResult
+
+pytest.importorskip("obstore", reason="the extra s3 is not installed")
+
+LATER = NOW + timedelta(days=1)
+LAST = NOW + timedelta(days=2)
+FIRST = ObjectUrl(BUCKET, "first")
+
+
+@dataclass
+class World:
+    """A store that holds the first chapter, and what readers find before and after the second."""
+
+    store: Any
+    folder: "Path"
+    before: dict[str, bytes]
+    after: dict[str, bytes]
+    cases: int = 0
+
+    @property
+    def shop(self) -> Shop:
+        return Shop(self.folder / "files")
+
+    def begin(self) -> ObjectUrl:
+        """An output of its own that holds the first chapter."""
+        self.cases += 1
+        root = ObjectUrl(BUCKET, f"case-{self.cases}")
+        copy_keys(self.store, FIRST, root)
+        return root
+
+    def find_torn(self, root: ObjectUrl) -> list[str]:
+        """Literal files that are neither what they were nor what they become."""
+        found = readable(self.store, root).items()
+        return [file for file, data in found if data not in {self.before.get(file), self.after.get(file)}]
+
+    def find_wrong(self, root: ObjectUrl) -> list[str]:
+        """What is wrong after all has been said and done."""
+        found = readable(self.store, root)
+        wrong = [f"{file} differs" for file in sorted({*found, *self.after}) if found.get(file) != self.after.get(file)]
+        result: CheckResult = pipeline.check(self.shop.settings(root), deep=True)  # type: ignore[arg-type]
+        wrong += [f"check {o.name}: {o.detail} {o.samples}" for o in result.outcomes if not o.ok]
+        names = json.loads(read_keys(self.store, root)["curated/_manifest.json"])
+        if not names["is_closed"]:
+            wrong.append("the manifest is open")
+        return wrong
+
+
+def readable(store: Any, root: ObjectUrl) -> dict[str, bytes]:
+    """What a reader of literal names finds, by path below ``curated/``."""
+    found = read_keys(store, root / "curated")
+    return {file: data for file, data in found.items() if not file.startswith("_")}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("objects")
+    local = {}
+    for chapter in (1, 2):
+        Shop(folder / "files", chapter=chapter).run(folder / "local", FaultyDisk(), NOW + timedelta(days=chapter))
+        local[chapter] = readers_files(folder / "local")
+    with memory_store() as store:
+        Shop(folder / "files", chapter=1).run(FIRST, FaultyDisk(), NOW - timedelta(days=1))  # type: ignore[arg-type]
+        assert readable(store, FIRST) == local[1]
+        Shop(folder / "files")
+        yield World(store, folder, local[1], local[2])
+
+
+@pytest.fixture(scope="module")
+def steps(world: World) -> list[Step]:
+    disk = FaultyDisk()
+    root = world.begin()
+    world.shop.run(root, disk)  # type: ignore[arg-type]
+    assert world.find_wrong(root) == []
+    return disk.steps
+
+
+def meet(world: World, root: ObjectUrl, disk: Disk, now: Any = NOW) -> None:
+    """Run until the fault."""
+    try:
+        world.shop.run(root, disk, now)  # type: ignore[arg-type]
+    except (Died, StorageError):
+        return
+
+
+def test_the_bytes_are_those_on_disk_and_every_step_is_taken(steps: list[Step]) -> None:
+    assert {step.operation for step in steps} == {"put", "put_new", "replace", "remove_if", "remove_tree"}
+    assert len(steps) > 40
+
+
+@pytest.mark.parametrize("fault", ["after", "EIO"])
+def test_a_fault_anywhere_is_repaired(world: World, steps: list[Step], fault: Any) -> None:
+    wrong = []
+    for n in range(1, len(steps) + 1):
+        root = world.begin()
+        meet(world, root, FaultyDisk(n, fault))
+        found = [f"torn: {file}" for file in world.find_torn(root)]
+        world.shop.run(root, FaultyDisk(), LATER)  # type: ignore[arg-type]
+        wrong += [(n, steps[n - 1].operation, str(steps[n - 1].path), *found, *world.find_wrong(root))]
+    assert [case for case in wrong if len(case) > 3] == []
+
+
+def test_a_second_fault_in_the_recovery_is_repaired(world: World, steps: list[Step]) -> None:
+    wrong = []
+    for n in range(1, len(steps) + 1, 2):
+        root = world.begin()
+        meet(world, root, FaultyDisk(n, "after"))
+        meet(world, root, FaultyDisk(1 + 5 * n % 23, "after"), LATER)
+        world.shop.run(root, FaultyDisk(), LAST)  # type: ignore[arg-type]
+        wrong += [(n, *world.find_wrong(root))]
+    assert [case for case in wrong if len(case) > 1] == []
+
+
+@dataclass
+class PausingDisk(Disk):
+    """Lets something else happen right before its ``at``-th step, or right after it."""
+
+    at: int
+    act: Callable[[], None]
+    after: bool = False
+    steps: list[Step] = field(default_factory=list)
+
+    def perform(self, step: Step, action: Callable[[], None]) -> None:
+        self.steps.append(step)
+        if len(self.steps) == self.at and not self.after:
+            self.act()
+        super().perform(step, action)
+        if len(self.steps) == self.at and self.after:
+            self.act()
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_writer_that_was_paused_while_another_committed_does_no_harm(
+    world: World, steps: list[Step], *, after: bool
+) -> None:
+    wrong = []
+    for n in range(1, len(steps) + 1):
+        root = world.begin()
+
+        def overtake(root: ObjectUrl = root) -> None:
+            world.shop.run(root, FaultyDisk(), LATER)  # type: ignore[arg-type]
+
+        with suppress(LockedError, StorageError):
+            world.shop.run(root, PausingDisk(n, overtake, after))  # type: ignore[arg-type]
+        found = [f"right after: {problem}" for problem in world.find_wrong(root)] if n > 3 else []
+        world.shop.run(root, FaultyDisk(), LAST)  # type: ignore[arg-type]
+        wrong += [(n, steps[n - 1].operation, str(steps[n - 1].path), *found, *world.find_wrong(root))]
+    assert [case for case in wrong if len(case) > 3] == []

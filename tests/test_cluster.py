@@ -1,0 +1,260 @@
+"""A cluster as the executor: real schedulers and workers, which die, vanish and come back."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+from console import ordersetl
+from lakes import curated_bytes, open_job, order, run, write_batch
+
+from ordersetl import cluster
+from ordersetl.cluster import ClusterExecutor, open_cluster
+from ordersetl.errors import ClusterError, ConfigError
+from ordersetl.runtime import RunContext
+from ordersetl.storage.disk import Disk
+from ordersetl.storage.lock import Lock, acquire_lock
+
+pytest.importorskip("distributed", reason="the extra dask is not installed")
+
+LONG_S = 60
+SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
+WORKER = "from distributed.cli.dask_worker import main; main()"
+
+
+class Machines:
+    """A scheduler and its workers, processes that can be killed."""
+
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        self._stack = stack
+        self._folder = folder
+        arguments = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-jupyter")
+        self.scheduler, said = self._start(SCHEDULER, *arguments)
+        self.url = next(found[0] for line in said if (found := re.search(r"tcp://127\.0\.0\.1:\d+", line)))
+
+    def add_worker(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start one more worker of one thread, and wait until the scheduler has it."""
+        own = ("--nthreads", "1", "--no-dashboard", "--local-directory", str(self._folder), *arguments)
+        worker, said = self._start(WORKER, self.url, *own)
+        assert any("Registered to" in line for line in said)
+        return worker
+
+    def _start(self, program: str, *arguments: str) -> "tuple[subprocess.Popen[str], IO[str]]":
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, *arguments],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"},
+        )
+        self._stack.callback(self._end, process)
+        assert process.stderr is not None
+        return process, process.stderr
+
+    def _end(self, process: "subprocess.Popen[str]") -> None:
+        os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
+        process.wait(LONG_S)
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Iterator[Machines]:
+    with ExitStack() as stack:
+        yield Machines(stack, tmp_path)
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Iterator[Lock]:
+    with acquire_lock(tmp_path / ".lock", disk=Disk()) as held:
+        yield held
+
+
+@pytest.fixture
+def executor(machines: Machines, lock: Lock) -> Iterator[ClusterExecutor]:
+    machines.add_worker()
+    with open_cluster(machines.url, lock, max_wait_s=LONG_S) as opened:
+        yield opened
+
+
+def fill(context: RunContext) -> None:
+    """Some batches whose orders move, leave and name users."""
+    write_batch(
+        context,
+        [order(f"o-{n}", day=20 + n % 5, user_id=f"u-{n % 7}") for n in range(40)],
+        users=b"user_id,email,country,created_at\nu-1,a@example.com,DE,2025-01-01\n",
+    )
+    run(context)
+    moved = [order(f"o-{n}", day=26, updated_at="2025-08-27T00:00:00Z") for n in range(0, 40, 3)]
+    gone = [{"order_id": f"o-{n}", "updated_at": "2025-08-27T00:00:00Z", "deleted": True} for n in range(1, 40, 9)]
+    write_batch(context, [*moved, *gone])
+    run(context)
+
+
+def test_the_bytes_are_those_of_threads(tmp_path: Path, executor: ClusterExecutor) -> None:
+    with open_job(tmp_path / "here") as context:
+        fill(context)
+        expected = curated_bytes(context.lake)
+    with open_job(tmp_path / "there", executor=executor, is_remote=True, disk=Disk(), workers=3) as context:
+        fill(context)
+        assert curated_bytes(context.lake) == expected
+        assert not list(tmp_path.glob("there/curated/_staging/*"))
+
+
+def test_an_error_of_the_work_comes_back_as_it_is(executor: ClusterExecutor) -> None:
+    def fail() -> None:
+        raise ValueError("of the work")
+
+    with pytest.raises(ValueError, match="of the work"):
+        executor.submit(fail).result(LONG_S)
+
+
+def test_the_width_follows_the_cluster(machines: Machines, executor: ClusterExecutor) -> None:
+    assert executor.width() == 1
+    machines.add_worker("--nthreads", "2")
+    deadline = time.monotonic() + LONG_S
+    while executor.width() != 3 and time.monotonic() < deadline:
+        pass
+    assert executor.width() == 3
+
+
+def test_work_of_a_worker_that_is_killed_is_done_by_another(
+    tmp_path: Path, machines: Machines, executor: ClusterExecutor
+) -> None:
+    machines.add_worker()
+    flag = str(tmp_path / "flag")
+
+    def die_once() -> int:
+        if os.path.exists(flag):  # noqa: PTH110 - pickled by value, with what it imports
+            return os.getpid()
+        os.close(os.open(flag, os.O_CREAT))
+        os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+    assert executor.submit(die_once).result(LONG_S) > 0
+
+
+def test_work_that_kills_whoever_takes_it_is_given_up_with_a_hint(
+    machines: Machines, executor: ClusterExecutor
+) -> None:
+    machines.add_worker("--nworkers", "3")
+
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(ClusterError, match="died again and again") as raised:
+        executor.submit(die).result(LONG_S)
+    assert "chunk_mb" in raised.value.hint
+
+
+def test_a_scheduler_that_dies_ends_the_work(machines: Machines, executor: ClusterExecutor) -> None:
+    def wait_long() -> None:
+        signal.pause()
+
+    future = executor.submit(wait_long)
+    os.killpg(machines.scheduler.pid, signal.SIGKILL)
+    with pytest.raises(ClusterError):
+        future.result(LONG_S)
+    with pytest.raises(ClusterError):
+        executor.submit(wait_long).result(LONG_S)
+
+
+def test_no_worker_left_is_said_and_waited_for_up_to_a_limit(
+    machines: Machines, lock: Lock, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = machines.add_worker("--no-nanny")
+
+    def wait_long() -> None:
+        signal.pause()
+
+    with open_cluster(machines.url, lock, max_wait_s=0.1) as executor:
+        future = executor.submit(wait_long)
+        os.killpg(worker.pid, signal.SIGKILL)
+        with pytest.raises(ClusterError, match="had no workers for 0 s"):
+            future.result(LONG_S)
+    assert "waiting up to" in caplog.text
+
+
+def test_a_cluster_without_workers_is_refused_after_the_wait(machines: Machines, lock: Lock) -> None:
+    with pytest.raises(ClusterError, match="has no workers"), open_cluster(machines.url, lock, max_wait_s=0.1):
+        pass
+
+
+def test_no_scheduler_is_a_cluster_error(lock: Lock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_CONNECT_S", 1)
+    with (
+        pytest.raises(ClusterError, match="there is no scheduler"),
+        open_cluster("tcp://127.0.0.1:9", lock, max_wait_s=1),
+    ):
+        pass
+
+
+def test_other_versions_are_listed(machines: Machines, lock: Lock, monkeypatch: pytest.MonkeyPatch) -> None:
+    machines.add_worker()
+    monkeypatch.setattr(cluster, "_list_versions", lambda: {"ordersetl": "9", "polars": "0.1", "duckdb": "0.2"})
+    with pytest.raises(ConfigError, match=r"polars .*, here 0\.1"), open_cluster(machines.url, lock, max_wait_s=LONG_S):
+        pass
+
+
+def test_a_worker_that_does_not_see_the_output_is_refused(machines: Machines, lock: Lock, tmp_path: Path) -> None:
+    machines.add_worker()
+    (tmp_path / ".lock").unlink()
+    with (
+        pytest.raises(ConfigError, match="does not see the output"),
+        open_cluster(machines.url, lock, max_wait_s=LONG_S),
+    ):
+        pass
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Path:
+    (tmp_path / "ordersetl.toml").write_text("page_size = 20\nchunk_mb = 1\n")
+    return tmp_path
+
+
+@contextmanager
+def killed_when(condition: Path, victim: "subprocess.Popen[str]") -> Iterator[None]:
+    """Kill a worker as soon as a file of that name pattern is there."""
+
+    def watch() -> None:
+        deadline = time.monotonic() + LONG_S
+        while time.monotonic() < deadline and not list(condition.parent.rglob(condition.name)):
+            pass
+        os.killpg(victim.pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    yield
+    thread.join()
+
+
+@pytest.mark.parametrize("pattern", ["orders-*.parquet", "*.new"])
+def test_a_run_survives_the_death_of_a_worker(served: Path, machines: Machines, pattern: str) -> None:
+    expected = ordersetl("run", "--source", "sample", "--output", "threads", cwd=served)
+    assert expected.code == 0, expected.err
+    victim = machines.add_worker("--no-nanny")
+    machines.add_worker()
+    with killed_when(served / "cluster" / pattern, victim):
+        result = ordersetl("run", "--source", "sample", "--output", "cluster", "--cluster", machines.url, cwd=served)
+    assert result.code == 0, result.err
+    for table in ("dt=*/*", "fact_refund/*/*", "dim_*"):
+        files = sorted((served / "threads" / "curated").glob(table))
+        assert files
+        for path in files:
+            other = served / "cluster" / "curated" / path.relative_to(served / "threads" / "curated")
+            assert other.read_bytes() == path.read_bytes()
+
+
+def test_a_cluster_url_is_looked_at_first(served: Path) -> None:
+    result = ordersetl("run", "--cluster", "host", cwd=served)
+    assert result.code == 2
+    assert "tcp://HOST:PORT" in result.err

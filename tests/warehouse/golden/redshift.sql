@@ -1,0 +1,294 @@
+-- A load of the whole curated layer into Amazon Redshift. Bring the files to S3 while no run is under way:
+--   aws s3 sync OUTPUT/curated s3://BUCKET/PREFIX/curated --delete --exclude '_*'
+-- and the COPY manifests, which stand below in comments. Then run this, in one transaction.
+BEGIN;
+CREATE SCHEMA IF NOT EXISTS "public";
+CREATE TABLE IF NOT EXISTS "public"."shop_dim_user" (
+    user_id VARCHAR(255) ENCODE ZSTD NOT NULL,
+    email VARCHAR(255) ENCODE ZSTD,
+    country VARCHAR(255) ENCODE ZSTD,
+    created_at_user DATE ENCODE AZ64,
+    inferred BOOLEAN ENCODE RAW NOT NULL,
+    PRIMARY KEY (user_id)
+)
+DISTSTYLE ALL
+COMPOUND SORTKEY (user_id);
+CREATE TABLE IF NOT EXISTS "public"."shop_dim_product" (
+    sku VARCHAR(255) ENCODE ZSTD NOT NULL,
+    name VARCHAR(255) ENCODE ZSTD,
+    category VARCHAR(255) ENCODE ZSTD,
+    price DECIMAL(18,4) ENCODE AZ64,
+    inferred BOOLEAN ENCODE RAW NOT NULL,
+    PRIMARY KEY (sku)
+)
+DISTSTYLE ALL
+COMPOUND SORTKEY (sku);
+CREATE TABLE IF NOT EXISTS "public"."shop_fact_order" (
+    order_id VARCHAR(255) ENCODE ZSTD NOT NULL,
+    sku VARCHAR(255) ENCODE ZSTD NOT NULL,
+    user_id VARCHAR(255) ENCODE ZSTD,
+    qty DECIMAL(18,4) ENCODE AZ64 NOT NULL,
+    item_price DECIMAL(18,4) ENCODE AZ64,
+    line_amount DECIMAL(18,4) ENCODE AZ64,
+    order_amount DECIMAL(18,4) ENCODE AZ64 NOT NULL,
+    net_amount DECIMAL(18,4) ENCODE AZ64 NOT NULL,
+    currency VARCHAR(255) ENCODE ZSTD,
+    created_at_order TIMESTAMP ENCODE AZ64 NOT NULL,
+    updated_at_order TIMESTAMP ENCODE AZ64 NOT NULL,
+    status VARCHAR(255) ENCODE ZSTD,
+    source VARCHAR(255) ENCODE ZSTD,
+    promo VARCHAR(255) ENCODE ZSTD,
+    user_country VARCHAR(255) ENCODE ZSTD,
+    product_name VARCHAR(255) ENCODE ZSTD,
+    product_category VARCHAR(255) ENCODE ZSTD,
+    list_price DECIMAL(18,4) ENCODE AZ64,
+    discount_amount DECIMAL(18,4) ENCODE AZ64,
+    tax_amount DECIMAL(18,4) ENCODE AZ64,
+    shipping_amount DECIMAL(18,4) ENCODE AZ64,
+    refunded_amount DECIMAL(18,4) ENCODE AZ64 NOT NULL,
+    cancelled BOOLEAN ENCODE RAW NOT NULL,
+    dt DATE ENCODE RAW NOT NULL,
+    PRIMARY KEY (order_id, sku),
+    FOREIGN KEY (user_id) REFERENCES "public"."shop_dim_user" (user_id),
+    FOREIGN KEY (sku) REFERENCES "public"."shop_dim_product" (sku)
+)
+DISTSTYLE KEY
+DISTKEY (order_id)
+COMPOUND SORTKEY (dt, order_id);
+CREATE TABLE IF NOT EXISTS "public"."shop_fact_refund" (
+    order_id VARCHAR(255) ENCODE ZSTD NOT NULL,
+    refund_id VARCHAR(255) ENCODE ZSTD NOT NULL,
+    sku VARCHAR(255) ENCODE ZSTD,
+    qty DECIMAL(18,4) ENCODE AZ64,
+    refund_amount DECIMAL(18,4) ENCODE AZ64 NOT NULL,
+    currency VARCHAR(255) ENCODE ZSTD,
+    refunded_at TIMESTAMP ENCODE AZ64 NOT NULL,
+    dt DATE ENCODE RAW NOT NULL,
+    UNIQUE (order_id, refund_id, sku)
+)
+DISTSTYLE KEY
+DISTKEY (order_id)
+COMPOUND SORTKEY (dt, order_id);
+CREATE TABLE IF NOT EXISTS "public"."shop_ordersetl_load" (
+    file VARCHAR(255) NOT NULL,
+    sha256 VARCHAR(64) NOT NULL,
+    rows BIGINT NOT NULL,
+    loaded_at TIMESTAMP NOT NULL,
+    PRIMARY KEY (file)
+);
+DELETE FROM "public"."shop_ordersetl_load";
+DROP TABLE IF EXISTS ordersetl_stage_dim_user;
+CREATE TEMPORARY TABLE ordersetl_stage_dim_user (user_id VARCHAR(255), email VARCHAR(255), country VARCHAR(255), created_at_user DATE, inferred BOOLEAN);
+-- The COPY manifest, to be put at s3://BUCKET/PREFIX/dim_user.manifest:
+/*
+{
+ "entries": [
+  {
+   "url": "s3://BUCKET/PREFIX/curated/dim_user.csv",
+   "mandatory": true
+  }
+ ]
+}
+*/
+COPY ordersetl_stage_dim_user (user_id, email, country, created_at_user, inferred) FROM 's3://BUCKET/PREFIX/dim_user.manifest' IAM_ROLE DEFAULT MANIFEST FORMAT CSV IGNOREHEADER 1 EMPTYASNULL NULL AS ' ordersetl:null ' DATEFORMAT 'YYYY-MM-DD' TIMEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF;
+DROP TABLE IF EXISTS ordersetl_stage_dim_product;
+CREATE TEMPORARY TABLE ordersetl_stage_dim_product (sku VARCHAR(255), name VARCHAR(255), category VARCHAR(255), price DECIMAL(18,4), inferred BOOLEAN);
+-- The COPY manifest, to be put at s3://BUCKET/PREFIX/dim_product.manifest:
+/*
+{
+ "entries": [
+  {
+   "url": "s3://BUCKET/PREFIX/curated/dim_product.csv",
+   "mandatory": true
+  }
+ ]
+}
+*/
+COPY ordersetl_stage_dim_product (sku, name, category, price, inferred) FROM 's3://BUCKET/PREFIX/dim_product.manifest' IAM_ROLE DEFAULT MANIFEST FORMAT CSV IGNOREHEADER 1 EMPTYASNULL NULL AS ' ordersetl:null ' DATEFORMAT 'YYYY-MM-DD' TIMEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF;
+DROP TABLE IF EXISTS ordersetl_stage_fact_order;
+CREATE TEMPORARY TABLE ordersetl_stage_fact_order (order_id VARCHAR(255), sku VARCHAR(255), user_id VARCHAR(255), qty DECIMAL(18,4), item_price DECIMAL(18,4), line_amount DECIMAL(18,4), order_amount DECIMAL(18,4), net_amount DECIMAL(18,4), currency VARCHAR(255), created_at_order TIMESTAMP, updated_at_order TIMESTAMP, status VARCHAR(255), source VARCHAR(255), promo VARCHAR(255), user_country VARCHAR(255), product_name VARCHAR(255), product_category VARCHAR(255), list_price DECIMAL(18,4), discount_amount DECIMAL(18,4), tax_amount DECIMAL(18,4), shipping_amount DECIMAL(18,4), refunded_amount DECIMAL(18,4), cancelled BOOLEAN, dt DATE) DISTSTYLE KEY DISTKEY (order_id);
+DROP TABLE IF EXISTS ordersetl_copy_fact_order;
+CREATE TEMPORARY TABLE ordersetl_copy_fact_order (order_id VARCHAR(255), sku VARCHAR(255), user_id VARCHAR(255), qty DECIMAL(18,4), item_price DECIMAL(18,4), line_amount DECIMAL(18,4), order_amount DECIMAL(18,4), net_amount DECIMAL(18,4), currency VARCHAR(255), created_at_order TIMESTAMP, updated_at_order TIMESTAMP, status VARCHAR(255), source VARCHAR(255), promo VARCHAR(255), user_country VARCHAR(255), product_name VARCHAR(255), product_category VARCHAR(255), list_price DECIMAL(18,4), discount_amount DECIMAL(18,4), tax_amount DECIMAL(18,4), shipping_amount DECIMAL(18,4), refunded_amount DECIMAL(18,4), cancelled BOOLEAN) DISTSTYLE KEY DISTKEY (order_id);
+-- The COPY manifest, to be put at s3://BUCKET/PREFIX/fact_order.manifest:
+/*
+{
+ "entries": [
+  {
+   "url": "s3://BUCKET/PREFIX/curated/dt=2025-08-20/fact_order.csv",
+   "mandatory": true
+  },
+  {
+   "url": "s3://BUCKET/PREFIX/curated/dt=2025-08-21/fact_order.csv",
+   "mandatory": true
+  },
+  {
+   "url": "s3://BUCKET/PREFIX/curated/dt=2025-08-22/fact_order.csv",
+   "mandatory": true
+  },
+  {
+   "url": "s3://BUCKET/PREFIX/curated/dt=2025-08-23/fact_order.csv",
+   "mandatory": true
+  },
+  {
+   "url": "s3://BUCKET/PREFIX/curated/dt=2025-08-24/fact_order.csv",
+   "mandatory": true
+  },
+  {
+   "url": "s3://BUCKET/PREFIX/curated/dt=2025-09-01/fact_order.csv",
+   "mandatory": true
+  }
+ ]
+}
+*/
+COPY ordersetl_copy_fact_order (order_id, sku, user_id, qty, item_price, line_amount, order_amount, net_amount, currency, created_at_order, updated_at_order, status, source, promo, user_country, product_name, product_category, list_price, discount_amount, tax_amount, shipping_amount, refunded_amount, cancelled) FROM 's3://BUCKET/PREFIX/fact_order.manifest' IAM_ROLE DEFAULT MANIFEST FORMAT CSV IGNOREHEADER 1 EMPTYASNULL NULL AS ' ordersetl:null ' DATEFORMAT 'YYYY-MM-DD' TIMEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF;
+INSERT INTO ordersetl_stage_fact_order (order_id, sku, user_id, qty, item_price, line_amount, order_amount, net_amount, currency, created_at_order, updated_at_order, status, source, promo, user_country, product_name, product_category, list_price, discount_amount, tax_amount, shipping_amount, refunded_amount, cancelled, dt) SELECT order_id, sku, user_id, qty, item_price, line_amount, order_amount, net_amount, currency, created_at_order, updated_at_order, status, source, promo, user_country, product_name, product_category, list_price, discount_amount, tax_amount, shipping_amount, refunded_amount, cancelled, CAST(created_at_order + INTERVAL '7200 seconds' AS DATE) FROM ordersetl_copy_fact_order;
+DROP TABLE IF EXISTS ordersetl_stage_fact_refund;
+CREATE TEMPORARY TABLE ordersetl_stage_fact_refund (order_id VARCHAR(255), refund_id VARCHAR(255), sku VARCHAR(255), qty DECIMAL(18,4), refund_amount DECIMAL(18,4), currency VARCHAR(255), refunded_at TIMESTAMP, dt DATE) DISTSTYLE KEY DISTKEY (order_id);
+DROP TABLE IF EXISTS ordersetl_copy_fact_refund;
+CREATE TEMPORARY TABLE ordersetl_copy_fact_refund (order_id VARCHAR(255), refund_id VARCHAR(255), sku VARCHAR(255), qty DECIMAL(18,4), refund_amount DECIMAL(18,4), currency VARCHAR(255), refunded_at TIMESTAMP) DISTSTYLE KEY DISTKEY (order_id);
+-- The COPY manifest, to be put at s3://BUCKET/PREFIX/fact_refund.manifest:
+/*
+{
+ "entries": [
+  {
+   "url": "s3://BUCKET/PREFIX/curated/fact_refund/dt=2025-08-21/fact_refund.csv",
+   "mandatory": true
+  },
+  {
+   "url": "s3://BUCKET/PREFIX/curated/fact_refund/dt=2025-08-22/fact_refund.csv",
+   "mandatory": true
+  }
+ ]
+}
+*/
+COPY ordersetl_copy_fact_refund (order_id, refund_id, sku, qty, refund_amount, currency, refunded_at) FROM 's3://BUCKET/PREFIX/fact_refund.manifest' IAM_ROLE DEFAULT MANIFEST FORMAT CSV IGNOREHEADER 1 EMPTYASNULL NULL AS ' ordersetl:null ' DATEFORMAT 'YYYY-MM-DD' TIMEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF;
+INSERT INTO ordersetl_stage_fact_refund (order_id, refund_id, sku, qty, refund_amount, currency, refunded_at, dt) SELECT r.order_id, r.refund_id, r.sku, r.qty, r.refund_amount, r.currency, r.refunded_at, o.dt FROM ordersetl_copy_fact_refund AS r JOIN (SELECT DISTINCT order_id, dt FROM ordersetl_stage_fact_order) AS o ON o.order_id = r.order_id;
+CREATE TEMPORARY TABLE ordersetl_stage_day (dt DATE);
+INSERT INTO ordersetl_stage_day VALUES ('2025-08-20'), ('2025-08-21'), ('2025-08-22'), ('2025-08-23'), ('2025-08-24'), ('2025-09-01');
+CREATE TEMPORARY TABLE ordersetl_stage_file (file VARCHAR(255), sha256 VARCHAR(64), rows BIGINT);
+INSERT INTO ordersetl_stage_file VALUES ('dim_product.csv', 'SHA256', 2), ('dim_user.csv', 'SHA256', 1), ('dt=2025-08-20/fact_order.csv', 'SHA256', 3), ('dt=2025-08-21/fact_order.csv', 'SHA256', 1), ('dt=2025-08-22/fact_order.csv', 'SHA256', 1), ('dt=2025-08-23/fact_order.csv', 'SHA256', 1), ('dt=2025-08-24/fact_order.csv', 'SHA256', 2), ('dt=2025-09-01/fact_order.csv', 'SHA256', 1), ('fact_refund/dt=2025-08-21/fact_refund.csv', 'SHA256', 1), ('fact_refund/dt=2025-08-22/fact_refund.csv', 'SHA256', 1), ('views.sql', 'SHA256', 0);
+DELETE FROM "public"."shop_ordersetl_load" WHERE file IN (SELECT file FROM ordersetl_stage_file);
+INSERT INTO "public"."shop_ordersetl_load" (file, sha256, rows, loaded_at) SELECT file, sha256, rows, '2025-09-03 12:00:00.000000' FROM ordersetl_stage_file WHERE sha256 <> '';
+UPDATE "public"."shop_dim_user" SET email = s.email, country = s.country, created_at_user = s.created_at_user, inferred = s.inferred FROM (SELECT user_id, email, country, created_at_user, inferred FROM ordersetl_stage_dim_user EXCEPT SELECT user_id, email, country, created_at_user, inferred FROM "public"."shop_dim_user") AS s WHERE "shop_dim_user".user_id = s.user_id;
+INSERT INTO "public"."shop_dim_user" (user_id, email, country, created_at_user, inferred) SELECT user_id, email, country, created_at_user, inferred FROM ordersetl_stage_dim_user WHERE user_id NOT IN (SELECT user_id FROM "public"."shop_dim_user");
+UPDATE "public"."shop_dim_product" SET name = s.name, category = s.category, price = s.price, inferred = s.inferred FROM (SELECT sku, name, category, price, inferred FROM ordersetl_stage_dim_product EXCEPT SELECT sku, name, category, price, inferred FROM "public"."shop_dim_product") AS s WHERE "shop_dim_product".sku = s.sku;
+INSERT INTO "public"."shop_dim_product" (sku, name, category, price, inferred) SELECT sku, name, category, price, inferred FROM ordersetl_stage_dim_product WHERE sku NOT IN (SELECT sku FROM "public"."shop_dim_product");
+DELETE FROM "public"."shop_fact_order";
+INSERT INTO "public"."shop_fact_order" (order_id, sku, user_id, qty, item_price, line_amount, order_amount, net_amount, currency, created_at_order, updated_at_order, status, source, promo, user_country, product_name, product_category, list_price, discount_amount, tax_amount, shipping_amount, refunded_amount, cancelled, dt) SELECT order_id, sku, user_id, qty, item_price, line_amount, order_amount, net_amount, currency, created_at_order, updated_at_order, status, source, promo, user_country, product_name, product_category, list_price, discount_amount, tax_amount, shipping_amount, refunded_amount, cancelled, dt FROM ordersetl_stage_fact_order;
+DELETE FROM "public"."shop_fact_refund";
+INSERT INTO "public"."shop_fact_refund" (order_id, refund_id, sku, qty, refund_amount, currency, refunded_at, dt) SELECT order_id, refund_id, sku, qty, refund_amount, currency, refunded_at, dt FROM ordersetl_stage_fact_refund;
+DELETE FROM "public"."shop_dim_user" WHERE user_id NOT IN (SELECT user_id FROM ordersetl_stage_dim_user);
+DELETE FROM "public"."shop_dim_product" WHERE sku NOT IN (SELECT sku FROM ordersetl_stage_dim_product);
+DROP VIEW IF EXISTS "public"."shop_sales_by_day";
+DROP VIEW IF EXISTS "public"."shop_refunds";
+DROP VIEW IF EXISTS "public"."shop_orders_enriched";
+DROP VIEW IF EXISTS "public"."shop_orders";
+CREATE OR REPLACE VIEW "public"."shop_orders" AS
+SELECT
+    order_id,
+    MAX(user_id) AS user_id,
+    MAX(currency) AS currency,
+    MAX(order_amount) AS order_amount,
+    COUNT(*) AS lines,
+    SUM(qty) AS qty,
+    MAX(created_at_order) AS created_at_order,
+    MAX(updated_at_order) AS updated_at_order,
+    MAX(status) AS status,
+    MAX(source) AS source,
+    MAX(promo) AS promo,
+    MAX(user_country) AS user_country,
+    SUM(line_amount) AS gross_amount,
+    SUM(discount_amount) AS discount_amount,
+    SUM(tax_amount) AS tax_amount,
+    SUM(shipping_amount) AS shipping_amount,
+    SUM(refunded_amount) AS refunded_amount,
+    BOOL_OR(cancelled) AS cancelled,
+    SUM(CASE WHEN cancelled THEN net_amount - refunded_amount ELSE 0 END) AS cancelled_amount,
+    SUM(CASE WHEN cancelled THEN 0 ELSE net_amount - refunded_amount END) AS net_sales,
+    dt
+FROM "public"."shop_fact_order"
+GROUP BY order_id, dt;
+CREATE OR REPLACE VIEW "public"."shop_orders_enriched" AS
+SELECT
+    f.order_id,
+    f.sku,
+    f.user_id,
+    f.qty,
+    f.item_price,
+    f.line_amount,
+    f.order_amount,
+    f.net_amount,
+    f.currency,
+    f.created_at_order,
+    f.updated_at_order,
+    f.status,
+    f.source,
+    f.promo,
+    u.country AS user_country,
+    u.created_at_user,
+    u.inferred AS user_inferred,
+    p.name AS product_name,
+    p.category AS product_category,
+    p.price AS list_price,
+    p.inferred AS product_inferred,
+    f.discount_amount,
+    f.tax_amount,
+    f.shipping_amount,
+    f.refunded_amount,
+    f.cancelled,
+    f.dt
+FROM "public"."shop_fact_order" AS f
+LEFT JOIN "public"."shop_dim_user" AS u ON u.user_id = f.user_id
+LEFT JOIN "public"."shop_dim_product" AS p ON p.sku = f.sku;
+CREATE OR REPLACE VIEW "public"."shop_refunds" AS
+SELECT
+    r.order_id,
+    r.refund_id,
+    r.sku,
+    r.qty,
+    r.refund_amount,
+    r.currency,
+    r.refunded_at,
+    CAST(r.refunded_at AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Berlin' AS DATE) AS refund_day,
+    o.user_id,
+    u.country AS user_country,
+    p.name AS product_name,
+    p.category AS product_category,
+    r.dt
+FROM "public"."shop_fact_refund" AS r
+LEFT JOIN "public"."shop_orders" AS o ON o.order_id = r.order_id AND o.dt = r.dt
+LEFT JOIN "public"."shop_dim_user" AS u ON u.user_id = o.user_id
+LEFT JOIN "public"."shop_dim_product" AS p ON p.sku = r.sku;
+CREATE OR REPLACE VIEW "public"."shop_sales_by_day" AS
+SELECT
+    day,
+    currency,
+    CAST(SUM(orders) AS BIGINT) AS orders,
+    SUM(gross_amount) AS gross_amount,
+    SUM(discount_amount) AS discount_amount,
+    SUM(tax_amount) AS tax_amount,
+    SUM(shipping_amount) AS shipping_amount,
+    SUM(amount - gross_amount + discount_amount - tax_amount - shipping_amount) AS other_amount,
+    SUM(amount) AS amount,
+    SUM(cancelled_amount) AS cancelled_amount,
+    SUM(refunded_amount) AS refunded_amount,
+    SUM(amount - cancelled_amount - refunded_amount) AS net_sales
+FROM (
+    SELECT
+        dt AS day,
+        currency,
+        1 AS orders,
+        COALESCE(gross_amount, 0) AS gross_amount,
+        COALESCE(discount_amount, 0) AS discount_amount,
+        COALESCE(tax_amount, 0) AS tax_amount,
+        COALESCE(shipping_amount, 0) AS shipping_amount,
+        order_amount AS amount,
+        cancelled_amount,
+        0 AS refunded_amount
+    FROM "public"."shop_orders"
+    UNION ALL
+    SELECT refund_day, currency, 0, 0, 0, 0, 0, 0, 0, refund_amount
+    FROM "public"."shop_refunds"
+) AS movements
+GROUP BY day, currency;
+COMMIT;

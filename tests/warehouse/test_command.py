@@ -1,0 +1,63 @@
+"""Warehouses on the command line: run, load and check with ``--warehouse``."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from console import ordersetl
+
+
+@pytest.fixture
+def file(shop: Path) -> Path:
+    return shop / "shop.duckdb"
+
+
+def test_run_fills_the_warehouse_once_the_check_has_passed(shop: Path, file: Path) -> None:
+    ended = ordersetl("run", "--json", "--warehouse", "duckdb:///shop.duckdb", cwd=shop)
+    assert ended.code == 0, ended.err
+    loaded = ended.json["data"]["warehouse"]
+    assert loaded["url"] == "duckdb:///shop.duckdb"
+    assert loaded["rows"] > 700
+    with duckdb.connect(file) as database:
+        (net,) = database.execute("SELECT SUM(net_amount) FROM fact_order WHERE currency = 'EUR'").fetchall()[0]
+    assert str(net) == ended.json["data"]["load"]["revenue"]["EUR"]
+
+
+def test_load_says_what_it_did_and_that_there_is_nothing_to_do(shop: Path) -> None:
+    first = ordersetl("load", "--warehouse", "duckdb:///shop.duckdb", cwd=shop)
+    assert "5 tables created" in first.out
+    again = ordersetl("load", cwd=shop, ORDERSETL_WAREHOUSE="duckdb:///shop.duckdb")
+    assert "duckdb:///shop.duckdb: nothing to do" in again.out
+
+
+def test_without_a_warehouse_none_is_named(shop: Path) -> None:
+    assert ordersetl("load", "--json", cwd=shop).json["data"]["warehouse"] is None
+    assert "warehouse" not in ordersetl("load", cwd=shop).out
+
+
+def test_check_fails_where_the_warehouse_differs_and_says_how_to_repair_it(shop: Path, file: Path) -> None:
+    flags = ("--warehouse", "duckdb:///shop.duckdb")
+    assert ordersetl("load", *flags, cwd=shop).code == 0
+    assert ordersetl("check", *flags, "--quiet", cwd=shop).code == 0
+    with duckdb.connect(file) as database:
+        database.execute("UPDATE fact_order SET promo = 'x' WHERE dt = (SELECT min(dt) FROM fact_order)")
+    failed = ordersetl("check", *flags, "--quiet", cwd=shop)
+    assert failed.code == 3
+    assert "warehouse_rows: 1 offending, the first: table=fact_order, dt=" in failed.err
+    assert "ordersetl load --warehouse duckdb:///shop.duckdb --verify" in failed.err.replace("\n", " ")
+    assert ordersetl("load", "--verify", *flags, cwd=shop).code == 0
+    assert ordersetl("check", *flags, "--quiet", cwd=shop).code == 0
+
+
+def test_a_warehouse_that_fails_is_exit_4_and_curated_is_loaded(shop: Path, file: Path) -> None:
+    file.write_text("notes\n" * 1000)
+    ended = ordersetl("run", "--json", "--warehouse", "duckdb:///shop.duckdb", cwd=shop)
+    assert (ended.code, ended.json["error"]["code"]) == (4, "warehouse")
+    assert ordersetl("check", "--quiet", cwd=shop).code == 0
+
+
+def test_a_url_that_cannot_be_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    ended = ordersetl("run", "--warehouse", "mysql://db/shop", cwd=tmp_path)
+    assert ended.code == 2
+    assert "mysql is not a warehouse" in ended.err
+    assert not (tmp_path / "output").exists()
