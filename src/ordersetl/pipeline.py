@@ -7,18 +7,15 @@ half done.
 
 import contextlib
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ordersetl.check.committed import check_and_show, check_committed
-from ordersetl.check.layer import check as check_layer
-from ordersetl.check.own_checks import OwnCheck, add_own_checks, read_own_checks
+from ordersetl.check.committed import check_and_show, check_committed, check_written
+from ordersetl.check.own_checks import add_own_checks, read_own_checks
 from ordersetl.lake.account import StageAccount
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.journal import JournalKeeper, keep_journal
-from ordersetl.lake.layout import Lake, file_day
 from ordersetl.lake.location import find_lake
 from ordersetl.lake.manifest import require_timezone
 from ordersetl.lake.runs import keep_report
@@ -243,7 +240,7 @@ def run(
             transformed = done.take("transform", lambda: transform_batches(folding, stages, ahead=ahead))
         require_few_rejects(context.lake, transformed, settings)
         loaded = done.take("load", lambda: load_batches(folding, stages.ensure, recovered=recovered, verify=verify))
-        checked = done.take("check", lambda: _check_written(context.lake, loaded, own))
+        checked = done.take("check", lambda: check_written(context.lake, loaded, own))
         report.add("seconds", done.seconds)
         extend = partial(add_own_checks, lake=context.lake, checks=own)
         shown = checked
@@ -268,13 +265,6 @@ def run(
         )
         report.is_quiet = result.is_quiet
         return result
-
-
-def _check_written(lake: Lake, loaded: LoadResult, own: Sequence[OwnCheck]) -> CheckResult:
-    """Check what a load wrote, and the totals; the user's own checks see all of the layer."""
-    days = {day for file in loaded.written if (day := file_day(file)) is not None}
-    checked = check_layer(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
-    return add_own_checks(checked, lake, own)
 
 
 def _keep_journal(context: RunContext, command: str) -> contextlib.AbstractContextManager[JournalKeeper]:

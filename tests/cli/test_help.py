@@ -22,10 +22,10 @@ FETCHING = {
     "--wait",
 }
 FLAGS = {
-    "run": {"--verify", "--warehouse", *FETCHING},
+    "run": {"--verify", "--warehouse", "--cluster", *FETCHING},
     "extract": {"--preview", *FETCHING},
-    "transform": {"--wait"},
-    "load": {"--verify", "--rebuild", "--print-sql", "--warehouse", "--wait"},
+    "transform": {"--cluster", "--wait"},
+    "load": {"--verify", "--rebuild", "--print-sql", "--warehouse", "--cluster", "--wait"},
     "check": {"--deep", "--html", "--warehouse"},
     "export": {"--table", "--since", "--until", "--format"},
     "init": {"--source", "--api-url", "--set", "--no-preview"},

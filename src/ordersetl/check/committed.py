@@ -1,17 +1,18 @@
 """The check of what is committed, by a command that others may write beside; and the page of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from ordersetl.check.layer import check, check_with_figures
+from ordersetl.check.own_checks import OwnCheck, add_own_checks
 from ordersetl.lake.commit import is_committing
-from ordersetl.lake.layout import MANIFEST, PENDING, Lake
+from ordersetl.lake.layout import MANIFEST, PENDING, Lake, file_day
 from ordersetl.lake.manifest import MAX_MANIFEST_BYTES
 from ordersetl.report.html.write import write_page
-from ordersetl.results import CheckResult, LayerFigures
+from ordersetl.results import CheckResult, LayerFigures, LoadResult
 
-__all__ = ["check_and_show", "check_committed"]
+__all__ = ["check_and_show", "check_committed", "check_written"]
 
 _MAX_LOOKS = 3
 
@@ -59,6 +60,13 @@ def check_and_show(
     result, figures = _look(lake, look)
     write_page(target, lake, result, figures, made_at=now(), complete=complete)
     return result
+
+
+def check_written(lake: Lake, loaded: LoadResult, own: Sequence[OwnCheck]) -> CheckResult:
+    """Check what a load wrote, and the totals; the user's own checks see all of the layer."""
+    days = {day for file in loaded.written if (day := file_day(file)) is not None}
+    checked = check(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
+    return add_own_checks(checked, lake, own)
 
 
 def _look(

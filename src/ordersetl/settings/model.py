@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from ordersetl.settings.environment import VARIABLE_PREFIX, read_environment, read_variables
+from ordersetl.settings.notify_url import NotifyUrl
 from ordersetl.settings.span import Span
 from ordersetl.url import Location, ObjectUrl, parse_url
 from ordersetl.zones import list_zones
@@ -75,7 +76,7 @@ class Settings(BaseModel):
         "fail", description="when a field that the mapping uses vanishes from the orders, or changes its type"
     )
     checks: Path = Field(Path("checks"), description="folder of checks of your own, each a SELECT in a .sql file")
-    notify_url: SecretStr | None = Field(None, description="where failed and recovered runs are told; may be a secret")
+    notify_url: NotifyUrl = Field(None, description="where failed and recovered runs are told; may be a secret")
     bulk: bool = Field(True, description="validate in bulk where the result is provably that of the models")
     chunk_mb: int = Field(12, ge=1, le=1024, description="raw JSON that one worker holds at a time, in MiB")
     cluster: str | None = Field(None, description="Dask cluster that does the work: tcp://host:8786, or local:4")
@@ -135,15 +136,6 @@ class Settings(BaseModel):
         if not secret.isprintable():
             raise ValueError("must be printable text")
         return SecretStr(secret) if secret else None
-
-    @field_validator("notify_url")
-    @classmethod
-    def _postable_url(cls, value: SecretStr | None) -> SecretStr | None:
-        """None for an empty one. It may name a secret in its path or query, as chat services have it."""
-        url = value.get_secret_value().strip() if value is not None else ""
-        if url and not re.fullmatch(r"https?://[^\s/?#]+\S*", url):
-            raise ValueError("must be an http:// or https:// URL")
-        return SecretStr(url) if url else None
 
     @field_validator("api_token")
     @classmethod
