@@ -18,7 +18,10 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 HERE = Path(__file__).parent
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-ONE_PYTHON_ONLY = ("faults", "sql", "star", "transform", "load", "check", "warehouse")
+ONE_PYTHON_ONLY = (
+    *("faults", "sql", "star", "transform", "load", "check", "warehouse", "export", "status", "source/shapes"),
+    "test_cluster.py",
+)
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 CONTENDERS = {"pandas": "pandas>=2", "dlt": "dlt[duckdb]>=1.31", "floor": "duckdb>=2,<3"}
 
