@@ -16,6 +16,7 @@ from ordersetl.settings import CONFIG_FILE, Settings, load_settings
 from ordersetl.settings.model import list_secrets
 
 SECRET = "s3cret"  # noqa: S105 - of a test
+URL = "https://hooks.test/s3cret"
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +98,10 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "drift": "warn",
         "bulk": "false",
         "chunk_mb": "2",
+        "cluster": "tcp://scheduler:8786",
+        "cluster_wait_s": "7",
+        "checks": "mine",
+        "notify_url": URL,
         "workers": "3",
         "warehouse": " postgresql://ana@db/shop ",
         "warehouse_schema": "sales",
@@ -108,9 +113,9 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
     for name, value in given.items():
         monkeypatch.setenv(f"ORDERSETL_{name.upper()}", value)
     settings = load_settings()
-    secrets = {name for name, value in given.items() if value == SECRET}
+    secrets = {name for name, value in given.items() if value in {SECRET, URL}}
     assert secrets == set(list_secrets())
-    assert {getattr(settings, name).get_secret_value() for name in secrets} == {SECRET}
+    assert {getattr(settings, name).get_secret_value() for name in secrets} == {SECRET, URL}
     assert settings.model_dump(exclude=secrets) == {
         "api_url": "https://shop.test/api",
         "source": "generic",
@@ -137,6 +142,9 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "variables": {},
         "bulk": False,
         "chunk_mb": 2,
+        "cluster": "tcp://scheduler:8786",
+        "cluster_wait_s": 7.0,
+        "checks": Path("mine"),
         "workers": 3,
         "warehouse": "postgresql://ana@db/shop",
         "warehouse_schema": "sales",
@@ -261,12 +269,13 @@ def test_variables_must_be_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", list_secrets())
 def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
-    (tmp_path / "secret").write_bytes(f"\ufeff {SECRET}\r\n".encode())
-    assert getattr(load_toml(f'{name}_file = "secret"'), name).get_secret_value() == SECRET
-    (tmp_path / "other").write_text("0ther")
+    secret, other = (URL, f"{URL}/0ther") if name == "notify_url" else (SECRET, "0ther")
+    (tmp_path / "secret").write_bytes(f"\ufeff {secret}\r\n".encode())
+    assert getattr(load_toml(f'{name}_file = "secret"'), name).get_secret_value() == secret
+    (tmp_path / "other").write_text(other)
     monkeypatch.setenv(f"ORDERSETL_{name.upper()}_FILE", str(tmp_path / "other"))
-    assert getattr(load_toml(f'{name}_file = "secret"'), name).get_secret_value() == "0ther"
-    assert getattr(Settings(), name).get_secret_value() == "0ther"
+    assert getattr(load_toml(f'{name}_file = "secret"'), name).get_secret_value() == other
+    assert getattr(Settings(), name).get_secret_value() == other
 
 
 def test_a_secret_that_is_given_twice_or_cannot_be_read_is_refused(

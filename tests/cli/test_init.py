@@ -6,6 +6,7 @@ import pty
 import select
 import subprocess
 import sys
+import termios
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,6 +132,8 @@ def talk(folder: Path, *answers: str) -> str:
             break
         said += piece
         if waiting and said.rstrip().endswith(":"):
+            while waiting[0] == SECRET and termios.tcgetattr(mine)[3] & termios.ECHO:
+                pass  # it asks first, and hides what is typed then
             os.write(mine, f"{waiting.pop(0)}\n".encode())
             said += " "
     os.close(mine)

@@ -11,6 +11,7 @@ from lakes import open_job, order, transform, write_batch
 from ordersetl.errors import TooManyRejectsError
 from ordersetl.runtime import RunContext
 from ordersetl.settings import Settings
+from ordersetl.storage.columns import ColumnFile
 from ordersetl.transform.reject_share import RejectShare, count_share, has_accepted, require_few_rejects
 
 
@@ -64,12 +65,12 @@ def test_nothing_more_is_read_than_it_takes_to_tell(context: RunContext, monkeyp
     batches = transform(context).batches
     read: list[str] = []
 
-    def note(path: Path, **options: Any) -> pl.DataFrame:
-        read.append(path.name)
-        return read_parquet(path, **options)
+    def note(file: ColumnFile) -> pl.LazyFrame:
+        read.append(str(file))
+        return scan(file)
 
-    read_parquet = pl.read_parquet
-    monkeypatch.setattr(pl, "read_parquet", note)
+    scan = ColumnFile.scan
+    monkeypatch.setattr(ColumnFile, "scan", note)
     assert has_accepted(context.lake, batches, 5)
     assert len(read) == 2
     assert has_accepted(context.lake, batches, 12)

@@ -114,10 +114,12 @@ def add_segment(lake: Lake, entries: Sequence[IndexEntry], added: pl.DataFrame) 
     """
     if added.is_empty():
         return tuple(entries)
-    kept = list(entries)
-    merged = added
-    while kept and kept[-1].rows <= 2 * merged.height:
-        merged = pl.concat([_read(lake, kept.pop()), merged])
+    first, after = len(entries), added.height
+    for at in reversed(range(len(entries))):
+        first = at if entries[at].rows <= 2 * after else first
+        after += entries[at].rows
+    kept = entries[:first]
+    merged = pl.concat([*(_read(lake, entry) for entry in entries[first:]), added])
     ordered = merged.sort(merged.columns)  # equal rows become neighbours: a hash table would be ten times as large
     is_new = reduce(or_, (pl.col(name).ne_missing(pl.col(name).shift()) for name in merged.columns))
     segment = write_segment(lake, ordered.filter(is_new))

@@ -21,7 +21,7 @@ _KEPT = 16
 
 @dataclass(frozen=True)
 class SharedFrames:
-    """Frames by name. Where it travels to another process, what travels is their keys and hashes."""
+    """Frames by name; where they are in the output, what travels to another process is their keys, which have hashes."""
 
     lake: Lake
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class SharedFrames:
         return _read(self.lake, self.keys[name]) if found is None else found
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"lake": self.lake, "keys": self.keys, "_frames": {}}
+        return {"lake": self.lake, "keys": self.keys, "_frames": {} if self.keys else self._frames}
 
 
 def share_frames(context: RunContext, frames: Mapping[str, pl.DataFrame]) -> SharedFrames:

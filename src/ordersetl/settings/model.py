@@ -185,8 +185,10 @@ class Settings(BaseModel):
     @field_validator("output", mode="before")
     @classmethod
     def _object_url(cls, value: object) -> object:
-        if isinstance(value, str) and value.startswith("s3:"):
-            return parse_url(value)
+        if isinstance(value, str):
+            return parse_url(value) if value.startswith("s3:") else Path(value)
+        if not isinstance(value, Path | ObjectUrl):
+            raise ValueError("must be a path, or s3://BUCKET/PREFIX")  # noqa: TRY004 - pydantic collects ValueError
         return value
 
     @field_validator("warehouse")
