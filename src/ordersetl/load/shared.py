@@ -21,7 +21,7 @@ _KEPT = 16
 
 @dataclass(frozen=True)
 class SharedFrames:
-    """Frames by name; where they are in the output, what travels to another process is their keys, which have hashes."""
+    """Frames by name; where they are in the output, only their keys, with hashes, travel to another process."""
 
     lake: Lake
     keys: Mapping[str, str] = field(default_factory=dict)
