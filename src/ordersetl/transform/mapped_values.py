@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from ordersetl.source.mapping.currencies import list_digits
+from ordersetl.currencies import list_digits
 from ordersetl.source.mapping.times import find_time_reader
 from ordersetl.transform.bulk_values import PLAIN_TEXT, strip_quotes
 from ordersetl.transform.mapped_paths import NotInBulkError

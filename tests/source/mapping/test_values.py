@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from ordersetl.currencies import find_digits
 from ordersetl.source.description.expressions import Expression
-from ordersetl.source.mapping.currencies import find_digits
 from ordersetl.source.mapping.times import find_time_reader
 from ordersetl.source.mapping.values import Money, without_sign
 

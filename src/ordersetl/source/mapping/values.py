@@ -6,9 +6,9 @@ from decimal import Decimal, InvalidOperation
 from functools import reduce
 from typing import Any
 
+from ordersetl.currencies import find_digits
 from ordersetl.source.description.expressions import Expression
 from ordersetl.source.description.mapping import Fallback
-from ordersetl.source.mapping.currencies import find_digits
 from ordersetl.star.values import EXACT, has_surrogate, read_text
 
 __all__ = ["Money", "find_sku", "is_true", "without_sign"]
