@@ -20,6 +20,7 @@ from shop_story import NOW, Shop, leftovers, readers_files, state_to_check
 from snapshots import Snapshot
 
 from ordersetl import pipeline
+from ordersetl.check import committed
 from ordersetl.check.layer import check as check_layer
 from ordersetl.errors import StorageError
 from ordersetl.lake.layout import Lake
@@ -49,14 +50,18 @@ def remember_checks() -> None:
     """In a worker: have no run check again what a check found well. It reads only, and sees the very same."""
     found = dict[str, CheckResult]()
 
-    def remembered(lake: Lake, *, days: Collection[date], dimensions: bool) -> CheckResult:
+    def remembered(
+        lake: Lake, *, deep: bool = False, days: Collection[date] | None = None, dimensions: bool = True
+    ) -> CheckResult:
+        if days is None:
+            return check_layer(lake, deep=deep)
         seen = json.dumps([sorted(map(str, days)), dimensions, _all_that_check_sees(lake.folder)])
         result = found.get(seen) or check_layer(lake, days=days, dimensions=dimensions)
         if result.ok:
             found[seen] = result
         return result
 
-    patch.object(pipeline, "check_layer", remembered).start()
+    patch.object(committed, "check", remembered).start()
 
 
 def _all_that_check_sees(output: Path) -> list[object]:

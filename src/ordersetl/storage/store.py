@@ -30,6 +30,7 @@ __all__ = [
 _MARK_DIGITS = 15
 _SIGNED_FOR = timedelta(minutes=10)
 _TIMEOUT_S = 60.0
+_TRIES = 6
 _LOOPBACK = ("http://127.", "http://localhost", "http://[::1]")
 
 
@@ -52,10 +53,23 @@ def delete_version(store: "S3Store", path: str, version: str) -> None:
     """
     import httpx  # noqa: PLC0415 - few commands remove
     import obstore  # noqa: PLC0415 - an extra
+    from tenacity import (  # noqa: PLC0415 - likewise
+        Retrying,
+        retry_if_exception_type,
+        retry_if_result,
+        stop_after_attempt,
+        wait_exponential,
+    )
 
     url = obstore.sign(store, "DELETE", path, _SIGNED_FOR)
+    retrying = Retrying(
+        retry=retry_if_exception_type(httpx.TransportError) | retry_if_result(lambda got: got.is_server_error),
+        wait=wait_exponential(multiplier=0.1, max=5),
+        stop=stop_after_attempt(_TRIES),
+        retry_error_callback=lambda state: state.outcome.result(),  # type: ignore[union-attr] # there was a try
+    )
     try:
-        answer = httpx.delete(url, headers={"If-Match": version}, timeout=_TIMEOUT_S)
+        answer: httpx.Response = retrying(httpx.delete, url, headers={"If-Match": version}, timeout=_TIMEOUT_S)
     except httpx.TransportError as error:
         raise OSError(errno.EIO, f"the store failed: {type(error).__name__}", path) from error
     if answer.status_code in {httpx.codes.CONFLICT, httpx.codes.PRECONDITION_FAILED}:
