@@ -131,6 +131,7 @@ def test_a_server_that_dies_in_mid_load_is_loaded_once_it_is_back(first: RunCont
         before = place.tables()
         load_second(first)
         execute = pg_execute(uri)
+        session = psycopg.connect(uri, autocommit=True)
 
         def crash(statement: str) -> None:
             if statement.startswith("DELETE"):
@@ -142,13 +143,20 @@ def test_a_server_that_dies_in_mid_load_is_loaded_once_it_is_back(first: RunCont
         url = f"postgresql://postgres@127.0.0.1:{relay.port}/postgres?sslmode=disable&gssencmode=disable&schema=shop"
         with pytest.raises(ConnectionLostError):
             replace(place, url=url).load(first)
-        _await_recovery(uri)
+        _await_recovery(uri, session)
         assert place.tables() == before
         place.load(first)
         place.assert_holds(first.lake)
 
 
-def _await_recovery(uri: str) -> None:
+def _await_recovery(uri: str, session: psycopg.Connection) -> None:
+    """Wait until the server has ended an old session, as it does once it notices, and answers to a new one."""
+    for _ in range(200):
+        try:
+            session.execute("SELECT 1")
+        except psycopg.OperationalError:
+            break
+        threading.Event().wait(0.05)
     for _ in range(200):
         try:
             pg_execute(uri)("SELECT 1")
