@@ -64,7 +64,13 @@ class Shop:
         return httpx.Response(200, json={"orders": orders, "next_cursor": following})
 
     def backfill(
-        self, first: int, last: int, *, concurrency: int = 3, checkpoint: Callable[[], None] = lambda: None
+        self,
+        first: int,
+        last: int,
+        *,
+        origin: Origin = ORIGIN,
+        concurrency: int = 3,
+        checkpoint: Callable[[], None] = lambda: None,
     ) -> BackfillResult:
         settings = Settings(output=self.root, max_retries=0)
         runtime = Runtime(now=lambda: self.now, checkpoint=checkpoint)
@@ -79,7 +85,7 @@ class Shop:
         windows = cut_windows(Window(day(first), day(last)), DAY, self.now)
         with acquire_lock(lake.folder / ".lock", disk=lake.disk) as lock, ThreadPoolExecutor(2) as threads:
             context = RunContext(lake, settings, lock, threads, runtime, threads)
-            return extract_windows(context, open_client, ORIGIN, windows, concurrency=concurrency)
+            return extract_windows(context, open_client, origin, windows, concurrency=concurrency)
 
     def windows(self) -> list[tuple[datetime | None, datetime | None, int]]:
         lake = Lake(self.root)
@@ -137,6 +143,21 @@ def test_what_is_covered_is_not_fetched_again_but_for_the_newest_day(shop: Shop)
     result = shop.backfill(1, 7)
     assert {since for since, _ in shop.asked} == {"04", "05", "06"}  # the 4th was not long enough ago to be complete
     assert (result.windows_covered, len(result.windows)) == (3, 3)
+
+
+class OtherStore(Origin):
+    """The same API, where another store's orders are selected."""
+
+    @property
+    def selection(self) -> dict[str, str]:
+        return {"store": "b"}
+
+
+def test_what_another_selection_covers_is_fetched(shop: Shop) -> None:
+    shop.backfill(1, 3)
+    result = shop.backfill(1, 3, origin=OtherStore(ORIGIN.source, ORIGIN.url))
+    assert (result.windows_covered, result.records) == (0, 6)
+    assert shop.backfill(1, 3, origin=OtherStore(ORIGIN.source, ORIGIN.url)).windows_covered == 2
 
 
 def test_windows_are_fetched_at_the_same_time(shop: Shop) -> None:

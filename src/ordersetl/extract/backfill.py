@@ -17,7 +17,7 @@ import msgspec
 from ordersetl.errors import ConfigError, InterruptedRunError
 from ordersetl.extract.batch import Batch, begin_batch, fetch_batch
 from ordersetl.extract.batches import Origin, ReferenceFile, commit_result, make_request
-from ordersetl.extract.coverage import read_coverage
+from ordersetl.extract.coverage import have_one_origin, read_coverage
 from ordersetl.extract.unfinished import take_up
 from ordersetl.lake import raw
 from ordersetl.lake.listing import list_batches
@@ -126,15 +126,7 @@ def extract_windows(
         first = make_request(context, origin, missing[0], references)
         requests = [msgspec.structs.replace(first, since=window.since, until=window.until) for window in missing]
         results = _fetch_all(context, open_client, requests, concurrency)
-    batches = list_batches(context.lake)
-    coverage = read_coverage(
-        context.lake,
-        batches,
-        source=origin.source,
-        url=origin.url,
-        selection=origin.selection,
-        now=context.now(),
-    )
+    coverage = read_coverage(context.lake, list_batches(context.lake), origin, now=context.now())
     return BackfillResult(
         source=origin.source,
         url=origin.url,
@@ -160,7 +152,7 @@ def _list_covered(
     None where a reference file is given that no batch has: the windows that are fetched keep it.
     """
     markers = [raw.read_marker(context.lake, batch) for batch in list_batches(context.lake)]
-    ours = [marker for marker in markers if (marker.source, marker.url) == (origin.source, origin.url)]
+    ours = [marker for marker in markers if have_one_origin(marker.request, origin)]
     kept = {entry.sha256 for marker in ours for entry in marker.references.values()}
     if any(hashlib.sha256(file.body).hexdigest() not in kept for file in references):
         return set()

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 
 from ordersetl.errors import ConfigError
@@ -144,7 +143,7 @@ def make_request(
     began = context.now()
     since = window.since
     if since is None and not window.full:
-        end = _read_end(context, origin, began)
+        end = read_coverage(context.lake, list_batches(context.lake), origin, now=began).end
         since = end - context.settings.lookback if end else None
     if since is not None and window.until is not None and since >= window.until:
         raise ConfigError(
@@ -165,15 +164,6 @@ def make_request(
         mapping=hash_mapping(origin.description.description) if origin.description else "",
         selection=origin.selection,
     )
-
-
-def _read_end(context: RunContext, origin: Origin, now: datetime) -> datetime | None:
-    """Where batches of this origin end so far, None where there is none."""
-    batches = list_batches(context.lake)
-    coverage = read_coverage(
-        context.lake, batches, source=origin.source, url=origin.url, selection=origin.selection, now=now
-    )
-    return coverage.end
 
 
 def _await_page(context: RunContext, pages: Iterator[Page]) -> Page | None:

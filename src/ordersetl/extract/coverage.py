@@ -10,16 +10,43 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Protocol
 
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import BatchMarker, BatchRequest, Interval, PageEntry
 from ordersetl.window import MAX_AHEAD
 
-__all__ = ["Coverage", "LogEnd", "find_gaps", "hash_batches", "merge_intervals", "read_coverage", "read_log_end"]
+__all__ = [
+    "Coverage",
+    "LogEnd",
+    "OfOrigin",
+    "find_gaps",
+    "hash_batches",
+    "have_one_origin",
+    "merge_intervals",
+    "read_coverage",
+    "read_log_end",
+]
 
 _SETTLED = timedelta(days=1)
 """What a source says of a time this long ago is complete, however far off its clock is."""
+
+
+class OfOrigin(Protocol):
+    """What says of which origin it is: a source at a base URL, and which of its orders were selected there."""
+
+    @property
+    def source(self) -> str:
+        """The source's name."""
+
+    @property
+    def url(self) -> str:
+        """Its base."""
+
+    @property
+    def selection(self) -> Mapping[str, str]:
+        """Values of the variables that say which orders come."""
 
 
 @dataclass(frozen=True)
@@ -72,32 +99,18 @@ class LogEnd:
     is_recorded: bool
 
 
-def read_coverage(
-    lake: Lake,
-    batches: Sequence[str],
-    *,
-    source: str,
-    url: str,
-    selection: Mapping[str, str] | None = None,
-    now: datetime,
-) -> Coverage:
+def have_one_origin(one: OfOrigin, other: OfOrigin) -> bool:
+    """Whether both are of the same origin: another selection has all its time before it."""
+    return (one.source, one.url, one.selection) == (other.source, other.url, other.selection)
+
+
+def read_coverage(lake: Lake, batches: Sequence[str], origin: OfOrigin, *, now: datetime) -> Coverage:
     """What the committed ``batches`` of one origin cover, as of now, as :func:`read_log_end` finds it."""
-    return read_log_end(lake, batches, source=source, url=url, selection=selection, now=now).coverage
+    return read_log_end(lake, batches, origin, now=now).coverage
 
 
-def read_log_end(
-    lake: Lake,
-    batches: Sequence[str],
-    *,
-    source: str,
-    url: str,
-    selection: Mapping[str, str] | None = None,
-    now: datetime,
-) -> LogEnd:
+def read_log_end(lake: Lake, batches: Sequence[str], origin: OfOrigin, *, now: datetime) -> LogEnd:
     """The newest of the committed ``batches``, and what those of one origin cover, as of now.
-
-    An origin is a source at a base URL, and which of its orders were selected there: another selection has all its
-    time before it.
 
     The newest marker of the origin tells, if the batches are those that it took into account; else each of them is
     read, once: a batch that was restored, copied or moved away changes what is covered.
@@ -105,19 +118,18 @@ def read_log_end(
     Raises:
         CorruptedError: a marker that is needed is not what was written.
     """
-    origin = (source, url, selection or {})
     markers: list[BatchMarker] = []
     for at in range(len(batches), 0, -1):
         marker = raw.read_marker(lake, batches[at - 1])
         markers.append(marker)
-        if _find_origin(marker) != origin:
+        if not have_one_origin(marker.request, origin):
             continue
         if marker.covered_of == hash_batches(batches[:at]):
             coverage = Coverage(marker.covered, marker.shown).as_of(now)
             return LogEnd(markers[0], coverage, is_recorded=at == len(batches))
         markers += [raw.read_marker(lake, batch) for batch in reversed(batches[: at - 1])]
         break
-    ours = [marker for marker in markers if _find_origin(marker) == origin]
+    ours = [marker for marker in markers if have_one_origin(marker.request, origin)]
     intervals = [(marker.since, end) for marker in ours if (end := _recorded_end(marker, now)) is not None]
     shown = max(filter(None, (marker.shown for marker in ours)), default=None)
     coverage = Coverage(merge_intervals(intervals), shown).as_of(now)
@@ -147,10 +159,6 @@ def find_gaps(intervals: Sequence[Interval]) -> tuple[tuple[datetime, datetime],
 def hash_batches(batches: Iterable[str]) -> str:
     """Tells one list of batches from another."""
     return hashlib.sha256("\n".join(batches).encode()).hexdigest()
-
-
-def _find_origin(marker: BatchMarker) -> tuple[str, str, Mapping[str, str]]:
-    return marker.source, marker.url, marker.request.selection
 
 
 def _find_shown(request: BatchRequest, pages: Iterable[PageEntry]) -> datetime | None:

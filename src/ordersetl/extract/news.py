@@ -59,14 +59,7 @@ def settle_batch(context: RunContext, batch: Batch) -> Settled:
     request, batches = batch.request, list_batches(context.lake)
     end = None
     with suppress(CorruptedError):
-        end = read_log_end(
-            context.lake,
-            batches,
-            source=request.source,
-            url=request.url,
-            selection=request.selection,
-            now=context.now(),
-        )
+        end = read_log_end(context.lake, batches, request, now=context.now())
         if not _is_news(context.lake, batch, end):
             context.lock.assert_held()
             unfinished.drop_batch(context.lake, batch.id)

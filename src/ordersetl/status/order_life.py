@@ -164,6 +164,4 @@ def _explain_unknown(lake: Lake, batches: Sequence[str], now: datetime) -> str:
 def _read_coverage(lake: Lake, batches: Sequence[str], now: datetime) -> Coverage:
     if not batches:
         return Coverage()
-    marker = raw.read_marker(lake, batches[-1])
-    selection = marker.request.selection
-    return read_coverage(lake, batches, source=marker.source, url=marker.url, selection=selection, now=now)
+    return read_coverage(lake, batches, raw.read_marker(lake, batches[-1]).request, now=now)

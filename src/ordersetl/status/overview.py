@@ -128,8 +128,7 @@ def _read_coverage(lake: Lake, batches: Sequence[str], now: datetime, problems: 
         return None
     try:
         marker = raw.read_marker(lake, batches[-1])
-        selection = marker.request.selection
-        found = read_coverage(lake, batches, source=marker.source, url=marker.url, selection=selection, now=now)
+        found = read_coverage(lake, batches, marker.request, now=now)
     except CorruptedError as error:
         problems.append(f"{error.message}. {error.hint}")
         return None
