@@ -5,19 +5,18 @@ fails at the commit's swap, since the manifest is not the one that it read (see 
 """
 
 import json
-import os
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ordersetl.errors import LockedError, StorageError
-from ordersetl.storage.lock import Holder
+from ordersetl.storage.lock import Holder, is_running, make_note, name_holder, read_holder
 from ordersetl.storage.versions import ChangedError, Versioned
 
 if TYPE_CHECKING:
@@ -49,9 +48,10 @@ class Lease:
         except OSError as error:
             raise StorageError(f"cannot read {self.storage.locate(self.key)}: {error.strerror}") from error
         if found is None or found[0].get("nonce") != self.nonce:
+            holder = name_holder(found and found[0])
             raise LockedError(
-                f"the lease {self.storage.locate(self.key)} was lost while this run held it{_holder(found)}; nothing "
-                "of this run was committed from then on",
+                f"the lease {self.storage.locate(self.key)} was lost while this run held it{holder}; nothing of this "
+                "run was committed from then on",
                 hint="This machine may have been paused for long. Run the same command again.",
             )
 
@@ -120,7 +120,7 @@ def _take(
         left = deadline - time.monotonic()
         if left <= 0:
             raise LockedError(
-                f"another run holds {storage.root}{_holder(found)}",
+                f"another run holds {storage.root}{name_holder(found[0])}",
                 hint="Wait for it to end, or give --wait SECONDS to wait here. If it died, its lease ends "
                 f"{LEASE_S:.0f} s after its last sign of life.",
             )
@@ -161,46 +161,21 @@ def find_lease_holder(storage: "ObjectStorage", key: str) -> Holder | None:
     """
     try:
         found = _read(storage, key)
-        if found is None or _has_ended(found[0], datetime.now(UTC)):
-            return None
-        note = found[0]
-        holder = Holder(int(note["pid"]), str(note["host"]), datetime.fromisoformat(note["since"]), certain=True)
     except OSError as error:
         raise StorageError(f"cannot read {storage.locate(key)}: {error.strerror}") from error
-    except (ValueError, LookupError, TypeError):
-        return None
-    return holder if holder.host == socket.gethostname() else replace(holder, certain=False)
+    return None if found is None or _has_ended(found[0], datetime.now(UTC)) else read_holder(found[0])
 
 
 def _has_ended(note: dict[str, Any], now: datetime) -> bool:
     """Whether a lease is over: by its time, or its process of this machine is gone."""
     try:
-        if note["host"] == socket.gethostname() and not _is_alive(int(note["pid"])):
+        if note["host"] == socket.gethostname() and not is_running(int(note["pid"])):
             return True
         return datetime.fromisoformat(note["until"]) <= now
     except (LookupError, TypeError, ValueError):
         return True  # not one of ours
 
 
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
 def _note(nonce: str, epoch: int, now: datetime) -> bytes:
     until = now + timedelta(seconds=LEASE_S)
-    since = now.isoformat(timespec="seconds")
-    holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "nonce": nonce}
-    return json.dumps({**holder, "epoch": epoch, "until": until.isoformat()}).encode()
-
-
-def _holder(found: tuple[dict[str, Any], Versioned] | None) -> str:
-    note = found[0] if found else {}
-    if not {"pid", "host", "since"} <= note.keys():
-        return ""
-    return f": process {note['pid']} on {note['host']}, since {note['since']}"
+    return json.dumps({**make_note(now), "nonce": nonce, "epoch": epoch, "until": until.isoformat()}).encode()

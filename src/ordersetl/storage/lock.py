@@ -15,13 +15,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import BaseFileLock, FileLock, Timeout
 
 from ordersetl.errors import LockedError, StorageError
 from ordersetl.storage.disk import Disk, Step, describe_kind, read_regular
 
-__all__ = ["Holder", "Lock", "acquire_lock", "find_holder", "was_locked"]
+__all__ = [
+    "Holder",
+    "Lock",
+    "acquire_lock",
+    "find_holder",
+    "is_running",
+    "make_note",
+    "name_holder",
+    "read_holder",
+    "was_locked",
+]
 
 _POLL_S = 0.05
 _MAX_NOTE_BYTES = 1 << 16
@@ -56,7 +67,7 @@ class Lock:
         """
         if _read_note(self._path) != self._note:
             raise LockedError(
-                f"{self._path} was deleted or replaced while this run held it{_holder(self._path)}; "
+                f"{self._path} was deleted or replaced while this run held it{name_holder(_load_note(self._path))}; "
                 "nothing of this run was committed from then on",
                 hint="Another run may have begun. Leave the lock file alone, and run the same command again.",
             )
@@ -89,7 +100,7 @@ def acquire_lock(
     file_lock = FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)
     _acquire(path, disk, file_lock, wait_s, sleep)
     try:
-        note = _note(now or _utc_now)
+        note = json.dumps(make_note((now or _utc_now)())).encode()
         disk.perform(Step("write", path), lambda: _write_note(path, note))
         lock = Lock(path, note)
         lock.assert_held()
@@ -113,27 +124,13 @@ def find_holder(path: Path) -> Holder | None:
     The holder's note outlives it. Whether its process still runs, and where the system lists locks still holds this
     one, can be told on its own machine alone; of another machine's note nobody knows.
     """
-    try:
-        note = json.loads(_read_note(path) or b"")
-        holder = Holder(int(note["pid"]), str(note["host"]), datetime.fromisoformat(note["since"]), certain=True)
-    except (ValueError, LookupError, TypeError):
-        return None
-    if holder.host != socket.gethostname():
-        return Holder(holder.pid, holder.host, holder.since, certain=False)
-    return holder if _is_held_by(path, holder.pid) else None
+    holder = read_holder(_load_note(path))
+    return holder if holder is None or not holder.certain or _is_held_by(path, holder.pid) else None
 
 
 def _is_held_by(path: Path, pid: int) -> bool:
     """Whether a process of this machine holds the lock; where no list of locks tells, whether it runs."""
-    if pid <= 0:
-        return False
-    if os.name == "nt":  # there it would be a signal
-        return True
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        pass  # somebody else's, and there
-    except (OSError, OverflowError):
+    if not is_running(pid):
         return False
     try:
         held, file = _LOCKS.read_text("ascii").splitlines(), f":{path.stat().st_ino}"
@@ -156,7 +153,7 @@ def _acquire(path: Path, disk: Disk, lock: BaseFileLock, wait_s: float, sleep: C
             left = deadline - time.monotonic()
             if left <= 0:
                 raise LockedError(
-                    f"another run holds {path.parent}{_holder(path)}",
+                    f"another run holds {path.parent}{name_holder(_load_note(path))}",
                     hint="Wait for it to end, or give --wait SECONDS to wait here.",
                 ) from None
             sleep(min(_POLL_S, left))
@@ -199,11 +196,43 @@ def _write_note(path: Path, note: bytes) -> None:
         file.truncate()
 
 
-def _note(now: Callable[[], datetime]) -> bytes:
-    """Who holds the lock; the nonce makes the note of each hold its own."""
-    since = now().isoformat(timespec="seconds")
-    holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "nonce": uuid.uuid4().hex}
-    return json.dumps(holder).encode()
+def make_note(now: datetime) -> dict[str, Any]:
+    """Who holds an output; the nonce makes the note of each hold its own."""
+    since = now.isoformat(timespec="seconds")
+    return {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "nonce": uuid.uuid4().hex}
+
+
+def read_holder(note: Any) -> Holder | None:  # noqa: ANN401 - any JSON value
+    """Who holds an output by a note, certain on its own machine; None where it is no note."""
+    try:
+        host = str(note["host"])
+        since = datetime.fromisoformat(note["since"])
+        return Holder(int(note["pid"]), host, since, certain=host == socket.gethostname())
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+def name_holder(note: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Who holds an output, to follow a sentence; empty where it is no note."""
+    try:
+        return f": process {note['pid']} on {note['host']}, since {note['since']}"
+    except (LookupError, TypeError):
+        return ""
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this machine runs; on Windows, where asking would be a signal, it is taken to."""
+    if pid <= 0:
+        return False
+    if os.name == "nt":
+        return True
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True  # somebody else's, and there
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def _read_note(path: Path) -> bytes | None:
@@ -213,12 +242,11 @@ def _read_note(path: Path) -> bytes | None:
         return None
 
 
-def _holder(path: Path) -> str:
+def _load_note(path: Path) -> Any:  # noqa: ANN401 - any JSON value
     try:
-        holder = json.loads(_read_note(path) or b"")
-        return f": process {holder['pid']} on {holder['host']}, since {holder['since']}"
-    except (ValueError, LookupError, TypeError):
-        return ""
+        return json.loads(_read_note(path) or b"")
+    except ValueError:
+        return None
 
 
 def _utc_now() -> datetime:
