@@ -119,7 +119,6 @@ class Window(Table):
     )
     precision: Span = Field(description="the finest step that the source stores or compares, e.g. 1s")
     since_inclusive: bool = True
-    until_inclusive: bool = False
     bounded: bool = Field(False, description="both ends are always sent")
     earliest: str = Field("1970-01-01T00:00:00Z", description="what is sent for the beginning of time")
     max_span: Span | None = Field(None, description="longest window that may be asked for; longer ones are split")
