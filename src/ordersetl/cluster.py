@@ -75,8 +75,7 @@ class ClusterExecutor(Executor):
 
     def width(self) -> int:
         """How many pieces of work the cluster does at a time, as it is now."""
-        workers = self._client.scheduler_info(n_workers=-1).get("workers", {})
-        return max(1, sum(int(worker["nthreads"]) for worker in workers.values()))
+        return max(1, sum(int(worker["nthreads"]) for worker in _list_workers(self._client).values()))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - as declared by Executor
         """End the watch; the work itself is awaited by whoever began it."""
@@ -98,7 +97,7 @@ class ClusterExecutor(Executor):
         while not self._ended.wait(_WATCH_S):
             if self._client.status != "running":  # connected again, it would know nothing of what was begun
                 self._fail(ClusterError("the connection to the scheduler of the cluster is lost", hint=_HINT_AGAIN))
-            elif self._count_workers():
+            elif _list_workers(self._client):
                 if self._alone_since is not None:
                     log.warning("the cluster has workers again.")
                 self._alone_since = None
@@ -107,9 +106,6 @@ class ClusterExecutor(Executor):
                 log.warning("the cluster has no workers: waiting up to %.0f s for one.", self._max_wait_s)
             elif self._clock() - self._alone_since > self._max_wait_s:
                 self._fail(ClusterError(f"the cluster had no workers for {self._max_wait_s:.0f} s", hint=_HINT_AGAIN))
-
-    def _count_workers(self) -> int:
-        return len(self._client.scheduler_info(n_workers=-1).get("workers", {}))
 
     def _fail(self, error: ClusterError) -> None:
         with self._lock:
@@ -166,8 +162,14 @@ def open_cluster(url: str, lock: "Lock | Lease", *, max_wait_s: float) -> Iterat
         yield executor
 
 
+def _list_workers(client: "Client") -> dict[str, Any]:
+    """What the scheduler says of each worker, by address."""
+    workers: dict[str, Any] = client.scheduler_info(n_workers=-1).get("workers", {})
+    return workers
+
+
 def _await_worker(client: "Client", url: str, max_wait_s: float) -> None:
-    if client.scheduler_info(n_workers=-1).get("workers"):
+    if _list_workers(client):
         return
     log.warning("the cluster %s has no workers: waiting up to %.0f s for one.", url, max_wait_s)
     try:

@@ -52,7 +52,7 @@ def fetch_first_page(settings: Settings, plan: ExtractPlan, runtime: Runtime, *,
         continues=plan.window.since is None,
     )
     runtime.checkpoint()
-    with prepare_clients(settings, origin, runtime)(runtime.sleep) as client, runtime.interruptible():
+    with prepare_clients(settings, plan, runtime)(runtime.sleep) as client, runtime.interruptible():
         for page in client.pages(request):  # the last one counts
             if page.head.records:
                 break

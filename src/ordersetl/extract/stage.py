@@ -21,14 +21,18 @@ from ordersetl.source.session import SourceSession, generic_session
 from ordersetl.text import format_time
 from ordersetl.window import Backfill, Window
 
-__all__ = ["ExtractPlan", "extract", "open_session", "prepare", "prepare_clients"]
+__all__ = ["ExtractPlan", "extract", "prepare", "prepare_clients"]
 
 
 @dataclass(frozen=True)
 class ExtractPlan:
-    """Where from, what and with which reference files; ``windows`` are what a backfill is cut into, or empty."""
+    """Where from, what and with which reference files; ``windows`` are what a backfill is cut into, or empty.
+
+    ``session`` is what all clients share of the origin.
+    """
 
     origin: Origin
+    session: SourceSession
     window: Window
     references: list[ReferenceFile]
     windows: tuple[Window, ...] = ()
@@ -54,10 +58,11 @@ def prepare(
     now = runtime.now()
     window, origin = _read_window(window, now), choose_origin(settings)
     windows = tuple(cut_windows(window, backfill.span, now)) if backfill else ()
-    open_session(settings, origin, runtime).warn_unencrypted()
+    session = _open_session(settings, origin, runtime)
+    session.warn_unencrypted()
     with runtime.interruptible():  # a pipe may keep it waiting
         references = read_references(settings, origin, users, products, Lake(settings.output))
-    return ExtractPlan(origin, window, references, windows, backfill.concurrency if backfill else 1)
+    return ExtractPlan(origin, session, window, references, windows, backfill.concurrency if backfill else 1)
 
 
 def extract(
@@ -75,7 +80,7 @@ def extract(
     """
     require_one_source(context.lake, plan.origin)
     settings, runtime = context.settings, context.runtime
-    open_client = prepare_clients(settings, plan.origin, runtime)
+    open_client = prepare_clients(settings, plan, runtime)
     if plan.windows:
         return extract_windows(
             context, open_client, plan.origin, plan.windows, plan.references, concurrency=plan.concurrency
@@ -84,10 +89,9 @@ def extract(
         return extract_orders(context, client, plan.origin, plan.window, plan.references, on_page=on_page)
 
 
-def prepare_clients(settings: Settings, origin: Origin, runtime: Runtime) -> ClientOpener:
+def prepare_clients(settings: Settings, plan: ExtractPlan, runtime: Runtime) -> ClientOpener:
     """Opens clients of an origin, which share what a command knows of it."""
-    session = open_session(settings, origin, runtime)
-    open_more = partial(open_http, settings, choose_transport(origin) or runtime.transport)
+    open_more = partial(open_http, settings, choose_transport(plan.origin) or runtime.transport)
 
     @contextmanager
     def open_client(sleep: Callable[[float], None]) -> Iterator[OrdersClient]:
@@ -98,7 +102,7 @@ def prepare_clients(settings: Settings, origin: Origin, runtime: Runtime) -> Cli
         with (
             open_more() as http,
             closing(
-                OrdersClient(http, settings, session=session, open_more=open_more, sleep=wait, now=runtime.now)
+                OrdersClient(http, settings, session=plan.session, open_more=open_more, sleep=wait, now=runtime.now)
             ) as client,
         ):
             yield client
@@ -106,7 +110,7 @@ def prepare_clients(settings: Settings, origin: Origin, runtime: Runtime) -> Cli
     return open_client
 
 
-def open_session(settings: Settings, origin: Origin, runtime: Runtime) -> SourceSession:
+def _open_session(settings: Settings, origin: Origin, runtime: Runtime) -> SourceSession:
     """What all clients of a command share of its origin."""
     if origin.description is None:
         return generic_session(origin.url, settings, now=runtime.now)

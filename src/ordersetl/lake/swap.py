@@ -25,6 +25,7 @@ from ordersetl.lake.layout import DATA, MANIFEST, MANIFESTS, Lake, curated_key, 
 from ordersetl.lake.manifest import FileEntry, Manifest, encode_manifest
 from ordersetl.storage.disk import Written
 from ordersetl.storage.objects import ObjectStorage
+from ordersetl.storage.store import mark_version
 from ordersetl.storage.versions import ChangedError, Versioned
 
 __all__ = ["is_pending", "recover", "stage", "swap"]
@@ -186,10 +187,10 @@ def _make(storage: ObjectStorage, key: str, entry: FileEntry | None) -> int:
         where = storage.locate(data_key(entry.sha256))
         raise CorruptedError(f"{where} is missing", hint="Make all again from raw: ordersetl load --rebuild")
     if version is None:
-        return storage.mark(storage.put_new(key, content.data))
+        return mark_version(storage.put_new(key, content.data))
     if (there := storage.read_version(key)) is not None and there.data == content.data:
-        return storage.mark(there.version)
-    return storage.mark(storage.replace(key, content.data, version))
+        return mark_version(there.version)
+    return mark_version(storage.replace(key, content.data, version))
 
 
 def _collect(storage: ObjectStorage, closed: SwapManifest) -> None:

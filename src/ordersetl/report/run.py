@@ -6,7 +6,6 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from ordersetl.report.bridge import draw_bridge
-from ordersetl.report.drift import find_unexplained
 from ordersetl.report.stages import (
     draw_gaps,
     draw_repaired,
@@ -16,6 +15,7 @@ from ordersetl.report.stages import (
     warehouse_facts,
 )
 from ordersetl.report.tables import Complete, draw_facts, format_size, list_money, list_most
+from ordersetl.report.unexplained import find_unexplained
 from ordersetl.results import BackfillResult, BridgeMetric, RunResult, TransformResult
 from ordersetl.text import format_time, many, printable
 

@@ -20,7 +20,7 @@ from ordersetl.source.pace import Pace
 from ordersetl.source.parser import parse_json
 from ordersetl.source.shape import PageShape, shape_of
 from ordersetl.source.slices import group_values
-from ordersetl.source.template import Value, fill_path, fill_text
+from ordersetl.source.template import Value, fill_params, fill_path, fill_text
 from ordersetl.source.throttle import Throttling
 
 __all__ = ["SourceSession", "generic_session"]
@@ -185,8 +185,7 @@ class SourceSession:
 
 def fill_headers(session: SourceSession) -> dict[str, str]:
     """Headers of every request to the source."""
-    filled = {name: fill_text(text, session.variables) for name, text in session.description.request.headers.items()}
-    return {name: text for name, text in filled.items() if text is not None}
+    return fill_params(session.description.request.headers, session.variables)
 
 
 @cache

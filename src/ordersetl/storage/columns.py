@@ -1,6 +1,5 @@
 """Files of columns, as Polars scans them: without reading all of them, on disk or in object storage."""
 
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ class ColumnFile:
     options: dict[str, str] | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        return os.fspath(self.where)
+        return self.where
 
     def scan(self) -> "pl.LazyFrame":
         """Its rows, of which only what is asked for is read."""

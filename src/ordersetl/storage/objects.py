@@ -192,10 +192,6 @@ class ObjectStorage:
         except FileNotFoundError:
             return None
 
-    def mark(self, version: str) -> int:
-        """The number that stands for a version in records."""
-        return mark_version(version)
-
     def move(self, source: str, key: str) -> None:
         """Copy an object, or all under a prefix, to another key, and remove it there: not in one step."""
         moved = [found["path"] for found in self._list(source)] or [self._path(source)]

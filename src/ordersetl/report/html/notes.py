@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ordersetl.report.drift import find_unexplained
 from ordersetl.report.html.state import RawState
 from ordersetl.report.html.words import format_moment
+from ordersetl.report.unexplained import find_unexplained
 from ordersetl.results import CheckResult
 from ordersetl.text import format_time, many
 
