@@ -112,9 +112,13 @@ class Redshift:
 
     def close(self) -> None:
         """End the session, and remove what the load put to S3."""
+        stream = getattr(self._connection, "_sock", None)
         with suppress(errors.Error, OSError):  # a connection that broke cannot be closed
             if self._connection is not None:
                 self._connection.close()
+        with suppress(OSError, ValueError):  # the driver then leaves its stream, and what is unsent, to the collector
+            if stream is not None:
+                stream.close()
         try:
             self._staging.remove()
         except WarehouseError as error:
