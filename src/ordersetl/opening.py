@@ -18,6 +18,9 @@ __all__ = ["open_context", "take_in_force"]
 
 log = logging.getLogger(__name__)
 
+_OWN_THREADS = 4
+"""They wait for the disk most of the time."""
+
 
 @contextlib.contextmanager
 def open_context(
@@ -50,7 +53,7 @@ def open_context(
             runtime = dataclasses.replace(runtime, width=count_cores())
         # one thread more than there are workers: some of what is under way waits for the disk
         executor = runtime.executor or stack.enter_context(ThreadPoolExecutor((settings.workers or count_cores()) + 1))
-        threads = runtime.threads or stack.enter_context(ThreadPoolExecutor(2))
+        threads = runtime.threads or stack.enter_context(ThreadPoolExecutor(_OWN_THREADS))
         yield RunContext(lake, settings, lock, executor, runtime, threads), recovered
 
 

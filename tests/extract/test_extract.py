@@ -26,6 +26,7 @@ from ordersetl.errors import (
     SourceError,
     StorageError,
 )
+from ordersetl.extract import batch as under_way
 from ordersetl.extract.batches import Origin, PageWatcher, ReferenceFile, extract_orders
 from ordersetl.lake import kept_files, raw
 from ordersetl.lake.layout import Lake
@@ -198,29 +199,53 @@ def test_the_marker_comes_after_every_page_is_synced(tmp_path: Path, executor: C
     assert reference < request
 
 
-def test_one_page_is_written_while_the_next_is_awaited_and_no_more(tmp_path: Path) -> None:
-    asked_next = threading.Event()
-    written: list[str] = []
+def test_pages_are_written_while_the_next_ones_are_awaited(tmp_path: Path) -> None:
+    asked_third = threading.Event()
 
-    @dataclass
     class SlowDisk(WatchedDisk):
         def perform(self, step: Step, action: Callable[[], None]) -> None:
-            if step.operation == "write" and step.path.name.startswith(".page-00001.json."):
-                assert asked_next.wait(10), "the next page was not asked for while this one was written"
+            if step.operation == "write" and step.path.name.startswith((".page-00001.json.", ".page-00002.json.")):
+                assert asked_third.wait(10), "the next pages were not asked for while these were written"
             super().perform(step, action)
-            if step.operation == "rename" and step.path.name.startswith("page-"):
-                written.append(step.path.name)
 
-    def on_request(number: int) -> None:
-        if number == 2:
-            asked_next.set()
-        if number == 3:
-            assert written[0] == "page-00001.json"
+    api = Api(on_request=lambda number: asked_third.set() if number == 3 else None)
+    with ThreadPoolExecutor(4) as workers:
+        result = extract(tmp_path, api, disk=SlowDisk(), threads=workers)
+    names = [entry.name for entry in raw.read_marker(Lake(tmp_path), result.batches[0]).pages]
+    assert names == ["page-00001.json", "page-00002.json", "page-00003.json"]
 
-    with ThreadPoolExecutor(2) as workers:
-        result = extract(tmp_path, Api(on_request=on_request), disk=SlowDisk(), threads=workers)
-    assert result.pages == 3
-    assert written == ["page-00001.json", "page-00002.json", "page-00003.json"]
+
+@pytest.mark.parametrize("most_bytes", [1 << 26, 1])
+def test_few_pages_are_under_way_however_many_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_bytes: int
+) -> None:
+    """So memory does not grow with their number: while enough of them wait for the disk, no other is asked for."""
+    monkeypatch.setattr(under_way, "_BYTES_UNDER_WAY", most_bytes)
+    may_write, asked, held = threading.Semaphore(0), threading.Semaphore(0), []
+    most = 1 if most_bytes == 1 else 4
+
+    class HeldDisk(WatchedDisk):
+        def perform(self, step: Step, action: Callable[[], None]) -> None:
+            if step.operation == "write" and step.path.name.startswith(".page-"):
+                assert may_write.acquire(timeout=10)
+            super().perform(step, action)
+
+    def let_go() -> None:
+        for _ in range(most + 1):  # as many as wait for the disk, and the one that there is no room for
+            assert asked.acquire(timeout=10)
+        for _ in range(30 - most - 1):
+            held.append(not asked.acquire(timeout=0.01))
+            may_write.release()
+            assert asked.acquire(timeout=10)
+        may_write.release(most + 1)
+
+    api = Api(pages=30, on_request=lambda _: asked.release())
+    with ThreadPoolExecutor(5) as workers:
+        releasing = workers.submit(let_go)
+        extract(tmp_path, api, disk=HeldDisk(), threads=workers)
+        releasing.result()
+    assert all(held)
+    assert len(api.asked) == 30
 
 
 @pytest.mark.parametrize("executor", [SerialExecutor, lambda: ThreadPoolExecutor(2)])

@@ -1,10 +1,15 @@
 """One batch under way: its pages are fetched and written one after the other, and its marker commits it."""
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Self
 
+from ordersetl.errors import LockedError, StorageError
 from ordersetl.extract.coverage import Coverage, hash_batches
 from ordersetl.lake import raw, unfinished
 from ordersetl.lake.layout import Lake, batch_id_after
@@ -19,6 +24,12 @@ from ordersetl.version import __version__
 __all__ = ["Batch", "PageWatcher", "begin_batch", "commit_batch", "fetch_batch"]
 
 log = logging.getLogger(__name__)
+
+_PAGES_UNDER_WAY = 4
+_BYTES_UNDER_WAY = 1 << 26
+"""Of the pages that are being written; a single one may be larger."""
+_POSITION_EVERY = timedelta(seconds=0.25)
+"""How often it is written where a batch goes on: a command that is killed fetches again what came since."""
 
 PageWatcher = Callable[[str, BatchRequest, PageEntry, Page | None], None]
 """Called with each page on disk: its batch, what that asks for, its entry, and the page itself if just received."""
@@ -61,8 +72,8 @@ def fetch_batch(
 ) -> None:
     """Fetch the pages that are missing; all of them, where the API cannot go on with those of an earlier run.
 
-    While one page is awaited the one before it is written, and no more than that is under way: pages reach the disk
-    one after the other.
+    While one page is awaited those before it are written, a few at a time, as each waits for the disk. They count in
+    their order: what a batch goes on from has all pages before it.
 
     Args:
         context: of the command.
@@ -100,21 +111,77 @@ def _fetch_pages(
     if batch.complete:
         return
     pages = client.pages(batch.request, batch.trail)
-    page = await_page(pages)
-    while page is not None:
-        context.lock.assert_held()  # the wait may have been long enough for another run to take the output over
-        writing = context.threads.submit(_keep_page, context.lake, batch.id, page, batch.request.began_at)
-        written = page
-        try:
+    with _PageWriter(context, batch, on_page) as writer:
+        page = await_page(pages)
+        while page is not None:
+            context.lock.assert_held()  # the wait may have been long enough for another run to take the output over
+            writer.put(page)
             page = await_page(pages)
-        finally:
-            batch.pages.append(writing.result())
-        batch.complete = page is None
-        on_page(batch.pages[-1], written)
+
+
+class _PageWriter:
+    """Writes the pages of a batch beside their fetch. A context manager: at its end all of them are on disk."""
+
+    def __init__(self, context: RunContext, batch: Batch, on_page: Callable[[PageEntry, Page | None], None]) -> None:
+        self._context = context
+        self._batch = batch
+        self._on_page = on_page
+        self._under_way: deque[tuple[Page, Future[PageEntry]]] = deque()
+        self._newest: Page | None = None
+        self._noted_at: datetime | None = None
+        self._is_ended = self._is_broken = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        self._is_ended, self._is_broken = error is None, error is not None
+        self._settle(0)
+        if error is None or not issubclass(error, LockedError | StorageError):
+            self._note_position(self._context.now())
+        self._batch.complete = self._is_ended
+
+    def put(self, page: Page) -> None:
+        """Have a page written; waits while too many are under way."""
+        batch = self._batch
+        keep = partial(_keep_page, self._context.lake, batch.id, page, batch.request.began_at)
+        self._under_way.append((page, self._context.threads.submit(keep)))
+        self._settle(_PAGES_UNDER_WAY, least=1)  # nobody knows yet whether this one is the last
+        now = self._context.now()
+        if self._noted_at is None or abs(now - self._noted_at) >= _POSITION_EVERY:
+            self._note_position(now)
+
+    def _settle(self, most: int, *, least: int = 0) -> None:
+        """Count the pages that are written, in their order, until no more than so many are under way."""
+        under_way = self._under_way
+        while len(under_way) > least and (under_way[0][1].done() or self._is_too_much(most)):
+            page, written = under_way.popleft()
+            try:
+                entry = written.result()
+            except BaseException:
+                wait([future for _, future in under_way])
+                under_way.clear()
+                raise
+            self._batch.pages.append(entry)
+            self._newest = page
+            self._batch.complete = self._is_ended and not under_way
+            if not self._is_broken:
+                self._on_page(entry, page)
+
+    def _note_position(self, now: datetime) -> None:
+        """Write where the batch goes on after the newest page that counts."""
+        page, self._newest = self._newest, None
+        if page is not None and page.position is not None:
+            unfinished.write_position(self._context.lake, self._batch.id, page.number, page.position)
+            self._noted_at = now
+
+    def _is_too_much(self, most: int) -> bool:
+        pages = len(self._under_way)
+        return pages > most or (pages > 1 and sum(len(page.body) for page, _ in self._under_way) > _BYTES_UNDER_WAY)
 
 
 def _keep_page(lake: Lake, batch: str, page: Page, began_at: datetime) -> PageEntry:
-    entry = raw.write_page(
+    return raw.write_page(
         lake,
         batch,
         page.number,
@@ -124,9 +191,6 @@ def _keep_page(lake: Lake, batch: str, page: Page, began_at: datetime) -> PageEn
         charset=page.charset,
         calls=page.calls,
     )
-    if page.position is not None:
-        unfinished.write_position(lake, batch, page.number, page.position)
-    return entry
 
 
 def commit_batch(
