@@ -24,6 +24,7 @@ __all__ = [
     "Page",
     "PageHead",
     "hash_texts",
+    "is_utf8",
     "page_text",
     "read_head",
     "read_records",
@@ -196,10 +197,11 @@ def split_records(page: Page) -> list[bytes] | None:
     """
     if page.shape is not None:
         return page.shape.split(page)
-    return None if page.head.texts is None or not _is_utf8(page.text) else list(map(bytes, page.head.texts))
+    return None if page.head.texts is None or not is_utf8(page.text) else list(map(bytes, page.head.texts))
 
 
-def _is_utf8(body: bytes) -> bool:
+def is_utf8(body: bytes) -> bool:
+    """Whether bytes are UTF-8, for which msgspec does not look at what it skips."""
     try:
         return body.isascii() or bool(body.decode())
     except UnicodeDecodeError:

@@ -14,7 +14,7 @@ from ordersetl.source.joined import join_parsed, join_texts
 from ordersetl.source.listing import ListPath
 from ordersetl.source.mapping.times import find_time_reader
 from ordersetl.source.nested import MAX_DEPTH, is_shallow
-from ordersetl.source.page import Page, PageHead, hash_texts
+from ordersetl.source.page import Page, PageHead, hash_texts, is_utf8
 from ordersetl.source.parser import decode_text, parse_json, parse_page
 from ordersetl.source.paths import Members, find_chains, make_type
 
@@ -70,9 +70,7 @@ class PageShape:
         """
         if page.head.texts is None:
             return None
-        try:
-            page.text.decode()
-        except UnicodeDecodeError:
+        if not is_utf8(page.text):
             return None
         records = list(map(bytes, page.head.texts))
         return join_texts(records, page.calls, self.description.calls) if page.calls else records

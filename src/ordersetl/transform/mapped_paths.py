@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import polars as pl
+from msgspec.structs import astuple
 
 __all__ = ["Member", "NativeTable", "NotInBulkError", "Reader", "Step"]
 
@@ -39,7 +40,8 @@ class Member:
     """A value somewhere in native records: read as its text unless something looks into it.
 
     ``column`` names its column of texts, ``rows`` are the elements of a list where each is looked at; ``is_read`` says
-    that its text is, ``is_asked`` whether it is true; ``nothing`` is the object without anything that is looked at.
+    that its text is, ``is_asked`` whether it is true. ``nothing`` is the object without anything that is looked at, and
+    ``places`` says at which of its attributes each of the members is.
     """
 
     def __init__(self) -> None:
@@ -49,7 +51,7 @@ class Member:
         self.is_read = False
         self.is_asked = False
         self.nothing: Any = None
-        self.attributes: dict[str, Member] = {}
+        self.places: dict[int, Member] = {}
 
     def find(self, steps: Iterable[Step]) -> "Member":
         """The value at the end of a path from this one."""
@@ -63,13 +65,14 @@ class Member:
         self.rows = self.rows or Member()
         return self.rows
 
-    def find_only(self, way: str) -> "tuple[str, Member]":
+    def find_only(self) -> "tuple[str, Member]":
         """The only thing that is looked at in it, as far in as there is but one, and the way of attributes there."""
-        member = self
-        while len(member.attributes) == 1 and not member.is_asked:
-            ((name, member),) = member.attributes.items()
-            way = f"{way}.{name}"
-        return way, member
+        member, way = self, []
+        while len(member.places) == 1 and not member.is_asked:
+            ((place, child),) = member.places.items()
+            way.append(member.nothing.__struct_fields__[place])
+            member = child
+        return ".".join(way), member
 
     def list_columns(self) -> list[str]:
         """The columns that it and what is known below it are read into."""
@@ -175,7 +178,7 @@ class Reader:
             struct = msgspec.defstruct("_Object", fields, gc=False)
             for member in members:
                 member.nothing = struct()
-                member.attributes = {self._attributes[str(n)]: child for n, child in member.members.items()}
+                member.places = {list(names).index(str(name)): child for name, child in member.members.items()}
             found = struct | None
         else:
             found = msgspec.Raw
@@ -187,20 +190,23 @@ class Reader:
         return attribute, kind, msgspec.field(default=default, name=name)
 
     def _flatten(
-        self, member: Member, values: list[Any], table: NativeTable, tables: dict[Member, NativeTable]
+        self, member: Member, values: Sequence[Any], table: NativeTable, tables: dict[Member, NativeTable]
     ) -> None:
         """Take in a value, given that of each row, and all that is known below it; None is absent."""
         if member.is_read or member.is_asked:
             table.add(member.column, _write(member, values))
         if member.nothing is not None:
-            for name, child in member.attributes.items():
-                way, target = child.find_only(name)
+            try:
+                rows = list(map(astuple, values))
+            except TypeError:  # one of them is absent
+                rows = [astuple(member.nothing if value is None else value) for value in values]
+            columns = list(zip(*rows, strict=True))
+            for place, child in member.places.items() if columns else ():
+                way, target = child.find_only()
                 try:  # through objects of one member each at once, unless one of them is absent
-                    parts = list(map(attrgetter(way), values))
+                    parts = list(map(attrgetter(way), columns[place])) if way else columns[place]
                 except AttributeError:
-                    target = child
-                    values = [member.nothing if value is None else value for value in values]
-                    parts = list(map(attrgetter(name), values))
+                    target, parts = child, columns[place]
                 self._flatten(target, parts, table, tables)
             return
         for step, child in member.members.items():
@@ -213,7 +219,7 @@ class Reader:
             self._flatten(member.rows, list(chain.from_iterable(lists)), tables[member.rows], tables)
 
 
-def _write(member: Member, values: list[Any]) -> Sequence[bytes | msgspec.Raw]:
+def _write(member: Member, values: Sequence[Any]) -> Sequence[bytes | msgspec.Raw]:
     """The texts of a value; of a list whether it is empty, of an object whether anything was read of it."""
     if member.is_list:
         return [b"null" if value is None else b"[...]" if value else b"[]" for value in values]
