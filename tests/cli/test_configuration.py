@@ -9,8 +9,7 @@ import pytest
 from console import environment, ordersetl
 from msgspec import structs
 
-from ordersetl.extract.batches import Origin
-from ordersetl.extract.origin import read_references
+from ordersetl.extract.origin import Origin, read_references
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import encode_manifest, read_manifest
 from ordersetl.settings import Settings

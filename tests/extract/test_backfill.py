@@ -16,7 +16,7 @@ from lakes import LaxDisk
 
 from ordersetl.errors import ConfigError, InterruptedRunError, SourceError
 from ordersetl.extract.backfill import cut_windows, extract_windows
-from ordersetl.extract.batches import Origin
+from ordersetl.extract.origin import Origin
 from ordersetl.extract.stage import prepare
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake

@@ -15,8 +15,9 @@ from hypothesis import given, strategies as st
 from lakes import LaxDisk, SerialExecutor
 
 from ordersetl.errors import ConfigError, CorruptedError
-from ordersetl.extract.batches import Origin, extract_orders
+from ordersetl.extract.batches import extract_orders
 from ordersetl.extract.coverage import find_gaps, merge_intervals
+from ordersetl.extract.origin import Origin
 from ordersetl.lake import raw
 from ordersetl.lake.checksum import encode_record
 from ordersetl.lake.layout import Lake

@@ -27,7 +27,8 @@ from ordersetl.errors import (
     StorageError,
 )
 from ordersetl.extract import batch as under_way
-from ordersetl.extract.batches import Origin, PageWatcher, ReferenceFile, extract_orders
+from ordersetl.extract.batches import PageWatcher, extract_orders
+from ordersetl.extract.origin import Origin, ReferenceFile
 from ordersetl.lake import kept_files, raw
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.listing import MARKER, list_batches, list_unfinished

@@ -9,8 +9,7 @@ import pytest
 from lakes import LaxDisk
 
 from ordersetl.errors import ConfigError
-from ordersetl.extract.batches import Origin
-from ordersetl.extract.origin import choose_origin, load_source, require_one_source
+from ordersetl.extract.origin import Origin, choose_origin, load_source, require_one_source
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import BatchMarker, BatchRequest

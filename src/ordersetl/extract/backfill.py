@@ -16,8 +16,9 @@ import msgspec
 
 from ordersetl.errors import ConfigError, InterruptedRunError
 from ordersetl.extract.batch import Batch, begin_batch, fetch_batch
-from ordersetl.extract.batches import Origin, ReferenceFile, commit_result, make_request
+from ordersetl.extract.batches import commit_result, make_request
 from ordersetl.extract.coverage import have_one_origin, read_coverage
+from ordersetl.extract.origin import Origin, ReferenceFile
 from ordersetl.extract.unfinished import take_up
 from ordersetl.lake import raw
 from ordersetl.lake.listing import list_batches

@@ -1,14 +1,14 @@
 """Extract: fetch a window of orders page by page into the raw log, and commit it as one batch if it brings news."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from ordersetl.errors import ConfigError
 from ordersetl.extract.batch import Batch, PageWatcher, begin_batch, fetch_batch
 from ordersetl.extract.coverage import read_coverage
 from ordersetl.extract.news import settle_batch
+from ordersetl.extract.origin import Origin, ReferenceFile
 from ordersetl.extract.unfinished import take_up
 from ordersetl.lake.kept_files import store_description, store_reference
 from ordersetl.lake.listing import list_batches
@@ -17,45 +17,11 @@ from ordersetl.results import ExtractResult
 from ordersetl.runtime import RunContext
 from ordersetl.source.client import OrdersClient
 from ordersetl.source.description.kept import hash_mapping
-from ordersetl.source.description.loading import LoadedDescription
 from ordersetl.source.page import Page
 from ordersetl.text import format_time
 from ordersetl.window import Window
 
-__all__ = ["Origin", "PageWatcher", "ReferenceFile", "commit_result", "extract_orders", "make_request"]
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where the orders come from: a source by name, its base URL, its description and the values of its variables.
-
-    ``page_size`` is how many orders are asked for a page, None where the settings alone say.
-    """
-
-    source: str
-    url: str
-    description: LoadedDescription | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
-    page_size: int | None = None
-
-    @property
-    def selection(self) -> dict[str, str]:
-        """Values of the variables that say which orders come; of a list, each value once and sorted."""
-        known = self.description.description.variables if self.description else {}
-        return {
-            name: ",".join(sorted({part.strip() for part in value.split(",")})) if known[name].per_request else value
-            for name, value in self.variables.items()
-            if known[name].selects or known[name].per_request
-        }
-
-
-@dataclass(frozen=True)
-class ReferenceFile:
-    """Content of a users or products file that is kept with the batch; ``kind`` is ``users`` or ``products``."""
-
-    kind: str
-    name: str
-    body: bytes
+__all__ = ["PageWatcher", "commit_result", "extract_orders", "make_request"]
 
 
 def extract_orders(

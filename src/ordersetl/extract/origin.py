@@ -3,12 +3,13 @@
 import hashlib
 import logging
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
 from ordersetl.errors import ConfigError, CorruptedError, StorageError
-from ordersetl.extract.batches import Origin, ReferenceFile
 from ordersetl.extract.bounded_file import read_bounded
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
@@ -32,6 +33,8 @@ from ordersetl.star.schema import RULES
 
 __all__ = [
     "SAMPLE",
+    "Origin",
+    "ReferenceFile",
     "choose_origin",
     "choose_transport",
     "find_url",
@@ -46,6 +49,39 @@ SAMPLE = "sample"
 _GENERIC = "generic"
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the orders come from: a source by name, its base URL, its description and the values of its variables.
+
+    ``page_size`` is how many orders are asked for a page, None where the settings alone say.
+    """
+
+    source: str
+    url: str
+    description: LoadedDescription | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    page_size: int | None = None
+
+    @property
+    def selection(self) -> dict[str, str]:
+        """Values of the variables that say which orders come; of a list, each value once and sorted."""
+        known = self.description.description.variables if self.description else {}
+        return {
+            name: ",".join(sorted({part.strip() for part in value.split(",")})) if known[name].per_request else value
+            for name, value in self.variables.items()
+            if known[name].selects or known[name].per_request
+        }
+
+
+@dataclass(frozen=True)
+class ReferenceFile:
+    """Content of a users or products file that is kept with the batch; ``kind`` is ``users`` or ``products``."""
+
+    kind: str
+    name: str
+    body: bytes
 
 
 def choose_origin(settings: Settings) -> Origin:

@@ -10,8 +10,15 @@ from pathlib import Path
 from ordersetl.errors import ConfigError
 from ordersetl.extract.backfill import ClientOpener, cut_windows, extract_windows
 from ordersetl.extract.batch import PageWatcher
-from ordersetl.extract.batches import Origin, ReferenceFile, extract_orders
-from ordersetl.extract.origin import choose_origin, choose_transport, read_references, require_one_source
+from ordersetl.extract.batches import extract_orders
+from ordersetl.extract.origin import (
+    Origin,
+    ReferenceFile,
+    choose_origin,
+    choose_transport,
+    read_references,
+    require_one_source,
+)
 from ordersetl.lake.layout import Lake
 from ordersetl.results import BackfillResult, ExtractResult
 from ordersetl.runtime import RunContext, Runtime

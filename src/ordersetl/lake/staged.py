@@ -15,7 +15,7 @@ from ordersetl.lake.field_counts import FieldCounts
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.integrity import find_problem
 from ordersetl.lake.kept_files import ReferenceEntry
-from ordersetl.lake.layout import Lake, quarantine_key, staged_key
+from ordersetl.lake.layout import STAGED, Lake, quarantine_key, staged_key
 from ordersetl.lake.manifest import Manifest, QuarantineEntry
 from ordersetl.lake.records import check_stage
 from ordersetl.storage.columns import ColumnFile
@@ -28,6 +28,7 @@ __all__ = [
     "find_stage",
     "has_quarantine",
     "has_rejects",
+    "list_staged",
     "read_stage",
     "write_stage",
 ]
@@ -145,6 +146,12 @@ def find_damaged_quarantine(lake: Lake, manifest: Manifest, *, verify: bool) -> 
         if problem is not None:
             problems[batch] = problem.text
     return problems
+
+
+def list_staged(lake: Lake, batch: str, role: str) -> list[str]:
+    """Keys of the files of a batch whose names begin with a role, such as ``orders-``, sorted."""
+    names = [entry.name for entry in lake.storage.entries(f"{STAGED}/{batch}")]
+    return [staged_key(batch, name) for name in names if name.startswith(role)]
 
 
 def read_stage(lake: Lake, batch: str) -> StageMarker | None:

@@ -7,8 +7,9 @@ from itertools import islice
 import polars as pl
 
 from ordersetl.errors import TooManyRejectsError
-from ordersetl.lake.layout import STAGED, Lake, staged_key
+from ordersetl.lake.layout import Lake
 from ordersetl.lake.quarantine import decode_reject
+from ordersetl.lake.staged import list_staged
 from ordersetl.results import TransformResult
 from ordersetl.settings import Settings
 from ordersetl.transform.bulk import PAGE_BITS
@@ -57,7 +58,7 @@ def count_share(lake: Lake, batches: Sequence[str]) -> RejectShare:
 def _accepted(lake: Lake, batches: Sequence[str]) -> Iterator[pl.DataFrame]:
     """Accepted versions, part by part."""
     for number, batch in enumerate(batches):
-        for key in _list_parts(lake, batch, "orders-"):
+        for key in list_staged(lake, batch, "orders-"):
             versions = lake.storage.open_columns(key).scan().select("order_id", "pos").collect()
             yield versions.with_columns(batch=pl.lit(number, pl.UInt32)).select(*_VERSION_SCHEMA)
 
@@ -65,7 +66,7 @@ def _accepted(lake: Lake, batches: Sequence[str]) -> Iterator[pl.DataFrame]:
 def _rejected(lake: Lake, batches: Sequence[str]) -> Iterator[pl.DataFrame]:
     """Rejected versions, so many lines of a quarantine file at a time."""
     for number, batch in enumerate(batches):
-        for key in _list_parts(lake, batch, "rejects-"):
+        for key in list_staged(lake, batch, "rejects-"):
             with lake.storage.open(key) as lines:
                 while chunk := list(islice(lines, _LINES)):
                     found = [line for line in map(decode_reject, chunk) if line is not None and line.scope == "order"]
@@ -73,11 +74,6 @@ def _rejected(lake: Lake, batches: Sequence[str]) -> Iterator[pl.DataFrame]:
                     positions = [line.page << PAGE_BITS | line.index for line in found]
                     columns = {"order_id": ids, "batch": [number] * len(found), "pos": positions}
                     yield pl.DataFrame(columns, schema=_VERSION_SCHEMA)
-
-
-def _list_parts(lake: Lake, batch: str, role: str) -> list[str]:
-    names = [entry.name for entry in lake.storage.entries(f"{STAGED}/{batch}")]
-    return [staged_key(batch, name) for name in names if name.startswith(role)]
 
 
 def require_few_rejects(lake: Lake, result: TransformResult, settings: Settings) -> None:
