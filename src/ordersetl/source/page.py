@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ordersetl.errors import InvalidResponseError
 from ordersetl.source.complete import CLAIM_NAMES
 from ordersetl.source.nested import MAX_DEPTH, count_records, is_shallow
-from ordersetl.source.parser import NotJsonError, decode_text, parse_page
+from ordersetl.source.parser import NotJsonError, decode_text, is_utf8, parse_page
 
 if TYPE_CHECKING:
     from ordersetl.source.shape import PageShape
@@ -24,7 +24,6 @@ __all__ = [
     "Page",
     "PageHead",
     "hash_texts",
-    "is_utf8",
     "page_text",
     "read_head",
     "read_records",
@@ -198,14 +197,6 @@ def split_records(page: Page) -> list[bytes] | None:
     if page.shape is not None:
         return page.shape.split(page)
     return None if page.head.texts is None or not is_utf8(page.text) else list(map(bytes, page.head.texts))
-
-
-def is_utf8(body: bytes) -> bool:
-    """Whether bytes are UTF-8, for which msgspec does not look at what it skips."""
-    try:
-        return body.isascii() or bool(body.decode())
-    except UnicodeDecodeError:
-        return False
 
 
 def _read_fast(body: bytes) -> PageHead | None:

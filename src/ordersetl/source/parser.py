@@ -11,7 +11,7 @@ from ordersetl.errors import InvalidResponseError
 from ordersetl.source.nested import MAX_DEPTH, is_shallow, read_deep_page, read_deep_record
 from ordersetl.star.values import HugeNumber
 
-__all__ = ["NotJsonError", "decode_text", "parse_json", "parse_page"]
+__all__ = ["NotJsonError", "decode_text", "is_utf8", "parse_json", "parse_page"]
 
 _DEEPER = 2 * MAX_DEPTH + 500
 """The scanner in Python takes two frames a level."""
@@ -73,6 +73,14 @@ def _parse(text: str) -> Any:  # noqa: ANN401 - any JSON value
                 return decoder.decode(text)
             finally:
                 sys.setrecursionlimit(limit)
+
+
+def is_utf8(body: bytes) -> bool:
+    """Whether bytes are UTF-8, for which msgspec does not look at what it skips."""
+    try:
+        return body.isascii() or bool(body.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def decode_text(body: bytes) -> str:

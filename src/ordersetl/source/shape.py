@@ -14,8 +14,8 @@ from ordersetl.source.joined import join_parsed, join_texts
 from ordersetl.source.listing import ListPath
 from ordersetl.source.mapping.times import find_time_reader
 from ordersetl.source.nested import MAX_DEPTH, is_shallow
-from ordersetl.source.page import Page, PageHead, hash_texts, is_utf8
-from ordersetl.source.parser import decode_text, parse_json, parse_page
+from ordersetl.source.page import Page, PageHead, hash_texts
+from ordersetl.source.parser import decode_text, is_utf8, parse_json, parse_page
 from ordersetl.source.paths import Members, find_chains, make_type
 
 __all__ = ["PageShape", "VersionKey", "shape_of"]
