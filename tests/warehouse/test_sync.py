@@ -47,6 +47,35 @@ def test_an_update_replaces_the_days_that_differ(loaded: RunContext, place: Plac
     )
 
 
+def test_orders_change_in_every_way_at_once(first: RunContext, place: Place) -> None:
+    """Rows updated, added, removed, given to another user or to none, moved by a day: in one load."""
+    changing = [
+        order("same key", 20),
+        order("other user", 20),
+        order("guest", 20),
+        order("was guest", 20, user_id=None),
+        order("more lines", 20, items=[item("A")]),
+        order("other lines", 20, items=[item("A"), item("B")]),
+        order("other day", 20, items=[item("A"), item("B")]),
+    ]
+    write_batch(first, changing)
+    run(first)
+    place.load(first)
+    changed = [
+        order("same key", 20, amount="12.5"),
+        order("other user", 20, user_id="u-7"),
+        order("guest", 20, user_id=None),
+        order("was guest", 20, user_id="u-1"),
+        order("more lines", 20, items=[item("A"), item("B"), item("D")]),
+        order("other lines", 20, items=[item("C")]),
+        order("other day", 27, items=[item("B", 3), item("C")], user_id="u-8"),
+    ]
+    write_batch(first, [{**one, "updated_at": "2025-09-02"} for one in changed])
+    run(first)
+    place.load(first)
+    place.assert_holds(first.lake)
+
+
 def test_only_what_differs_is_loaded(loaded: RunContext, place: Place) -> None:
     write_batch(loaded, [order("kept", 20, status="paid", updated_at="2025-09-02")])
     run(loaded)

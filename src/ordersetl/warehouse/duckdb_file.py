@@ -25,6 +25,7 @@ DUCKDB = Dialect(
     hash_number="CAST('0x' || left(md5({}), 15) AS BIGINT)",
     enforces_keys=True,
     enforces_references=True,
+    updates_rows=True,
 )
 _HOLDER = re.compile(r"Conflicting lock is held in (.*?)\. See")
 

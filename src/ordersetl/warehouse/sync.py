@@ -25,9 +25,9 @@ from ordersetl.warehouse.ledger import (
 )
 from ordersetl.warehouse.limits import require_fit
 from ordersetl.warehouse.names import VIEWS, quote
+from ordersetl.warehouse.replace import replace_all, replace_days, replace_orders
 from ordersetl.warehouse.summary import summarize, summarize_manifest
 from ordersetl.warehouse.tables import (
-    DAY,
     DIMENSIONS,
     FACTS,
     Prepared,
@@ -40,7 +40,6 @@ from ordersetl.warehouse.tables import (
 __all__ = ["Connect", "Load", "sync_warehouse"]
 
 Connect = Callable[[], Warehouse]
-_CHANGED_ORDERS = stage_name("order")
 
 
 @dataclass
@@ -173,30 +172,12 @@ class Load:
         Orders are told apart where keys are enforced: EXCEPT does not see a row that is there twice, and refunds
         without a SKU can be.
         """
-        target, stage = self.warehouse.names(table.name), stage_name(table.name)
-        columns = ", ".join([*table.names, DAY.name])
-        insert = f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage}"
         if self.difference.everything:
-            self.warehouse.execute(f"DELETE FROM {target}")
-            self.warehouse.execute(insert)
-            return
-        days, bounds = self._where_days()
-        orders = f"order_id IN (SELECT order_id FROM {stage_name(FACT_ORDER.name)})"
-        if self.warehouse.dialect.enforces_keys and table is FACT_ORDER:
-            orders = f"order_id IN (SELECT order_id FROM {_CHANGED_ORDERS})"
-            held, staged = f"SELECT {columns} FROM {target} WHERE {days}", f"SELECT {columns} FROM {stage}"
-            self.warehouse.execute(f"CREATE TEMPORARY TABLE {_CHANGED_ORDERS} (order_id VARCHAR(255))")
-            self.warehouse.execute(
-                f"INSERT INTO {_CHANGED_ORDERS} SELECT order_id FROM ({staged} EXCEPT {held}) AS new"
-                f" UNION SELECT order_id FROM ({held} EXCEPT {staged}) AS old",
-                bounds * 2,
-            )
-            self.warehouse.execute(f"ANALYZE {_CHANGED_ORDERS}")  # else PostgreSQL takes them for many
-            insert += f" WHERE {orders}"
+            replace_all(self.warehouse, table)
+        elif self.warehouse.dialect.enforces_keys and table is FACT_ORDER:
+            replace_orders(self.warehouse, *self._where_days())
         else:
-            self.warehouse.execute(f"DELETE FROM {target} WHERE {days}", bounds)
-        self.warehouse.execute(f"DELETE FROM {target} WHERE {orders}")
-        self.warehouse.execute(insert)
+            replace_days(self.warehouse, table, *self._where_days())
 
     def _where_days(self) -> tuple[str, tuple[date, ...]]:
         """A condition on the days of the difference, and its parameters: bounds, by which scans skip blocks."""
