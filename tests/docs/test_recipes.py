@@ -15,6 +15,7 @@ from readme import ROOT
 pytestmark = pytest.mark.docs
 
 QUERYING = (ROOT / "docs/querying.md").read_text(encoding="utf-8")
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 SCHEDULING = (ROOT / "docs/scheduling.md").read_text(encoding="utf-8")
 
 
@@ -33,7 +34,7 @@ def run(command: list[str], cwd: Path, **variables: str) -> str:
         check=False,
         timeout=120,
     )
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode == 0, ended.stderr + ended.stdout
     return ended.stdout
 
 
@@ -53,12 +54,16 @@ def test_recipes_in_the_shell(shop: Path) -> None:
         assert float(age) >= 0
 
 
-def test_scripts_are_shell(tmp_path: Path) -> None:
-    for script in blocks(SCHEDULING, "sh"):
-        run(["/bin/sh", "-n", "-c", script], tmp_path)
-        if shutil.which("shellcheck"):
-            (tmp_path / "script.sh").write_text(script)
-            run(["shellcheck", "--shell=sh", "script.sh"], tmp_path)
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in PAGES)])
+def test_what_is_to_be_pasted_into_a_shell_has_no_fault(name: str, tmp_path: Path) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    scripts = [*blocks(text, "sh"), *re.findall(r'COMMAND = """\n(.*?)"""', text, re.DOTALL)]
+    for number, script in enumerate(scripts):
+        (tmp_path / f"{number}.sh").write_text(script)
+    # SC1091: what a block sources is not here
+    command = ["shellcheck", "--shell=sh", "--exclude=SC1091"]
+    if scripts:
+        run([*command, *(f"{number}.sh" for number in range(len(scripts)))], tmp_path)
 
 
 def test_the_switch_is_pinged_only_after_a_run_that_went_well(tmp_path: Path) -> None:
@@ -78,12 +83,11 @@ def test_the_switch_is_pinged_only_after_a_run_that_went_well(tmp_path: Path) ->
     assert (tmp_path / "pinged").read_text() == "https://ping.example/x\n"
 
 
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze (Debian's systemd)")
 def test_units_are_systemd_s(tmp_path: Path) -> None:
     service, timer = blocks(SCHEDULING, "ini")
     assert "[Service]" in service
     assert "[Timer]" in timer
-    if shutil.which("systemd-analyze") is None:
-        return
     program = str(Path(sys.executable).parent / "ordersetl")
     service = service.replace("/srv/shop/.venv/bin/ordersetl", program).replace("/srv/shop", str(tmp_path))
     (tmp_path / "ordersetl.service").write_text(service.replace("User=shop\n", ""))
@@ -103,10 +107,6 @@ def test_units_are_systemd_s(tmp_path: Path) -> None:
 def test_flows_are_python() -> None:
     for code in blocks(SCHEDULING, "python"):
         compile(code, "flow", "exec", flags=ast.PyCF_ONLY_AST)
-    (airflow, _) = blocks(SCHEDULING, "python")
-    command = re.search(r'COMMAND = """\n(.*?)"""', airflow, re.DOTALL)
-    assert command is not None
-    subprocess.run(["/bin/sh", "-n", "-c", command[1]], check=True)
 
 
 @pytest.mark.parametrize(("code", "expected"), [(0, 0), (4, 1), (5, 1), (2, 99), (3, 99), (1, 99)])
