@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -50,6 +51,7 @@ class Proxy:
         self._fault, self._every, self._only = "none", 1, ""
         self._lock = threading.Lock()
         self._seen: set[str] = set()
+        self._counts: Counter[str] = Counter()
         self._count = self.failed = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._make_handler())
         self._server.daemon_threads = True
@@ -77,9 +79,16 @@ class Proxy:
             self._count = self.failed = 0
             self._seen.clear()
 
+    def take_counts(self) -> Counter[str]:
+        """How many requests of each kind there were since this was asked last: GET, HEAD, LIST, PUT, DELETE."""
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+        return counts
+
     def choose(self, request: str) -> str:
         """The fault that a request meets."""
         with self._lock:
+            self._counts[_name_kind(request)] += 1
             if self._fault == "none" or not request.partition("?")[0].endswith(self._only):
                 return "none"
             self._count += 1
@@ -132,3 +141,10 @@ class Proxy:
                 """Say nothing."""
 
         return Handler
+
+
+def _name_kind(request: str) -> str:
+    method, _, path = request.partition(" ")
+    if method == "GET" and "list-type=" in path:
+        return "LIST"
+    return "DELETE" if method == "POST" and path.endswith("?delete") else method

@@ -21,6 +21,7 @@ from ordersetl.lake.listing import list_batches, list_misnamed
 from ordersetl.lake.manifest import FileEntry
 from ordersetl.results import CheckOutcome
 from ordersetl.storage.local import Entry
+from ordersetl.storage.looks import Looks
 
 __all__ = ["find_regular_files", "inspect_batches", "inspect_files", "inspect_orphans", "inspect_quarantine"]
 
@@ -29,15 +30,16 @@ _RUN_HINT = "`ordersetl load --verify` rebuilds it from raw."
 
 
 def inspect_files(
-    lake: Lake, files: Mapping[str, FileEntry], *, hashed: bool = True, max_samples: int
+    lake: Lake, files: Mapping[str, FileEntry], looks: Looks, *, hashed: bool = True, max_samples: int
 ) -> list[CheckOutcome]:
     """Compare each file (by path relative to ``curated/``) with its recorded size and SHA-256, reading each once.
 
-    Without ``hashed``, one whose size and modification time are those of the write itself is not read.
+    ``looks`` looks at them. Without ``hashed``, one whose size and modification time are those of the write itself is
+    not read.
     """
     times = {} if hashed else {name: entry.mtime_ns for name, entry in files.items()}
-    problems = list(_find_problems(lake, files, curated_key, times))
-    hint = _PENDING_HINT if lake.storage.exists(PENDING) else _RUN_HINT
+    problems = list(_find_problems(lake, files, curated_key, times, looks))
+    hint = _PENDING_HINT if problems and lake.storage.exists(PENDING) else _RUN_HINT
     absent = [row for row in problems if "recorded" not in row]
     changed = [row for row in problems if "recorded" in row]
     return [
@@ -52,7 +54,7 @@ def inspect_files(
 
 def inspect_quarantine(lake: Lake, entries: Mapping[str, Recorded], *, max_samples: int) -> CheckOutcome:
     """Compare the quarantine file of each batch with its recorded size and SHA-256."""
-    problems = list(_find_problems(lake, entries, quarantine_key, times={}))
+    problems = list(_find_problems(lake, entries, quarantine_key, {}, lake.storage))
     why = "What was rejected must stay findable: without its quarantine an order is lost silently."
     return _outcome("quarantine_files", why, problems, "`ordersetl load` writes it again.", max_samples)
 
@@ -72,14 +74,14 @@ def inspect_batches(lake: Lake, batches: Iterable[str], *, max_samples: int) -> 
 
 
 def inspect_orphans(
-    lake: Lake, files: Iterable[str], folders: Iterable[str] | None, *, max_samples: int
+    lake: Lake, files: Iterable[str], looks: Looks, folders: Iterable[str] | None, *, max_samples: int
 ) -> CheckOutcome:
     """Report data in ``curated/`` that is none of ``files``; in the named ``dt=`` folders alone where given.
 
     Data is what a glob for it can match: ``*.csv``, however deep, and ``dt=*``. What systems, office programs and
     notebooks leave there is not, and no query meets it.
     """
-    orphans = [{"file": name} for name in _find_orphans(lake, set(files), folders)]
+    orphans = [{"file": name} for name in _find_orphans(looks, set(files), folders)]
     why = "Queries over a glob read every file that fits: one that nobody recorded is counted as well."
     hint = (
         f"`ordersetl load --rebuild` moves a dt=.../{FACT_FILE} or {REFUND_FILE} that no batch accounts for to "
@@ -88,14 +90,14 @@ def inspect_orphans(
     return _outcome("stray_files", why, orphans, hint, max_samples)
 
 
-def find_regular_files(lake: Lake, files: Iterable[str]) -> list[str]:
+def find_regular_files(looks: Looks, files: Iterable[str]) -> list[str]:
     """Those of the files that are there, regular, and in a folder that is not a link."""
-    return [name for name in files if _is_regular(lake, curated_key(name))]
+    return [name for name in files if _is_regular(looks, curated_key(name))]
 
 
-def _is_regular(lake: Lake, key: str) -> bool:
+def _is_regular(looks: Looks, key: str) -> bool:
     try:
-        found = lake.storage.stat(key)
+        found = looks.stat(key)
     except OSError:
         return False
     return found is not None and not found.problem
@@ -107,36 +109,36 @@ def _outcome(name: str, why: str, problems: list[dict[str, str]], hint: str, max
 
 
 def _find_problems(
-    lake: Lake, files: Mapping[str, Recorded], key_of: Callable[[str], str], times: Mapping[str, int]
+    lake: Lake, files: Mapping[str, Recorded], key_of: Callable[[str], str], times: Mapping[str, int], looks: Looks
 ) -> Iterator[dict[str, str]]:
     names = sorted(files)
     # hashlib releases the interpreter lock, so threads are enough.
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        found = pool.map(lambda name: _find_problem(lake, key_of(name), files[name], times.get(name)), names)
+        found = pool.map(lambda name: _find_problem(lake, key_of(name), files[name], times.get(name), looks), names)
         for name, problem in zip(names, found, strict=True):
             if problem:
                 yield {"file": name, **problem}
 
 
-def _find_problem(lake: Lake, key: str, recorded: Recorded, time_ns: int | None) -> dict[str, str] | None:
-    problem = find_problem(lake, key, recorded, trusted_time_ns=time_ns)
+def _find_problem(lake: Lake, key: str, recorded: Recorded, time_ns: int | None, looks: Looks) -> dict[str, str] | None:
+    problem = find_problem(lake, key, recorded, trusted_time_ns=time_ns, look=looks.stat)
     if problem is None:
         return None
     differs = {"recorded": problem.recorded, "found": problem.found} if problem.recorded else {}
     return {"problem": problem.text, **differs}
 
 
-def _find_orphans(lake: Lake, known: set[str], folders: Iterable[str] | None) -> Iterator[str]:
+def _find_orphans(looks: Looks, known: set[str], folders: Iterable[str] | None) -> Iterator[str]:
     within = None if folders is None else set(folders)
-    yield from _find_table_orphans(lake, "", known, within)
-    if _has_folder(lake, REFUNDS):
-        yield from _find_table_orphans(lake, f"{REFUNDS}/", known, within)
+    yield from _find_table_orphans(looks, "", known, within)
+    if _has_folder(looks, REFUNDS):
+        yield from _find_table_orphans(looks, f"{REFUNDS}/", known, within)
 
 
-def _find_table_orphans(lake: Lake, prefix: str, known: set[str], within: set[str] | None) -> Iterator[str]:
+def _find_table_orphans(looks: Looks, prefix: str, known: set[str], within: set[str] | None) -> Iterator[str]:
     """Data that nothing lists where a table's partitions are: under ``prefix``, which is empty for fact_order."""
     known_folders = {name.removeprefix(prefix).partition("/")[0] for name in known if name.startswith(prefix)}
-    for entry in lake.storage.entries(f"{CURATED}/{prefix}".rstrip("/")):
+    for entry in looks.entries(f"{CURATED}/{prefix}".rstrip("/")):
         name, is_folder, is_day = f"{prefix}{entry.name}", entry.kind == "folder", entry.name.startswith("dt=")
         if name in known or (is_folder and is_day and within is not None and entry.name not in within):
             continue
@@ -147,35 +149,35 @@ def _find_table_orphans(lake: Lake, prefix: str, known: set[str], within: set[st
             if is_day or _is_csv(entry.name):
                 yield name
         elif is_day and entry.name in known_folders:
-            yield from (f"{name}/{found}" for found in _find_data(lake, key) if f"{name}/{found}" not in known)
+            yield from (f"{name}/{found}" for found in _find_data(looks, key) if f"{name}/{found}" not in known)
         elif is_day:
-            if any(_find_data(lake, key)) or not lake.storage.entries(key):
+            if any(_find_data(looks, key)) or not looks.entries(key):
                 yield f"{name}/"
-        elif _is_open(entry) and _holds_data(lake, key):
+        elif _is_open(entry) and _holds_data(looks, key):
             yield f"{name}/"
 
 
-def _has_folder(lake: Lake, file: str) -> bool:
+def _has_folder(looks: Looks, file: str) -> bool:
     """Whether there is a folder of its own below ``curated/``."""
-    found = lake.storage.stat(curated_key(file))
+    found = looks.stat(curated_key(file))
     return found is not None and found.is_folder
 
 
-def _find_data(lake: Lake, folder: str) -> Iterator[str]:
+def _find_data(looks: Looks, folder: str) -> Iterator[str]:
     """Names in a folder that a glob for data matches, or under which one would find some."""
-    for entry in lake.storage.entries(folder):
+    for entry in looks.entries(folder):
         if _is_data(entry):
             yield entry.name
-        elif _is_open(entry) and _holds_data(lake, f"{folder}/{entry.name}"):
+        elif _is_open(entry) and _holds_data(looks, f"{folder}/{entry.name}"):
             yield f"{entry.name}/"
 
 
-def _holds_data(lake: Lake, folder: str) -> bool:
+def _holds_data(looks: Looks, folder: str) -> bool:
     """Whether a glob for data finds some however deep in a folder."""
     waiting = [folder]
     while waiting:
         folder = waiting.pop()
-        for entry in lake.storage.entries(folder):
+        for entry in looks.entries(folder):
             if _is_data(entry):
                 return True
             if _is_open(entry):

@@ -1,7 +1,7 @@
 """The check stage: is the curated layer right? It reads, validates and measures, and changes nothing."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import date, datetime
 
 import duckdb
@@ -20,6 +20,8 @@ __all__ = ["check", "check_with_figures"]
 _FIELDS_WHY = (
     "What the source no longer sends as it always did arrives as nothing, or as nonsense, in every order from then on."
 )
+_KEYS_LISTED = 1000
+"""Keys of an object store that one request lists: as many files cost less to look at than a day each."""
 _MANIFEST_WHY = "The manifest says what the curated layer holds: without it there is nothing to compare with."
 
 
@@ -68,12 +70,15 @@ def _check(
     found = QueryResult([], CheckMetrics(), None)
     if not problem:
         files = _select_files(manifest, days) if dimensions else {}
-        outcomes += _inspect(lake, manifest, files, days, max_samples)
+        is_many = days is None or _KEYS_LISTED * len(days) > len(manifest.files)
+        looks = lake.storage.looks(CURATED, deep=is_many)
+        query = TableQuery(lake, manifest, files, looks, all_days, deep and all_days, max_samples, today)
+        outcomes += _inspect(query, days)
         outcomes.append(check_volume(lake, manifest, max_samples=max_samples))
         if manifest.settings.mapping:
             outcomes.append(_inspect_fields(manifest, max_samples))
         if dimensions:
-            found = _query(TableQuery(lake, manifest, files, all_days, deep and all_days, max_samples, today))
+            found = _query(query)
     result = CheckResult(
         ok=all(outcome.ok for outcome in (*outcomes, *found.outcomes)),
         scope="all" if all_days else "days",
@@ -118,15 +123,15 @@ def _select_files(manifest: Manifest, days: Collection[date] | None) -> dict[str
     }
 
 
-def _inspect(
-    lake: Lake, manifest: Manifest, files: Mapping[str, FileEntry], days: Collection[date] | None, max_samples: int
-) -> list[CheckOutcome]:
+def _inspect(query: TableQuery, days: Collection[date] | None) -> list[CheckOutcome]:
+    """What the files are, without looking into them."""
+    lake, manifest, most = query.lake, query.manifest, query.max_samples
     folders = None if days is None else [partition_file(day).partition("/")[0] for day in days]
-    outcomes = inspect_files(lake, files, hashed=days is None, max_samples=max_samples)
-    outcomes.append(inspect_orphans(lake, manifest.files, folders, max_samples=max_samples))
+    outcomes = inspect_files(lake, query.files, query.looks, hashed=days is None, max_samples=most)
+    outcomes.append(inspect_orphans(lake, manifest.files, query.looks, folders, max_samples=most))
     if days is None:
-        outcomes.append(inspect_quarantine(lake, manifest.quarantine, max_samples=max_samples))
-        outcomes.append(inspect_batches(lake, manifest.batches, max_samples=max_samples))
+        outcomes.append(inspect_quarantine(lake, manifest.quarantine, max_samples=most))
+        outcomes.append(inspect_batches(lake, manifest.batches, max_samples=most))
     return outcomes
 
 

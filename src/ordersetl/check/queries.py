@@ -20,6 +20,7 @@ from ordersetl.lake.layout import Lake, file_day
 from ordersetl.lake.manifest import FileEntry, Manifest
 from ordersetl.results import CheckMetrics, CheckOutcome, LayerFigures, OpenQuarantine, Period
 from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, FACT_ORDER, FACT_REFUND
+from ordersetl.storage.looks import Looks
 
 __all__ = ["DIMENSIONS", "QueryResult", "TableQuery"]
 
@@ -48,12 +49,14 @@ class QueryResult:
 class TableQuery:
     """All SQL checks over some files of the manifest.
 
-    ``all_days`` where these are all of it: then metrics are collected. ``deep`` compares with raw as well.
+    ``looks`` looks at them. ``all_days`` where these are all of it: then metrics are collected. ``deep`` compares with
+    raw as well.
     """
 
     lake: Lake
     manifest: Manifest
     files: Mapping[str, FileEntry]
+    looks: Looks
     all_days: bool
     deep: bool
     max_samples: int
@@ -65,7 +68,7 @@ class TableQuery:
         Raises:
             duckdb.Error: no room for what DuckDB spills to disk, or a query is wrong.
         """
-        present = find_regular_files(self.lake, self.files)
+        present = find_regular_files(self.looks, self.files)
         groups = list(group_files({name: self.files[name] for name in present if file_day(name)})) or [[]]
         with open_database() as database:
             self._create_spans(database)

@@ -13,7 +13,7 @@ import duckdb
 from ordersetl.check.files import find_regular_files
 from ordersetl.check.tables import open_database, read_sql
 from ordersetl.lake.csv_scan import select_csv
-from ordersetl.lake.layout import Lake, curated_key, file_day
+from ordersetl.lake.layout import CURATED, Lake, curated_key, file_day
 from ordersetl.lake.manifest import Manifest
 from ordersetl.star.schema import TABLES, Table
 
@@ -39,7 +39,7 @@ def open_views(
         duckdb.Error: the views cannot be made.
     """
     names = [name for name in manifest.files if days is None or file_day(name) in {None, *days}]
-    names = find_regular_files(lake, sorted(names))
+    names = find_regular_files(lake.storage.looks(CURATED, deep=days is None), sorted(names))
     zone = manifest.settings.timezone.replace("'", "")
     views = read_sql("views").replace(_ZONE, f"AT TIME ZONE 'UTC' AT TIME ZONE '{zone}'")
     with lake.storage.local_files(map(curated_key, names)) as files, open_database() as database:

@@ -61,12 +61,14 @@ class Commit:
 
         Two attempts at one task, one of them given up for dead, write the same bytes, each under a name of its own.
 
+        In object storage they have the same name as well, and are in nobody's way.
+
         Raises:
             LockedError: the lock was lost, and what is staged may be another run's.
         """
-        self._lock.assert_held()
         if isinstance(self.lake.storage, ObjectStorage):
             return swap.stage(self.lake.storage, data)
+        self._lock.assert_held()
         # its name is durable with the folder, which finish() syncs
         return self.lake.storage.put(_staging_key(file), data, durability="content")
 

@@ -71,7 +71,7 @@ def examine(lake: Lake, manifest: Manifest, *, verify: bool) -> Examined:
     So are the dimensions always: each load builds on them, and reads all of them anyway.
     """
     examined = Examined()
-    look = lake.storage.stat_all(CURATED)
+    look = lake.storage.looks(CURATED, deep=True).stat
     for file, entry in manifest.files.items():
         problem = file_problem(lake, file, entry, verify=verify or file_day(file) is None, look=look)
         found = None if problem else look(curated_key(file))

@@ -3,19 +3,21 @@
 1. New content goes to ``curated/_data/<sha256>``, from anywhere: doing it twice is harmless.
 2. **Commit point:** one compare-and-swap of ``curated/_manifest.json``, which names what is pending. Who is told that
    the swap failed reads back, for what is there may be his own.
-3. Each literal name (``dt=.../fact_order.csv``) is put or removed, only if it is the version that was looked at.
+3. Each literal name (``dt=.../fact_order.csv``) is put or removed, only if it is the version that was looked at; then
+   the manifest must still be this one.
 4. The manifest is closed: swapped for one with nothing pending, and the versions of the literal names.
 
 :func:`recover` is 3 and 4 again. A writer that was paused anywhere, while another one committed, finds the manifest
-changed: what it has just done to a literal name it makes what that manifest says. Readers of many files go by a closed
+changed: what it has just done to literal names it makes what that manifest says. Readers of many files go by a closed
 manifest: ``_data`` of the newest ones is kept.
 """
 
 import hashlib
 import uuid
-from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import dataclass
 
 import msgspec
 
@@ -83,7 +85,7 @@ def swap(storage: ObjectStorage, lake: Lake, base: Manifest, following: Manifest
         is_closed=False,
     )
     version = _exchange(storage, lake, commit, found)
-    _carry_through(storage, lake, commit, version)
+    _carry_through(_Commit(storage, lake, commit, version, frozenset(staged)))
 
 
 def recover(storage: ObjectStorage, lake: Lake) -> bool:
@@ -92,7 +94,7 @@ def recover(storage: ObjectStorage, lake: Lake) -> bool:
     current = _decode(found)
     if found is None or current is None or current.is_closed:
         return False
-    _carry_through(storage, lake, current, found.version)
+    _carry_through(_Commit(storage, lake, current, found.version))
     return True
 
 
@@ -132,52 +134,73 @@ def _exchange(storage: ObjectStorage, lake: Lake, manifest: SwapManifest, found:
         raise LockedError(f"another run changed {lake.locate(MANIFEST)} while this one committed", hint=_HINT) from None
 
 
-def _carry_through(storage: ObjectStorage, lake: Lake, manifest: SwapManifest, version: str) -> None:
+def _carry_through(commit: "_Commit") -> None:
     """Steps 3 and 4; every step may be taken again."""
-
-    def is_ours() -> bool:
-        return storage.version(MANIFEST) == version
-
-    def settle(file: str) -> tuple[str, int]:
-        return file, _settle(storage, lake, file, manifest.files.get(file), is_ours)
-
+    storage, manifest = commit.storage, commit.manifest
+    waiting = [*manifest.pending, *manifest.removed]
+    marks: dict[str, int] = {}
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        marks = dict(threads.map(settle, [*manifest.pending, *manifest.removed]))
+        for at in range(0, len(waiting), _AT_ONCE):
+            marks |= commit.settle(threads, waiting[at : at + _AT_ONCE])
     files = {
         file: msgspec.structs.replace(entry, mtime_ns=marks[file]) if file in marks else entry
         for file, entry in manifest.files.items()
     }
     closed = msgspec.structs.replace(manifest, files=files, pending=(), removed=(), is_closed=True)
-    _exchange(storage, lake, closed, Versioned(b"", version))
-    storage.put(f"{MANIFESTS}/{closed.epoch:010d}.json", encode_manifest(closed))
+    _exchange(storage, commit.lake, closed, Versioned(b"", commit.version))
+    storage.put(_kept_key(closed), encode_manifest(closed))
     _collect(storage, closed)
 
 
-def _settle(storage: ObjectStorage, lake: Lake, file: str, entry: FileEntry | None, is_ours: Callable[[], bool]) -> int:
-    """Make a literal name what the manifest says; the mark of its version, 0 where it is removed.
+@dataclass(frozen=True)
+class _Commit:
+    """A commit after its commit point: ``version`` is that of its manifest.
 
-    Raises:
-        LockedError: another writer has committed meanwhile; the name is as its manifest says.
+    ``fresh`` are the files whose literal names cannot be right yet; the others are read first.
     """
-    for _ in range(_MAX_TRIES):
-        with suppress(ChangedError):
-            mark = _make(storage, curated_key(file), entry)
-            if is_ours():
-                return mark
-            there = _decode(storage.read_version(MANIFEST))
-            _make(storage, curated_key(file), there.files.get(file) if there else None)
-        if not is_ours():
-            break
-    raise LockedError(f"another run committed while this one put {lake.locate(curated_key(file))}", hint=_HINT)
+
+    storage: ObjectStorage
+    lake: Lake
+    manifest: SwapManifest
+    version: str
+    fresh: frozenset[str] = frozenset()
+
+    def settle(self, threads: Executor, files: Sequence[str]) -> dict[str, int]:
+        """Make some literal names what the manifest says; the marks of their versions, 0 where one is removed.
+
+        Raises:
+            LockedError: another writer has committed meanwhile; the names are as its manifest says.
+        """
+        begun = {file: threads.submit(self._settle, file) for file in files}
+        wait(begun.values())
+        if self.storage.version(MANIFEST) != self.version:
+            there = _decode(self.storage.read_version(MANIFEST))
+            for file in files:
+                with suppress(ChangedError):
+                    _make(self.storage, curated_key(file), there.files.get(file) if there else None)
+            where = self.lake.locate(curated_key(files[0]))
+            raise LockedError(f"another run committed while this one put {where}", hint=_HINT)
+        return {file: done.result() for file, done in begun.items()}
+
+    def _settle(self, file: str) -> int:
+        for attempt in range(_MAX_TRIES):
+            with suppress(ChangedError):
+                is_fresh = file in self.fresh and not attempt
+                return _make(self.storage, curated_key(file), self.manifest.files.get(file), is_fresh=is_fresh)
+        raise LockedError(f"others change {self.lake.locate(curated_key(file))} while this run puts it", hint=_HINT)
 
 
-def _make(storage: ObjectStorage, key: str, entry: FileEntry | None) -> int:
-    """Put or remove a literal name, if it is what is looked at here.
+def _make(storage: ObjectStorage, key: str, entry: FileEntry | None, *, is_fresh: bool = False) -> int:
+    """Put or remove a literal name, if it is what is looked at here; unless ``is_fresh``, it may be right already.
 
     Raises:
         ChangedError: it was changed in between.
     """
-    version = storage.version(key)
+    there = None if is_fresh or entry is None else storage.read_version(key)
+    if there is not None and entry is not None and hashlib.sha256(there.data).hexdigest() == entry.sha256:
+        stage(storage, there.data)
+        return mark_version(there.version)
+    version = storage.version(key) if there is None else there.version
     if entry is None:
         if version is not None:
             storage.remove_if(key, version)
@@ -188,16 +211,19 @@ def _make(storage: ObjectStorage, key: str, entry: FileEntry | None) -> int:
         raise CorruptedError(f"{where} is missing", hint="Make all again from raw: ordersetl load --rebuild")
     if version is None:
         return mark_version(storage.put_new(key, content.data))
-    if (there := storage.read_version(key)) is not None and there.data == content.data:
-        return mark_version(there.version)
     return mark_version(storage.replace(key, content.data, version))
+
+
+def _kept_key(closed: SwapManifest) -> str:
+    return f"{MANIFESTS}/{closed.epoch:010d}.json"
 
 
 def _collect(storage: ObjectStorage, closed: SwapManifest) -> None:
     """Remove all but the newest manifests, and content that none of these names."""
     names = [entry.name for entry in storage.entries(MANIFESTS)]
     kept = [f"{MANIFESTS}/{name}" for name in names[-KEPT_MANIFESTS:]]
-    manifests: Iterable[SwapManifest | None] = (closed, *(_decode(storage.read_version(key)) for key in kept))
+    others = (_decode(storage.read_version(key)) for key in kept if key != _kept_key(closed))
+    manifests: Iterable[SwapManifest | None] = (closed, *others)
     named = {entry.sha256 for manifest in manifests if manifest for entry in manifest.files.values()}
     for name in names[:-KEPT_MANIFESTS]:
         storage.remove(f"{MANIFESTS}/{name}")

@@ -84,7 +84,7 @@ def put_file(
     found = commit.lake.storage.stat(curated_key(file))
     if found is not None and found.bytes == len(data):  # else the write itself gives the hash
         entry = FileEntry(hashlib.sha256(data).hexdigest(), len(data), 0, rows.height, orders, dict(sums or {}))
-        if not file_problem(commit.lake, file, entry, verify=True):
+        if not file_problem(commit.lake, file, entry, verify=True, look=lambda _: found):
             return msgspec.structs.replace(entry, mtime_ns=found.mtime_ns), False
     written = commit.stage(file, data)
     return FileEntry(written.sha256, written.bytes, written.mtime_ns, rows.height, orders, dict(sums or {})), True

@@ -7,6 +7,7 @@ of storage, such as an object store, has to do as well:
 ``open``, ``read``        content of what was put; a missing key is FileNotFoundError
 ``stat``, ``exists``      whether there is something, its size, and a mark that changes with it (here the time)
 ``entries``               names directly under a prefix
+``looks``                 both of these for many keys, as they are now
 ``put``                   all of the content appears at once, or nothing; durable as asked
 ``move``                  publish what was put under another key, which it replaces
 ``remove``, ``remove_all``  one key, or all under a prefix
@@ -142,10 +143,10 @@ class LocalStorage:
             return FileStat(problem, 0, 0) if problem else None
         return FileStat(problem or describe_kind(found.st_mode), found.st_size, found.st_mtime_ns)
 
-    def stat_all(self, prefix: str) -> Callable[[str], FileStat | None]:
-        """How to look at the keys under a prefix: each by itself, which costs little here."""
-        del prefix
-        return self.stat
+    def looks(self, prefix: str, *, deep: bool) -> "LocalStorage":
+        """What looks at many keys under a prefix: each by itself, which costs little here."""
+        del prefix, deep
+        return self
 
     def exists(self, key: str) -> bool:
         """Whether anything has the key, be it a link to nowhere; False where that cannot be seen."""

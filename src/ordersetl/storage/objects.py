@@ -29,11 +29,11 @@ from ordersetl.storage.disk import IS_FOLDER, Disk, Step, UnfitFileError, Writte
 from ordersetl.storage.lease import Lease, acquire_lease, find_lease_holder
 from ordersetl.storage.local import Durability, Entry, FileStat, Size
 from ordersetl.storage.lock import Holder
+from ordersetl.storage.looks import Folder, ListedKeys, gather_folders, is_file_name
 from ordersetl.storage.store import (
     delete_version,
     describe,
-    find_endpoint,
-    is_loopback,
+    list_column_options,
     mark_version,
     open_store,
     translate_errors,
@@ -89,7 +89,10 @@ class ObjectStorage:
         return digest.hexdigest()
 
     def stat(self, key: str) -> FileStat | None:
-        """What is at the key, a prefix of keys being a folder; None for nothing. Raises OSError as the store does."""
+        """What is at the key, a prefix of keys being a folder; None for nothing. Raises OSError as the store does.
+
+        Where the name is that of a file, no prefix is looked for: one is in nobody's way.
+        """
         with translate_errors(self.locate(key)):
             try:
                 found = self._store.head(self._path(key)) if key else None
@@ -97,17 +100,19 @@ class ObjectStorage:
                 found = None
             if found is not None:
                 return describe(found)
-            return FileStat(IS_FOLDER, 0, 0) if self._is_prefix(key) else None
+            return FileStat(IS_FOLDER, 0, 0) if not is_file_name(key) and self._is_prefix(key) else None
 
-    def stat_all(self, prefix: str) -> Callable[[str], FileStat | None]:
-        """As :meth:`stat`, for the keys under a prefix as they are now: one listing in place of a look at each.
+    def looks(self, prefix: str, *, deep: bool) -> ListedKeys:
+        """Looks at many keys by listing folders, each once: all below the prefix now, with ``deep``, or as asked for.
 
         Raises:
             OSError: it cannot be listed.
         """
+        if not deep:
+            return ListedKeys(self._list_folder)
         with translate_errors(self.locate(prefix)):
-            listed = {self._key(found["path"]): describe(found) for found in self._list(prefix)}
-        return listed.get
+            folders = gather_folders((self._key(found["path"]), describe(found)) for found in self._list(prefix))
+        return ListedKeys(lambda folder: folders.get(folder, {}))
 
     def exists(self, key: str) -> bool:
         """Whether anything has the key, as an object or a prefix."""
@@ -120,18 +125,13 @@ class ObjectStorage:
             StorageError: it cannot be listed.
         """
         try:
-            with translate_errors(self.locate(prefix)):
-                found = self._store.list_with_delimiter(self._path(prefix))
+            return ListedKeys(self._list_folder).entries(prefix)
         except OSError as error:
             raise StorageError(f"cannot list {self.locate(prefix)}: {error.strerror}", hint=_hint(error)) from error
-        names = [Entry(_name(path), "folder") for path in found["common_prefixes"]]
-        return sorted([*names, *(Entry(_name(item["path"]), "file") for item in found["objects"])])
 
     def open_columns(self, key: str) -> ColumnFile:
         """What Polars scans a file of columns by, with its own reader."""
-        endpoint = find_endpoint()
-        options = {"aws_endpoint_url": endpoint, "aws_allow_http": str(is_loopback(endpoint)).lower()}
-        return ColumnFile(str(self.locate(key)), options if endpoint else None)
+        return ColumnFile(str(self.locate(key)), list_column_options())
 
     @contextmanager
     def local_files(self, keys: Iterable[str]) -> Iterator[dict[str, Path]]:
@@ -259,6 +259,12 @@ class ObjectStorage:
             if max_bytes is not None and found.meta["size"] > max_bytes:
                 raise UnfitFileError(self.locate(key), f"is larger than {max_bytes} bytes")
             return Versioned(bytes(found.bytes()), found.meta["e_tag"] or "")
+
+    def _list_folder(self, prefix: str) -> Folder:
+        with translate_errors(self.locate(prefix)):
+            found = self._store.list_with_delimiter(self._path(prefix))
+        folders = {_name(path): FileStat(IS_FOLDER, 0, 0) for path in found["common_prefixes"]}
+        return {**folders, **{_name(item["path"]): describe(item) for item in found["objects"]}}
 
     def _list(self, prefix: str) -> Iterator[Any]:
         for page in self._store.list(self._path(prefix)):

@@ -22,6 +22,7 @@ __all__ = [
     "describe",
     "find_endpoint",
     "is_loopback",
+    "list_column_options",
     "mark_version",
     "open_store",
     "translate_errors",
@@ -42,6 +43,13 @@ def find_endpoint() -> str:
 def is_loopback(endpoint: str) -> bool:
     """Whether a store is on this machine, where http:// will do."""
     return endpoint.startswith(_LOOPBACK)
+
+
+def list_column_options() -> dict[str, str] | None:
+    """What Polars' own reader has to know of the store; None for AWS, which it finds itself."""
+    if not (endpoint := find_endpoint()):
+        return None
+    return {"aws_endpoint_url": endpoint, "aws_allow_http": str(is_loopback(endpoint)).lower()}
 
 
 def delete_version(store: "S3Store", path: str, version: str) -> None:
