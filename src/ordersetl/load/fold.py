@@ -133,7 +133,7 @@ def _group(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions
             rebuilt=rebuilt.intersection(run),
             partitions={day: partitions[day] for day in run if day in partitions},
             refunds={day: refunds[day] for day in run if day in refunds},
-            parts=tuple(fold.parts),
+            parts=tuple(part.within(run) for part in fold.parts if not part.days.keys().isdisjoint(run)),
             shared=shared,
         )
         for run in group_days(days, fold.parts, partitions, orders=_GROUP_ORDERS, workers=fold.context.workers)

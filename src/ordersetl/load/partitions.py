@@ -33,8 +33,8 @@ class DayGroup:
     """Neighbouring days that are folded together, and all that it takes.
 
     ``rebuilt`` are those of the days that are made from all parts; ``partitions`` and ``refunds`` are the files of
-    fact_order and fact_refund to merge the others with. A rebuilt day has none. ``shared`` holds ``users``,
-    ``products`` and the frames of ResolvedVersions by name.
+    fact_order and fact_refund to merge the others with. A rebuilt day has none. ``parts`` say what they have of these
+    days alone. ``shared`` holds ``users``, ``products`` and the frames of ResolvedVersions by name.
     """
 
     commit: Commit

@@ -1,7 +1,7 @@
 """What a load builds on, and which batches it folds over that."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 import msgspec
@@ -90,7 +90,8 @@ class Part:
 
     ``days``, ``line_days`` and ``refund_days``: how many order versions, lines and refunds each day has in it; the
     files are sorted by day, the ``gone`` versions first, which have none. ``pending`` parts are merged into the
-    partitions as they are; what ``applied`` ones hold is in these already.
+    partitions as they are; what ``applied`` ones hold is in these already. ``before`` are the rows of orders, lines
+    and refunds that come before those of the first of these days, the ``gone`` ones not counted.
     """
 
     number: int
@@ -104,6 +105,15 @@ class Part:
     gone: int
     pending: bool
     applied: bool
+    before: tuple[int, int, int] = (0, 0, 0)
+
+    def within(self, days: Sequence[date]) -> "Part":
+        """The same part for who reads these neighbouring days alone: it says nothing of any other."""
+        counts = (self.days, self.line_days, self.refund_days)
+        earlier = [sum(rows for day, rows in rows_of.items() if day < days[0]) for rows_of in counts]
+        kept = [{day: rows for day, rows in rows_of.items() if days[0] <= day <= days[-1]} for rows_of in counts]
+        orders, lines, refunds = (known + more for known, more in zip(self.before, earlier, strict=True))
+        return replace(self, days=kept[0], line_days=kept[1], refund_days=kept[2], before=(orders, lines, refunds))
 
 
 def read_current_state(context: RunContext, committed: Collection[str], *, verify: bool, rebuild: bool) -> CurrentState:

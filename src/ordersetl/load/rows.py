@@ -93,8 +93,9 @@ def read_staged(
         wanted = [day for day in days if day in part.days and (part.pending or day in rebuilt)]
         if not wanted:
             continue
-        found = _read_days(part.orders, part.days, wanted, [*_ORDERS], skip=part.gone)
-        of_lines = _read_days(part.lines, part.line_days, wanted, ["pos", "dt", *_LINES])
+        orders_before, lines_before, refunds_before = part.before
+        found = _read_days(part.orders, part.days, wanted, [*_ORDERS], skip=part.gone + orders_before)
+        of_lines = _read_days(part.lines, part.line_days, wanted, ["pos", "dt", *_LINES], skip=lines_before)
         runs = of_lines["pos"].rle().struct.unnest()  # both files are sorted by (dt, pos)
         if not runs["value"].equals(found["pos"]):
             raise InternalError(
@@ -112,7 +113,7 @@ def read_staged(
         lines.append(of_lines.select(*_LINES))
         begin += of_lines.height
         if part.refunds is not None and (refunded := [day for day in wanted if day in part.refund_days]):
-            of_refunds = _read_days(part.refunds, part.refund_days, refunded, [*REFUND_SCHEMA])
+            of_refunds = _read_days(part.refunds, part.refund_days, refunded, [*REFUND_SCHEMA], skip=refunds_before)
             refunds.append(of_refunds.with_columns(part=pl.lit(part.number, pl.UInt32)))
     return StagedVersions(pl.concat(orders), pl.concat(lines), pl.concat(refunds))
 
@@ -122,7 +123,7 @@ def _add_day(rows: pl.DataFrame, day: date) -> pl.DataFrame:
 
 
 def _read_days(
-    file: ColumnFile, counts: Mapping[date, int], days: Sequence[date], columns: Sequence[str], *, skip: int = 0
+    file: ColumnFile, counts: Mapping[date, int], days: Sequence[date], columns: Sequence[str], *, skip: int
 ) -> pl.DataFrame:
     """Rows of a staged file, which is sorted by day, for some of its days.
 
