@@ -7,9 +7,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 import pytest
@@ -30,12 +31,18 @@ SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
 WORKER = "from distributed.cli.dask_worker import main; main()"
 
 
+FAILURES = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
+IMPATIENT = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "5s"}
+"""Gives a worker up that is silent for so long, the least there is: ten heartbeats."""
+
+
 class Machines:
     """A scheduler and its workers, processes that can be killed."""
 
-    def __init__(self, stack: ExitStack, folder: Path) -> None:
+    def __init__(self, stack: ExitStack, folder: Path, variables: Mapping[str, str] = MappingProxyType({})) -> None:
         self._stack = stack
         self._folder = folder
+        self._variables = {**os.environ, **FAILURES, **variables}
         arguments = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-jupyter")
         self.scheduler, said = self._start(SCHEDULER, *arguments)
         self.url = next(found[0] for line in said if (found := re.search(r"tcp://127\.0\.0\.1:\d+", line)))
@@ -54,7 +61,7 @@ class Machines:
             stdout=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
-            env={**os.environ, "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"},
+            env=self._variables,
         )
         self._stack.callback(self._end, process)
         assert process.stderr is not None
@@ -71,6 +78,13 @@ class Machines:
 def machines(tmp_path: Path) -> Iterator[Machines]:
     with ExitStack() as stack:
         yield Machines(stack, tmp_path)
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[Machines]:
+    """Machines that give up a worker which is silent for some seconds."""
+    with ExitStack() as stack:
+        yield Machines(stack, tmp_path, IMPATIENT)
 
 
 @pytest.fixture
@@ -222,14 +236,14 @@ def served(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def killed_when(condition: Path, victim: "subprocess.Popen[str]") -> Iterator[None]:
-    """Kill a worker as soon as a file of that name pattern is there."""
+def struck_when(condition: Path, victim: "subprocess.Popen[str]", blow: signal.Signals) -> Iterator[None]:
+    """Send a worker a signal as soon as a file of that name pattern is there."""
 
     def watch() -> None:
         deadline = time.monotonic() + LONG_S
         while time.monotonic() < deadline and not list(condition.parent.rglob(condition.name)):
             pass
-        os.killpg(victim.pid, signal.SIGKILL)
+        os.killpg(victim.pid, blow)
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -237,21 +251,42 @@ def killed_when(condition: Path, victim: "subprocess.Popen[str]") -> Iterator[No
     thread.join()
 
 
-@pytest.mark.parametrize("pattern", ["orders-*.parquet", "*.new"])
-def test_a_run_survives_the_death_of_a_worker(served: Path, machines: Machines, pattern: str) -> None:
-    expected = ordersetl("run", "--source", "sample", "--output", "threads", cwd=served)
-    assert expected.code == 0, expected.err
-    victim = machines.add_worker("--no-nanny")
-    machines.add_worker()
-    with killed_when(served / "cluster" / pattern, victim):
-        result = ordersetl("run", "--source", "sample", "--output", "cluster", "--cluster", machines.url, cwd=served)
+def run_sample(folder: Path, output: str, *options: str) -> Path:
+    """Run the sample shop into an output; its curated layer."""
+    result = ordersetl("run", "--source", "sample", "--output", output, *options, cwd=folder)
     assert result.code == 0, result.err
+    return folder / output / "curated"
+
+
+def assert_same_tables(found: Path, expected: Path) -> None:
     for table in ("dt=*/*", "fact_refund/*/*", "dim_*"):
-        files = sorted((served / "threads" / "curated").glob(table))
+        files = sorted(expected.glob(table))
         assert files
         for path in files:
-            other = served / "cluster" / "curated" / path.relative_to(served / "threads" / "curated")
-            assert other.read_bytes() == path.read_bytes()
+            assert (found / path.relative_to(expected)).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("pattern", ["orders-*.parquet", "*.new"])
+def test_a_run_survives_the_death_of_a_worker(served: Path, machines: Machines, pattern: str) -> None:
+    expected = run_sample(served, "threads")
+    victim = machines.add_worker("--no-nanny")
+    machines.add_worker()
+    with struck_when(served / "cluster" / pattern, victim, signal.SIGKILL):
+        assert_same_tables(run_sample(served, "cluster", "--cluster", machines.url), expected)
+
+
+@pytest.mark.parametrize("pattern", ["orders-*.parquet", "*.new"])
+def test_a_run_goes_on_without_a_worker_that_stopped(served: Path, impatient: Machines, pattern: str) -> None:
+    expected = run_sample(served, "threads")
+    victim = impatient.add_worker("--no-nanny")
+    impatient.add_worker()
+    with struck_when(served / "cluster" / pattern, victim, signal.SIGSTOP):
+        found = run_sample(served, "cluster", "--cluster", impatient.url)
+    assert_same_tables(found, expected)
+    os.killpg(victim.pid, signal.SIGCONT)  # goes on with what was long done by another
+    victim.wait(LONG_S)
+    assert_same_tables(found, expected)
+    assert ordersetl("check", "--deep", "--output", "cluster", cwd=served).code == 0
 
 
 def test_a_cluster_url_is_looked_at_first(served: Path) -> None:
