@@ -12,8 +12,10 @@ from faulty import FaultyDisk
 from s3_server import Proxy, s3_server
 from shop_story import NOW, Shop, readers_files
 from store import read_keys
+from two_writers import commit_rounds, find_loss
 
 from ordersetl import pipeline
+from ordersetl.lake.layout import Lake
 from ordersetl.storage.disk import Disk
 from ordersetl.storage.objects import ObjectStorage
 from ordersetl.storage.store import open_store
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 pytest.importorskip("obstore", reason="the extra s3 is not installed")
 pytest.importorskip("moto", reason="the server of the tests is not installed")
+
+ROUNDS = 20
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +74,15 @@ def test_a_store_that_answers_badly_changes_nothing(
 def test_a_lost_answer_to_the_commit_is_recognized(expected: dict[str, bytes], proxy: Proxy, tmp_path: Path) -> None:
     proxy.fail("cut after", every=1, only="curated/_manifest.json")
     assert run_over(proxy, tmp_path, "lost") == expected
+
+
+@pytest.mark.parametrize("fault", ["none", "cut after"])
+def test_two_writers_commit_every_round_once(proxy: Proxy, fault: str) -> None:
+    proxy.fail(fault, every=11)
+    lake = Lake(ObjectUrl(proxy.bucket, f"writers-{fault.replace(' ', '-')}"), Disk())
+    commit_rounds(lake, ROUNDS)
+    assert find_loss(lake, ROUNDS) == []
+    assert fault == "none" or proxy.failed > 10
 
 
 def test_two_writers_lose_nothing_and_count_nothing_twice(proxy: Proxy) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 import msgspec
 
@@ -34,8 +35,12 @@ __all__ = ["is_pending", "recover", "stage", "swap"]
 
 KEPT_MANIFESTS = 3
 """Closed manifests whose content is kept for readers who began by one of them."""
+COLLECTED_AFTER = timedelta(hours=1)
+"""How long ago content that no kept manifest names was put, at least, when it is removed: another writer's, which took
+over, may be about to be named. One that takes longer to commit than that finds the manifest changed."""
 _AT_ONCE = 16
 _MAX_TRIES = 5
+_NO_MARK = 0
 _HINT = "Nothing of this run is in the curated layer. Run the same command again."
 
 
@@ -53,13 +58,8 @@ class SwapManifest(Manifest, frozen=True):
 
 
 def stage(storage: ObjectStorage, data: bytes) -> Written:
-    """Put content under its own hash; nothing where it is there."""
-    sha256 = hashlib.sha256(data).hexdigest()
-    key = data_key(sha256)
-    found = storage.stat(key)
-    if found is not None and found.bytes == len(data):
-        return Written(sha256, len(data), found.mtime_ns)
-    return storage.put(key, data)
+    """Put content under its own hash, also where it is there: what was put just now is not collected."""
+    return storage.put(data_key(hashlib.sha256(data).hexdigest()), data)
 
 
 def swap(storage: ObjectStorage, lake: Lake, base: Manifest, following: Manifest, staged: Collection[str]) -> None:
@@ -193,6 +193,8 @@ class _Commit:
 def _make(storage: ObjectStorage, key: str, entry: FileEntry | None, *, is_fresh: bool = False) -> int:
     """Put or remove a literal name, if it is what is looked at here; unless ``is_fresh``, it may be right already.
 
+    A name whose content is gone is left as it is, without a mark: it does not fit the manifest, and load rebuilds it.
+
     Raises:
         ChangedError: it was changed in between.
     """
@@ -207,8 +209,7 @@ def _make(storage: ObjectStorage, key: str, entry: FileEntry | None, *, is_fresh
         return 0
     content = storage.read_version(data_key(entry.sha256))
     if content is None:
-        where = storage.locate(data_key(entry.sha256))
-        raise CorruptedError(f"{where} is missing", hint="Make all again from raw: ordersetl load --rebuild")
+        return _NO_MARK
     if version is None:
         return mark_version(storage.put_new(key, content.data))
     return mark_version(storage.replace(key, content.data, version))
@@ -219,14 +220,16 @@ def _kept_key(closed: SwapManifest) -> str:
 
 
 def _collect(storage: ObjectStorage, closed: SwapManifest) -> None:
-    """Remove all but the newest manifests, and content that none of these names."""
-    names = [entry.name for entry in storage.entries(MANIFESTS)]
+    """Remove all but the newest manifests, and old content that none of these names."""
+    put_at = storage.list_times(MANIFESTS)
+    names = sorted(put_at)
     kept = [f"{MANIFESTS}/{name}" for name in names[-KEPT_MANIFESTS:]]
     others = (_decode(storage.read_version(key)) for key in kept if key != _kept_key(closed))
     manifests: Iterable[SwapManifest | None] = (closed, *others)
     named = {entry.sha256 for manifest in manifests if manifest for entry in manifest.files.values()}
     for name in names[:-KEPT_MANIFESTS]:
         storage.remove(f"{MANIFESTS}/{name}")
-    unnamed = [f"{DATA}/{entry.name}" for entry in storage.entries(DATA) if entry.name not in named]
+    before = max(put_at.values()) - COLLECTED_AFTER
+    unnamed = [name for name, time in storage.list_times(DATA).items() if name not in named and time < before]
     if unnamed:
-        storage.remove_keys(unnamed)
+        storage.remove_keys(f"{DATA}/{name}" for name in unnamed)

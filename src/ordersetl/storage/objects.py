@@ -10,7 +10,6 @@ once it returns; there are no folders, and no partial objects that anybody could
 are those of the usual ``AWS_`` variables.
 """
 
-import errno
 import hashlib
 import io
 import tempfile
@@ -33,6 +32,7 @@ from ordersetl.storage.looks import Folder, ListedKeys, gather_folders, is_file_
 from ordersetl.storage.store import (
     delete_version,
     describe,
+    hint_at,
     list_column_options,
     mark_version,
     open_store,
@@ -127,7 +127,13 @@ class ObjectStorage:
         try:
             return ListedKeys(self._list_folder).entries(prefix)
         except OSError as error:
-            raise StorageError(f"cannot list {self.locate(prefix)}: {error.strerror}", hint=_hint(error)) from error
+            raise StorageError(f"cannot list {self.locate(prefix)}: {error.strerror}", hint=hint_at(error)) from error
+
+    def list_times(self, prefix: str) -> dict[str, datetime]:
+        """When each object directly under a prefix was last put, by name and by the store's clock. Raises OSError."""
+        with translate_errors(self.locate(prefix)):
+            found = self._store.list_with_delimiter(self._path(prefix))["objects"]
+        return {_name(item["path"]): item["last_modified"] for item in found}
 
     def open_columns(self, key: str) -> ColumnFile:
         """What Polars scans a file of columns by, with its own reader."""
@@ -292,9 +298,3 @@ class ObjectStorage:
 
 def _name(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2]
-
-
-def _hint(error: OSError) -> str:
-    if error.errno == errno.EACCES:
-        return "Give these keys the right to list, read, write and delete under the output's prefix."
-    return "Look at the store, and at the AWS_ variables; then run the same command again."

@@ -21,6 +21,7 @@ __all__ = [
     "delete_version",
     "describe",
     "find_endpoint",
+    "hint_at",
     "is_loopback",
     "list_column_options",
     "mark_version",
@@ -128,6 +129,13 @@ def translate_errors(where: ObjectUrl) -> Iterator[None]:
         if type(error).__module__.startswith("obstore"):
             raise OSError(errno.EIO, f"the store failed: {_first_words(error)}", str(where)) from error
         raise
+
+
+def hint_at(error: OSError) -> str:
+    """What to do about an error of the store."""
+    if error.errno == errno.EACCES:
+        return "Give these keys the right to list, read, write and delete under the output's prefix."
+    return "Look at the store, and at the AWS_ variables; then run the same command again."
 
 
 def _first_words(error: Exception) -> str:

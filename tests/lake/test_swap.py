@@ -1,0 +1,89 @@
+"""The commit in object storage: two writers at once, content that is gone, and what is collected."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faulty import Died, FaultyDisk
+from shop_story import NOW, Shop
+from store import BUCKET, memory_store, read_keys
+from two_writers import commit_rounds, find_loss
+
+from ordersetl import pipeline
+from ordersetl.lake import swap
+from ordersetl.lake.layout import Lake
+from ordersetl.lake.manifest import read_manifest
+from ordersetl.storage.disk import Disk
+from ordersetl.url import ObjectUrl
+
+pytest.importorskip("obstore", reason="the extra s3 is not installed")
+
+ROOT = ObjectUrl(BUCKET, "output")
+ROUNDS = 200
+
+
+@pytest.fixture
+def store() -> Iterator[Any]:
+    with memory_store() as opened:
+        yield opened
+
+
+@pytest.mark.usefixtures("store")
+def test_two_writers_lose_nothing_and_commit_nothing_twice() -> None:
+    lake = Lake(ROOT, Disk())
+    refused = commit_rounds(lake, ROUNDS)
+    assert find_loss(lake, ROUNDS) == []
+    assert refused > 0, "they never met"
+
+
+def run(shop: Shop, days: int, disk: Disk | None = None) -> None:
+    shop.run(ROOT, disk or Disk(), NOW + timedelta(days=days))  # type: ignore[arg-type]
+
+
+def tables(store: Any) -> dict[str, bytes]:
+    """What readers of literal names find."""
+    found = read_keys(store, ROOT / "curated")
+    return {file: data for file, data in found.items() if not file.startswith("_")}
+
+
+def test_content_that_is_gone_before_its_commit_was_carried_through_comes_from_raw(store: Any, tmp_path: Path) -> None:
+    run(Shop(tmp_path, chapter=1), 0)
+    shop = Shop(tmp_path)
+    steps = FaultyDisk()
+    run(shop, 1, steps)
+    expected = tables(store)
+    for path in [found["path"] for page in store.list("output") for found in page]:
+        store.delete(path)
+    run(Shop(tmp_path, chapter=1), 0)
+    shop = Shop(tmp_path)
+    commit_point = next(n for n, step in enumerate(steps.steps, 1) if str(step.path).endswith("_manifest.json"))
+    with pytest.raises(Died):
+        run(shop, 1, FaultyDisk(commit_point, "after"))
+    store.delete([f"output/curated/{key}" for key in read_keys(store, ROOT / "curated") if key.startswith("_data/")])
+    run(shop, 2)
+    assert tables(store) == expected
+    assert pipeline.check(shop.settings(ROOT)).ok  # type: ignore[arg-type]
+
+
+def test_content_that_no_kept_manifest_names_is_collected_once_it_is_old(
+    store: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(Shop(tmp_path, chapter=1), 0)
+    stray = f"_data/{'0' * 64}"
+    store.put(f"output/curated/{stray}", b"of a run that died")
+    run(Shop(tmp_path), 1)
+    assert stray in read_keys(store, ROOT / "curated"), "another run may be about to name it"
+    monkeypatch.setattr(swap, "COLLECTED_AFTER", timedelta(0))
+    for rewritten, days in ((1, 2), (2, 3), (1, 4), (2, 5)):
+        shop = Shop(tmp_path, chapter=rewritten)
+        for record in shop.orders:
+            record["updated_at"] = f"2025-09-0{days + 1}T10:00:00Z"
+        run(shop, days)
+    manifest = read_manifest(Lake(ROOT, Disk()))
+    assert manifest is not None
+    found = {key.removeprefix("_data/") for key in read_keys(store, ROOT / "curated") if key.startswith("_data/")}
+    assert {entry.sha256 for entry in manifest.files.values()} <= found
+    assert stray.removeprefix("_data/") not in found
+    assert len([key for key in read_keys(store, ROOT / "curated") if key.startswith("_manifests/")]) == 3
