@@ -23,6 +23,8 @@ from ordersetl.version import __version__
 __all__ = ["Allowance", "BrokenBodyError", "Inflater", "TooLargeError", "bound_client", "open_http"]
 
 _HEADER_BYTES = 1 << 20
+_READ_BYTES = 1 << 18
+"""Read at a time, four times what httpx asks for: each read costs a round through its layers."""
 _FRAMING = 8
 """Bytes on the wire a byte of body: chunks may be as small as one byte."""
 
@@ -137,7 +139,7 @@ class _BoundStream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
-            data = self._stream.read(max_bytes, self._allowance.left(timeout))
+            data = self._stream.read(max(max_bytes, _READ_BYTES), self._allowance.left(timeout))
         except httpcore.ReadTimeout:
             self._allowance.left()  # says so where it is the whole answer that took too long
             raise
