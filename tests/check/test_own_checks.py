@@ -27,11 +27,11 @@ def output(tmp_path: Path) -> Path:
     return root
 
 
-def outcomes(output: Path, folder: Path, **checks: str) -> dict[str, CheckOutcome]:
+def outcomes(output: Path, folder: Path, *, timeout_s: float = 60, **checks: str) -> dict[str, CheckOutcome]:
     folder.mkdir(exist_ok=True)
     for name, sql in checks.items():
         (folder / f"{name}.sql").write_text(sql)
-    result = pipeline.check(Settings(output=output, checks=folder))
+    result = pipeline.check(Settings(output=output, checks=folder, check_timeout_s=timeout_s))
     return {outcome.name: outcome for outcome in result.outcomes if outcome.name in checks}
 
 
@@ -96,7 +96,7 @@ def test_nothing_but_the_layer_can_be_reached(output: Path, tmp_path: Path, quer
     plain = output.rename(tmp_path / "plain")
     found = outcomes(plain, tmp_path / "checks", mine=query.replace("{output}", str(plain)))
     assert not found["mine"].ok
-    assert "it cannot be run: " in found["mine"].detail
+    assert f"{tmp_path}/checks/mine.sql cannot be run: " in found["mine"].detail
 
 
 @pytest.mark.parametrize(
@@ -165,9 +165,34 @@ def test_the_command_line_tells_which_and_why(shop: Path) -> None:
     assert ended.code == 3
     assert ended.out.splitlines()[1].startswith("FAILED  no_cop  77 offending, the first: order_id=")
     assert "no_cop" in ended.err
+    assert "Next:  These checks are your own: correct what they found at the source" in ended.err
     (shop / "checks/no_cop.sql").write_text("DROP TABLE orders")
     ended = ordersetl("run", "--json", cwd=shop)
     assert (ended.code, ended.json["error"]["code"]) == (2, "config")
+
+
+ENDLESS = {
+    "before its first row": "SELECT sum(a.x * b.x) FROM range(1000000) AS a(x), range(1000000) AS b(x)",
+    "row by row": "SELECT a.x FROM range(1000000) AS a(x), range(1000000) AS b(x)",
+}
+
+
+@pytest.mark.parametrize("query", ENDLESS.values(), ids=ENDLESS.keys())
+def test_a_check_that_takes_too_long_is_stopped_and_the_others_are_run(
+    output: Path, tmp_path: Path, query: str
+) -> None:
+    found = outcomes(output, tmp_path / "checks", timeout_s=0.2, endless=query, later="SELECT 1 WHERE false")
+    assert not found["endless"].ok
+    assert found["endless"].detail == (
+        f"{tmp_path}/checks/endless.sql was stopped after 0.2 s: select less, or set check_timeout_s higher"
+    )
+    assert found["later"].ok
+
+
+def test_a_check_has_no_more_memory_than_ours(output: Path, tmp_path: Path) -> None:
+    found = outcomes(output, tmp_path / "checks", greedy="SELECT list(x) FROM range(2000000000) AS t(x)")
+    assert not found["greedy"].ok
+    assert "greedy.sql cannot be run: Out of Memory Error" in found["greedy"].detail
 
 
 def test_a_large_sort_may_spill(output: Path) -> None:

@@ -1,9 +1,11 @@
 """The user's own checks: SQL files of the same form as ours, run over the whole layer; they can read nothing else."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Timer
 
 import duckdb
 
@@ -25,10 +27,16 @@ _ROWS = 10_000
 
 @dataclass(frozen=True)
 class OwnCheck:
-    """One file of the user's: its name without the ending, and its one query."""
+    """One file of the user's: its name without the ending, its one query, and how many seconds that may take."""
 
-    name: str
+    path: Path
     sql: str
+    timeout_s: float
+
+    @property
+    def name(self) -> str:
+        """What results call it."""
+        return self.path.stem
 
 
 def read_own_checks(settings: Settings) -> list[OwnCheck]:
@@ -39,11 +47,11 @@ def read_own_checks(settings: Settings) -> list[OwnCheck]:
             of ours.
     """
     ours = {path.stem for path in (locate("sql") / "checks").glob("*/*.sql")}
-    found = [OwnCheck(path.stem, _read_select(path)) for path in list_check_files(settings)]
+    found = [OwnCheck(path, _read_select(path), settings.check_timeout_s) for path in list_check_files(settings)]
     for check in found:
         if check.name in ours:
             raise ConfigError(
-                f"{settings.checks / check.name}.sql has the name of a check of ordersetl's own",
+                f"{check.path} has the name of a check of ordersetl's own",
                 hint="Give the file another name.",
             )
     return found
@@ -52,8 +60,8 @@ def read_own_checks(settings: Settings) -> list[OwnCheck]:
 def add_own_checks(result: CheckResult, lake: Lake, checks: Sequence[OwnCheck], *, max_samples: int = 5) -> CheckResult:
     """The result of a check with the outcomes of these over the whole layer, whatever part of it that one looked at.
 
-    A check that DuckDB refuses has failed, and says why. Without a manifest, which is a failure of its own, none is
-    run.
+    A check that DuckDB refuses, or that takes longer than it may, has failed, and says why. Without a manifest, which
+    is a failure of its own, none is run.
     """
     try:
         manifest = read_manifest(lake) if checks else None
@@ -75,11 +83,26 @@ def add_own_checks(result: CheckResult, lake: Lake, checks: Sequence[OwnCheck], 
 def _run(database: duckdb.DuckDBPyConnection, check: OwnCheck, max_samples: int) -> CheckOutcome:
     why = read_why(check.sql) if check.sql.startswith("--") else "This check is your own."
     try:
-        offending, samples = _count_rows(database, check.sql, max_samples)
+        with _stop_after(database, check.timeout_s):
+            offending, samples = _count_rows(database, check.sql, max_samples)
     except duckdb.Error as error:
-        detail = f"it cannot be run: {str(error).splitlines()[0]}"
-        return CheckOutcome(check.name, ok=False, why=why, offending=1, detail=detail)
-    return CheckOutcome(check.name, not offending, why, offending, tuple(samples))
+        detail = f"{check.path} cannot be run: {str(error).splitlines()[0]}"
+        if isinstance(error, duckdb.InterruptException):
+            detail = f"{check.path} was stopped after {check.timeout_s:g} s: select less, or set check_timeout_s higher"
+        return CheckOutcome(check.name, ok=False, why=why, offending=1, detail=detail, is_own=True)
+    return CheckOutcome(check.name, not offending, why, offending, tuple(samples), is_own=True)
+
+
+@contextmanager
+def _stop_after(database: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    """Interrupt the query that still runs by then."""
+    timer = Timer(seconds, database.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _read_select(path: Path) -> str:

@@ -14,6 +14,14 @@ _HASH = re.compile(r"\b[0-9a-f]{64}\b")
 _HASH_SHOWN = 12
 """Digits of a hash that people are shown: enough to see that two differ."""
 
+_ADVICE = {
+    "": "These checks are your own: correct what they found at the source, and run again; or correct their files.",
+    "manifest": "Fold what is in raw: ordersetl load. Fetch orders first: ordersetl run.",
+    "source_fields": "Look at an answer of the source: ordersetl extract --preview 5. Correct the mapping and run "
+    "again, and all is folded by it; or set drift = warn, by which the next run takes the fields as they are now.",
+}
+"""What to do where one check failed, and no other of ours; "" where none of ours did."""
+
 
 def find_failure(result: object) -> OrdersetlError | None:
     """The error of a result that says that something is not well; None of any other."""
@@ -38,18 +46,13 @@ def check_failure(result: CheckResult) -> CheckFailedError | None:
 
 def advise(failed: Sequence[CheckOutcome]) -> str:
     """What to do about checks that failed, one or more: sentences with commands to paste."""
-    names = {outcome.name for outcome in failed}
-    if names == {"manifest"}:
-        return "Fold what is in raw: ordersetl load. Fetch orders first: ordersetl run."
+    names = {outcome.name for outcome in failed if not outcome.is_own}
+    if advice := _ADVICE.get(" ".join(sorted(names))):
+        return advice
     if all(name.startswith("warehouse_") for name in names):
         return "Load what the warehouse lacks, and what was changed there: ordersetl load --verify"
     if names <= {"stray_files", "raw_batches"}:
         return " ".join(outcome.detail for outcome in failed)
-    if names == {"source_fields"}:
-        return (
-            "Look at an answer of the source: ordersetl extract --preview 5. Correct the mapping and run again, and "
-            "all is folded by it; or set drift = warn, by which the next run takes the fields as they are now."
-        )
     if names & {"raw_readable", "raw_batches"}:
         return "Restore from a backup what raw has lost, or fetch it again: ordersetl run --full."
     return "Rebuild from raw what is damaged: ordersetl load --verify. Fold everything again: ordersetl load --rebuild."

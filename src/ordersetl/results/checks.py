@@ -25,7 +25,7 @@ class CheckOutcome:
     """One check: ``offending`` counts what breaks it (rows, files, ...), ``samples`` shows the first of them.
 
     ``why`` says why the check matters; ``detail`` what there is to know beyond the samples, often empty. With
-    ``warning`` it found something to look at, and passes all the same.
+    ``warning`` it found something to look at, and passes all the same. ``is_own``: it is the user's.
     """
 
     name: str
@@ -35,6 +35,7 @@ class CheckOutcome:
     samples: tuple[dict[str, str], ...] = ()
     detail: str = ""
     warning: bool = False
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,8 +161,9 @@ class OpenQuarantine:
 class CheckResult:
     """The result for the curated layer; ``ok`` where every outcome is.
 
-    ``scope`` is ``all``, or ``days`` where only the partitions of ``days`` (and the dimensions) were looked at: of the
-    ``metrics`` there is the bridge alone then. ``totals`` always cover the whole layer, as the manifest counts it.
+    ``scope`` is ``all``, or ``days`` where only the partitions of ``days`` (and the dimensions) were looked at. Then,
+    and in the result of a run, there is of the ``metrics`` the bridge alone. ``totals`` always cover the whole layer,
+    as the manifest counts it.
     ``open_quarantine`` is None where the scope cannot tell.
     """
 

@@ -76,6 +76,7 @@ class Settings(BaseModel):
         "fail", description="when a field that the mapping uses vanishes from the orders, or changes its type"
     )
     checks: Path = Field(Path("checks"), description="folder of checks of your own, each a SELECT in a .sql file")
+    check_timeout_s: float = Field(60.0, gt=0, le=86400, description="most seconds for each of these checks")
     notify_url: NotifyUrl = Field(None, description="where failed and recovered runs are told; may be a secret")
     bulk: bool = Field(True, description="validate in bulk where the result is provably that of the models")
     chunk_mb: int = Field(12, ge=1, le=1024, description="raw JSON that one worker holds at a time, in MiB")
@@ -231,6 +232,7 @@ class Settings(BaseModel):
         "max_reference_mb",
         "max_reject_ratio",
         "min_rejects",
+        "check_timeout_s",
         "chunk_mb",
         "cluster_wait_s",
         "workers",
