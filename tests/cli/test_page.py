@@ -51,12 +51,17 @@ def test_an_output_without_a_manifest_has_a_page(tmp_path: Path) -> None:
 def test_run_writes_the_page_that_is_set(tmp_path: Path) -> None:
     ended = ordersetl("run", "--source", "sample", "--json", cwd=tmp_path, ORDERSETL_REPORT_HTML="report.html")
     assert ended.code == 0, ended.err
-    assert ended.json["data"]["check"]["scope"] == "days"
+    checked = ended.json["data"]["check"]
+    assert (checked["scope"], checked["metrics"]["days"]) == ("all", [])
+    assert len({outcome["name"] for outcome in checked["outcomes"]}) == len(checked["outcomes"])
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "checks passed</h1>" in page
     again = ordersetl("run", "--source", "sample", "--json", cwd=tmp_path, ORDERSETL_REPORT_HTML="report.html")
     assert again.code == 0, again.err
     assert read_data((tmp_path / "report.html").read_text(encoding="utf-8")) == read_data(page)
+    quiet = ordersetl("run", "--source", "sample", cwd=tmp_path, ORDERSETL_REPORT_HTML="report.html")
+    assert quiet.out.startswith("Nothing new")
+    assert "gross" not in quiet.out
 
 
 def test_a_run_that_finds_the_layer_damaged_writes_the_page_and_fails(shop: Path) -> None:

@@ -34,9 +34,8 @@ def draw_run(result: RunResult, complete: Complete, *, verbose: bool) -> Iterato
     else:
         state = f"done, and {many(count, 'thing needs', 'things need')} a look" if count else "done, all is well"
         yield draw_facts(f"Run {result.run_id}: {state}", _main_facts(result), complete)
-    days = len(result.check.days)
-    title = f"From gross to net sales, of {'the day' if days == 1 else f'all {days:,} days'} that this run wrote"
-    yield from draw_bridge(result.check.metrics.bridge, title)
+    if verbose or not result.is_quiet:
+        yield from draw_bridge(result.check.metrics.bridge, _title_bridge(result))
     if notes or more:
         yield Text("\nNeeds a look", style="bold yellow")
     for note in notes:
@@ -82,9 +81,18 @@ def _all_facts(result: RunResult) -> dict[str, str]:
 
 def _covered(result: RunResult) -> str:
     passed = f"{many(len(result.check.outcomes), 'check')} passed"
+    if result.check.scope == "all":
+        return f"{passed}, on all partitions"
     if not (result.load.written or result.load.dimensions_written):
         return f"{passed}; nothing was written, so the manifest alone"
     return f"{passed}, on {many(len(result.check.days), 'partition')} and the totals"
+
+
+def _title_bridge(result: RunResult) -> str:
+    days = len(result.check.days)
+    if result.check.scope == "all":
+        return "From gross to net sales, of all that there is"
+    return f"From gross to net sales, of {'the day' if days == 1 else f'all {days:,} days'} that this run wrote"
 
 
 def _until(result: RunResult) -> str:
