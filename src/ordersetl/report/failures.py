@@ -75,7 +75,7 @@ def _age_failure(result: StatusResult) -> TooOldError:
 
 def describe_outcome(outcome: CheckOutcome, *, most: int = 1) -> str:
     """What a failed check found, in one line, with ``most`` of the offending rows at most."""
-    detail = outcome.detail.removesuffix(".")
+    detail = outcome.detail.rstrip(".!")
     if not outcome.samples:
         return detail
     shown = " | ".join(", ".join(f"{k}={v}" for k, v in sample.items()) for sample in outcome.samples[:most])

@@ -6,7 +6,7 @@ from decimal import Decimal
 from rich.console import RenderableType
 from rich.text import Text
 
-from ordersetl.report.tables import Complete, draw_facts, list_counts, new_table, plain_text
+from ordersetl.report.tables import Complete, Hanging, draw_facts, list_counts, plain_text
 from ordersetl.results import InitResult, PreviewOrder, PreviewResult
 from ordersetl.text import format_time, many, printable
 
@@ -29,13 +29,17 @@ def draw_preview(result: PreviewResult | InitResult, complete: Complete) -> Iter
 def _draw_page(result: PreviewResult, complete: Complete) -> Iterator[RenderableType]:
     yield draw_facts("Preview", _facts(result), complete)
     if result.orders:
-        yield _draw_orders(result)
+        shown = len(result.orders)
+        of = "" if shown == result.accepted else f", {shown:,} of {result.accepted:,}"
+        yield Text(f"\nOrders{of}", style="bold")
+        for order in result.orders:
+            yield from _draw_order(order)
     if result.rejects:
-        table = new_table("Rejected", "record", "line", "order", "reason", "detail")
-        for bad in result.rejects:
-            line = "" if bad.line is None else str(bad.line + 1)
-            table.add_row(*map(plain_text, (str(bad.index + 1), line, bad.order_id or "", bad.reason, bad.detail)))
-        yield table
+        yield Text("\nRejected", style="bold")
+    for bad in result.rejects:
+        line = "" if bad.line is None else f" line {bad.line}"
+        order_id = bad.order_id or "(no id)"
+        yield Hanging(plain_text(f"record {bad.index}  {order_id}{line}  {bad.reason}  {bad.detail}"))
 
 
 def _facts(result: PreviewResult) -> dict[str, str]:
@@ -55,24 +59,16 @@ def _facts(result: PreviewResult) -> dict[str, str]:
     }
 
 
-def _draw_orders(result: PreviewResult) -> RenderableType:
-    shown, accepted = len(result.orders), result.accepted
-    title = "Orders" if shown == accepted else f"Orders, {shown:,} of {accepted:,}"
-    table = new_table(title, "order", "created", "updated", "user", "status", "", "amount", "sku", "qty", "price")
-    for order in result.orders:
-        head = (
-            order.order_id,
-            format_time(order.created_at) if order.created_at else "",
-            format_time(order.updated_at),
-            order.user_id or "guest",
-            _describe_state(order),
-            order.currency or "",
-            _number(order.amount),
-        )
-        rows = [(line.sku, _number(line.qty, 0), _number(line.item_price)) for line in order.lines] or [("", "", "")]
-        for at, row in enumerate(rows):
-            table.add_row(*map(plain_text, (*(head if at == 0 else [""] * len(head)), *row)))
-    return table
+def _draw_order(order: PreviewOrder) -> Iterator[RenderableType]:
+    """What an order is, its times, and its lines below it."""
+    amount = f"{_number(order.amount)} {order.currency or ''}".rstrip()
+    user = f"user {order.user_id}" if order.user_id else "guest"
+    head = "  ".join(filter(None, (amount, _describe_state(order), user)))
+    yield Hanging(Text.assemble((printable(order.order_id), "bold"), "  ", printable(head)))
+    created = f"created {format_time(order.created_at)}, " if order.created_at else ""
+    yield Text(f"  {created}updated {format_time(order.updated_at)}", style="dim")
+    for line in order.lines:
+        yield Hanging(plain_text(f"  {_number(line.qty, 0)} x {line.sku} at {_number(line.item_price)}"), indent=4)
 
 
 def _describe_state(order: PreviewOrder) -> str:

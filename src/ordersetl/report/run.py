@@ -14,7 +14,7 @@ from ordersetl.report.stages import (
     transform_facts,
     warehouse_facts,
 )
-from ordersetl.report.tables import Complete, draw_facts, format_size, list_money, list_most
+from ordersetl.report.tables import Complete, Hanging, draw_facts, format_size, list_money, list_most
 from ordersetl.report.unexplained import find_unexplained
 from ordersetl.results import BackfillResult, BridgeMetric, RunResult, TransformResult
 from ordersetl.text import format_time, many, printable
@@ -39,7 +39,7 @@ def draw_run(result: RunResult, complete: Complete, *, verbose: bool) -> Iterato
     if notes or more:
         yield Text("\nNeeds a look", style="bold yellow")
     for note in notes:
-        yield Text(complete(printable(note)))
+        yield Hanging(Text(complete(printable(note))), indent=4 if note.startswith(" ") else 2)
     yield from more
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from rich.console import RenderableType
 from rich.text import Text
 
-from ordersetl.report.tables import format_size, list_counts, list_money, plain_text
+from ordersetl.report.tables import Hanging, format_size, list_counts, list_money, plain_text
 from ordersetl.results import BackfillResult, Damage, ExtractResult, LoadResult, TransformResult, WarehouseResult
 from ordersetl.text import format_time, many
 
@@ -105,4 +105,4 @@ def draw_repaired(repaired: Iterable[Damage]) -> Iterator[RenderableType]:
     """A line a file that was not what it had to be."""
     for damage in repaired:
         kept = f"; what was there is now {damage.kept_as}" if damage.kept_as else ""
-        yield Text.assemble(("repaired ", "yellow"), plain_text(f"{damage.file}: {damage.problem}{kept}"))
+        yield Hanging(Text.assemble(("repaired ", "yellow"), plain_text(f"{damage.file}: {damage.problem}{kept}")))

@@ -8,7 +8,16 @@ from rich.text import Text
 
 from ordersetl.report.currencies import count_digits
 from ordersetl.report.stages import draw_gaps
-from ordersetl.report.tables import Complete, align_money, draw_facts, format_size, list_most, new_table, plain_text
+from ordersetl.report.tables import (
+    Complete,
+    Hanging,
+    align_money,
+    draw_facts,
+    format_size,
+    list_most,
+    new_table,
+    plain_text,
+)
 from ordersetl.results import OpenQuarantine, OrderResult, OrderVersion, QuarantineResult, RunningCommand, StatusResult
 from ordersetl.text import format_span, format_time, many, printable
 
@@ -115,13 +124,10 @@ def draw_quarantine(result: QuarantineResult) -> Iterator[RenderableType]:
         yield plain_text(f"{many(result.selected, 'record')} selected")
     for record in result.records[:_MAX_SHOWN]:
         line = "" if record.line is None else f" line {record.line}"
-        yield Text.assemble(
-            "\n",
-            (printable(record.order_id or "(no id)"), "bold"),
-            f"{printable(line)}  ",
-            (record.reason, "yellow"),
-            f"  {printable(record.detail)}",
-        )
+        name = (printable(record.order_id or "(no id)"), "bold")
+        found_there = f"  {printable(record.detail)}"
+        yield ""
+        yield Hanging(Text.assemble(name, f"{printable(line)}  ", (record.reason, "yellow"), found_there))
         yield Text(f"  record {record.index} of {record.page}", style="dim")
     if result.selected > len(result.records[:_MAX_SHOWN]):
         more = result.selected - len(result.records[:_MAX_SHOWN])
@@ -154,7 +160,7 @@ def draw_order(result: OrderResult, complete: Complete) -> Iterator[RenderableTy
         yield from _draw_version(version)
 
 
-def _draw_version(version: OrderVersion) -> Iterator[Text]:
+def _draw_version(version: OrderVersion) -> Iterator[RenderableType]:
     updated = format_time(version.updated_at) if version.updated_at else "no readable time"
     currency = version.currency or ""
     amount = "" if version.amount is None else f"  {version.amount:,.{count_digits(currency)}f} {currency}"
@@ -165,6 +171,7 @@ def _draw_version(version: OrderVersion) -> Iterator[Text]:
         printable(f"  updated {updated}{amount}{status}{lines}"),
     )
     if version.reason:
-        yield plain_text(f"  {version.reason}: {version.detail}")
+        yield Hanging(plain_text(f"  {version.reason}: {version.detail}"), indent=4)
     received = _second(version.received_at)
-    yield Text(f"  received {received}, record {version.index} of {version.page}", style="dim")
+    yield Text(f"  received {received}", style="dim")
+    yield Text(f"  record {version.index} of {version.page}", style="dim")

@@ -1,8 +1,10 @@
 """What tables for a terminal are made of: facts a line each, columns, and values as people read them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
+from rich.console import Console, ConsoleOptions
 from rich.table import Table
 from rich.text import Text
 
@@ -11,6 +13,7 @@ from ordersetl.text import many, printable
 
 __all__ = [
     "Complete",
+    "Hanging",
     "align_money",
     "draw_facts",
     "format_size",
@@ -28,6 +31,22 @@ Complete = Callable[[str], str]
 _KIB = 1024
 _MAX_LISTED = 2
 _NUMBERS = {"amount", "average order", "lines", "net", "orders", "qty", "refunded", "revenue"}
+
+
+@dataclass(frozen=True)
+class Hanging:
+    """A paragraph whose first line begins at the margin, and whose others are indented by so many characters."""
+
+    text: Text
+    indent: int = 2
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Its lines; one where there is the room."""
+        if self.text.cell_len <= options.max_width:
+            yield self.text
+            return
+        for number, line in enumerate(self.text.wrap(console, max(1, options.max_width - self.indent))):
+            yield Text.assemble(" " * self.indent if number else "", line)
 
 
 def draw_facts(title: str, facts: Mapping[str, str | Sequence[str]], complete: Complete) -> Table:
