@@ -149,8 +149,9 @@ def test_keys_serve_where_there_is_no_role_and_are_never_shown(
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("redshift://ana@cluster/shop", "staging must be where files can be put"),
-        (f"{URL}'", "staging must be"),
+        ("redshift://ana@cluster/shop", "staging, where files can be put for COPY, must be s3://BUCKET/PREFIX"),
+        (URL.replace("//bucket", "//Bucket"), "must be s3://BUCKET/PREFIX, the bucket in lower case"),
+        (f"{URL}'", "the prefix of staging may have"),
         (f"{URL}&iam_role=arn:aws:iam::1:role/x", "iam_role must be default"),
         (f"{URL}&iam_role=arn:aws:iam::123456789012:role/x'y", "iam_role must be default"),
         (f"{URL}&region=Paris", "region must be one of AWS"),

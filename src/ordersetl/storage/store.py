@@ -88,8 +88,8 @@ def delete_version(store: "S3Store", path: str, version: str) -> None:
 
 
 @cache
-def open_store(bucket: str) -> "S3Store":
-    """The store of a bucket, its connections used again; settings are the ``AWS_`` variables.
+def open_store(bucket: str, region: str | None = None) -> "S3Store":
+    """The store of a bucket, its connections used again; settings are the ``AWS_`` variables, a region comes first.
 
     Raises:
         ConfigError: obstore is not installed, or the variables cannot be used.
@@ -99,11 +99,12 @@ def open_store(bucket: str) -> "S3Store":
         from obstore.store import S3Store  # noqa: PLC0415
     except ImportError:
         raise ConfigError(
-            "an output in s3:// needs obstore, which is not installed", hint="python3 -m pip install 'ordersetl[s3]'"
+            "what is in s3:// needs obstore, which is not installed", hint="python3 -m pip install 'ordersetl[s3]'"
         ) from None
-    options: Any = {"allow_http": True} if is_loopback(find_endpoint()) else {}
+    options: Any = {"client_options": {"allow_http": True}} if is_loopback(find_endpoint()) else {}
+    options |= {"region": region} if region else {}
     try:
-        return S3Store(bucket, client_options=options)
+        return S3Store(bucket, **options)
     except BaseError as error:
         raise ConfigError(f"cannot use s3://{bucket}: {error}", hint="Look at the AWS_ variables.") from None
 

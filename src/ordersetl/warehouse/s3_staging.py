@@ -10,11 +10,12 @@ from uuid import uuid4
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import S3Store
 
 from ordersetl.errors import WarehouseError
 from ordersetl.lake.layout import Lake
+from ordersetl.storage.store import open_store
 from ordersetl.text import one_line
+from ordersetl.url import parse_url
 
 __all__ = ["S3Staging"]
 
@@ -32,12 +33,8 @@ class S3Staging:
     _keys: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        bucket, _, prefix = self.url.removeprefix("s3://").rstrip("/").partition("/")
-        folder = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex}"
-        self._prefix = f"{prefix}/{folder}" if prefix else folder
-        self._bucket = bucket
-        with _translate(self.url):
-            self._store = S3Store(bucket, region=self.region) if self.region else S3Store(bucket)
+        self._folder = parse_url(self.url) / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex}"
+        self._store = open_store(self._folder.bucket, self.region)
 
     def put_files(self, lake: Lake, name: str, keys: Sequence[str]) -> str:
         """Bring files of an output there as they are; the URL of a COPY manifest of them.
@@ -63,11 +60,11 @@ class S3Staging:
                 obstore.delete(self._store, keys)
 
     def _put(self, name: str, content: bytes | IO[bytes]) -> str:
-        key = f"{self._prefix}/{name}"
-        self._keys.append(key)
+        target = self._folder / name
+        self._keys.append(target.prefix)
         with _translate(self.url):
-            obstore.put(self._store, key, content)
-        return f"s3://{self._bucket}/{key}"
+            obstore.put(self._store, target.prefix, content)
+        return str(target)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from ordersetl.errors import ConfigError
 from ordersetl.settings import Settings
+from ordersetl.url import parse_url
 from ordersetl.warehouse.names import MAX_IDENTIFIER_BYTES, MAX_PREFIX, Names
 
 __all__ = ["Kind", "Target", "find_target"]
@@ -30,7 +31,8 @@ _PARAMETERS: dict[Kind, frozenset[str]] = {
 }
 """Parameters of each kind beside ``schema`` and ``prefix``; PostgreSQL's driver judges any other of its own."""
 _SECRET = re.compile("password|secret|token|access_key")
-_STAGING = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9!_.*()=+-]+)*/?")
+_STAGING = re.compile(r"[A-Za-z0-9!_.*()=+/-]*")
+"""Prefixes of objects that a literal of SQL and a COPY manifest take as they are."""
 _ROLES = re.compile(
     r"default|arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=.@/-]+(?:,arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=.@/-]+)*"
 )
@@ -115,8 +117,12 @@ def _check_parameters(kind: Kind, url: SplitResult, parameters: Mapping[str, str
 
 def _check_redshift(parameters: Mapping[str, str]) -> None:
     """What COPY takes as literals only may hold nothing that could end one."""
-    if not _STAGING.fullmatch(parameters.get("staging", "")):
-        raise _wrong("staging must be where files can be put for COPY, as in staging=s3://bucket/prefix")
+    try:
+        staging = parse_url(parameters.get("staging", ""))
+    except ValueError as error:
+        raise _wrong(f"staging, where files can be put for COPY, {error}") from None
+    if not _STAGING.fullmatch(staging.prefix):
+        raise _wrong("the prefix of staging may have letters, digits and !_.*()=+- in it")
     if not _ROLES.fullmatch(parameters.get("iam_role", "default")):
         raise _wrong("iam_role must be default, the ARN of a role, or several ARNs with commas between them")
     if not _REGION.fullmatch(parameters.get("region", "eu-west-1")):
