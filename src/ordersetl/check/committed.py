@@ -6,16 +6,12 @@ from pathlib import Path
 
 from ordersetl.check.layer import check, check_with_figures
 from ordersetl.check.own_checks import OwnCheck, add_own_checks
-from ordersetl.lake.commit import is_committing
-from ordersetl.lake.layout import MANIFEST, PENDING, Lake, file_day
-from ordersetl.lake.manifest import MAX_MANIFEST_BYTES
+from ordersetl.lake.layout import Lake, file_day
+from ordersetl.lake.settled import look_until_settled
 from ordersetl.report.html.write import write_page
 from ordersetl.results import CheckResult, LayerFigures, LoadResult
 
 __all__ = ["check_and_show", "check_committed", "check_written"]
-
-_MAX_LOOKS = 3
-
 
 Extend = Callable[[CheckResult], CheckResult]
 """Adds what else there is to check."""
@@ -27,7 +23,7 @@ def _no_more(result: CheckResult) -> CheckResult:
 
 def check_committed(lake: Lake, *, deep: bool = False, extend: Extend = _no_more) -> CheckResult:
     """As :func:`ordersetl.check.layer.check` of the whole layer; where a commit came between, it looks again."""
-    return _look(lake, lambda: (extend(check(lake, deep=deep)), None))[0]
+    return look_until_settled(lake, lambda: extend(check(lake, deep=deep)), is_enough=lambda found: found.ok)[0]
 
 
 def check_and_show(
@@ -57,7 +53,7 @@ def check_and_show(
         found, figures = check_with_figures(lake, now(), deep=deep)
         return extend(found), figures
 
-    result, figures = _look(lake, look)
+    (result, figures), _ = look_until_settled(lake, look, is_enough=lambda found: found[0].ok)
     write_page(target, lake, result, figures, made_at=now(), complete=complete)
     return result
 
@@ -67,25 +63,3 @@ def check_written(lake: Lake, loaded: LoadResult, own: Sequence[OwnCheck]) -> Ch
     days = {day for file in loaded.written if (day := file_day(file)) is not None}
     checked = check(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
     return add_own_checks(checked, lake, own)
-
-
-def _look(
-    lake: Lake, once: Callable[[], tuple[CheckResult, LayerFigures | None]]
-) -> tuple[CheckResult, LayerFigures | None]:
-    for _ in range(_MAX_LOOKS):
-        before = _read_committed(lake)
-        found = once()
-        if found[0].ok or (_read_committed(lake) == before and not is_committing(lake)):
-            break
-    return found
-
-
-def _read_committed(lake: Lake) -> tuple[bytes | None, ...]:
-    """What is committed and what is being committed: the bytes of both manifests, None where there is none."""
-    found: list[bytes | None] = []
-    for key in (MANIFEST, PENDING):
-        try:
-            found.append(lake.storage.read(key, MAX_MANIFEST_BYTES))
-        except OSError:
-            found.append(None)
-    return tuple(found)

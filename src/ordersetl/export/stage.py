@@ -16,6 +16,7 @@ from ordersetl.lake.commit import is_committing
 from ordersetl.lake.integrity import file_problem
 from ordersetl.lake.layout import Lake, file_day
 from ordersetl.lake.manifest import Manifest, read_manifest
+from ordersetl.lake.settled import look_until_settled
 from ordersetl.results import ExportResult
 from ordersetl.storage.user_file import replace_user_file
 
@@ -23,7 +24,6 @@ __all__ = ["Format", "export_table", "read_format"]
 
 Format = Literal["csv", "parquet", "xlsx"]
 _FORMATS: tuple[Format, ...] = ("csv", "parquet", "xlsx")
-_MAX_LOOKS = 5
 _COPY = {
     "csv": "FORMAT csv, HEADER, TIMESTAMPFORMAT '%Y-%m-%d %H:%M:%S.%f', DATEFORMAT '%Y-%m-%d'",
     "parquet": "FORMAT parquet, COMPRESSION zstd",
@@ -63,17 +63,17 @@ def export_table(
         raise ConfigError(f"{table} has no days", hint="Leave out --since and --until.")
     if kind == "xlsx":
         require_writer()
-    for _ in range(_MAX_LOOKS):
-        manifest = _read_manifest(lake)
-        with replace_user_file(path, lake.disk) as (temporary, publish):
-            rows = _write(lake, manifest, table, _Days(since, until), temporary, kind=kind)
-            if read_manifest(lake) == manifest and not is_committing(lake):
-                size = publish()
-                spent = time.perf_counter() - started
-                return ExportResult(table, kind, path.as_posix(), since, until, rows, size, spent)
-    raise StorageError(
-        "runs commit all the time: no state stayed as it was", hint="Try again when no run is under way."
-    )
+    days = _Days(since, until)
+    with replace_user_file(path, lake.disk) as (temporary, publish):
+        rows, is_settled = look_until_settled(
+            lake, lambda: _write(lake, _read_manifest(lake), table, days, temporary, kind=kind)
+        )
+        if not is_settled:
+            raise StorageError(
+                "runs commit all the time: no state stayed as it was", hint="Try again when no run is under way."
+            )
+        size = publish()
+    return ExportResult(table, kind, path.as_posix(), since, until, rows, size, time.perf_counter() - started)
 
 
 def _read_manifest(lake: Lake) -> Manifest:
@@ -118,6 +118,7 @@ def _write(lake: Lake, manifest: Manifest, table: str, days: _Days, path: Path, 
     where = days.where(export.day)
     query = f"SELECT * FROM {table} {where} ORDER BY {export.order}"
     some = days.select(manifest) if where and export.is_partitioned else None
+    path.unlink(missing_ok=True)  # over a file DuckDB writes by way of another one, which is out of its reach
     try:
         with open_views(lake, manifest, days=some, writes=path) as database:
             if kind == "xlsx":
