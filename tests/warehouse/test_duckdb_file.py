@@ -49,7 +49,7 @@ def test_a_file_that_a_reader_holds_is_named_with_who_holds_it(loaded: RunContex
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
         assert reader.stdout is not None
         assert reader.stdout.readline() == "held\n"
-        with pytest.raises(WarehouseError, match=rf"shop.duckdb is open in another program: .*PID {reader.pid}"):
+        with pytest.raises(WarehouseError, match=rf"shop.duckdb is open in another program: .*PID {reader.pid}\)$"):
             place.load(loaded)
         reader.communicate()
     place.load(loaded)
@@ -75,7 +75,7 @@ def test_what_is_no_duckdb_file_is_left_alone(context: RunContext, place: Place,
 def test_a_folder_that_is_not_there_is_named(context: RunContext, tmp_path: Path) -> None:
     write_batch(context, [order()])
     run(context)
-    with pytest.raises(WarehouseError, match=r"there is no file .*missing/shop\.duckdb"):
+    with pytest.raises(WarehouseError, match=r"there is no folder .*missing for shop\.duckdb"):
         duckdb_place(tmp_path / "missing").load(context)
 
 

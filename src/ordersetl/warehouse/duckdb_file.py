@@ -27,7 +27,7 @@ DUCKDB = Dialect(
     enforces_references=True,
     updates_rows=True,
 )
-_HOLDER = re.compile(r"Conflicting lock is held in (.*?)\. See")
+_HOLDER = re.compile(r"Conflicting lock is held in (.*?)\. (?:However|See)")
 
 
 class DuckDBFile:
@@ -102,10 +102,14 @@ def _translate(path: Path) -> Iterator[None]:
                 f"{shown} is open in another program{f': {printable(holder[1])}' if holder else ''}",
                 hint="Close it there, and run the same command again: DuckDB lets one program at a time change a file.",
             ) from error
+        if not path.parent.is_dir():
+            raise WarehouseError(
+                f"there is no folder {printable(str(path.parent))} for {printable(path.name)}",
+                hint="Make it, or correct the path.",
+            ) from error
         if "does not exist" in str(error) or "No such file" in str(error):
             raise WarehouseError(
-                f"there is no file {shown}, and perhaps not its folder either",
-                hint="Correct the path; where it is right, fill it: ordersetl load",
+                f"there is no file {shown}", hint="Correct the path; where it is right, fill it: ordersetl load"
             ) from error
         raise WarehouseError(
             f"{shown} cannot be used: {_first_line(error)}", hint="Free some room, or name another file."
