@@ -16,10 +16,11 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class CuratedFile:
-    """A curated file that is to be staged: its key, and its day (None for a dimension)."""
+    """A curated file that is to be staged: its key, its day (None for a dimension), and its size."""
 
     key: str
     day: date | None
+    bytes: int
 
 
 @dataclass(frozen=True)

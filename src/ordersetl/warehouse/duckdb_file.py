@@ -11,6 +11,7 @@ from ordersetl.errors import WarehouseError
 from ordersetl.lake.csv_scan import select_csv
 from ordersetl.lake.layout import Lake
 from ordersetl.star.schema import Table
+from ordersetl.storage.copies import local_groups
 from ordersetl.text import printable
 from ordersetl.warehouse.connection import CuratedFile, Dialect, Row, stage_name
 from ordersetl.warehouse.names import LEDGER, Names, read_definition
@@ -59,17 +60,20 @@ class DuckDBFile:
             self.execute(self.names.place(statement))
 
     def stage(self, table: Table, lake: Lake, files: Sequence[CuratedFile], timezone: str) -> None:
-        """Have DuckDB read the files; the day is in their path."""
+        """Have DuckDB read the files, or copies of some of them at a time; the day is in their path."""
         del timezone
-        target = f"CREATE OR REPLACE TEMPORARY TABLE {stage_name(table.name)}"
-        is_fact = table in FACTS
-        if files:
-            with lake.storage.local_files(file.key for file in files) as paths, _translate(self._path):
-                query, parameters = select_csv(table, list(paths.values()), day=is_fact)
-                self._database.execute(f"{target} AS {query}", parameters)
-            return
-        columns = [*table.columns, DAY] if is_fact else table.columns
-        self.execute(f"{target} ({', '.join(f'{c.name} {c.type}' for c in columns)})")
+        name, is_fact = stage_name(table.name), table in FACTS
+        statement = f"CREATE OR REPLACE TEMPORARY TABLE {name} AS "
+        for paths in local_groups(lake.storage, {file.key: file.bytes for file in files}):
+            query, parameters = select_csv(table, list(paths.values()), day=is_fact)
+            with _translate(self._path):
+                self._database.execute(f"{statement}{query}", parameters)
+            statement = f"INSERT INTO {name} "
+        if not files:
+            columns = [*table.columns, DAY] if is_fact else table.columns
+            self.execute(
+                f"CREATE OR REPLACE TEMPORARY TABLE {name} ({', '.join(f'{c.name} {c.type}' for c in columns)})"
+            )
 
     def commit(self) -> None:
         """Commit."""

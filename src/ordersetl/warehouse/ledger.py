@@ -50,8 +50,8 @@ class Difference:
     def files_of(self, table: Table) -> list[CuratedFile]:
         """The files to load of a table, by day."""
         return [
-            CuratedFile(curated_key(file), file_day(file))
-            for file in sorted(self.loaded)
+            CuratedFile(curated_key(file), file_day(file), entry.bytes)
+            for file, entry in sorted(self.loaded.items())
             if PurePosixPath(file).stem == table.name
         ]
 

@@ -7,6 +7,7 @@ import duckdb
 from ordersetl.errors import WarehouseError
 from ordersetl.lake.csv_scan import select_csv
 from ordersetl.lake.layout import Lake
+from ordersetl.storage.copies import local_groups
 from ordersetl.warehouse.connection import Dialect
 from ordersetl.warehouse.ledger import Difference
 from ordersetl.warehouse.tables import DIMENSIONS, FACTS, FoundColumn
@@ -32,12 +33,14 @@ def require_fit(
         files = difference.files_of(table)
         if not limits or not files:
             continue
-        longest = ", ".join(f"max({length}({name}))" for name in limits)
-        with lake.storage.local_files(file.key for file in files) as paths, duckdb.connect() as database:
-            query, parameters = select_csv(table, list(paths.values()), day=False, columns=limits)
-            (found,) = database.execute(f"SELECT {longest} FROM ({query})", parameters).fetchall()
-        for (name, limit), most in zip(limits.items(), found, strict=True):
-            if (most or 0) > limit:
+        longest = ", ".join(f"coalesce(max({length}({name})), 0)" for name in limits)
+        found: list[tuple[int, ...]] = []
+        with duckdb.connect() as database:
+            for paths in local_groups(lake.storage, {file.key: file.bytes for file in files}):
+                query, parameters = select_csv(table, list(paths.values()), day=False, columns=limits)
+                found += database.execute(f"SELECT {longest} FROM ({query})", parameters).fetchall()
+        for (name, limit), lengths in zip(limits.items(), zip(*found, strict=True), strict=True):
+            if (most := max(lengths)) > limit:
                 raise WarehouseError(
                     f"{table.name}.{name} of the warehouse takes {limit} {unit}, and there is a text of {most}",
                     hint=f"Widen the column there: ALTER TABLE ... ALTER COLUMN {name} TYPE VARCHAR(255)",

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import duckdb
 
@@ -11,6 +12,7 @@ from ordersetl.lake.csv_scan import select_csv
 from ordersetl.lake.layout import Lake, curated_key, file_day
 from ordersetl.lake.manifest import FileEntry, Manifest
 from ordersetl.star.schema import Table
+from ordersetl.storage.copies import local_groups
 from ordersetl.warehouse.connection import Dialect, Execute
 from ordersetl.warehouse.duckdb_file import DUCKDB
 from ordersetl.warehouse.tables import FACTS
@@ -89,16 +91,25 @@ def summarize_files(lake: Lake, manifest: Manifest, table: Table) -> dict[date |
     Raises:
         StorageError: one of them cannot be read.
     """
-    keys = [curated_key(file) for file in manifest.files if file.endswith(f"{table.name}.csv")]
-    if not keys:
-        return {}
-    with lake.storage.local_files(keys) as paths, duckdb.connect() as database:
-        query, parameters = select_csv(table, list(paths.values()), day=table in FACTS)
+    files = manifest.files.items()
+    sizes = {curated_key(file): entry.bytes for file, entry in files if file.endswith(f"{table.name}.csv")}
+    found: dict[date | None, Summary] = {}
+    if sizes:
+        with duckdb.connect() as database:
+            for paths in local_groups(lake.storage, sizes):  # a day is in one of them
+                found |= _summarize_paths(database, table, [*paths.values()])
+    return found
 
-        def execute(sql: str, _: Iterable[object] = (), /) -> list[tuple[object, ...]]:
-            return database.execute(sql, parameters).fetchall()
 
-        return summarize(execute, DUCKDB, f"({query})", table, hashed=True)
+def _summarize_paths(
+    database: duckdb.DuckDBPyConnection, table: Table, paths: Sequence[Path]
+) -> dict[date | None, Summary]:
+    query, parameters = select_csv(table, paths, day=table in FACTS)
+
+    def execute(sql: str, _: Iterable[object] = (), /) -> list[tuple[object, ...]]:
+        return database.execute(sql, parameters).fetchall()
+
+    return summarize(execute, DUCKDB, f"({query})", table, hashed=True)
 
 
 def _hash_row(dialect: Dialect, table: Table) -> str:
