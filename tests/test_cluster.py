@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO
@@ -17,10 +18,12 @@ import pytest
 from console import ordersetl
 from lakes import curated_bytes, open_job, order, run, write_batch
 
-from ordersetl import cluster
+from ordersetl import cluster, pipeline
+from ordersetl.check import tables
 from ordersetl.cluster import ClusterExecutor, open_cluster
 from ordersetl.errors import ClusterError, ConfigError
 from ordersetl.runtime import RunContext
+from ordersetl.settings import Settings
 from ordersetl.storage.disk import Disk
 from ordersetl.storage.lock import Lock, acquire_lock
 
@@ -122,6 +125,19 @@ def test_the_bytes_are_those_of_threads(tmp_path: Path, executor: ClusterExecuto
         fill(context)
         assert curated_bytes(context.lake) == expected
         assert not list(tmp_path.glob("there/curated/_staging/*"))
+
+
+def test_groups_of_a_check_are_checked_there(
+    tmp_path: Path, machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines.add_worker()
+    monkeypatch.setattr(tables, "GROUP_BYTES", 1)
+    with open_job(tmp_path / "output", disk=Disk()) as context:
+        fill(context)
+    here = pipeline.check(Settings(output=tmp_path / "output"))
+    there = pipeline.check(Settings(output=tmp_path / "output", cluster=machines.url))
+    assert replace(there, seconds=0.0) == replace(here, seconds=0.0)
+    assert there.ok
 
 
 def test_an_error_of_the_work_comes_back_as_it_is(executor: ClusterExecutor) -> None:

@@ -1,38 +1,16 @@
 """What travels to workers elsewhere and back: names and counts, never pages, rows or dimensions."""
 
-import pickle
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from lakes import curated_bytes, item, load, open_job, order, transform, write_batch
+from posted import PostedExecutor
 
 from ordersetl.storage.disk import Disk
 
 ORDERS, DAYS = 6000, 15
 MAX_SHARE = 0.01
-
-
-class PostedExecutor(Executor):
-    """Does what is submitted on a copy that travelled as bytes, and counts these; so does what comes back."""
-
-    def __init__(self) -> None:
-        self.bytes = self.tasks = 0
-
-    def submit(self, work: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        sent, given, options = self._post((work, args, named))
-        future.set_result(self._post(sent(*given, **options)))
-        self.tasks += 1
-        return future
-
-    def _post(self, message: Any) -> Any:
-        data = pickle.dumps(message)
-        self.bytes += len(data)
-        return pickle.loads(data)  # noqa: S301 - just pickled
 
 
 def make_order(number: int) -> dict[str, object]:

@@ -12,17 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ordersetl.errors import ClusterError, ConfigError, OrdersetlError
 
 if TYPE_CHECKING:
     from distributed import Client
 
-    from ordersetl.storage.lease import Lease
-    from ordersetl.storage.lock import Lock
-
-__all__ = ["ClusterExecutor", "open_cluster"]
+__all__ = ["ClusterExecutor", "Seen", "open_cluster"]
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +33,13 @@ _HINT_KILLED = (
     "The work may need more memory than a worker has: give workers more, lower chunk_mb, or leave out --cluster. "
     "Nothing was committed."
 )
+
+
+class Seen(Protocol):
+    """What workers must see of an output: that this command holds it, or that it is there."""
+
+    def assert_held(self) -> None:
+        """Look. Raises OrdersetlError where it is not so."""
 
 
 class ClusterExecutor(Executor):
@@ -117,12 +121,12 @@ class ClusterExecutor(Executor):
 
 
 @contextlib.contextmanager
-def open_cluster(url: str, lock: "Lock | Lease", *, max_wait_s: float) -> Iterator[ClusterExecutor]:
+def open_cluster(url: str, seen: Seen, *, max_wait_s: float) -> Iterator[ClusterExecutor]:
     """Connect to a cluster, ``tcp://host:8786``, or start one of so many processes here, ``local:4``.
 
     Args:
         url: which.
-        lock: of the output; each worker must see that this command holds it.
+        seen: what each worker must see of the output, such as its lock.
         max_wait_s: how long to wait for a first worker, and later without any.
 
     Raises:
@@ -156,7 +160,7 @@ def open_cluster(url: str, lock: "Lock | Lease", *, max_wait_s: float) -> Iterat
                 hint="Start one (dask scheduler), look at its address, or leave out --cluster.",
             ) from None
         _await_worker(client, url, max_wait_s)
-        _require_fit_workers(client, lock)
+        _require_fit_workers(client, seen)
         executor = ClusterExecutor(client, max_wait_s=max_wait_s)
         stack.callback(executor.shutdown)
         yield executor
@@ -178,13 +182,13 @@ def _await_worker(client: "Client", url: str, max_wait_s: float) -> None:
         raise ClusterError(f"the cluster {url} has no workers", hint=_HINT_AGAIN) from None
 
 
-def _require_fit_workers(client: "Client", lock: "Lock | Lease") -> None:
+def _require_fit_workers(client: "Client", seen: Seen) -> None:
     """Ask all workers before any work is handed out.
 
     Raises:
         ConfigError: some lack the output, or have other versions.
     """
-    found = client.run(_describe_worker, lock, on_error="return")
+    found = client.run(_describe_worker, seen, on_error="return")
     here = _list_versions()
     problems = []
     for worker, answer in sorted(found.items()):
@@ -204,10 +208,10 @@ def _require_fit_workers(client: "Client", lock: "Lock | Lease") -> None:
         )
 
 
-def _describe_worker(lock: "Lock | Lease") -> tuple[dict[str, str], bool]:
-    """On a worker: its versions, and whether it sees the output, by the note that is in its lock."""
+def _describe_worker(seen: Seen) -> tuple[dict[str, str], bool]:
+    """On a worker: its versions, and whether it sees the output."""
     try:
-        lock.assert_held()
+        seen.assert_held()
     except OrdersetlError:
         return _list_versions(), False
     return _list_versions(), True

@@ -2,17 +2,47 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from contextlib import contextmanager, suppress
-from typing import Generic, ParamSpec, TypeVar
+from dataclasses import dataclass
+from typing import Generic, ParamSpec, Protocol, TypeVar
 
 from ordersetl.runtime import RunContext
 
-__all__ = ["WorkQueue", "background", "map_bounded"]
+__all__ = ["WorkQueue", "Workers", "Workplace", "background", "map_bounded"]
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 _Given = ParamSpec("_Given")
+
+
+class Workplace(Protocol):
+    """Where work is done side by side: by a command that holds an output, or by one that only looks."""
+
+    @property
+    def executor(self) -> Executor:
+        """Does the work, perhaps elsewhere."""
+
+    @property
+    def workers(self) -> int:
+        """How many items it works on at a time."""
+
+    def checkpoint(self) -> None:
+        """Allow the work to end here."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """An executor for a command that holds no output; ``width`` says how many items it works on at a time now."""
+
+    executor: Executor
+    width: Callable[[], int]
+    checkpoint: Callable[[], None]
+
+    @property
+    def workers(self) -> int:
+        """How many items it works on at a time."""
+        return self.width()
 
 
 @contextmanager
@@ -39,7 +69,7 @@ class WorkQueue(Generic[_In, _Out]):
         spare: how many more items are under way, since some wait for the disk.
     """
 
-    def __init__(self, context: RunContext, work: Callable[[_In], _Out], *, spare: int = 0) -> None:
+    def __init__(self, context: Workplace, work: Callable[[_In], _Out], *, spare: int = 0) -> None:
         self._context = context
         self._work = work
         self._spare = spare
@@ -92,7 +122,7 @@ class WorkQueue(Generic[_In, _Out]):
             running += 1
 
 
-def map_bounded(context: RunContext, work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
+def map_bounded(context: Workplace, work: Callable[[_In], _Out], items: Iterable[_In]) -> Iterator[_Out]:
     """Results in the order of the items, by a :class:`WorkQueue` with one item to spare."""
     queue = WorkQueue(context, work, spare=1)
     for item in items:

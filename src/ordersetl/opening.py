@@ -5,7 +5,9 @@ import dataclasses
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
+from ordersetl.executor import Workers
 from ordersetl.lake.commit import recover
 from ordersetl.lake.in_force import find_in_force
 from ordersetl.lake.layout import LOCK
@@ -14,7 +16,10 @@ from ordersetl.runtime import RunContext, Runtime, count_cores
 from ordersetl.settings import Settings
 from ordersetl.status.raw_problems import describe_raw
 
-__all__ = ["open_context", "take_in_force"]
+if TYPE_CHECKING:
+    from ordersetl.cluster import Seen
+
+__all__ = ["open_context", "open_workers", "take_in_force"]
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +60,20 @@ def open_context(
         executor = runtime.executor or stack.enter_context(ThreadPoolExecutor((settings.workers or count_cores()) + 1))
         threads = runtime.threads or stack.enter_context(ThreadPoolExecutor(_OWN_THREADS))
         yield RunContext(lake, settings, lock, executor, runtime, threads), recovered
+
+
+@contextlib.contextmanager
+def open_workers(settings: Settings, runtime: Runtime, seen: "Seen") -> Iterator[Workers]:
+    """The cluster that is set, for a command that takes no lock; all workers must see what ``seen`` looks for.
+
+    Raises:
+        ClusterError: there is no scheduler, or no worker in time.
+        ConfigError: none is set, or its workers cannot do the work.
+    """
+    from ordersetl.cluster import open_cluster  # noqa: PLC0415 - brings in Dask
+
+    with open_cluster(settings.cluster or "", seen, max_wait_s=settings.cluster_wait_s) as cluster:
+        yield Workers(cluster, cluster.width, runtime.checkpoint)
 
 
 def take_in_force(context: RunContext) -> RunContext:

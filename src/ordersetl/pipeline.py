@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from ordersetl.check.committed import check_and_show, check_committed, check_written
+from ordersetl.check.groups import OpenWorkers, SeenOutput
 from ordersetl.check.own_checks import OwnCheck, add_own_checks, read_own_checks
 from ordersetl.lake.account import StageAccount
 from ordersetl.lake.fold_settings import FoldSettings
@@ -21,7 +22,7 @@ from ordersetl.lake.location import find_lake
 from ordersetl.lake.manifest import require_timezone
 from ordersetl.lake.runs import keep_report
 from ordersetl.load.batches import load_batches
-from ordersetl.opening import open_context, take_in_force
+from ordersetl.opening import open_context, open_workers, take_in_force
 from ordersetl.report.failures import check_failure
 from ordersetl.report.html.write import find_page
 from ordersetl.results import (
@@ -189,13 +190,14 @@ def check(settings: Settings, *, deep: bool = False, runtime: Runtime = _RUNTIME
     """
     require_warehouse(settings)
     own, target = read_own_checks(settings), find_page(settings.report_html)
-    lake = find_lake(settings.output, runtime.disk)
+    lake = find_lake(settings.output.absolute() if settings.cluster else settings.output, runtime.disk)
 
     def extend(result: CheckResult) -> CheckResult:
         return add_warehouse(settings, lake, add_own_checks(result, lake, own))
 
     if target is None:
-        return check_committed(lake, deep=deep, extend=extend)
+        open_elsewhere = partial(open_workers, settings, runtime, SeenOutput(lake)) if settings.cluster else None
+        return check_committed(lake, deep=deep, extend=extend, open_workers=open_elsewhere)
     return check_and_show(lake, target, runtime.now, runtime.complete, deep=deep, extend=extend)
 
 
@@ -270,10 +272,15 @@ def _check_run(
 ) -> CheckResult:
     """Check what a run wrote; or all of the layer, once, where the page of that is to be written."""
     if target is None:
-        return check_written(context.lake, loaded, own)
+        return check_written(context.lake, loaded, own, _find_workers(context))
     extend = partial(add_own_checks, lake=context.lake, checks=own)
     found = check_and_show(context.lake, target, runtime.now, runtime.complete, extend=extend)
     return replace(found, metrics=CheckMetrics(bridge=found.metrics.bridge))  # the others are on the page
+
+
+def _find_workers(context: RunContext) -> OpenWorkers | None:
+    """What checks groups of partitions, where that is not this process."""
+    return (lambda: contextlib.nullcontext(context)) if context.is_remote else None
 
 
 def _keep_journal(context: RunContext, command: str) -> contextlib.AbstractContextManager[JournalKeeper]:

@@ -26,7 +26,7 @@ FLAGS = {
     "extract": {"--preview", *FETCHING},
     "transform": {"--cluster", "--wait"},
     "load": {"--verify", "--rebuild", "--print-sql", "--warehouse", "--cluster", "--wait"},
-    "check": {"--deep", "--html", "--warehouse"},
+    "check": {"--cluster", "--deep", "--html", "--warehouse"},
     "export": {"--table", "--since", "--until", "--format"},
     "init": {"--source", "--api-url", "--set", "--no-preview"},
     "status": {"--max-age", "--prometheus", "--quarantine", "--reason", "--order"},

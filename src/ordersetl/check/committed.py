@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from ordersetl.check.groups import OpenWorkers
 from ordersetl.check.layer import check, check_with_figures
 from ordersetl.check.own_checks import OwnCheck, add_own_checks
 from ordersetl.lake.layout import Lake, file_day
@@ -21,9 +22,13 @@ def _no_more(result: CheckResult) -> CheckResult:
     return result
 
 
-def check_committed(lake: Lake, *, deep: bool = False, extend: Extend = _no_more) -> CheckResult:
+def check_committed(
+    lake: Lake, *, deep: bool = False, extend: Extend = _no_more, open_workers: OpenWorkers | None = None
+) -> CheckResult:
     """As :func:`ordersetl.check.layer.check` of the whole layer; where a commit came between, it looks again."""
-    return look_until_settled(lake, lambda: extend(check(lake, deep=deep)), is_enough=lambda found: found.ok)[0]
+    return look_until_settled(
+        lake, lambda: extend(check(lake, deep=deep, open_workers=open_workers)), is_enough=lambda found: found.ok
+    )[0]
 
 
 def check_and_show(
@@ -58,8 +63,11 @@ def check_and_show(
     return result
 
 
-def check_written(lake: Lake, loaded: LoadResult, own: Sequence[OwnCheck]) -> CheckResult:
+def check_written(
+    lake: Lake, loaded: LoadResult, own: Sequence[OwnCheck], open_workers: OpenWorkers | None = None
+) -> CheckResult:
     """Check what a load wrote, and the totals; the user's own checks see all of the layer."""
     days = {day for file in loaded.written if (day := file_day(file)) is not None}
-    checked = check(lake, days=days, dimensions=bool(loaded.written or loaded.dimensions_written))
+    dimensions = bool(loaded.written or loaded.dimensions_written)
+    checked = check(lake, days=days, dimensions=dimensions, open_workers=open_workers)
     return add_own_checks(checked, lake, own)

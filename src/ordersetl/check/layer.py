@@ -7,6 +7,7 @@ from datetime import date, datetime
 import duckdb
 
 from ordersetl.check.files import inspect_batches, inspect_files, inspect_orphans, inspect_quarantine
+from ordersetl.check.groups import OpenWorkers
 from ordersetl.check.queries import DIMENSIONS, QueryResult, TableQuery
 from ordersetl.check.volume import check_volume
 from ordersetl.errors import CorruptedError, InternalError, StorageError
@@ -32,6 +33,7 @@ def check(
     days: Collection[date] | None = None,
     dimensions: bool = True,
     max_samples: int = 5,
+    open_workers: OpenWorkers | None = None,
 ) -> CheckResult:
     """Compare the curated layer with its manifest, its rules and, with ``deep``, the raw log.
 
@@ -41,6 +43,7 @@ def check(
         days: the partitions to cover; None for the whole layer, and only then with metrics, and every file hashed.
         dimensions: cover the dimensions, which partitions need; without them, no day may be given.
         max_samples: offending rows that are shown of each check.
+        open_workers: opens what checks groups of partitions elsewhere; None checks all of them here.
 
     Returns:
         The result. Where checks fail, it says which and on what; a missing or damaged manifest is such a failure.
@@ -49,7 +52,15 @@ def check(
         StorageError: the disk refused, or there was no room for what DuckDB spills.
         InternalError: DuckDB refused a query.
     """
-    return _check(lake, deep=deep, days=days, dimensions=dimensions, max_samples=max_samples, now=None)[0]
+    return _check(
+        lake,
+        deep=deep,
+        days=days,
+        dimensions=dimensions,
+        max_samples=max_samples,
+        now=None,
+        open_workers=open_workers,
+    )[0]
 
 
 def check_with_figures(
@@ -60,7 +71,14 @@ def check_with_figures(
 
 
 def _check(
-    lake: Lake, *, deep: bool, days: Collection[date] | None, dimensions: bool, max_samples: int, now: datetime | None
+    lake: Lake,
+    *,
+    deep: bool,
+    days: Collection[date] | None,
+    dimensions: bool,
+    max_samples: int,
+    now: datetime | None,
+    open_workers: OpenWorkers | None = None,
 ) -> tuple[CheckResult, LayerFigures | None]:
     started = time.perf_counter()
     all_days = days is None
@@ -72,7 +90,7 @@ def _check(
         files = _select_files(manifest, days) if dimensions else {}
         is_many = days is None or _KEYS_LISTED * len(days) > len(manifest.files)
         looks = lake.storage.looks(CURATED, deep=is_many)
-        query = TableQuery(lake, manifest, files, looks, all_days, deep and all_days, max_samples, today)
+        query = TableQuery(lake, manifest, files, looks, all_days, deep and all_days, max_samples, today, open_workers)
         outcomes += _inspect(query, days)
         outcomes.append(check_volume(lake, manifest, max_samples=max_samples))
         if manifest.settings.mapping:

@@ -1,7 +1,8 @@
 """SQL over the curated tables: the dimensions, then group by group of partitions, then what only all of them show."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -10,6 +11,7 @@ import duckdb
 
 from ordersetl.check.figures import FIGURE_TOTALS, collect_figures, create_periods, list_periods
 from ordersetl.check.files import find_regular_files
+from ordersetl.check.groups import GroupTask, OpenWorkers, check_groups, list_twice
 from ordersetl.check.metrics import METRIC_TOTALS, collect_bridge, collect_metrics
 from ordersetl.check.open_quarantine import close_gone, close_rejects, list_examples, list_open, load_rejects
 from ordersetl.check.reconciliation import CURATED_ROWS, compare_raw
@@ -28,6 +30,8 @@ DIMENSIONS = {f"{table.name}.csv": table for table in (DIM_USER, DIM_PRODUCT)}
 _READABLE_WHY = "A file that does not read as its table under its types breaks every query over it."
 _GROUPS_AT_A_TIME = 2
 """While one group is read, which is half of the work, the other is queried."""
+_MAX_WANTED = 10_000
+"""Orders that workers are told to tell of in full."""
 _METRIC_COLUMNS = ("line_amount", "lines_with_amount", "user_country", "updated_at_order")
 """Columns of order_summary that no check looks at."""
 
@@ -50,7 +54,7 @@ class TableQuery:
     """All SQL checks over some files of the manifest.
 
     ``looks`` looks at them. ``all_days`` where these are all of it: then metrics are collected. ``deep`` compares with
-    raw as well.
+    raw as well. ``open_workers`` opens what checks groups elsewhere, which neither of both nor a page can use.
     """
 
     lake: Lake
@@ -61,6 +65,7 @@ class TableQuery:
     deep: bool
     max_samples: int
     today: date | None = None
+    open_workers: OpenWorkers | None = None
 
     def run(self) -> QueryResult:
         """Read every file once and run each check where its scope says.
@@ -75,11 +80,68 @@ class TableQuery:
             create_periods(database, self._periods)
             outcomes = [*self._check_dimensions(database, [name for name in present if name in DIMENSIONS])]
             self._create_totals(database)
-            with ThreadPoolExecutor(_GROUPS_AT_A_TIME) as pool:
-                for found in pool.map(lambda group: list(self._check_partitions(database, group)), groups):
-                    outcomes += found
+            if self.all_days:
+                load_rejects(database, self.lake, self.manifest.quarantine)
+            outcomes += self._check_all(database, groups)
             outcomes += run_checks(database, "layer", max_samples=self.max_samples)
             return self._finish(database, merge_outcomes(outcomes, max_samples=self.max_samples))
+
+    def _check_all(self, database: duckdb.DuckDBPyConnection, groups: Sequence[list[str]]) -> Iterator[CheckOutcome]:
+        """Check all groups: elsewhere where there are workers and that pays, or here."""
+        wanted = self._list_wanted(database)
+        if (
+            self.open_workers is not None
+            and len(groups) > 1
+            and not self.deep
+            and self.today is None
+            and wanted is not None
+        ):
+            with self.open_workers() as workers:
+                yield from check_groups(database, workers, [self._make_task(group, wanted) for group in groups])
+            self._add_twice(database)
+            return
+        with ThreadPoolExecutor(_GROUPS_AT_A_TIME) as pool:
+            for found in pool.map(lambda group: list(self._check_partitions(database, group)), groups):
+                yield from found
+
+    def _list_wanted(self, database: duckdb.DuckDBPyConnection) -> tuple[str, ...] | None:
+        """Orders of which versions were rejected; None where they are too many to be told to workers."""
+        if not self.all_days:
+            return ()
+        query = "SELECT DISTINCT order_id FROM rejected_order WHERE order_id IS NOT NULL ORDER BY ALL LIMIT $most"
+        found = [row[0] for row in database.execute(query, {"most": _MAX_WANTED + 1}).fetchall()]
+        return tuple(found) if len(found) <= _MAX_WANTED else None
+
+    def _make_task(self, group: list[str], wanted: tuple[str, ...]) -> GroupTask:
+        files = {name: entry for name, entry in self.files.items() if name in group or name in DIMENSIONS}
+        manifest = Manifest(settings=self.manifest.settings)
+        query = replace(self, manifest=manifest, files=files, looks=self.lake.storage, open_workers=None)
+        return GroupTask(query, group, wanted)
+
+    def _add_twice(self, database: duckdb.DuckDBPyConnection) -> None:
+        """Add the orders to ``order_partition`` that may lie in several partitions, from these."""
+        keys, days = list_twice(database)
+        names = [name for name in self.files if file_day(name) in days]
+        if keys:
+            with database.cursor() as own:
+                self._load_group(own, names)
+                own.execute(
+                    f"INSERT INTO order_partition SELECT * FROM ({self.totals['order_partition']}) AS found"
+                    " WHERE list_contains($keys, hash(order_id))"
+                    " AND order_id NOT IN (SELECT order_id FROM order_partition)",
+                    {"keys": keys},
+                )
+
+    @contextmanager
+    def open_group(self, group: Sequence[str]) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[CheckOutcome]]]:
+        """A database with the totals of one group alone, and what its checks found."""
+        with open_database() as database:
+            self._create_spans(database)
+            create_periods(database, ())
+            for name, table in DIMENSIONS.items():
+                read_files(database, table, self.lake, [name] if name in self.files else [])
+            self._create_totals(database)
+            yield database, list(self._check_partitions(database, list(group)))
 
     def _create_spans(self, database: duckdb.DuckDBPyConnection) -> None:
         """Create ``shop_span``: the spans of UTC that each partition's day is, the end exclusive."""
@@ -103,14 +165,14 @@ class TableQuery:
         with database.cursor() as own:
             yield self._report_unreadable(self._load_group(own, group))
             yield from run_checks(own, "partition", max_samples=self.max_samples)
-            for name, query in self._totals.items():
+            for name, query in self.totals.items():
                 own.execute(f"INSERT INTO {name} {query}")
 
     def _create_totals(self, database: duckdb.DuckDBPyConnection) -> None:
         """Create the empty tables that every group of partitions adds to."""
         with database.cursor() as own:
             self._load_group(own, [])
-            for name, query in self._totals.items():
+            for name, query in self.totals.items():
                 own.execute(f"CREATE TABLE {name} AS {query}")
 
     def _load_group(self, own: duckdb.DuckDBPyConnection, group: list[str]) -> dict[str, str]:
@@ -127,7 +189,7 @@ class TableQuery:
         return unreadable
 
     @property
-    def _totals(self) -> dict[str, str]:
+    def totals(self) -> dict[str, str]:
         """Tables of the whole layer by name, and what a group adds to each; of an order no more than is needed."""
         columns = ["order_id", "dt"]
         columns += ["updated_at_order"] if self.all_days else []
@@ -144,7 +206,6 @@ class TableQuery:
     def _finish(self, database: duckdb.DuckDBPyConnection, outcomes: list[CheckOutcome]) -> QueryResult:
         if not self.all_days:
             return QueryResult(outcomes, CheckMetrics(bridge=collect_bridge(database)), None)
-        load_rejects(database, self.lake, self.manifest.quarantine)
         close_gone(database, self.lake, self.manifest.tombstones)
         close_rejects(database)
         if self.deep:

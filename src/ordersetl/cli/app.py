@@ -163,7 +163,7 @@ def load(shared: Shared, *, verify: Verify = False, rebuild: Rebuild = False, pr
 
 
 @app.command(epilog="Example: ordersetl check --html report.html")
-@share_options(locks=False, loads=True)
+@share_options(locks=False, computes=True, loads=True)
 def check(shared: Shared, *, deep: Deep = False, html: Html = None) -> None:
     """Check with DuckDB that curated/ is right; exit 3 if it is not.
 

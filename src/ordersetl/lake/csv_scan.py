@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ordersetl.star.schema import Table
 
-__all__ = ["select_csv"]
+__all__ = ["select_csv", "take_literally"]
 
 _PATH = "dt=2025-01-01/{}.csv"
 
@@ -33,9 +33,10 @@ def select_csv(
             $paths, columns = {{{types}}}, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
             nullstr = '', allow_quoted_nulls = false, strict_mode = true, hive_partitioning = false, filename = true
         )"""
-    return query, {"paths": [_take_literally(path) for path in paths]}
+    return query, {"paths": [take_literally(path) for path in paths]}
 
 
-def _take_literally(path: Path) -> str:
+def take_literally(path: Path) -> str:
+    """A path as a pattern that fits it alone."""
     absolute = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
     return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in absolute)
