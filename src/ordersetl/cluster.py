@@ -147,7 +147,10 @@ def open_cluster(url: str, seen: Seen, *, max_wait_s: float) -> Iterator[Cluster
             workers = int(url.removeprefix(_LOCAL))
             address = stack.enter_context(
                 LocalCluster(  # type: ignore[no-untyped-call]
-                    n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address="127.0.0.1:0",  # any port: a second cluster here is nothing to warn of
                 )
             )
         try:
