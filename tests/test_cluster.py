@@ -219,6 +219,14 @@ def test_a_cluster_without_workers_is_refused_after_the_wait(machines: Machines,
         pass
 
 
+def test_two_clusters_of_this_machine_do_not_meet(lock: Lock) -> None:
+    with (
+        open_cluster("local:1", lock, max_wait_s=LONG_S) as one,
+        open_cluster("local:1", lock, max_wait_s=LONG_S) as other,
+    ):
+        assert one.submit(os.getpid).result(LONG_S) != other.submit(os.getpid).result(LONG_S)
+
+
 def test_no_scheduler_is_a_cluster_error(lock: Lock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "_CONNECT_S", 1)
     with (
