@@ -42,7 +42,10 @@ SHOPIFY = {
                 "variant": {"legacyResourceId": "11"},
                 "product": {"legacyResourceId": "22"},
                 "originalUnitPriceSet": _money_bag("10.00"),
-                "totalDiscountSet": _money_bag("1.00"),
+                "discountAllocations": [
+                    {"allocatedAmountSet": _money_bag("0.75")},
+                    {"allocatedAmountSet": _money_bag("0.25")},
+                ],
             },
             {
                 "sku": "",
@@ -51,7 +54,7 @@ SHOPIFY = {
                 "variant": {"legacyResourceId": "12"},
                 "product": {"legacyResourceId": "22"},
                 "originalUnitPriceSet": _money_bag("5.00"),
-                "totalDiscountSet": _money_bag("0.00"),
+                "discountAllocations": [],
             },
             {
                 "sku": None,
@@ -60,7 +63,7 @@ SHOPIFY = {
                 "variant": None,
                 "product": {"legacyResourceId": "23"},
                 "originalUnitPriceSet": _money_bag("6.00"),
-                "totalDiscountSet": _money_bag("1.00"),
+                "discountAllocations": [{"allocatedAmountSet": _money_bag("1.00")}],
             },
         ],
     },

@@ -109,7 +109,7 @@ def to_shopify(order: Order) -> Order:
             "variant": {"legacyResourceId": str(at)},
             "product": {"legacyResourceId": str(90 + at)},
             "originalUnitPriceSet": _money(line.get("price"), currency),
-            "totalDiscountSet": _money(0, currency),
+            "discountAllocations": [],
         }
         for at, line in enumerate(order["items"])
     ]

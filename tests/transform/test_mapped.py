@@ -122,6 +122,34 @@ def test_children_of_bundles_are_skipped_lines() -> None:
     assert found.orders["order_discount"].to_list() == [Decimal("5.2500")] * 2
 
 
+def shop_money(amount: str) -> dict[str, Any]:
+    return {"shopMoney": {"amount": amount}}
+
+
+def shopify_line(sku: str, price: str, *allocated: str) -> dict[str, Any]:
+    allocations = [{"allocatedAmountSet": shop_money(amount)} for amount in allocated]
+    return {
+        "sku": sku,
+        "quantity": 1,
+        "originalUnitPriceSet": shop_money(price),
+        "totalDiscountSet": shop_money("0.0"),
+        "discountAllocations": allocations,
+    }
+
+
+def test_a_discount_that_is_of_some_products_is_theirs_alone() -> None:
+    lines = [
+        shopify_line("A", "50.0", "5.0", "4.5"),
+        shopify_line("B", "50.0", "5.0"),
+        shopify_line("C", "100.0"),
+    ]
+    found = assert_paths_agree(
+        "shopify", [usual("shopify", lineItems={"nodes": lines}, totalDiscountsSet=shop_money("14.5"), refunds=[])]
+    )
+    rows = merge_lines(found.orders, found.items, merge_refunds(found.orders, found.refunds))
+    assert rows["discount_amount"].to_list() == [Decimal("9.5"), Decimal(5), Decimal(0)]
+
+
 def test_quarantine_shows_the_native_record_and_line() -> None:
     lines = [{"sku": "A", "qty_ordered": 1, "base_price": 1, "parent_item_id": 5}, {"sku": "B", "qty_ordered": "x"}]
     records = [

@@ -40,7 +40,7 @@ TRUTHS = (
     ),
     "not_null(a, b)",
 )
-AMOUNTS = ("[a, b]", "[a, o.b, l[0].c]", "l[?b=='x'].c", "l[?!b].c", "l[?b || c].c")
+AMOUNTS = ("[a, b]", "[a, o.b, l[0].c]", "l[?b=='x'].c", "l[?!b].c", "l[?b || c].c", "l[*].c")
 
 
 def write(value: Any) -> str:

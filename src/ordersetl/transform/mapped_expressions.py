@@ -132,13 +132,14 @@ class Scope:
         """
         if tree["type"] == "multi_select_list":
             return _write_sum(pl.concat_list(self.value(child) for child in tree["children"]))
-        if tree["type"] == "filter_projection":
-            left, right, condition = tree["children"]
+        if tree["type"] in {"filter_projection", "projection"}:
+            left, right, *conditions = tree["children"]
             rows = self.member.find(read_steps(left)).add_rows()
             elements = next((scope for scope in self._sums if scope.member is rows), None) or Scope(rows)
             wanted = self._sums.setdefault(elements, [])
             column = f"{rows.column} sum {len(wanted)}"
-            wanted.append(_Sum(column, elements.truth(condition), elements.value(right)))
+            condition = all_of(pl.lit(value=True), *map(elements.truth, conditions))
+            wanted.append(_Sum(column, condition, elements.value(right)))
             return pl.col(column)
         return self.value(tree)
 

@@ -227,7 +227,8 @@ class _Order:
             "variant": {"legacyResourceId": str(line.variant_id)} if line.variant_id else None,
             "product": {"legacyResourceId": str(line.product_id)} if line.product_id else None,
             "originalUnitPriceSet": self._money(line.price),
-            "totalDiscountSet": self._money(line.discount),
+            "totalDiscountSet": self._money(Decimal(0)),  # which knows nothing of codes
+            "discountAllocations": [{"allocatedAmountSet": self._money(line.discount)}] if line.discount else [],
         }
 
     def refund(self, refund: ShopRefund) -> dict[str, Any]:
