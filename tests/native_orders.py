@@ -208,8 +208,8 @@ MAGENTO = {
             "created_at": "2025-08-23 09:00:00",
             "base_grand_total": 20,
             "items": [
-                {"sku": "KIT", "product_id": 51, "qty": 1, "base_row_total": 15},
-                {"sku": "BALL", "product_id": 29, "qty": 1, "base_row_total": None},
+                {"sku": "KIT", "product_id": 51, "qty": 1, "base_price": 15, "base_row_total": 15},
+                {"sku": "BALL", "product_id": 29, "qty": 1, "base_price": 0, "base_row_total": None},
             ],
         }
     ],
@@ -243,6 +243,7 @@ BIGCOMMERCE = {
             "price_ex_tax": "20.0000",
             "total_tax": "2.0000",
             "parent_order_product_id": None,
+            "applied_discounts": [{"id": "coupon", "amount": "6.0000"}, {"id": "total-coupon", "amount": 2.5}],
         },
         {
             "id": 2,
@@ -253,7 +254,8 @@ BIGCOMMERCE = {
             "quantity": 1,
             "price_ex_tax": "22.6793",
             "total_tax": "3.3100",
-            "parent_order_product_id": None,
+            "parent_order_product_id": 0,
+            "applied_discounts": [],
         },
         {"id": 3, "sku": "P-1-a", "quantity": 1, "price_ex_tax": "1.0000", "parent_order_product_id": 1},
     ],

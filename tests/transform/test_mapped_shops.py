@@ -1,0 +1,44 @@
+"""What shops really send, and what is easily made wrong of it: a case each, by both ways of reading."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from both_paths import assert_paths_agree
+from native_orders import USUAL
+
+from ordersetl.star.lines import merge_lines, merge_refunds
+from ordersetl.transform.validate import Validated
+
+
+def read(source: str, **changes: Any) -> Validated:
+    """A usual order of a source with some fields replaced; those that are ... are left out."""
+    given = USUAL[source] | changes
+    return assert_paths_agree(source, [json.dumps({name: value for name, value in given.items() if value is not ...})])
+
+
+def column(found: Validated, name: str) -> dict[str, Any]:
+    """A column of the rows, by SKU."""
+    lines = merge_lines(found.orders, found.items, merge_refunds(found.orders, found.refunds))
+    return dict(lines.select("sku", name).iter_rows())
+
+
+def refund_rows(found: Validated) -> list[tuple[Any, ...]]:
+    return merge_refunds(found.orders, found.refunds).select("sku", "qty", "refund_amount").rows()
+
+
+def memo_row(sku: str, qty: int, price: float, row_total: float | None) -> dict[str, Any]:
+    return {"sku": sku, "product_id": 7, "qty": qty, "base_price": price, "base_row_total": row_total}
+
+
+def test_a_configurable_product_of_magento_is_returned_once() -> None:
+    rows = [memo_row("S-RED", 2, 30, 60), memo_row("S-RED", 2, 0, None), memo_row("GIFT", 1, 0, 0)]
+    memo = {"entity_id": 4, "created_at": "2025-08-23 09:00:00", "base_grand_total": 60, "items": rows}
+    found = read("magento", creditmemos=[memo])
+    assert refund_rows(found) == [("GIFT", Decimal(1), Decimal(0)), ("S-RED", Decimal(2), Decimal(60))]
+
+
+def test_the_row_of_a_dynamic_bundle_keeps_its_quantity_though_its_parts_have_the_money() -> None:
+    rows = [memo_row("SET", 3, 45, None), memo_row("CUP", 3, 25, 75), memo_row("PAN", 3, 20, 60)]
+    memo = {"entity_id": 4, "created_at": "2025-08-23 09:00:00", "base_grand_total": 135, "items": rows}
+    assert refund_rows(read("magento", creditmemos=[memo]))[-1] == ("SET", Decimal(3), Decimal(0))
