@@ -148,7 +148,7 @@ def _magento(order: ShopOrder) -> dict[str, Any]:
 def _bigcommerce(order: ShopOrder) -> dict[str, Any]:
     return _order(
         order,
-        _items(order, _variant_or_product, "tax"),
+        _items(order, _variant_or_product, "discount", "tax"),
         status=BIGCOMMERCE.get(order.status, "Awaiting Fulfillment"),
         deleted=order.kind == "deleted",
         refunds=_refunds(order, 0, None),

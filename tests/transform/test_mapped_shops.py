@@ -42,3 +42,21 @@ def test_the_row_of_a_dynamic_bundle_keeps_its_quantity_though_its_parts_have_th
     rows = [memo_row("SET", 3, 45, None), memo_row("CUP", 3, 25, 75), memo_row("PAN", 3, 20, 60)]
     memo = {"entity_id": 4, "created_at": "2025-08-23 09:00:00", "base_grand_total": 135, "items": rows}
     assert refund_rows(read("magento", creditmemos=[memo]))[-1] == ("SET", Decimal(3), Decimal(0))
+
+
+def test_a_parent_of_0_is_no_parent() -> None:
+    line = {"sku": "A", "qty_ordered": 1, "base_price": 165, "parent_item_id": 0}
+    assert column(read("magento", items=[line]), "line_amount") == {"A": Decimal(165)}
+    product = {"sku": "A", "quantity": 1, "price_ex_tax": "60.0000", "parent_order_product_id": 0}
+    assert column(read("bigcommerce", products=[product]), "line_amount") == {"A": Decimal(60)}
+
+
+def test_what_bigcommerce_took_off_one_product_is_off_that_one() -> None:
+    usual = {"quantity": 1, "price_ex_tax": "50.0000"}
+    products = [
+        usual | {"sku": "A", "applied_discounts": [{"id": "coupon", "amount": "7.5000", "target": "product"}]},
+        usual | {"sku": "B", "applied_discounts": [{"id": "total-coupon", "amount": 2.5, "target": "order"}]},
+        usual | {"sku": "C", "applied_discounts": []},
+    ]
+    found = read("bigcommerce", products=products, coupon_discount="10.0000", discount_amount="0.0000", refunds=[])
+    assert column(found, "discount_amount") == {"A": Decimal("7.5"), "B": Decimal("2.5"), "C": Decimal(0)}

@@ -194,6 +194,7 @@ def _render_line(line: ShopLine) -> dict[str, Any]:
         "price_ex_tax": _text(line.price),
         "total_tax": _text(line.tax),
         "parent_order_product_id": line.parent,
+        "applied_discounts": [{"id": "coupon", "amount": _text(line.discount)}] if line.discount else [],
     }
 
 
