@@ -60,3 +60,22 @@ def test_what_bigcommerce_took_off_one_product_is_off_that_one() -> None:
     ]
     found = read("bigcommerce", products=products, coupon_discount="10.0000", discount_amount="0.0000", refunds=[])
     assert column(found, "discount_amount") == {"A": Decimal("7.5"), "B": Decimal("2.5"), "C": Decimal(0)}
+
+
+def test_square_leaves_out_a_list_of_lines_that_is_empty() -> None:
+    nothing, dollar = ({"amount": amount, "currency": "USD"} for amount in (0, 100))
+    emptied = read("square", line_items=..., total_money=nothing, state="OPEN")
+    assert (emptied.counts.emptied, emptied.counts.rejected) == (1, {})
+    assert read("square", line_items=..., total_money=dollar).counts.rejected == {"no_items": 1}
+    assert read("square", line_items="no", total_money=nothing).counts.rejected == {"invalid_items": 1}
+    assert read("square").counts.accepted == 1
+
+
+def test_what_amazon_only_ships_was_not_sold_there() -> None:
+    elsewhere = {"channelName": "NON_AMAZON"}
+    item = {"orderItemId": "1", "quantityOrdered": 2, "product": {"asin": "B0", "sellerSku": "S"}}
+    assert read("amazon", salesChannel=elsewhere, proceeds=..., orderItems=[item]).counts.skipped == {
+        "sold_elsewhere": 1
+    }
+    assert read("amazon", salesChannel=elsewhere).counts.accepted == 1
+    assert read("amazon", proceeds=..., orderItems=[item]).counts.rejected == {"missing_amount": 1}

@@ -41,6 +41,7 @@ _LABELS = ("currency", "status", "source", "promo", "email", "country")
 _ORDER_AMOUNTS = ("amount", "discount", "tax", "shipping")
 _ITEM_AMOUNTS = ("price", "total", "discount", "tax")
 _TIMES = ("created_at", "updated_at", "cancelled_at")
+_NO_LINES = {"type": "literal", "value": [], "children": []}
 
 
 @dataclass(frozen=True)
@@ -214,12 +215,14 @@ def _list_lines(
     names: Sequence[str],
     amounts: Sequence[str],
 ) -> _Lines:
-    """What is read of a list: a path, or the elements of one for which a condition holds.
+    """What is read of a list: a path, or the elements of one for which a condition holds; empty where it may be absent.
 
     Raises:
         NotInBulkError: it is something else.
     """
     tree, condition = mapping.list.tree, None
+    if tree["type"] == "or_expression" and tree["children"][1] == _NO_LINES:  # an order without lines goes by itself
+        tree = tree["children"][0]
     if tree["type"] == "filter_projection" and tree["children"][1]["type"] == "identity":
         tree, _, condition = tree["children"]
     elements = Scope(scope.member.find(read_steps(tree)).add_rows())
