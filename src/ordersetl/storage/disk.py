@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from ordersetl.errors import StorageError
 from ordersetl.storage.versions import ObjectOperation
@@ -125,8 +125,10 @@ class Disk:
 
         def create() -> None:
             nonlocal size, time_ns
+            if os.path.lexists(path):
+                _clear(path)
             try:
-                with _open_new(path) as file:
+                with path.open("xb") as file:
                     for chunk in chunks:
                         file.write(chunk)
                         digest.update(chunk)
@@ -271,14 +273,6 @@ def hash_file(path: Path) -> str:
 
 def _open_unfollowed(path: str, _: int) -> int:
     return os.open(path, _READING)
-
-
-def _open_new(path: Path) -> BinaryIO:
-    try:
-        return path.open("xb")
-    except FileExistsError:
-        _clear(path)
-        return path.open("xb")
 
 
 def _clear(path: Path) -> None:
