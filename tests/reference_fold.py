@@ -777,7 +777,10 @@ def _fact_rows(
     discounts = _split(order.discount, [(line.sku, line.discount) for line in order.lines], skus, worths, counts)
     taxes = _split(order.tax, [(line.sku, line.tax) for line in order.lines], skus, worths, counts)
     shipping = _split(order.shipping, [], skus, worths, counts)
-    refunded = _share_refunds(refunds, skus, net, worths, counts)
+    unnamed = _shares(sum(row.amount for row in refunds if row.sku not in skus), net, worths, counts)
+    refunded = [
+        share + sum(row.amount for row in refunds if row.sku == sku) for sku, share in zip(skus, unnamed, strict=True)
+    ]
     split = zip(skus, net, discounts, taxes, shipping, refunded, strict=True)
     country = None if order.user_id is None else users[order.user_id][2]
     for sku, share, *more in split:
@@ -791,21 +794,6 @@ def _fact_rows(
             *(order.currency, order.created_at, order.updated_at, order.status, order.source, order.promo),
             *(country, name, category, list_price, *map(_cell, more)),
         )
-
-
-def _share_refunds(refunds: Sequence[RefundRow], skus: Sequence[str], *weights: Sequence[int]) -> list[int]:
-    """What was refunded of each SKU: what a refund names of it, cut down where the refund has less; the rest by net."""
-    refunded, rest = dict.fromkeys(skus, 0), 0
-    for refund_id in {row.refund_id for row in refunds}:
-        rows = [row for row in refunds if row.refund_id == refund_id]
-        amount = sum(row.amount for row in rows)
-        named = {row.sku: row.amount for row in rows if row.sku in refunded}
-        if (said := sum(named.values())) > amount:
-            named = dict(zip(named, _shares(amount, list(named.values())), strict=True))
-        for sku, part in named.items():
-            refunded[sku] += part
-        rest += max(amount - said, 0)
-    return [refunded[sku] + share for sku, share in zip(skus, _shares(rest, *weights), strict=True)]
 
 
 def _split(

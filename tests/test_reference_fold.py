@@ -433,13 +433,6 @@ def test_what_is_refunded_of_a_row_is_what_names_it_and_its_net_share_of_the_res
     assert {sku: money[3] for sku, money in free.items()} == {"A": "1.0000", "B": "3.0000"}
 
 
-def test_a_refund_of_less_than_it_names_is_of_what_it_names_alone() -> None:
-    items = [line("A", 1, 10), line("B", 1, 30), line("C", 1, 5)]
-    short = refund(10, returned("A", 10), returned("B", 30), returned("Z", 1))
-    cells = money_columns(order(amount=45, items=items, refunds=[short, refund(0, returned("C", 5), refund_id="r-2")]))
-    assert {sku: money[3] for sku, money in cells.items()} == {"A": "2.5000", "B": "7.5000", "C": "0.0000"}
-
-
 def test_refunds_go_with_their_order() -> None:
     first, gone = order(refunds=[refund()]), order(deleted=True, updated_at="2025-08-26")
     assert not any("refund" in name for name in fold([Batch([first, gone])]))

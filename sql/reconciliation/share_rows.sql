@@ -46,31 +46,15 @@ WITH line AS (
     WINDOW
         version AS (PARTITION BY order_id),
         upto AS (PARTITION BY order_id ORDER BY sku ROWS UNBOUNDED PRECEDING)
-), named_refund AS (
-    SELECT refund.order_id, refund.refund_id, refund.sku, units(refund.amount) AS named, refund.total
-    FROM (SELECT *, units(sum(amount) OVER (PARTITION BY order_id, refund_id)) AS total FROM current_refund) AS refund
-    SEMI JOIN shared ON shared.order_id = refund.order_id AND shared.sku = refund.sku
-), paid_refund AS (
-    SELECT
-        order_id,
-        sku,
-        CASE
-            WHEN sum(named) OVER whole <= total THEN named
-            ELSE share(total, named, sum(named) OVER upto, sum(named) OVER whole)
-        END AS paid
-    FROM named_refund
-    WINDOW
-        whole AS (PARTITION BY order_id, refund_id),
-        upto AS (PARTITION BY order_id, refund_id ORDER BY sku ROWS UNBOUNDED PRECEDING)
 ), refunded AS (
     SELECT
         shared.*,
-        coalesce(named.paid, 0) AS named,
-        coalesce(units(refunds.amount), 0) - sum(coalesce(named.paid, 0)) OVER version AS rest,
+        coalesce(units(named.amount), 0) AS named,
+        coalesce(units(refunds.amount), 0) - sum(coalesce(units(named.amount), 0)) OVER version AS rest,
         CASE WHEN sum(net) OVER version > 0 THEN net ELSE weight END AS rest_weight
     FROM shared
     LEFT JOIN (
-        SELECT order_id, sku, sum(paid) AS paid FROM paid_refund GROUP BY order_id, sku
+        SELECT order_id, sku, sum(amount) AS amount FROM current_refund GROUP BY order_id, sku
     ) AS named ON named.order_id = shared.order_id AND named.sku = shared.sku
     LEFT JOIN (
         SELECT order_id, sum(amount) AS amount FROM current_refund GROUP BY order_id

@@ -253,18 +253,6 @@ def test_a_refund_of_less_than_its_items_keeps_both_and_adds_up() -> None:
     assert [row[4] for row in charges_of(orders, items_of((1, "a", 1, 1)), refunds)] == ["4.0000"]
 
 
-def test_a_refund_of_less_than_its_items_takes_nothing_from_lines_that_it_does_not_name() -> None:
-    orders = orders_of("60", "60")
-    items = items_of(*((pos, sku, 1, 20) for pos in (1, 2) for sku in "abc"))
-    voided = [(1, "v", "a", 1, 20), (1, "v", "b", 1, 20), (1, "v", None, None, -40)]  # never paid: nothing went back
-    less_discount = [(2, "d", "a", 1, 20), (2, "d", "b", 1, 10), (2, "d", "gone", 1, 5), (2, "d", None, None, -11)]
-    refunds = refunds_of(orders, *voided, *less_discount, (2, "e", None, None, 9))
-    assert [row[4] for row in charges_of(orders, items, refunds)] == [
-        *("0.0000", "0.0000", "0.0000"),
-        *("19.0000", "11.0000", "3.0000"),  # 24 to a and b, 9 to all
-    ]
-
-
 def test_entries_of_one_refund_are_one_refund_at_its_latest_time() -> None:
     orders = orders_of("10")
     refunds = refunds_of(
@@ -326,7 +314,6 @@ def test_every_share_sums_to_its_orders_value_within_a_unit_of_the_exact_share(d
         _assert_shares(rows, "shipping_amount", charges["order_shipping"][pos - 1], [])
         mine = refunds.filter(pos=pos)
         assert sum(row["refunded_amount"] for row in rows) == sum(mine["refund_amount"])
-        assert all(row["refunded_amount"] >= 0 for row in rows)
 
 
 def _assert_shares(rows: list[dict[str, Any]], column: str, value: Decimal | None, own: list[Decimal]) -> None:

@@ -23,8 +23,8 @@ def merge_lines(orders: pl.DataFrame, items: pl.DataFrame, refunds: pl.DataFrame
     * ``discount_amount`` and ``tax_amount`` of its discount and tax, or where it has none of the sum of its items' own,
       by these own values, or as its amount where they are absent or all 0;
     * ``shipping_amount`` of its shipping, as its amount;
-    * ``refunded_amount``: what refunds say of the SKU, less where one comes to less than what it names, and a share by
-      ``net_amount`` of all that they do not name, or that names an SKU which the order does not have.
+    * ``refunded_amount``: what refunds say of the SKU, and a share by ``net_amount`` of all that they do not name, or
+      that names an SKU which the order does not have.
 
     Args:
         orders: ORDER_SCHEMA and CHARGE_SCHEMA, each ``pos`` once; one that leaves has no items.
@@ -179,7 +179,7 @@ def _share_refunds(lines: pl.DataFrame, refunds: pl.DataFrame, weights: list[pl.
     rows = lines["pos"].is_in(refunds["pos"].unique().implode()).arg_true()
     if rows.is_empty():
         return refunded
-    by_sku = _list_named(lines, refunds).group_by("pos", "sku").agg(pl.col("named").sum())
+    by_sku = refunds.group_by("pos", "sku").agg(named=pl.col("refund_amount").sum().to_physical())
     per_order = refunds.group_by("pos").agg(total=pl.col("refund_amount").sum().to_physical())
     of_refunds = (
         lines[rows]
@@ -194,24 +194,6 @@ def _share_refunds(lines: pl.DataFrame, refunds: pl.DataFrame, weights: list[pl.
     )
     shares = share(rest, [weight.gather(rows) for weight in weights], of_refunds["pos"])
     return refunded.scatter(rows, named + shares)
-
-
-def _list_named(lines: pl.DataFrame, refunds: pl.DataFrame) -> pl.DataFrame:
-    """What each refund names of the SKUs that its order has (pos, sku, ``named`` in units).
-
-    A refund that comes to less, as after a discount or a fee, or where nothing had been paid, is shared by these:
-    what is short is taken off the SKUs that it names, and off no others.
-    """
-    totals = refunds.group_by("pos", "refund_id").agg(total=pl.col("refund_amount").sum().to_physical().cast(pl.Int128))
-    refund = pl.struct("pos", "refund_id").rle_id()
-    named = (
-        refunds.join(lines, on=["pos", "sku"], how="semi", maintain_order="left")
-        .join(totals, on=["pos", "refund_id"], how="left", maintain_order="left")
-        .with_columns(refund=refund, named=pl.col("refund_amount").to_physical().cast(pl.Int128))
-        .with_columns(value=pl.min_horizontal("total", pl.col("named").sum().over("refund")))
-    )
-    weights = [named["named"], pl.repeat(1, n=named.height, dtype=pl.Int128, eager=True)]
-    return named.select("pos", "sku", share(named["value"], weights, named["refund"]).alias("named"))
 
 
 def _units(money: pl.Series) -> pl.Series:
