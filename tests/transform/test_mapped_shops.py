@@ -71,6 +71,12 @@ def test_square_leaves_out_a_list_of_lines_that_is_empty() -> None:
     assert read("square").counts.accepted == 1
 
 
+def test_a_customer_of_square_may_be_known_by_the_second_tender_alone() -> None:
+    tenders = [{"id": "t-1", "type": "CASH"}, {"id": "t-2", "type": "CARD", "customer_id": "C-2"}]
+    assert read("square", tenders=tenders).orders["user_id"].to_list() == ["C-2"]
+    assert read("square", tenders=[{"id": "t-1"}]).orders["user_id"].to_list() == [None]
+
+
 def test_what_amazon_only_ships_was_not_sold_there() -> None:
     elsewhere = {"channelName": "NON_AMAZON"}
     item = {"orderItemId": "1", "quantityOrdered": 2, "product": {"asin": "B0", "sellerSku": "S"}}
