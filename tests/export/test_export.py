@@ -38,6 +38,14 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(tmp_path / "output")
 
 
+def test_a_file_of_the_output_is_not_written_over(lake: Lake) -> None:
+    before = curated_bytes(lake)
+    for file in ("curated/dt=2025-08-20/fact_order.csv", "raw/new.csv", "../output/runs/new.csv"):
+        with pytest.raises(ConfigError, match="is ordersetl's own"):
+            export_table(lake, "orders", lake.folder / file, "csv")
+    assert curated_bytes(lake) == before
+
+
 def rows(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_text(), newline="")))
 

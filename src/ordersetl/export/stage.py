@@ -61,6 +61,7 @@ def export_table(
         raise ConfigError(f"there is no table {table}", hint=f"Give one of {', '.join(EXPORTS)}.")
     if export.day is None and (since or until):
         raise ConfigError(f"{table} has no days", hint="Leave out --since and --until.")
+    lake.require_not_within(path)
     if kind == "xlsx":
         require_writer()
     days = _Days(since, until)
@@ -118,7 +119,7 @@ def _write(lake: Lake, manifest: Manifest, table: str, days: _Days, path: Path, 
     where = days.where(export.day)
     query = f"SELECT * FROM {table} {where} ORDER BY {export.order}"
     some = days.select(manifest) if where and export.is_partitioned else None
-    path.unlink(missing_ok=True)  # over a file DuckDB writes by way of another one, which is out of its reach
+    lake.disk.remove(path)  # over a file DuckDB writes by way of another one, which is out of its reach
     try:
         with open_views(lake, manifest, days=some, writes=path) as database:
             if kind == "xlsx":

@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
-from ordersetl.errors import StorageError
+from ordersetl.errors import ConfigError, StorageError
 from ordersetl.storage.disk import Disk
 from ordersetl.storage.local import LocalStorage
 from ordersetl.storage.objects import ObjectStorage
+from ordersetl.storage.user_file import is_in_folder
 from ordersetl.url import Location, ObjectUrl
 
 __all__ = [
@@ -135,6 +136,16 @@ class Lake:
         """
         for prefix in (RAW, REFERENCES, SOURCES, STAGED, QUARANTINE, CURATED, INDEX, RUNS):
             self.storage.require_own_folder(prefix)
+
+    def require_not_within(self, path: Path) -> None:
+        """Refuse to write a file for somebody else where this output has its own.
+
+        Raises:
+            ConfigError: it would be in one of its folders.
+        """
+        own = [self.root / prefix for prefix in (RAW, STAGED, QUARANTINE, CURATED, INDEX, RUNS)]
+        if any(isinstance(folder, Path) and is_in_folder(path, folder) for folder in own):
+            raise ConfigError(f"cannot write {path}: what is there is ordersetl's own", hint="Name a file elsewhere.")
 
 
 def raw_key(batch: str, name: str) -> str:

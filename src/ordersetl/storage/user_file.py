@@ -9,7 +9,7 @@ from pathlib import Path
 from ordersetl.errors import ConfigError
 from ordersetl.storage.disk import Disk, describe_kind, temporary_path
 
-__all__ = ["replace_user_file", "require_user_file", "write_user_file"]
+__all__ = ["has_folder", "is_in_folder", "replace_user_file", "require_user_file", "write_user_file"]
 
 
 def require_user_file(path: Path) -> Path:
@@ -32,6 +32,16 @@ def require_user_file(path: Path) -> Path:
             f"cannot write {path}: it {problem}", hint="Give the path of a file in a folder that is there."
         )
     return target
+
+
+def has_folder(path: Path) -> bool:
+    """Whether the folder that it is in, or would be, is there."""
+    return path.parent.is_dir()
+
+
+def is_in_folder(path: Path, folder: Path) -> bool:
+    """Whether it is in the folder, or would be, at any depth; links are followed."""
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def write_user_file(path: Path, data: bytes | Iterable[bytes], disk: Disk) -> None:

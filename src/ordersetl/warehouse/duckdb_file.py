@@ -12,6 +12,7 @@ from ordersetl.lake.csv_scan import select_csv
 from ordersetl.lake.layout import Lake
 from ordersetl.star.schema import Table
 from ordersetl.storage.copies import local_groups
+from ordersetl.storage.user_file import has_folder
 from ordersetl.text import printable
 from ordersetl.warehouse.connection import CuratedFile, Dialect, Row, stage_name
 from ordersetl.warehouse.names import LEDGER, Names, read_definition
@@ -106,7 +107,7 @@ def _translate(path: Path) -> Iterator[None]:
                 f"{shown} is open in another program{f': {printable(holder[1])}' if holder else ''}",
                 hint="Close it there, and run the same command again: DuckDB lets one program at a time change a file.",
             ) from error
-        if not path.parent.is_dir():
+        if not has_folder(path):
             raise WarehouseError(
                 f"there is no folder {printable(str(path.parent))} for {printable(path.name)}",
                 hint="Make it, or correct the path.",
@@ -116,7 +117,8 @@ def _translate(path: Path) -> Iterator[None]:
                 f"there is no file {shown}", hint="Correct the path; where it is right, fill it: ordersetl load"
             ) from error
         raise WarehouseError(
-            f"{shown} cannot be used: {_first_line(error)}", hint="Free some room, or name another file."
+            f"{shown} cannot be used: {_first_line(error)}",
+            hint="Name another file; where its disk is full, free some room.",
         ) from error
     except duckdb.Error as error:
         raise WarehouseError(
