@@ -48,6 +48,11 @@ def test_a_check_selects_offending_rows_and_says_why(output: Path, tmp_path: Pat
     assert found["no_guests"].ok
 
 
+def test_the_mark_that_windows_editors_begin_with_is_no_part_of_it(output: Path, tmp_path: Path) -> None:
+    found = outcomes(output, tmp_path / "checks", mine="\ufeff-- We sell in euros.\nSELECT 1")
+    assert (found["mine"].offending, found["mine"].why) == (1, "We sell in euros.")
+
+
 def test_all_views_are_there_and_hold_the_layer(output: Path) -> None:
     lake = Lake(output)
     manifest = read_manifest(lake)

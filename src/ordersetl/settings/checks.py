@@ -40,7 +40,7 @@ def read_check_file(path: Path) -> str:
             raise ConfigError(
                 f"the check {path} is not a file of at most {_MAX_BYTES >> 20} MiB", hint="Move it away, or shorten it."
             )
-        return path.read_text("utf-8")
+        return path.read_text("utf-8-sig")  # which Windows editors write
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"cannot read the check {path}: {getattr(error, 'strerror', None) or 'it is not UTF-8'}",
