@@ -1,9 +1,10 @@
 """A year of quarter-hourly runs of a shop that sells little: what it leaves on disk, and what the next run takes.
 
-    python tests/bench/room.py --ordersetl BIN [--runs 35000] [--orders-a-day 3] [--work DIR]
+    python tests/bench/room.py --ordersetl BIN [--runs 35000] [--orders-a-day 3] [--all-until N] [--work DIR]
 
-The year is played in this process, with a clock and a network of its own. Then ``ordersetl run`` is measured as a
-process of its own, on an output of one run and on that of the year, in turns; what counts is the CPU time of the
+The year is played in this process, with a clock and a network of its own. Past ``--all-until`` runs, of those in a row
+with nothing new the first alone is played: the others leave on disk what it leaves. Then ``ordersetl run`` is measured
+as a process of its own, on an output of one run and on that of the year, in turns; what counts is the CPU time of the
 process, its user and system time together.
 """
 
@@ -42,9 +43,16 @@ class Year:
         self.step = 96 // orders_a_day
         self.settings = Settings(output=output, api_url=url, workers=1)
 
+    def play(self, runs: int, *, begin: int = 0, all_until: int) -> int:
+        """Go on from a run to so many in all; how many of them were played."""
+        played = [number for number in range(begin, runs) if number < all_until or number % self.step < 2]
+        for number in played:
+            self.run(number)
+        return len(played)
+
     def run(self, number: int) -> None:
-        """A quarter of an hour later; an order was made in some of them."""
-        self.now += QUARTER
+        """So many quarters of an hour after the start; an order was made in some of them."""
+        self.now = START + QUARTER * (number + 1)
         if number % self.step == 0:
             self.orders.append(_order(number, self.now - QUARTER / 2))
         runtime = Runtime(now=lambda: self.now, disk=_LaxDisk(), transport=httpx.MockTransport(self.answer))
@@ -80,6 +88,7 @@ def main() -> int:
     parser.add_argument("--ordersetl", type=Path, required=True)
     parser.add_argument("--runs", type=int, default=35_000)
     parser.add_argument("--orders-a-day", type=int, default=3)
+    parser.add_argument("--all-until", type=int)
     parser.add_argument("--work", type=Path)
     given = parser.parse_args()
     work = given.work or Path(tempfile.mkdtemp(prefix="ordersetl-room-"))
@@ -87,8 +96,7 @@ def main() -> int:
     with serve(sample_app([])) as url:
         Year(young, url, given.orders_a_day).run(0)
         year = Year(old, url, given.orders_a_day)
-        for number in range(given.runs):
-            year.run(number)
+        played = year.play(given.runs, all_until=given.all_until or given.runs)
         folders, reports = (sum(1 for _ in (old / name).iterdir()) for name in ("raw", "runs"))
         costs: dict[Path, list[Cost]] = {young: [], old: []}
         for _ in range(ROUNDS):
@@ -96,7 +104,9 @@ def main() -> int:
                 command = [str(given.ordersetl), "run", "--quiet", "-o", str(output), "--api-url", url]
                 found.append(measure(command, cwd=work))
     first, later = (median(found).cpu_s for found in costs.values())
-    _say(f"{given.runs:,} runs left {folders:,} folders in raw/ and {reports:,} files in runs/")
+    _say(
+        f"{given.runs:,} runs, {played:,} of them played, left {folders:,} folders in raw/, {reports:,} files in runs/"
+    )
     _say(
         f"a run with nothing new: {first:.3f} s of CPU after one run, {later:.3f} s after them all: {later / first:.2f}"
     )
