@@ -44,7 +44,7 @@ def open_context(
         contextlib.ExitStack() as stack,
     ):
         lake.require_own_folders()
-        recovered = recover(lake)
+        recovered = recover(lake, keep_manifests=settings.keep_manifests)
         if recovered:
             log.warning("an earlier command died while it committed: its commit was carried through.")
         for warning in describe_raw(lake):

@@ -13,8 +13,10 @@ from two_writers import commit_rounds, find_loss
 
 from ordersetl import pipeline
 from ordersetl.lake import swap
+from ordersetl.lake.commit import Commit
 from ordersetl.lake.layout import Lake
-from ordersetl.lake.manifest import read_manifest
+from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
+from ordersetl.runtime import Runtime
 from ordersetl.storage.disk import Disk
 from ordersetl.url import ObjectUrl
 
@@ -87,3 +89,20 @@ def test_content_that_no_kept_manifest_names_is_collected_once_it_is_old(
     assert {entry.sha256 for entry in manifest.files.values()} <= found
     assert stray.removeprefix("_data/") not in found
     assert len([key for key in read_keys(store, ROOT / "curated") if key.startswith("_manifests/")]) == 3
+
+
+@pytest.mark.parametrize("keep", [1, 2, 5])
+def test_content_stays_for_as_many_states_as_are_set(store: Any, monkeypatch: pytest.MonkeyPatch, keep: int) -> None:
+    monkeypatch.setattr(swap, "COLLECTED_AFTER", timedelta(0))
+    lake, runtime, file = Lake(ROOT, Disk()), Runtime(), "dt=2025-08-20/fact_order.csv"
+    with lake.storage.lock(".lock", wait_s=0, now=runtime.now, sleep=runtime.sleep) as lock:
+        for state in range(7):
+            commit = Commit(lake, lock, keep_manifests=keep)
+            put = commit.stage(file, b"state %d\n" % state)
+            entry = FileEntry(put.sha256, put.bytes, put.mtime_ns, 1)
+            commit.finish(Manifest(files={file: entry}), base=read_manifest(lake) or Manifest(), staged=[file])
+    found = read_keys(store, ROOT / "curated")
+    kept = {data for key, data in found.items() if key.startswith("_data/")}
+    assert kept >= {b"state %d\n" % state for state in range(7 - keep, 7)}
+    assert b"state 0\n" not in kept
+    assert sum(key.startswith("_manifests/") for key in found) == keep

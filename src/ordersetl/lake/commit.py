@@ -50,11 +50,15 @@ def _staging_key(file: str) -> str:
 
 
 class Commit:
-    """One commit under way: stage files, then finish."""
+    """One commit under way: stage files, then finish.
 
-    def __init__(self, lake: Lake, lock: Lock | Lease) -> None:
+    In object storage, the content of the newest ``keep_manifests`` states is kept.
+    """
+
+    def __init__(self, lake: Lake, lock: Lock | Lease, *, keep_manifests: int = swap.KEEP_MANIFESTS) -> None:
         self.lake = lake
         self._lock = lock
+        self._keep_manifests = keep_manifests
 
     def stage(self, file: str, data: bytes) -> Written:
         """Write the next content of a curated file; safe to call from anywhere, for one file even at the same time.
@@ -86,7 +90,7 @@ class Commit:
         """
         storage = self.lake.storage
         if isinstance(storage, ObjectStorage):
-            swap.swap(storage, self.lake, base, following, staged)
+            swap.swap(storage, self.lake, base, following, staged, keep=self._keep_manifests)
             return
         gone = sorted(_current_files(self.lake).keys() - following.files.keys())
         following = msgspec.structs.replace(following, removed=tuple(gone))
@@ -97,14 +101,14 @@ class Commit:
         _carry_through(self.lake, following, verified=staged if trusted else ())
 
 
-def recover(lake: Lake) -> bool:
+def recover(lake: Lake, *, keep_manifests: int = swap.KEEP_MANIFESTS) -> bool:
     """Bring the curated layer to a committed state; whether a pending commit was carried through.
 
     A staged file that is missing or wrong is left to the caller, who finds that the curated file does not fit the
     manifest, and rebuilds it from raw. Temporary files of any kind are removed.
     """
     if isinstance(lake.storage, ObjectStorage):
-        return swap.recover(lake.storage, lake)
+        return swap.recover(lake.storage, lake, keep=keep_manifests)
     try:
         pending = read_manifest(lake, pending=True)
     except CorruptedError:

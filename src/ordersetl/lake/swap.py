@@ -31,10 +31,10 @@ from ordersetl.storage.objects import ObjectStorage
 from ordersetl.storage.store import mark_version
 from ordersetl.storage.versions import ChangedError, Versioned
 
-__all__ = ["is_pending", "recover", "stage", "swap"]
+__all__ = ["KEEP_MANIFESTS", "is_pending", "recover", "stage", "swap"]
 
-KEPT_MANIFESTS = 3
-"""Closed manifests whose content is kept for readers who began by one of them."""
+KEEP_MANIFESTS = 3
+"""Closed manifests whose content is kept for readers who began by one of them, where no setting says how many."""
 COLLECTED_AFTER = timedelta(hours=1)
 """How long ago content that no kept manifest names was put, at least, when it is removed: another writer's, which took
 over, may be about to be named. One that takes longer to commit than that finds the manifest changed."""
@@ -62,8 +62,18 @@ def stage(storage: ObjectStorage, data: bytes) -> Written:
     return storage.put(data_key(hashlib.sha256(data).hexdigest()), data)
 
 
-def swap(storage: ObjectStorage, lake: Lake, base: Manifest, following: Manifest, staged: Collection[str]) -> None:
+def swap(
+    storage: ObjectStorage,
+    lake: Lake,
+    base: Manifest,
+    following: Manifest,
+    staged: Collection[str],
+    *,
+    keep: int = KEEP_MANIFESTS,
+) -> None:
     """Make ``following`` the state of the curated layer, if ``base`` still is; ``staged`` files are put again.
+
+    Of the newest ``keep`` closed manifests the content is kept.
 
     Raises:
         LockedError: another writer committed since ``base`` was read; nothing of this is committed.
@@ -85,16 +95,16 @@ def swap(storage: ObjectStorage, lake: Lake, base: Manifest, following: Manifest
         is_closed=False,
     )
     version = _exchange(storage, lake, commit, found)
-    _carry_through(_Commit(storage, lake, commit, version, frozenset(staged)))
+    _carry_through(_Commit(storage, lake, commit, version, keep, frozenset(staged)))
 
 
-def recover(storage: ObjectStorage, lake: Lake) -> bool:
-    """Carry a pending commit through; whether there was one."""
+def recover(storage: ObjectStorage, lake: Lake, *, keep: int) -> bool:
+    """Carry a pending commit through; whether there was one. Of so many closed manifests the content is kept."""
     found = storage.read_version(MANIFEST)
     current = _decode(found)
     if found is None or current is None or current.is_closed:
         return False
-    _carry_through(_Commit(storage, lake, current, found.version))
+    _carry_through(_Commit(storage, lake, current, found.version, keep))
     return True
 
 
@@ -149,7 +159,7 @@ def _carry_through(commit: "_Commit") -> None:
     closed = msgspec.structs.replace(manifest, files=files, pending=(), removed=(), is_closed=True)
     _exchange(storage, commit.lake, closed, Versioned(b"", commit.version))
     storage.put(_kept_key(closed), encode_manifest(closed))
-    _collect(storage, closed)
+    _collect(storage, closed, commit.keep)
 
 
 @dataclass(frozen=True)
@@ -163,6 +173,7 @@ class _Commit:
     lake: Lake
     manifest: SwapManifest
     version: str
+    keep: int
     fresh: frozenset[str] = frozenset()
 
     def settle(self, threads: Executor, files: Sequence[str]) -> dict[str, int]:
@@ -219,15 +230,15 @@ def _kept_key(closed: SwapManifest) -> str:
     return f"{MANIFESTS}/{closed.epoch:010d}.json"
 
 
-def _collect(storage: ObjectStorage, closed: SwapManifest) -> None:
+def _collect(storage: ObjectStorage, closed: SwapManifest, keep: int) -> None:
     """Remove all but the newest manifests, and old content that none of these names."""
     put_at = storage.list_times(MANIFESTS)
     names = sorted(put_at)
-    kept = [f"{MANIFESTS}/{name}" for name in names[-KEPT_MANIFESTS:]]
+    kept = [f"{MANIFESTS}/{name}" for name in names[-keep:]]
     others = (_decode(storage.read_version(key)) for key in kept if key != _kept_key(closed))
     manifests: Iterable[SwapManifest | None] = (closed, *others)
     named = {entry.sha256 for manifest in manifests if manifest for entry in manifest.files.values()}
-    for name in names[:-KEPT_MANIFESTS]:
+    for name in names[:-keep]:
         storage.remove(f"{MANIFESTS}/{name}")
     before = max(put_at.values()) - COLLECTED_AFTER
     unnamed = [name for name, time in storage.list_times(DATA).items() if name not in named and time < before]

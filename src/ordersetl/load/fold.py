@@ -82,7 +82,8 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
     repairs = current.broken_days or current.broken_dimensions or current.lost_tombstones or current.lost_mentions
     markers = {batch: provider(batch) for batch in (plan.batches if repairs else plan.pending)}
     parts = list_parts(context.lake, markers, plan)
-    fold = _Fold(context, current, plan, markers, parts, Commit(context.lake, context.lock))
+    commit = Commit(context.lake, context.lock, keep_manifests=context.settings.keep_manifests)
+    fold = _Fold(context, current, plan, markers, parts, commit)
     with background(context, fold_dimensions, context, current, plan, markers, parts) as folding:
         lookup = find_lookup(context.lake, current, parts)
         incoming = lookup.scan(context.lake, parts)

@@ -82,6 +82,7 @@ class Settings(BaseModel):
     chunk_mb: int = Field(12, ge=1, le=1024, description="raw JSON that one worker holds at a time, in MiB")
     cluster: str | None = Field(None, description="Dask cluster that does the work: tcp://host:8786, or local:4")
     cluster_wait_s: float = Field(300.0, ge=0, le=86400, description="seconds to go on without any worker of it")
+    keep_manifests: int = Field(3, ge=1, le=10_000, description="states of an output in s3:// whose files are kept")
     workers: int | None = Field(None, ge=1, le=256, description="parallel workers; one a core if unset")
     warehouse: str | None = Field(None, description="URL of the warehouse that follows curated (docs/warehouses.md)")
     warehouse_schema: str | None = Field(None, description="schema of its tables; the database's own default if unset")
@@ -235,6 +236,7 @@ class Settings(BaseModel):
         "check_timeout_s",
         "chunk_mb",
         "cluster_wait_s",
+        "keep_manifests",
         "workers",
         "warehouse_timeout_s",
         mode="before",
