@@ -115,7 +115,7 @@ DERIVED = {
     "refunds": "curated/fact_refund/dt=2025-08-21/fact_refund.csv",
     "dimension": "curated/dim_user.csv",
     "manifest": "curated/_manifest.json",
-    "index": "index/*.arrow",
+    "index": "index/*.blocks",
     "run_report": "runs/*.json",
     "request": "raw/*/_request.json",
 }

@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 from lakes import LaxDisk, spoil
 
 from ordersetl.lake import index
-from ordersetl.lake.index import INDEX_SCHEMA, add_segment, are_valid, drop_unlisted, look_up, read_segments
+from ordersetl.lake.index import INDEX_SCHEMA, add_segment, are_valid, drop_unlisted, look_up, open_segments
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import IndexEntry
 
@@ -41,7 +41,7 @@ def frame(pairs: Pairs) -> pl.DataFrame:
 
 
 def find(lake: Lake, entries: Sequence[IndexEntry], keys: Sequence[int]) -> Pairs:
-    return set(look_up(read_segments(lake, entries), pl.Series("key", keys, dtype=pl.UInt64)).iter_rows())
+    return set(look_up(open_segments(lake, entries), pl.Series("key", keys, dtype=pl.UInt64)).iter_rows())
 
 
 @settings(max_examples=60, derandomize=True)
@@ -57,7 +57,7 @@ def test_finds_exactly_what_was_added(
     listed = set().union(*added)
     assert find(lake, entries, keys) == {pair for pair in listed if pair[0] in keys}
     assert are_valid(lake, entries, verify=True)
-    assert sorted(path.name for path in lake.folder.rglob("*.arrow")) == sorted(entry.name for entry in entries)
+    assert sorted(path.name for path in lake.folder.rglob("*.blocks")) == sorted(entry.name for entry in entries)
     sizes = [entry.rows for entry in entries]
     assert all(size > 2 * sum(sizes[at + 1 :]) or not sizes[at + 1 :] for at, size in enumerate(sizes))
 

@@ -186,7 +186,7 @@ def test_an_index_of_another_version_is_rebuilt(context: RunContext, monkeypatch
     assert [damage.file for damage in load(context).healed] == ["index"]
     manifest = read_manifest(context.lake)
     assert manifest is not None
-    assert {entry.hashing for entry in manifest.index} == {"polars 99"}
+    assert {entry.hashing.partition(",")[0] for entry in manifest.index} == {"polars 99"}
 
 
 def test_index_and_partition_are_lost_together(context: RunContext) -> None:

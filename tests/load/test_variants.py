@@ -13,6 +13,8 @@ from lakes import curated_bytes, expected_bytes, item, open_job, order, run, spo
 
 from ordersetl.errors import InternalError
 from ordersetl.lake import index
+from ordersetl.lake.manifest import read_manifest
+from ordersetl.lake.segments import read_rows
 from ordersetl.lake.staged import StageMarker
 from ordersetl.load.batches import load_batches
 from ordersetl.runtime import RunContext
@@ -101,7 +103,9 @@ def test_with_orders_that_share_a_hash(
     with open_job(tmp_path / "out") as context:
         load_all(context)
         assert curated_bytes(context.lake) == expected
-        keys = pl.concat([pl.read_ipc(path) for path in (context.lake.folder / "index").iterdir()])
+        manifest = read_manifest(context.lake)
+        assert manifest is not None
+        keys = pl.concat(read_rows(context.lake, manifest.index))
         assert keys["key"].max() == hashes - 1
         next((context.lake.folder / "curated").glob("dt=2025-08-21/*")).unlink()
         next((context.lake.folder / "index").iterdir()).unlink()

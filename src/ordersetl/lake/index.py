@@ -1,6 +1,7 @@
 """What saves a load the scan of all history: in which partitions an order may be, and which orders have left.
 
-Two tables, each in segments sorted by a hash of the order id and searched by bisection:
+Two tables, each in segments sorted by a hash of the order id, of which a look-up reads some blocks
+(:mod:`ordersetl.lake.segments`):
 
 * the *index*, (key, day): twelve bytes an order to read, where the partitions have hundreds. It is a *superset*: it may
   name a day that an order has left, or that another order with the same hash is in, which costs one more partition to
@@ -13,31 +14,29 @@ So a crash between writing a segment and committing it does no harm, and either 
 Segments are merged in tiers, as in a log-structured merge tree (O'Neil et al., 1996): writes cost a logarithmic factor.
 """
 
-import hashlib
-import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import or_
 
 import polars as pl
 
-from ordersetl.errors import StorageError
-from ordersetl.lake.integrity import find_problem
 from ordersetl.lake.layout import INDEX, Lake
 from ordersetl.lake.manifest import IndexEntry
+from ordersetl.lake.segments import FORMAT, Segment, find_rows, is_valid, read_rows, write_segment, write_whole
 
 __all__ = [
     "INDEX_SCHEMA",
     "TOMBSTONE_SCHEMA",
+    "add_rows",
     "add_segment",
     "are_valid",
     "drop_unlisted",
     "hash_ids",
     "look_up",
     "look_up_tombstones",
+    "open_segments",
     "order_key",
-    "read_segments",
-    "write_segment",
+    "write_snapshot",
 ]
 
 INDEX_SCHEMA: dict[str, pl.DataType] = {"key": pl.UInt64(), "dt": pl.Date()}
@@ -77,63 +76,78 @@ def hash_ids(ids: pl.Series) -> pl.Series:
 
 def are_valid(lake: Lake, entries: Sequence[IndexEntry], *, verify: bool) -> bool:
     """Whether every segment is there and usable: by size and time, or by hash with ``verify``."""
-    return all(
-        entry.hashing == _HASHING
-        and find_problem(lake, f"{INDEX}/{entry.name}", entry, trusted_time_ns=None if verify else entry.mtime_ns)
-        is None
-        for entry in entries
-    )
+    return all(_is_known(entry) and is_valid(lake, entry, verify=verify) for entry in entries)
 
 
-def read_segments(lake: Lake, entries: Sequence[IndexEntry]) -> list[pl.DataFrame]:
-    """The segments' rows, to look up as many keys in as there are: each file is read once."""
-    return [_read(lake, entry) for entry in entries]
+def open_segments(lake: Lake, entries: Sequence[IndexEntry]) -> list[Segment]:
+    """The segments of a table, to look up as many keys in as there are."""
+    return [Segment(lake, entry) for entry in entries]
 
 
-def look_up(segments: Sequence[pl.DataFrame], keys: pl.Series) -> pl.DataFrame:
-    """Days under which the keys are listed: INDEX_SCHEMA, one row per key and day, in no order."""
-    return pl.concat([pl.DataFrame(schema=INDEX_SCHEMA), *_find(segments, keys)]).unique()
+def look_up(segments: Sequence[Segment], keys: pl.Series) -> pl.DataFrame:
+    """Days under which the keys are listed: INDEX_SCHEMA, one row per key and day, in no order.
+
+    Raises:
+        BrokenSegmentError: what is read of a segment is not what was written.
+    """
+    return pl.concat([pl.DataFrame(schema=INDEX_SCHEMA), *find_rows(segments, keys)]).unique()
 
 
-def look_up_tombstones(segments: Sequence[pl.DataFrame], keys: pl.Series) -> pl.DataFrame:
-    """Orders under the keys that have left, one row an order: ``order_id``, and ``gone_at``, the newest such time."""
-    found = pl.concat([pl.DataFrame(schema=TOMBSTONE_SCHEMA), *_find(segments, keys)])
+def look_up_tombstones(segments: Sequence[Segment], keys: pl.Series) -> pl.DataFrame:
+    """Orders under the keys that have left, one row an order: ``order_id``, and ``gone_at``, the newest such time.
+
+    Raises:
+        BrokenSegmentError: as :func:`look_up`.
+    """
+    found = pl.concat([pl.DataFrame(schema=TOMBSTONE_SCHEMA), *find_rows(segments, keys)])
     return found.group_by("order_id").agg(gone_at=pl.col("updated_at_order").max())
 
 
 def add_segment(lake: Lake, entries: Sequence[IndexEntry], added: pl.DataFrame) -> tuple[IndexEntry, ...]:
     """Write a segment with the added rows, merging smaller ones into it; the segments that now make up the table.
 
-    Each segment that is kept is more than twice as large as all that came after it together. Nothing on disk that the
-    current manifest lists is changed: :func:`drop_unlisted` removes the rest once the new list is committed.
+    As :func:`add_rows` of a table that is a set of rows.
 
     Args:
         lake: where the segments are.
         entries: the segments so far.
         added: rows of INDEX_SCHEMA or of TOMBSTONE_SCHEMA, as the segments have them.
     """
-    if added.is_empty():
+    return add_rows(lake, entries, added, _merge_sets)
+
+
+def add_rows(
+    lake: Lake, entries: Sequence[IndexEntry], added: pl.DataFrame, merge: Callable[[pl.DataFrame], pl.DataFrame]
+) -> tuple[IndexEntry, ...]:
+    """Write a segment with the added rows, merging smaller ones into it; the segments that now make up the table.
+
+    Each segment that is kept is more than twice as large as all that came after it together; those of an older format
+    are written again. Nothing on disk that the current manifest lists is changed: :func:`drop_unlisted` removes the
+    rest once the new list is committed.
+
+    Args:
+        lake: where the segments are.
+        entries: the segments so far, oldest first.
+        added: rows as the segments have them.
+        merge: the rows of some neighbouring segments, older ones first, as one sorted table.
+
+    Raises:
+        BrokenSegmentError: a segment to merge with is not what was written.
+    """
+    if added.is_empty() and all(entry.root for entry in entries):
         return tuple(entries)
     first, after = len(entries), added.height
     for at in reversed(range(len(entries))):
-        first = at if entries[at].rows <= 2 * after else first
+        first = at if entries[at].rows <= 2 * after or not entries[at].root else first
         after += entries[at].rows
     kept = entries[:first]
-    merged = pl.concat([*(_read(lake, entry) for entry in entries[first:]), added])
-    ordered = merged.sort(merged.columns)  # equal rows become neighbours: a hash table would be ten times as large
-    is_new = reduce(or_, (pl.col(name).ne_missing(pl.col(name).shift()) for name in merged.columns))
-    segment = write_segment(lake, ordered.filter(is_new))
+    segment = write_segment(lake, merge(pl.concat([*read_rows(lake, entries[first:]), added])), _HASHING)
     return (*(entry for entry in kept if entry.name != segment.name), segment)
 
 
-def write_segment(lake: Lake, rows: pl.DataFrame) -> IndexEntry:
-    """Write rows as one file, named by its content."""
-    buffer = io.BytesIO()
-    rows.rechunk().write_ipc(buffer, compression="uncompressed")
-    data = buffer.getvalue()
-    name = f"{hashlib.sha256(data).hexdigest()[:32]}.arrow"
-    written = lake.storage.put(f"{INDEX}/{name}", data)
-    return IndexEntry(name, written.sha256, written.bytes, rows.height, _HASHING, written.mtime_ns)
+def write_snapshot(lake: Lake, rows: pl.DataFrame) -> IndexEntry:
+    """Write rows as a table that is read whole."""
+    return write_whole(lake, rows, _HASHING)
 
 
 def drop_unlisted(lake: Lake, entries: Sequence[IndexEntry]) -> None:
@@ -144,28 +158,14 @@ def drop_unlisted(lake: Lake, entries: Sequence[IndexEntry]) -> None:
             lake.storage.remove_all(f"{INDEX}/{found.name}")
 
 
-def _find(segments: Sequence[pl.DataFrame], keys: pl.Series) -> list[pl.DataFrame]:
-    """Rows of each segment that have one of the keys."""
-    wanted = keys.unique().sort() if segments else keys
-    found = []
-    for segment in segments:
-        begin = segment["key"].search_sorted(wanted, side="left")
-        end = segment["key"].search_sorted(wanted, side="right")
-        runs = pl.DataFrame({"begin": begin, "end": end}).filter(pl.col("end") > pl.col("begin"))
-        rows = runs.select(at=pl.int_ranges("begin", "end")).explode("at")["at"]
-        found.append(segment[rows])
-    return found
+def _merge_sets(rows: pl.DataFrame) -> pl.DataFrame:
+    ordered = rows.sort(rows.columns)  # equal rows become neighbours: a hash table would be ten times as large
+    is_new = reduce(or_, (pl.col(name).ne_missing(pl.col(name).shift()) for name in rows.columns))
+    return ordered.filter(is_new)
 
 
-def _read(lake: Lake, entry: IndexEntry) -> pl.DataFrame:
-    # as bytes: a path would be a pattern
-    key = f"{INDEX}/{entry.name}"
-    try:
-        return pl.read_ipc(lake.storage.read(key, entry.bytes))
-    except OSError as error:  # it was there a moment ago
-        raise StorageError(
-            f"cannot read {lake.locate(key)}: {error.strerror}", hint="Run the same command again."
-        ) from error
+def _is_known(entry: IndexEntry) -> bool:
+    return entry.hashing == (f"{_HASHING}, {FORMAT}" if entry.root else _HASHING)
 
 
 def _mix(values: pl.Series, factor: int) -> pl.Series:

@@ -58,7 +58,10 @@ class QuarantineEntry(msgspec.Struct, frozen=True):
 
 
 class IndexEntry(msgspec.Struct, frozen=True):
-    """One segment of the order index or of the tombstones, or the mentions."""
+    """One segment of a table in ``index/``: its file, and the SHA-256 and size of the root that it ends with.
+
+    Segments of before 0.3 have none.
+    """
 
     name: str
     sha256: str
@@ -66,6 +69,8 @@ class IndexEntry(msgspec.Struct, frozen=True):
     rows: int
     hashing: str
     mtime_ns: int = 0
+    root: str = ""
+    root_bytes: int = 0
 
 
 class Manifest(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ import time
 from ordersetl.lake.layout import file_day, partition_day
 from ordersetl.lake.listing import list_batches
 from ordersetl.lake.manifest import Manifest
+from ordersetl.lake.segments import BrokenSegmentError
 from ordersetl.lake.staged import find_damaged_quarantine
 from ordersetl.load.files import CorruptedFileError
 from ordersetl.load.fold import StageProvider, fold_batches
@@ -41,7 +42,7 @@ def load_batches(
     """
     started = time.monotonic()
     committed = list_batches(context.lake)
-    current = read_current_state(context, committed, verify=verify, rebuild=rebuild)
+    current = read_current_state(context, verify=verify, rebuild=rebuild)
     damages = list(current.damages)
     lost_quarantine = _repair_quarantine(context, provider, current.manifest, verify=verify)
     while True:
@@ -49,8 +50,11 @@ def load_batches(
         try:
             folded = fold_batches(context, provider, current, plan)
             break
-        except CorruptedFileError:  # where one file is not what size and time tell, others may not be either
-            current = read_current_state(context, committed, verify=True, rebuild=rebuild)
+        except (
+            CorruptedFileError,
+            BrokenSegmentError,
+        ):  # where one file is not what size and time tell, others may not be either
+            current = read_current_state(context, verify=True, rebuild=rebuild)
             damages += current.damages
     manifest, partitions = folded.manifest, folded.manifest.partitions
     written = sorted(file for file in folded.written if file_day(file) is not None)

@@ -72,7 +72,7 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
     """Fold what is pending, rebuild what is broken, and commit.
 
     Raises:
-        CorruptedFileError: a file that seemed valid is not; nothing was committed.
+        CorruptedFileError, BrokenSegmentError: a file that seemed valid is not; nothing was committed.
     """
     takes_drift = current.manifest.fields.drift and context.settings.drift != "fail"
     if not plan.batches or (not plan.waiting and current.is_as_recorded and not takes_drift):

@@ -23,8 +23,8 @@ class Lookup:
     tombstones: tuple[IndexEntry, ...]
 
     def scan(self, lake: Lake, parts: Sequence[Part]) -> Incoming:
-        """The pending versions in short; each segment is read once."""
-        segments, tombstones = (index.read_segments(lake, entries) for entries in (self.index, self.tombstones))
+        """The pending versions in short; of each segment the blocks are read that may have them."""
+        segments, tombstones = (index.open_segments(lake, entries) for entries in (self.index, self.tombstones))
         return scan_versions(parts, segments, tombstones)
 
     def add(self, lake: Lake, incoming: Incoming) -> "Lookup":
@@ -40,6 +40,7 @@ def find_lookup(lake: Lake, current: CurrentState, parts: Sequence[Part]) -> Loo
 
     Raises:
         CorruptedFileError: a partition is not what the manifest says.
+        BrokenSegmentError: a segment to merge with is not.
     """
     if current.rebuild:
         return Lookup((), ())

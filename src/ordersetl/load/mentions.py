@@ -13,6 +13,7 @@ import polars as pl
 from ordersetl.lake import index
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import IndexEntry
+from ordersetl.lake.segments import read_rows
 from ordersetl.load.emails import show_emails
 from ordersetl.load.plan import Part
 from ordersetl.settings import Settings
@@ -88,7 +89,7 @@ def select_inferred(dimension: Dimension, table: pl.DataFrame, mentions: pl.Data
 
 def read_mentions(lake: Lake, entries: Sequence[IndexEntry]) -> pl.DataFrame:
     """The snapshot: MENTION_SCHEMA, one row per kind, key and attribute."""
-    return pl.concat([pl.DataFrame(schema=MENTION_SCHEMA), *index.read_segments(lake, entries)])
+    return pl.concat([pl.DataFrame(schema=MENTION_SCHEMA), *read_rows(lake, entries)])
 
 
 def write_mentions(
@@ -104,7 +105,7 @@ def write_mentions(
     """
     if after.is_empty():
         return ()
-    return tuple(entries) if entries and after.equals(before) else (index.write_segment(lake, after),)
+    return tuple(entries) if entries and after.equals(before) else (index.write_snapshot(lake, after),)
 
 
 def _read_attribute(dimension: Dimension, part: Part, attribute: str, column: str) -> pl.DataFrame:

@@ -116,13 +116,12 @@ class Part:
         return replace(self, days=kept[0], line_days=kept[1], refund_days=kept[2], before=(orders, lines, refunds))
 
 
-def read_current_state(context: RunContext, committed: Collection[str], *, verify: bool, rebuild: bool) -> CurrentState:
+def read_current_state(context: RunContext, *, verify: bool, rebuild: bool) -> CurrentState:
     """Read the manifest, compare the files with it, and move damaged ones to ``curated/_damaged/``.
 
     Args:
         context: the run context.
-        committed: batches in raw. Where some of them wait, the index will be used, and so is verified by hash.
-        verify: hash every file, instead of trusting size and time.
+        verify: hash every file, instead of trusting size and time. What is read of the index is proven in any case.
         rebuild: trust no file.
 
     Raises:
@@ -147,15 +146,14 @@ def read_current_state(context: RunContext, committed: Collection[str], *, verif
     )
     broken = {file_day(file) for file in examined.problems}
     valid = {file: entry for file, entry in examined.valid.items() if file_day(file) not in broken - {None}}
-    is_needed = not set(committed) <= set(manifest.batches)
-    if not index.are_valid(context.lake, manifest.index, verify=verify or is_needed):
+    if not index.are_valid(context.lake, manifest.index, verify=verify):
         manifest = msgspec.structs.replace(manifest, index=())
         damages.append(Damage("index", "a segment is missing or damaged"))
-    lost_tombstones = not index.are_valid(context.lake, manifest.tombstones, verify=verify or is_needed)
+    lost_tombstones = not index.are_valid(context.lake, manifest.tombstones, verify=verify)
     if lost_tombstones:
         manifest = msgspec.structs.replace(manifest, tombstones=())
         damages.append(Damage("index", "a segment of the orders that have left is missing or damaged"))
-    lost_mentions = not index.are_valid(context.lake, manifest.mentions, verify=verify or is_needed)
+    lost_mentions = not index.are_valid(context.lake, manifest.mentions, verify=verify)
     if lost_mentions:
         damages.append(Damage("index", "the mentions of users and products are missing or damaged"))
     return CurrentState(

@@ -15,6 +15,7 @@ from ordersetl.lake import index
 from ordersetl.lake.index import INDEX_SCHEMA, TOMBSTONE_SCHEMA
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import FileEntry
+from ordersetl.lake.segments import Segment
 from ordersetl.load.files import read_partition
 from ordersetl.load.plan import Part
 
@@ -93,15 +94,13 @@ def is_older_than(column: str) -> pl.Expr:
     return (pl.col("updated_at_order") < pl.col(column)).fill_null(value=False)
 
 
-def scan_versions(
-    parts: Sequence[Part], segments: Sequence[pl.DataFrame], tombstones: Sequence[pl.DataFrame]
-) -> Incoming:
+def scan_versions(parts: Sequence[Part], segments: Sequence[Segment], tombstones: Sequence[Segment]) -> Incoming:
     """Read the headers of the pending versions part by part, and look their orders up in the index and the tombstones.
 
     Args:
         parts: staged parts; those that are not pending are passed over.
-        segments: the index's rows.
-        tombstones: rows of the orders that have left.
+        segments: those of the index.
+        tombstones: those of the orders that have left.
     """
     keys: list[tuple[Part, pl.Series]] = []
     new_keys = [pl.DataFrame(schema=INDEX_SCHEMA)]

@@ -11,11 +11,12 @@ import polars as pl
 
 from ordersetl.check.open_quarantine import close_gone, close_rejects, list_open, load_rejects
 from ordersetl.check.tables import open_database, select_rows
-from ordersetl.lake.index import are_valid, hash_ids, look_up, read_segments
+from ordersetl.lake.index import are_valid, hash_ids, look_up, open_segments
 from ordersetl.lake.layout import QUARANTINE, Lake, page_name, quarantine_key, raw_key
 from ordersetl.lake.listing import list_batches
 from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.lake.quarantine import RejectLine, decode_reject
+from ordersetl.lake.segments import BrokenSegmentError
 from ordersetl.load.files import CorruptedFileError, read_partition
 from ordersetl.results import OpenQuarantine, QuarantinedRecord, QuarantineResult
 
@@ -77,8 +78,8 @@ def find_days(lake: Lake, manifest: Manifest, ids: Sequence[str]) -> list[date]:
     """Days whose partition may hold one of the orders: by the index, or all of them where that is damaged."""
     if not are_valid(lake, manifest.index, verify=False):
         return sorted(manifest.partitions)
-    with suppress(OSError):  # a run may drop a segment that it merged into another
-        found = look_up(read_segments(lake, manifest.index), hash_ids(pl.Series(ids, dtype=pl.String)).drop_nulls())
+    with suppress(BrokenSegmentError):  # a run may drop a segment that it merged into another
+        found = look_up(open_segments(lake, manifest.index), hash_ids(pl.Series(ids, dtype=pl.String)).drop_nulls())
         return sorted(manifest.partitions.keys() & set(found["dt"]))
     return sorted(manifest.partitions)
 

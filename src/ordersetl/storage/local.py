@@ -5,6 +5,7 @@ of storage, such as an object store, has to do as well:
 
 ========================  ==============================================================================================
 ``open``, ``read``        content of what was put; a missing key is FileNotFoundError
+``read_ranges``           parts of it
 ``stat``, ``exists``      whether there is something, its size, and a mark that changes with it (here the time)
 ``entries``               names directly under a prefix
 ``looks``                 both of these for many keys, as they are now
@@ -26,9 +27,10 @@ Reads raise OSError as the system does: the caller knows what it means that a fi
 raise StorageError. No link within an output is followed, and only regular files are opened.
 """
 
+import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -116,6 +118,15 @@ class LocalStorage:
             OSError: it is missing or cannot be read.
         """
         return read_regular(self.root / key, max_bytes)
+
+    def read_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Parts of a regular file, each from a byte to another, the end exclusive.
+
+        Raises:
+            OSError: it is something else, missing or shorter.
+        """
+        with self.open(key) as file:
+            return [_read_range(file, begin, end) for begin, end in ranges]
 
     def hash(self, key: str) -> str:
         """SHA-256 (hex) of a regular file's content, read in pieces.
@@ -242,6 +253,14 @@ class LocalStorage:
     def was_locked(self, key: str) -> bool:
         """Whether a command ever held the lock."""
         return was_locked(self.root / key)
+
+
+def _read_range(file: BufferedReader, begin: int, end: int) -> bytes:
+    file.seek(begin)
+    data = file.read(end - begin)
+    if len(data) != end - begin:
+        raise OSError(errno.EIO, "is shorter than it was", file.name)
+    return data
 
 
 def _kind(entry: "os.DirEntry[str]") -> Literal["file", "folder", "other"]:

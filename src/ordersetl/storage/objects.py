@@ -13,7 +13,7 @@ are those of the usual ``AWS_`` variables.
 import hashlib
 import io
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -36,6 +36,7 @@ from ordersetl.storage.store import (
     list_column_options,
     mark_version,
     open_store,
+    read_parts,
     translate_errors,
 )
 from ordersetl.storage.versions import Versioned
@@ -72,6 +73,11 @@ class ObjectStorage:
             OSError: it is missing or cannot be read.
         """
         return self._read(key, max_bytes).data
+
+    def read_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Parts of an object, from a byte to another, the end exclusive. Raises OSError where it cannot be read."""
+        with translate_errors(self.locate(key)):
+            return read_parts(self._store, self._path(key), ranges)
 
     def read_version(self, key: str) -> Versioned | None:
         """Content and version of an object; None where there is none. Raises OSError where it cannot be read."""

@@ -3,7 +3,7 @@
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
@@ -26,6 +26,7 @@ __all__ = [
     "list_column_options",
     "mark_version",
     "open_store",
+    "read_parts",
     "translate_errors",
 ]
 
@@ -85,6 +86,14 @@ def delete_version(store: "S3Store", path: str, version: str) -> None:
         raise ChangedError(path)
     if not answer.is_success and answer.status_code != httpx.codes.NOT_FOUND:
         raise OSError(errno.EIO, f"the store answered HTTP {answer.status_code}", path)
+
+
+def read_parts(store: "S3Store", path: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Parts of an object, each from a byte to another, the end exclusive; near ones by one request."""
+    if not ranges:
+        return []
+    begins, ends = zip(*ranges, strict=True)
+    return [bytes(part) for part in store.get_ranges(path, starts=begins, ends=ends)]
 
 
 @cache
