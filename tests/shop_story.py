@@ -135,7 +135,7 @@ def leftovers(output: Path) -> list[str]:
     """What an interrupted command leaves and a whole one does not."""
     lake = Lake(output)
     manifest = _manifest(lake)
-    wanted = {entry.name for entry in manifest.index + manifest.tombstones + manifest.mentions}
+    wanted = {entry.name for entry in manifest.segments}
     found = [path for path in output.rglob("*") if is_temporary(path.name)]
     found += [
         path for path in (lake.folder / "curated/_staging", lake.folder / "curated/_pending.json") if path.exists()

@@ -24,6 +24,7 @@ from strategies import ZONES, batches, encode
 from ordersetl.errors import ConfigError
 from ordersetl.lake import index
 from ordersetl.lake.layout import Lake, partition_day, refund_day
+from ordersetl.load import dimensions
 from ordersetl.results import LoadResult, OrderChanges, TransformResult
 from ordersetl.runtime import RunContext
 from ordersetl.star.dimensions import PRODUCTS, USERS, Dimension
@@ -74,6 +75,7 @@ class Variant:
     bulk: bool = True
     hash_bits: int = 64
     pages_of: int = 2
+    few: int = 8
 
 
 VARIANTS = st.builds(
@@ -84,6 +86,7 @@ VARIANTS = st.builds(
     bulk=st.booleans(),
     hash_bits=st.sampled_from((64, 64, 2, 0)),
     pages_of=st.sampled_from((1, 2, 50)),
+    few=st.sampled_from((8, 0)),
 )
 
 
@@ -110,6 +113,7 @@ def job_in(variant: Variant, rules: Rules, output: Path | None = None) -> Iterat
         patch.object(chunks, "_MIB", variant.chunk_bytes),
         patch.object(LOAD, "_GROUP_ORDERS", variant.group_orders),
         patch.object(index, "order_key", coarse),
+        patch.object(dimensions, "_FEW", variant.few),
     ):
         threads = stack.enter_context(ThreadPoolExecutor(variant.workers)) if variant.workers > 1 else None
         output = output or Path(root) / "output"

@@ -11,6 +11,7 @@ from ordersetl.lake.layout import Lake, file_day
 from ordersetl.lake.settled import look_until_settled
 from ordersetl.report.html.write import write_page
 from ordersetl.results import CheckResult, LayerFigures, LoadResult
+from ordersetl.star.dimensions import DIMENSIONS
 
 __all__ = ["check_and_show", "check_committed", "check_written"]
 
@@ -68,6 +69,7 @@ def check_written(
 ) -> CheckResult:
     """Check what a load wrote, and the totals; the user's own checks see all of the layer."""
     days = {day for file in loaded.written if (day := file_day(file)) is not None}
-    dimensions = bool(loaded.written or loaded.dimensions_written)
-    checked = check(lake, days=days, dimensions=dimensions, open_workers=open_workers)
+    unchanged = {dimension.file for dimension in DIMENSIONS}.difference(loaded.dimensions_written)
+    is_any = bool(loaded.written or loaded.dimensions_written)
+    checked = check(lake, days=days, dimensions=is_any, unchanged=unchanged, open_workers=open_workers)
     return add_own_checks(checked, lake, own)

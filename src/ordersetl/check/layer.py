@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 import duckdb
 
 from ordersetl.check.files import inspect_batches, inspect_files, inspect_orphans, inspect_quarantine
 from ordersetl.check.groups import OpenWorkers
+from ordersetl.check.members import choose_looked_up
 from ordersetl.check.queries import DIMENSIONS, QueryResult, TableQuery
 from ordersetl.check.volume import check_volume
 from ordersetl.errors import CorruptedError, InternalError, StorageError
 from ordersetl.lake.layout import CURATED, MANIFEST, Lake, file_day, partition_file
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
+from ordersetl.lake.segments import BrokenSegmentError
 from ordersetl.results import CheckMetrics, CheckOutcome, CheckResult, LayerFigures, LayerTotals
 from ordersetl.zones import read_zone
 
@@ -26,12 +29,22 @@ _KEYS_LISTED = 1000
 _MANIFEST_WHY = "The manifest says what the curated layer holds: without it there is nothing to compare with."
 
 
+@dataclass(frozen=True)
+class _Scope:
+    """What is covered, as :func:`check` says."""
+
+    days: Collection[date] | None = None
+    dimensions: bool = True
+    unchanged: Collection[str] = ()
+
+
 def check(
     lake: Lake,
     *,
     deep: bool = False,
     days: Collection[date] | None = None,
     dimensions: bool = True,
+    unchanged: Collection[str] = (),
     max_samples: int = 5,
     open_workers: OpenWorkers | None = None,
 ) -> CheckResult:
@@ -42,6 +55,8 @@ def check(
         deep: validate the raw pages again in SQL and compare order by order; only over the whole layer.
         days: the partitions to cover; None for the whole layer, and only then with metrics, and every file hashed.
         dimensions: cover the dimensions, which partitions need; without them, no day may be given.
+        unchanged: files of dimensions that were checked when they were written: large ones are not read again, but
+            their members are looked up.
         max_samples: offending rows that are shown of each check.
         open_workers: opens what checks groups of partitions elsewhere; None checks all of them here.
 
@@ -54,9 +69,8 @@ def check(
     """
     return _check(
         lake,
+        _Scope(days, dimensions, unchanged),
         deep=deep,
-        days=days,
-        dimensions=dimensions,
         max_samples=max_samples,
         now=None,
         open_workers=open_workers,
@@ -67,35 +81,36 @@ def check_with_figures(
     lake: Lake, now: datetime, *, deep: bool = False, max_samples: int = 5
 ) -> tuple[CheckResult, LayerFigures | None]:
     """As :func:`check` of the whole layer, and the figures of its page; None where there is no manifest to go by."""
-    return _check(lake, deep=deep, days=None, dimensions=True, max_samples=max_samples, now=now)
+    return _check(lake, _Scope(), deep=deep, max_samples=max_samples, now=now)
 
 
 def _check(
     lake: Lake,
+    scope: _Scope,
     *,
     deep: bool,
-    days: Collection[date] | None,
-    dimensions: bool,
     max_samples: int,
     now: datetime | None,
     open_workers: OpenWorkers | None = None,
 ) -> tuple[CheckResult, LayerFigures | None]:
     started = time.perf_counter()
+    days = scope.days
     all_days = days is None
     manifest, problem = _read_manifest(lake)
     today = now.astimezone(read_zone(manifest.settings.timezone)).date() if now else None
     outcomes = [CheckOutcome("manifest", not problem, _MANIFEST_WHY, int(bool(problem)), detail=problem)]
     found = QueryResult([], CheckMetrics(), None)
     if not problem:
-        files = _select_files(manifest, days) if dimensions else {}
+        files = _select_files(manifest, days) if scope.dimensions else {}
         is_many = days is None or _KEYS_LISTED * len(days) > len(manifest.files)
         looks = lake.storage.looks(CURATED, deep=is_many)
         query = TableQuery(lake, manifest, files, looks, all_days, deep and all_days, max_samples, today, open_workers)
+        query = replace(query, looked_up=choose_looked_up(manifest, files, scope.unchanged))
         outcomes += _inspect(query, days)
         outcomes.append(check_volume(lake, manifest, max_samples=max_samples))
         if manifest.settings.mapping:
             outcomes.append(_inspect_fields(manifest, max_samples))
-        if dimensions:
+        if scope.dimensions:
             found = _query(query)
     result = CheckResult(
         ok=all(outcome.ok for outcome in (*outcomes, *found.outcomes)),
@@ -163,6 +178,8 @@ def _inspect_fields(manifest: Manifest, max_samples: int) -> CheckOutcome:
 def _query(query: TableQuery) -> QueryResult:
     try:
         return query.run()
+    except BrokenSegmentError:  # the next load says so
+        return _query(replace(query, looked_up=()))
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
         raise StorageError(
             f"the check could not be finished: {error}",

@@ -12,6 +12,7 @@ import duckdb
 from ordersetl.check.figures import FIGURE_TOTALS, collect_figures, create_periods, list_periods
 from ordersetl.check.files import find_regular_files
 from ordersetl.check.groups import GroupTask, OpenWorkers, check_groups, list_twice
+from ordersetl.check.members import load_members
 from ordersetl.check.metrics import METRIC_TOTALS, collect_bridge, collect_metrics
 from ordersetl.check.open_quarantine import close_gone, close_rejects, list_examples, list_open, load_rejects
 from ordersetl.check.reconciliation import CURATED_ROWS, compare_raw
@@ -21,6 +22,7 @@ from ordersetl.check.tables import create_manifest_tables, group_files, open_dat
 from ordersetl.lake.layout import Lake, file_day
 from ordersetl.lake.manifest import FileEntry, Manifest
 from ordersetl.results import CheckMetrics, CheckOutcome, LayerFigures, OpenQuarantine, Period
+from ordersetl.star.dimensions import Dimension
 from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, FACT_ORDER, FACT_REFUND
 from ordersetl.storage.looks import Looks
 
@@ -55,6 +57,7 @@ class TableQuery:
 
     ``looks`` looks at them. ``all_days`` where these are all of it: then metrics are collected. ``deep`` compares with
     raw as well. ``open_workers`` opens what checks groups elsewhere, which neither of both nor a page can use.
+    The dimensions in ``looked_up`` are not read, but asked for the keys of each group.
     """
 
     lake: Lake
@@ -66,6 +69,7 @@ class TableQuery:
     max_samples: int
     today: date | None = None
     open_workers: OpenWorkers | None = None
+    looked_up: tuple[Dimension, ...] = ()
 
     def run(self) -> QueryResult:
         """Read every file once and run each check where its scope says.
@@ -78,7 +82,7 @@ class TableQuery:
         with open_database() as database:
             self._create_spans(database)
             create_periods(database, self._periods)
-            outcomes = [*self._check_dimensions(database, [name for name in present if name in DIMENSIONS])]
+            outcomes = [*self._check_dimensions(database, [name for name in present if name in self._whole])]
             self._create_totals(database)
             if self.all_days:
                 load_rejects(database, self.lake, self.manifest.quarantine)
@@ -114,7 +118,7 @@ class TableQuery:
 
     def _make_task(self, group: list[str], wanted: tuple[str, ...]) -> GroupTask:
         files = {name: entry for name, entry in self.files.items() if name in group or name in DIMENSIONS}
-        manifest = Manifest(settings=self.manifest.settings)
+        manifest = Manifest(settings=self.manifest.settings, members=self.manifest.members)
         query = replace(self, manifest=manifest, files=files, looks=self.lake.storage, open_workers=None)
         return GroupTask(query, group, wanted)
 
@@ -139,9 +143,14 @@ class TableQuery:
             self._create_spans(database)
             create_periods(database, ())
             for name, table in DIMENSIONS.items():
-                read_files(database, table, self.lake, [name] if name in self.files else [])
+                read_files(database, table, self.lake, [name] if name in self.files.keys() & self._whole else [])
             self._create_totals(database)
             yield database, list(self._check_partitions(database, list(group)))
+
+    @property
+    def _whole(self) -> set[str]:
+        """The files of the dimensions that are read."""
+        return DIMENSIONS.keys() - {dimension.file for dimension in self.looked_up}
 
     def _create_spans(self, database: duckdb.DuckDBPyConnection) -> None:
         """Create ``shop_span``: the spans of UTC that each partition's day is, the end exclusive."""
@@ -181,6 +190,8 @@ class TableQuery:
         for table in (FACT_ORDER, FACT_REFUND):
             names = [name for name in group if name.endswith(f"/{table.name}.csv")]
             unreadable |= read_files(own, table, self.lake, names, temporary=True, labels=self.all_days)
+        for dimension in self.looked_up:
+            load_members(own, self.lake, self.manifest, dimension)
         create_manifest_tables(own, {name: self.files[name] for name in group if name not in unreadable})
         columns = "*" if self.all_days else f"* EXCLUDE ({', '.join(_METRIC_COLUMNS)})"
         own.execute(f"CREATE TEMP TABLE order_summary AS SELECT {columns} FROM ({read_sql('metrics/order_summary')})")

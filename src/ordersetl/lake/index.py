@@ -22,7 +22,7 @@ import polars as pl
 
 from ordersetl.lake.layout import INDEX, Lake
 from ordersetl.lake.manifest import IndexEntry
-from ordersetl.lake.segments import FORMAT, Segment, find_rows, is_valid, read_rows, write_segment, write_whole
+from ordersetl.lake.segments import FORMAT, Segment, find_rows, is_valid, read_rows, write_segment
 
 __all__ = [
     "INDEX_SCHEMA",
@@ -36,7 +36,6 @@ __all__ = [
     "look_up_tombstones",
     "open_segments",
     "order_key",
-    "write_snapshot",
 ]
 
 INDEX_SCHEMA: dict[str, pl.DataType] = {"key": pl.UInt64(), "dt": pl.Date()}
@@ -117,7 +116,12 @@ def add_segment(lake: Lake, entries: Sequence[IndexEntry], added: pl.DataFrame) 
 
 
 def add_rows(
-    lake: Lake, entries: Sequence[IndexEntry], added: pl.DataFrame, merge: Callable[[pl.DataFrame], pl.DataFrame]
+    lake: Lake,
+    entries: Sequence[IndexEntry],
+    added: pl.DataFrame,
+    merge: Callable[[pl.DataFrame], pl.DataFrame],
+    *,
+    pack: bool = False,
 ) -> tuple[IndexEntry, ...]:
     """Write a segment with the added rows, merging smaller ones into it; the segments that now make up the table.
 
@@ -130,6 +134,7 @@ def add_rows(
         entries: the segments so far, oldest first.
         added: rows as the segments have them.
         merge: the rows of some neighbouring segments, older ones first, as one sorted table.
+        pack: compress them.
 
     Raises:
         BrokenSegmentError: a segment to merge with is not what was written.
@@ -141,13 +146,8 @@ def add_rows(
         first = at if entries[at].rows <= 2 * after or not entries[at].root else first
         after += entries[at].rows
     kept = entries[:first]
-    segment = write_segment(lake, merge(pl.concat([*read_rows(lake, entries[first:]), added])), _HASHING)
+    segment = write_segment(lake, merge(pl.concat([*read_rows(lake, entries[first:]), added])), _HASHING, pack=pack)
     return (*(entry for entry in kept if entry.name != segment.name), segment)
-
-
-def write_snapshot(lake: Lake, rows: pl.DataFrame) -> IndexEntry:
-    """Write rows as a table that is read whole."""
-    return write_whole(lake, rows, _HASHING)
 
 
 def drop_unlisted(lake: Lake, entries: Sequence[IndexEntry]) -> None:

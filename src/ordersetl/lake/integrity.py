@@ -18,6 +18,7 @@ from ordersetl.results import Damage
 from ordersetl.storage.local import FileStat
 
 __all__ = [
+    "SMALL_BYTES",
     "Examined",
     "Look",
     "Problem",
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 
+SMALL_BYTES = 4 << 20
+"""A dimension up to here is hashed and read without asking whether that is needed."""
 Look = Callable[[str], FileStat | None]
 """Looks at a key."""
 
@@ -65,21 +68,25 @@ class Examined:
 
 
 def examine(lake: Lake, manifest: Manifest, *, verify: bool) -> Examined:
-    """Compare every curated file with its entry: partitions by size and time, or by hash with ``verify``.
+    """Compare every curated file with its entry: by size and time, or by hash with ``verify``.
 
     A file whose time alone differs (a restored backup, a moved folder) is hashed, and is valid where the hash fits.
-    So are the dimensions always: each load builds on them, and reads all of them anyway.
+    So is a small dimension always: what it holds is for many queries, and hashing it takes no time.
     """
     examined = Examined()
     look = lake.storage.looks(CURATED, deep=True).stat
     for file, entry in manifest.files.items():
-        problem = file_problem(lake, file, entry, verify=verify or file_day(file) is None, look=look)
+        problem = file_problem(lake, file, entry, verify=verify or _is_small_dimension(file, entry), look=look)
         found = None if problem else look(curated_key(file))
         if found is None:
             examined.problems[file] = problem or "it is missing"
         else:
             examined.valid[file] = msgspec.structs.replace(entry, mtime_ns=found.mtime_ns)
     return examined
+
+
+def _is_small_dimension(file: str, entry: FileEntry) -> bool:
+    return entry.bytes <= SMALL_BYTES and file_day(file) is None
 
 
 def file_problem(lake: Lake, file: str, entry: FileEntry, *, verify: bool, look: Look | None = None) -> str:

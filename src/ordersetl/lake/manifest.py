@@ -78,8 +78,8 @@ class Manifest(msgspec.Struct, frozen=True):
 
     ``settings`` are those that it was made under. ``references`` holds the SHA-256 of the users and products files that
     were applied last. ``removed`` are the files of the manifest before that are no more, so that the commit can be
-    carried through from this one alone. ``index``, ``tombstones`` and ``mentions`` are files in ``index/``. ``fields``
-    are what the records of its batches have.
+    carried through from this one alone. ``index``, ``tombstones`` and ``members`` (by kind) are files in ``index/``;
+    ``mentions`` took the place of the members before 0.3. ``fields`` are what the records of its batches have.
     """
 
     format: int = 1
@@ -93,8 +93,14 @@ class Manifest(msgspec.Struct, frozen=True):
     index: tuple[IndexEntry, ...] = ()
     tombstones: tuple[IndexEntry, ...] = ()
     mentions: tuple[IndexEntry, ...] = ()
+    members: dict[str, tuple[IndexEntry, ...]] = {}
     fields: FieldHistory = FieldHistory()
     removed: tuple[str, ...] = ()
+
+    @property
+    def segments(self) -> tuple[IndexEntry, ...]:
+        """All files of ``index/``."""
+        return (*self.index, *self.tombstones, *self.mentions, *(one for kind in self.members.values() for one in kind))
 
     @property
     def partitions(self) -> dict[date, FileEntry]:

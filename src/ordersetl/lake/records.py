@@ -111,9 +111,11 @@ def check_manifest(manifest: "Manifest") -> None:
     _check_settings(manifest.settings)
     for found in manifest.fields.drift:
         _require(is_batch_id(found.batch), "the batch", found.batch)
-    for name in ("quarantine", "index", "tombstones", "mentions", "fields"):
+    for name in ("quarantine", "index", "tombstones", "mentions", "members", "fields"):
         _check_values(getattr(manifest, name, ()))
-    for segment in (*manifest.index, *manifest.tombstones, *manifest.mentions):
+    for kind in manifest.members:
+        _require(_KIND(kind), "the kind of dimension", kind)
+    for segment in manifest.segments:
         _require(_SEGMENT(segment.name), "the segment", segment.name)
 
 

@@ -1,9 +1,9 @@
 """Segments: sorted tables in blocks, of which a load reads those that it needs, each proven when it is read.
 
-A segment is rows sorted by ``key``, a hash, written as one file of ``index/``: blocks of so many rows, then the *root*,
-which says of each block its first and last key, where it is, and its SHA-256. The manifest records the SHA-256 of the
-root, so that root and block prove a row, and nothing else of the file is read (Merkle, 1987). A look-up of a thousand
-keys costs about as many blocks, however long the table is.
+A segment is rows sorted by their first column, a hash, written as one file of ``index/``: blocks of so many rows, then
+the *root*, which says of each block its first and last key, where it is, and its SHA-256. The manifest records the
+SHA-256 of the root, so that root and block prove a row, and nothing else of the file is read (Merkle, 1987). A look-up
+of a thousand keys costs about as many blocks, however long the table is.
 
 Blocks are the record batches of one Arrow stream, without its schema, which the root keeps: those that are wanted
 make a stream again, and are decoded together.
@@ -28,7 +28,6 @@ __all__ = [
     "is_valid",
     "read_rows",
     "write_segment",
-    "write_whole",
 ]
 
 FORMAT = "blocks 1"
@@ -69,8 +68,9 @@ class Segment:
             BrokenSegmentError: what is read is not what was written.
         """
         rows = self._narrow(keys) if self._whole is None and self.entry.root else self.rows
-        begin = rows["key"].search_sorted(keys, side="left")
-        end = rows["key"].search_sorted(keys, side="right")
+        hashes = rows.to_series()
+        begin = hashes.search_sorted(keys, side="left")
+        end = hashes.search_sorted(keys, side="right")
         runs = pl.DataFrame({"begin": begin, "end": end}).filter(pl.col("end") > pl.col("begin"))
         return rows[runs.select(at=pl.int_ranges("begin", "end")).explode("at")["at"]]
 
@@ -107,7 +107,7 @@ class Segment:
             raise BrokenSegmentError(f"{self._key}: {error.strerror}") from error
 
     def _read_old(self) -> pl.DataFrame:
-        """A table that is one Arrow file, as all were before 0.3, proven whole."""
+        """A segment of before 0.3, proven whole."""
         try:
             data = self._lake.storage.read(self._key, self.entry.bytes)
         except OSError as error:
@@ -142,18 +142,25 @@ def is_valid(lake: Lake, entry: IndexEntry, *, verify: bool) -> bool:
     return find_problem(lake, f"{INDEX}/{entry.name}", entry, trusted_time_ns=trusted) is None
 
 
-def write_segment(lake: Lake, rows: pl.DataFrame, hashing: str) -> IndexEntry:
-    """Write rows, some, sorted by key, as one file that is named by its content; ``hashing`` says what the keys are."""
+def write_segment(lake: Lake, rows: pl.DataFrame, hashing: str, *, pack: bool = False) -> IndexEntry:
+    """Write rows, some, sorted by key, as one file that is named by its content.
+
+    Args:
+        lake: where it goes.
+        rows: the rows.
+        hashing: what the keys are.
+        pack: compress the blocks; keys alone would not get smaller.
+    """
     rows = rows.rechunk()
     blocks, begin, schema = [], 0, b""
     body: list[bytes] = []
     for at in range(0, rows.height, _BLOCK_ROWS):
         block = rows.slice(at, _BLOCK_ROWS)
-        stream = _encode(block)
+        stream = _encode(block, pack=pack)
         head = 8 + int.from_bytes(stream[4:8], "little")  # the schema's message: a mark, its length, itself
         schema, data = stream[:head], stream[head : -len(_END)]
         body.append(data)
-        blocks.append((block["key"][0], block["key"][-1], begin, len(data), hashlib.sha256(data).digest()))
+        blocks.append((block[0, 0], block[-1, 0], begin, len(data), hashlib.sha256(data).digest()))
         begin += len(data)
     types = {"first": pl.UInt64, "last": pl.UInt64, "begin": pl.UInt64, "bytes": pl.UInt64, "sha256": pl.Binary}
     root = pl.DataFrame(blocks, schema=types, orient="row")
@@ -166,17 +173,7 @@ def write_segment(lake: Lake, rows: pl.DataFrame, hashing: str) -> IndexEntry:
     )
 
 
-def write_whole(lake: Lake, rows: pl.DataFrame, hashing: str) -> IndexEntry:
-    """Write rows as one Arrow file, named by its content, that is read and proven whole."""
+def _encode(rows: pl.DataFrame, *, pack: bool = False) -> bytes:
     buffer = io.BytesIO()
-    rows.rechunk().write_ipc(buffer, compression="uncompressed")
-    data = buffer.getvalue()
-    name = f"{hashlib.sha256(data).hexdigest()[:32]}.arrow"
-    written = lake.storage.put(f"{INDEX}/{name}", data)
-    return IndexEntry(name, written.sha256, written.bytes, rows.height, hashing, written.mtime_ns)
-
-
-def _encode(rows: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    rows.write_ipc_stream(buffer, compression="uncompressed")
+    rows.write_ipc_stream(buffer, compression="lz4" if pack else "uncompressed")
     return buffer.getvalue()

@@ -7,46 +7,47 @@ from datetime import date
 
 import polars as pl
 
-from ordersetl.lake import kept_files
-from ordersetl.lake.kept_files import ReferenceEntry
+from ordersetl.lake.commit import Commit
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import FileEntry, IndexEntry
+from ordersetl.lake.members import add_members
 from ordersetl.lake.staged import StageMarker
-from ordersetl.load.emails import show_emails
-from ordersetl.load.files import read_dimension, read_partition
-from ordersetl.load.mentions import (
-    fill_inferred,
-    merge_mentions,
-    read_mentions,
-    scan_mentions,
-    select_inferred,
-    write_mentions,
-)
+from ordersetl.load.files import put_file, read_dimension, read_partition
+from ordersetl.load.known import History, list_files, read_files
+from ordersetl.load.mentions import fill_inferred, list_mentions, merge_mentions, scan_mentions, to_members
 from ordersetl.load.plan import CurrentState, Part, Plan
 from ordersetl.runtime import RunContext
-from ordersetl.star.dimensions import DIMENSIONS, USERS, Dimension, changed_keys, fold_dimension, read_reference
+from ordersetl.star.dimensions import DIMENSIONS, Dimension, changed_keys, fold_dimension
 
-__all__ = ["DimensionState", "FoldedDimensions", "find_affected_days", "fold_dimensions"]
+__all__ = ["DimensionState", "FoldedDimensions", "find_affected_days", "fold_dimensions", "put_dimension"]
+
+_FEW = 8
+"""Where the pending orders name less than this share of the keys, these alone are looked up."""
 
 
 @dataclass(frozen=True)
 class DimensionState:
-    """A dimension before and after a load."""
+    """A dimension before and after a load: all rows, or where ``by_key`` those that the pending orders name.
+
+    ``changed`` are the rows that are new or differ. ``members`` are all of it after the load.
+    """
 
     dimension: Dimension
     before: pl.DataFrame
     after: pl.DataFrame
+    changed: pl.DataFrame
+    members: tuple[IndexEntry, ...]
+    by_key: bool
 
 
 @dataclass(frozen=True)
 class FoldedDimensions:
-    """Both dimensions, the snapshot of mentions, and what became of the reference files.
+    """Both dimensions, and what became of the reference files.
 
     ``references``: the SHA-256 of the file of each kind that was applied last; ``notes`` on odd cells in those applied.
     """
 
     states: Sequence[DimensionState]
-    mentions: tuple[IndexEntry, ...]
     references: dict[str, str]
     notes: dict[str, int]
 
@@ -54,35 +55,77 @@ class FoldedDimensions:
 def fold_dimensions(
     context: RunContext, current: CurrentState, plan: Plan, markers: Mapping[str, StageMarker], parts: Sequence[Part]
 ) -> FoldedDimensions:
-    """Fold the pending batches over the dimensions as they are, or as history has them where their file is lost.
+    """Fold the pending batches over the dimensions as they are, or as history has them where they are lost.
 
     Raises:
         CorruptedError: a reference file is missing or damaged.
-        CorruptedFileError: a dimension's file is not what the manifest says.
+        CorruptedFileError, BrokenSegmentError: a file of a dimension is not what the manifest says.
     """
-    lake, settings = context.lake, context.settings
-    states, kept, notes = [], [], Counter[str]()
+    states, notes = [], Counter[str]()
     references = {} if current.rebuild else dict(current.manifest.references)
     pending = [part for part in parts if part.pending]
-    known = _read_known_mentions(context, current, parts)
-    waiting = set(plan.waiting)
-    applied = [marker for batch, marker in sorted(markers.items()) if batch not in waiting]
+    history = History(context, current, plan, markers, parts)
     for dimension in DIMENSIONS:
-        before = _read_before(context, dimension, current, applied, parts, known=known)
         # the file that was applied last changes nothing if it comes again, unless a late one came between
         last = None if plan.late else references.get(dimension.kind)
-        given = _list_files(dimension, [markers[batch] for batch in plan.pending], last)
-        files, found = _read_files(context, dimension, given)
+        given = list_files(dimension, [markers[batch] for batch in plan.pending], last)
+        files, found = read_files(context, dimension, given)
         notes.update(found)
         if given:
             references[dimension.kind] = given[-1].sha256
-        keys, mentioned = scan_mentions(dimension, pending, settings)
-        mentions = merge_mentions([known, mentioned])
-        after = fill_inferred(dimension, fold_dimension(dimension, before, files, keys), mentions)
-        states.append(DimensionState(dimension, before, after))
-        kept.append(select_inferred(dimension, after, mentions))
-    entries = () if current.rebuild or current.lost_mentions else current.manifest.mentions
-    return FoldedDimensions(states, write_mentions(lake, entries, known, merge_mentions(kept)), references, dict(notes))
+        keys, mentioned = scan_mentions(dimension, pending, context.settings)
+        by_key = not files and _are_few(current, dimension, keys)
+        before = history.look_up(dimension, keys) if by_key else history.read(dimension)
+        states.append(_fold(context.lake, current, before, (dimension, files, keys, mentioned), by_key=by_key))
+    return FoldedDimensions(states, references, dict(notes))
+
+
+def put_dimension(commit: Commit, current: CurrentState, state: DimensionState) -> tuple[FileEntry, bool]:
+    """Stage the dimension's file unless it is already as it must be; its entry, and whether it was staged.
+
+    Raises:
+        CorruptedFileError: its file, to which rows are added, is not what the manifest says.
+    """
+    dimension = state.dimension
+    valid = current.valid.get(dimension.file)
+    if valid is not None and state.changed.is_empty():
+        return valid, False
+    if not state.by_key or valid is None:
+        return put_file(commit, dimension.file, state.after)
+    kept = read_dimension(commit.lake, dimension, valid).join(state.changed, on=dimension.key, how="anti")
+    return put_file(commit, dimension.file, pl.concat([kept, state.changed]).sort(dimension.key))
+
+
+def _are_few(current: CurrentState, dimension: Dimension, keys: pl.Series) -> bool:
+    """Whether to look keys up is less than to read all members, and possible."""
+    if current.rebuild or dimension.kind not in current.members or dimension in current.broken_dimensions:
+        return False
+    return len(keys) * _FEW <= current.valid[dimension.file].rows
+
+
+def _fold(
+    lake: Lake,
+    current: CurrentState,
+    before: pl.DataFrame,
+    given: tuple[Dimension, Sequence[pl.DataFrame], pl.Series, pl.DataFrame],
+    *,
+    by_key: bool,
+) -> DimensionState:
+    """Fold reference files and mentions over members, all of them or those of the keys, and write what changes."""
+    dimension, files, keys, mentioned = given
+    names = dimension.table.names
+    mentions = merge_mentions([list_mentions(dimension, before), mentioned])
+    table = fold_dimension(dimension, before.select(names), files, keys)
+    after = to_members(dimension, fill_inferred(dimension, table, mentions), mentions)
+    changed = after.join(before, on=after.columns, how="anti", nulls_equal=True) if before.height else after
+    known = () if current.rebuild else current.members.get(dimension.kind, ())
+    if (changed.height * 2 > after.height and not by_key) or not known:
+        known, written = (), after
+    else:
+        written = changed
+    was, now = before.select(names), after.select(names)
+    rows = changed.select(names).join(was, on=names, how="anti", nulls_equal=True) if before.height else now
+    return DimensionState(dimension, was, now, rows, add_members(lake, known, dimension, written), by_key)
 
 
 def find_affected_days(
@@ -101,58 +144,3 @@ def find_affected_days(
         rows = read_partition(lake, day, entry, list(changed))
         if any(rows[key].is_in(keys.implode()).any() for key, keys in changed.items()):
             yield day
-
-
-def _read_known_mentions(context: RunContext, current: CurrentState, parts: Sequence[Part]) -> pl.DataFrame:
-    """The snapshot, or what the applied parts mention where it is lost."""
-    if current.rebuild:
-        return merge_mentions([])
-    if not current.lost_mentions:
-        return read_mentions(context.lake, current.manifest.mentions)
-    applied = [part for part in parts if part.applied]
-    return merge_mentions(scan_mentions(dimension, applied, context.settings)[1] for dimension in DIMENSIONS)
-
-
-def _read_before(
-    context: RunContext,
-    dimension: Dimension,
-    current: CurrentState,
-    applied: Sequence[StageMarker],
-    parts: Sequence[Part],
-    *,
-    known: pl.DataFrame,
-) -> pl.DataFrame:
-    """The dimension that partitions were enriched with: its file, or the fold of what was applied if that is lost."""
-    nothing = pl.DataFrame(schema=dimension.table.schema)
-    if current.rebuild:
-        return nothing
-    if dimension not in current.broken_dimensions:
-        return read_dimension(context.lake, dimension, current.valid[dimension.file])
-    files, _ = _read_files(context, dimension, _list_files(dimension, applied, None))
-    keys, _ = scan_mentions(dimension, [part for part in parts if part.applied], context.settings)
-    return fill_inferred(dimension, fold_dimension(dimension, nothing, files, keys), known)
-
-
-def _list_files(dimension: Dimension, markers: Sequence[StageMarker], last: str | None) -> list[ReferenceEntry]:
-    """The batches' reference files of one kind, in order, without those that repeat the one before."""
-    entries = []
-    for marker in markers:
-        entry = marker.references.get(dimension.kind)
-        if entry is not None and entry.sha256 != last:
-            entries.append(entry)
-            last = entry.sha256
-    return entries
-
-
-def _read_files(
-    context: RunContext, dimension: Dimension, entries: Sequence[ReferenceEntry]
-) -> tuple[list[pl.DataFrame], Counter[str]]:
-    """Rows of each file, their emails as the settings show them, and notes on odd cells in them."""
-    files, notes = [], Counter[str]()
-    for entry in entries:
-        rows, found = read_reference(dimension, kept_files.read_reference(context.lake, entry), entry.name)
-        if dimension is USERS:
-            rows = rows.with_columns(show_emails(rows["email"], context.settings))
-        files.append(rows)
-        notes.update(found)
-    return files, notes

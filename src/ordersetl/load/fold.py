@@ -15,9 +15,8 @@ from ordersetl.lake.listing import list_partition_files
 from ordersetl.lake.manifest import Manifest, QuarantineEntry
 from ordersetl.lake.staged import StageMarker
 from ordersetl.load.changes import sum_changes
-from ordersetl.load.dimensions import FoldedDimensions, find_affected_days, fold_dimensions
+from ordersetl.load.dimensions import FoldedDimensions, find_affected_days, fold_dimensions, put_dimension
 from ordersetl.load.drift import advance_history, fold_history
-from ordersetl.load.files import put_file
 from ordersetl.load.lookup import Lookup, find_lookup
 from ordersetl.load.partitions import DayGroup, GroupOutcome, fold_group, group_days
 from ordersetl.load.plan import CurrentState, Part, Plan, list_parts
@@ -79,7 +78,7 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
         if plan.batches:  # a command that died right after its commit could not remove them, and nobody else may come
             _drop_unlisted(context, current.manifest)
         return Folded(current.manifest)
-    repairs = current.broken_days or current.broken_dimensions or current.lost_tombstones or current.lost_mentions
+    repairs = current.broken_days or current.broken_dimensions or current.lost_tombstones or current.lost_members
     markers = {batch: provider(batch) for batch in (plan.batches if repairs else plan.pending)}
     parts = list_parts(context.lake, markers, plan)
     commit = Commit(context.lake, context.lock, keep_manifests=context.settings.keep_manifests)
@@ -104,7 +103,7 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
 
 def _drop_unlisted(context: RunContext, manifest: Manifest) -> None:
     """Remove what no longer is of the index."""
-    index.drop_unlisted(context.lake, manifest.index + manifest.tombstones + manifest.mentions)
+    index.drop_unlisted(context.lake, manifest.segments)
 
 
 def _fold_days(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions) -> GroupOutcome:
@@ -124,9 +123,10 @@ def _group(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions
     current, partitions, refunds = fold.current, fold.current.partitions, fold.current.refunds
     days = _find_days(fold, resolved, dimensions)
     rebuilt = frozenset(days) if current.rebuild else current.broken_days
-    users, products = (state.after for state in dimensions.states)
     frames = {name: getattr(resolved, name) for name in RESOLVED}
-    shared = share_frames(fold.context, {**frames, "users": users, "products": products})
+    whole = {state.dimension.kind: state.after for state in dimensions.states if not state.by_key}
+    shared = share_frames(fold.context, frames | whole)
+    members = {state.dimension.kind: state.members for state in dimensions.states if state.by_key}
     return [
         DayGroup(
             commit=fold.commit,
@@ -136,6 +136,7 @@ def _group(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions
             refunds={day: refunds[day] for day in run if day in refunds},
             parts=tuple(part.within(run) for part in fold.parts if not part.days.keys().isdisjoint(run)),
             shared=shared,
+            members=members,
         )
         for run in group_days(days, fold.parts, partitions, orders=_GROUP_ORDERS, workers=fold.context.workers)
     ]
@@ -154,7 +155,7 @@ def _put_dimensions(fold: _Fold, total: GroupOutcome, dimensions: FoldedDimensio
     """Stage the dimensions that change."""
     for state in dimensions.states:
         file = state.dimension.file
-        total.files[file], is_new = put_file(fold.commit, file, state.after)
+        total.files[file], is_new = put_dimension(fold.commit, fold.current, state)
         if is_new:
             total.written.append(file)
 
@@ -173,7 +174,7 @@ def _next_manifest(
         quarantine=_next_quarantine(fold),
         index=lookup.index,
         tombstones=lookup.tombstones,
-        mentions=dimensions.mentions,
+        members={state.dimension.kind: state.members for state in dimensions.states},
         fields=history,
     )
 

@@ -2,18 +2,15 @@
 
 A *mention* is a value that an accepted version gives for an attribute of a user or product: an email, a country, a
 name. Of each attribute the version with the highest rank counts, (updated_at, batch, pos), superseded ones too: in
-whatever order the batches come, the same one wins. The winning mentions of inferred keys are kept in a snapshot beside
-the index; lost or damaged, it is rebuilt from the staged parts.
+whatever order the batches come, the same one wins. The winning mentions of inferred keys are kept with the members
+(:mod:`ordersetl.lake.members`); lost or damaged, they are rebuilt from the staged parts.
 """
 
 from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from ordersetl.lake import index
-from ordersetl.lake.layout import Lake
-from ordersetl.lake.manifest import IndexEntry
-from ordersetl.lake.segments import read_rows
+from ordersetl.lake.members import member_schema
 from ordersetl.load.emails import show_emails
 from ordersetl.load.plan import Part
 from ordersetl.settings import Settings
@@ -22,11 +19,10 @@ from ordersetl.star.dimensions import PRODUCTS, USERS, Dimension
 __all__ = [
     "MENTION_SCHEMA",
     "fill_inferred",
+    "list_mentions",
     "merge_mentions",
-    "read_mentions",
     "scan_mentions",
-    "select_inferred",
-    "write_mentions",
+    "to_members",
 ]
 
 MENTION_SCHEMA: dict[str, pl.DataType] = {
@@ -40,6 +36,8 @@ MENTION_SCHEMA: dict[str, pl.DataType] = {
 }
 """One value that a version gives: ``kind`` is that of the dimension, ``attribute`` one of its columns."""
 
+_BATCH = "%Y%m%dT%H%M%S.%6fZ"
+"""How a batch is named by a time."""
 _NAMED = ["kind", "key", "attribute"]
 _ATTRIBUTES = {USERS.kind: {"email": "user_email", "country": "user_country"}, PRODUCTS.kind: {"name": "product_name"}}
 """The columns of the staged files that mention an attribute."""
@@ -81,31 +79,40 @@ def fill_inferred(dimension: Dimension, table: pl.DataFrame, mentions: pl.DataFr
     return table
 
 
-def select_inferred(dimension: Dimension, table: pl.DataFrame, mentions: pl.DataFrame) -> pl.DataFrame:
-    """The mentions of a dimension's inferred rows: no other row will ever need any."""
-    keys = table.filter("inferred").select(key=dimension.key)
-    return mentions.filter(pl.col("kind") == dimension.kind).join(keys, on="key", how="semi", maintain_order="left")
+def list_mentions(dimension: Dimension, members: pl.DataFrame) -> pl.DataFrame:
+    """The mentions of members: MENTION_SCHEMA."""
+    said = members.filter("inferred")
+    found = [
+        said.drop_nulls(f"{name}_at").select(
+            kind=pl.lit(dimension.kind),
+            key=dimension.key,
+            attribute=pl.lit(name),
+            value=name,
+            updated_at=f"{name}_at",
+            batch=pl.col(f"{name}_batch").dt.to_string(_BATCH),
+            pos=f"{name}_pos",
+        )
+        for name in dimension.mentioned
+    ]
+    return pl.concat([pl.DataFrame(schema=MENTION_SCHEMA), *found])
 
 
-def read_mentions(lake: Lake, entries: Sequence[IndexEntry]) -> pl.DataFrame:
-    """The snapshot: MENTION_SCHEMA, one row per kind, key and attribute."""
-    return pl.concat([pl.DataFrame(schema=MENTION_SCHEMA), *read_rows(lake, entries)])
-
-
-def write_mentions(
-    lake: Lake, entries: Sequence[IndexEntry], before: pl.DataFrame, after: pl.DataFrame
-) -> tuple[IndexEntry, ...]:
-    """Write the snapshot unless it is as before; its entry, none where there is nothing to keep.
-
-    Args:
-        lake: where it goes.
-        entries: the snapshot as committed, none where it is lost.
-        before: its rows.
-        after: the rows to keep.
-    """
-    if after.is_empty():
-        return ()
-    return tuple(entries) if entries and after.equals(before) else (index.write_snapshot(lake, after),)
+def to_members(dimension: Dimension, table: pl.DataFrame, mentions: pl.DataFrame) -> pl.DataFrame:
+    """The dimension's table as members, with the mentions of its inferred rows: no other row will ever need any."""
+    schema = member_schema(dimension)
+    said = mentions.filter(pl.col("kind") == dimension.kind)
+    for name in dimension.mentioned if said.height else ():
+        versions = said.filter(pl.col("attribute") == name).select(
+            pl.col("key").alias(dimension.key),
+            pl.col("updated_at").alias(f"{name}_at"),
+            pl.col("batch").str.to_datetime(_BATCH, time_unit="us").alias(f"{name}_batch"),
+            pl.col("pos").alias(f"{name}_pos"),
+        )
+        table = table.join(versions, on=dimension.key, how="left", maintain_order="left")
+    added = [pl.lit(None, kind).alias(name) for name, kind in schema.items() if name not in table.columns]
+    given = [name for name in schema if name not in dimension.table.names and name in table.columns]
+    kept = [pl.when("inferred").then(name).alias(name) for name in given]
+    return table.with_columns(*added, *kept).select(*schema)
 
 
 def _read_attribute(dimension: Dimension, part: Part, attribute: str, column: str) -> pl.DataFrame:

@@ -14,7 +14,8 @@ import polars as pl
 
 from ordersetl.lake.commit import Commit
 from ordersetl.lake.layout import partition_file, refund_file
-from ordersetl.lake.manifest import FileEntry
+from ordersetl.lake.manifest import FileEntry, IndexEntry
+from ordersetl.lake.members import look_up_members
 from ordersetl.load.changes import add_changes, compare_with_curated
 from ordersetl.load.files import OWN_COLUMNS, put_file
 from ordersetl.load.plan import Part
@@ -22,6 +23,7 @@ from ordersetl.load.rows import read_curated, read_staged
 from ordersetl.load.shared import SharedFrames
 from ordersetl.load.versions import RESOLVED, ResolvedVersions, is_older_than
 from ordersetl.results import OrderChanges
+from ordersetl.star.dimensions import DIMENSIONS, Dimension
 from ordersetl.star.frames import enrich, format_times, sum_by_currency
 from ordersetl.star.schema import FACT_ORDER, FACT_REFUND, Table
 
@@ -34,7 +36,8 @@ class DayGroup:
 
     ``rebuilt`` are those of the days that are made from all parts; ``partitions`` and ``refunds`` are the files of
     fact_order and fact_refund to merge the others with. A rebuilt day has none. ``parts`` say what they have of these
-    days alone. ``shared`` holds ``users``, ``products`` and the frames of ResolvedVersions by name.
+    days alone. ``shared`` holds the frames of ResolvedVersions by name, and ``users`` and ``products`` whole, except
+    where they are looked up in ``members``.
     """
 
     commit: Commit
@@ -44,6 +47,7 @@ class DayGroup:
     refunds: Mapping[date, FileEntry]
     parts: tuple[Part, ...]
     shared: SharedFrames
+    members: Mapping[str, tuple[IndexEntry, ...]]
 
 
 @dataclass
@@ -93,6 +97,7 @@ def fold_group(group: DayGroup) -> GroupOutcome:
 
     Raises:
         CorruptedFileError: a file to merge with is not what the manifest says.
+        BrokenSegmentError: nor are the members of a dimension.
     """
     outcome = GroupOutcome()
     resolved = ResolvedVersions(**{name: group.shared[name] for name in RESOLVED})
@@ -106,9 +111,17 @@ def fold_group(group: DayGroup) -> GroupOutcome:
     orders = _merge(curated.orders, fresh.orders, taken, moved_out, ["dt", *OWN_COLUMNS])
     orders = orders.sort("dt", *FACT_ORDER.key) if orders.height > fresh.orders.height else orders
     refunds = _merge(curated.refunds, fresh.refunds, taken, moved_out, ["dt", *FACT_REFUND.names])
-    _put_days(group, outcome, FACT_ORDER, enrich(orders, group.shared["users"], group.shared["products"]))
+    users, products = (_take_members(group, dimension, orders[dimension.key]) for dimension in DIMENSIONS)
+    _put_days(group, outcome, FACT_ORDER, enrich(orders, users, products))
     _put_days(group, outcome, FACT_REFUND, refunds.sort("dt", *FACT_REFUND.key))
     return outcome
+
+
+def _take_members(group: DayGroup, dimension: Dimension, keys: pl.Series) -> pl.DataFrame:
+    """The rows of a dimension that the keys need: all of them, or those alone."""
+    if dimension.kind not in group.members:
+        return group.shared[dimension.kind]
+    return look_up_members(group.commit.lake, group.members[dimension.kind], dimension, keys)
 
 
 def _take_newer(versions: pl.DataFrame, curated: pl.DataFrame) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake import index
 from ordersetl.lake.integrity import examine, move_to_damaged
 from ordersetl.lake.layout import MANIFEST, MANIFEST_FILE, RAW, Lake, file_day, partition_day, refund_day
-from ordersetl.lake.manifest import FileEntry, Manifest, check_timezone, read_manifest
+from ordersetl.lake.manifest import FileEntry, IndexEntry, Manifest, check_timezone, read_manifest
 from ordersetl.lake.staged import StageMarker
 from ordersetl.results import Damage
 from ordersetl.runtime import RunContext
@@ -26,7 +26,7 @@ class CurrentState:
     """What the next state builds on: the manifest, its valid files, and what was found damaged.
 
     A day's files are valid only together. ``rebuild``: no curated file is trusted, and all batches are folded again.
-    ``lost_tombstones``: which orders have left must come from history; ``lost_mentions``: what they say of users and
+    ``lost_tombstones``: which orders have left must come from history; ``lost_members``: what they say of users and
     products must.
     """
 
@@ -35,7 +35,7 @@ class CurrentState:
     rebuild: bool
     damages: list[Damage]
     lost_tombstones: bool = False
-    lost_mentions: bool = False
+    lost_members: bool = False
 
     @property
     def partitions(self) -> dict[date, FileEntry]:
@@ -58,6 +58,11 @@ class CurrentState:
     def broken_dimensions(self) -> list[Dimension]:
         """Dimensions whose file must come from history."""
         return [] if self.rebuild else [d for d in DIMENSIONS if d.file not in self.valid]
+
+    @property
+    def members(self) -> dict[str, tuple[IndexEntry, ...]]:
+        """Segments of the members by dimension; none where they are lost, or were not kept yet."""
+        return {} if self.lost_members else self.manifest.members
 
     @property
     def is_as_recorded(self) -> bool:
@@ -153,16 +158,17 @@ def read_current_state(context: RunContext, *, verify: bool, rebuild: bool) -> C
     if lost_tombstones:
         manifest = msgspec.structs.replace(manifest, tombstones=())
         damages.append(Damage("index", "a segment of the orders that have left is missing or damaged"))
-    lost_mentions = not index.are_valid(context.lake, manifest.mentions, verify=verify)
-    if lost_mentions:
-        damages.append(Damage("index", "the mentions of users and products are missing or damaged"))
+    members = [segment for kind in manifest.members.values() for segment in kind]
+    lost_members = not index.are_valid(context.lake, [*manifest.mentions, *members], verify=verify)
+    if lost_members:
+        damages.append(Damage("index", "the members of the dimensions are missing or damaged"))
     return CurrentState(
         manifest,
         valid,
         rebuild=False,
         damages=damages,
         lost_tombstones=lost_tombstones,
-        lost_mentions=lost_mentions,
+        lost_members=lost_members,
     )
 
 

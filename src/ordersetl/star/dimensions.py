@@ -37,12 +37,16 @@ _PROBLEMS = {
 
 @dataclass(frozen=True)
 class Dimension:
-    """A dimension, the kind of reference file that feeds it, and that file's columns by table column."""
+    """A dimension, the kind of reference file that feeds it, and that file's columns by table column.
+
+    ``enriches`` are the columns that facts have too; ``mentioned`` those that orders may say of a key.
+    """
 
     kind: str
     table: Table
     columns: dict[str, str]
     enriches: tuple[str, ...]
+    mentioned: tuple[str, ...]
 
     @property
     def key(self) -> str:
@@ -60,12 +64,14 @@ USERS = Dimension(
     DIM_USER,
     {"user_id": "user_id", "email": "email", "country": "country", "created_at_user": "created_at"},
     ("country",),
+    ("email", "country"),
 )
 PRODUCTS = Dimension(
     "products",
     DIM_PRODUCT,
     {"sku": "sku", "name": "name", "category": "category", "price": "price"},
     ("name", "category", "price"),
+    ("name",),
 )
 DIMENSIONS = (USERS, PRODUCTS)
 
