@@ -17,7 +17,7 @@ from ordersetl.lake.layout import (
     curated_key,
     quarantine_key,
 )
-from ordersetl.lake.listing import list_batches, list_misnamed
+from ordersetl.lake.listing import list_marked_batches, list_misnamed
 from ordersetl.lake.manifest import FileEntry
 from ordersetl.results import CheckOutcome
 from ordersetl.storage.local import Entry
@@ -61,7 +61,7 @@ def inspect_quarantine(lake: Lake, entries: Mapping[str, Recorded], *, max_sampl
 
 def inspect_batches(lake: Lake, batches: Iterable[str], *, max_samples: int) -> CheckOutcome:
     """Look for the batches that curated is the fold of, and for folders that look like batches and are not."""
-    missing = sorted(set(batches).difference(list_batches(lake)))
+    missing = sorted(set(batches).difference(list_marked_batches(lake)))
     problems = [{"batch": batch, "problem": "is no longer in raw"} for batch in missing]
     problems += [{"batch": name, "problem": "no batch can be of that time"} for name in list_misnamed(lake)]
     why = "Raw is the only source of truth: what a lost batch held cannot be rebuilt, and is gone with its partition."

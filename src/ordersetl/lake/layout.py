@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from ordersetl.errors import ConfigError, StorageError
@@ -198,6 +198,7 @@ def has_batch_form(name: str) -> bool:
     return _ID_FORM.fullmatch(name) is not None
 
 
+@lru_cache(maxsize=1 << 17)
 def is_batch_id(name: str) -> bool:
     """Whether a name is that of a batch: a time that a clock can have shown."""
     if not has_batch_form(name):

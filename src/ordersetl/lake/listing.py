@@ -1,8 +1,13 @@
 """Which batches there are in the raw log, and which partitions on disk.
 
-A listing looks at every batch there is, so a command makes a few of them, never one a batch.
+All names are listed: a batch may be restored, or go, at any place. Its marker is looked for where that says something:
+not of a batch that curated is the fold of, and that many have followed. Such a marker is for ``check`` to miss.
 """
 
+from collections.abc import Iterator
+from contextlib import suppress
+
+from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake.layout import (
     CURATED,
     FACT_FILE,
@@ -16,21 +21,38 @@ from ordersetl.lake.layout import (
     is_batch_id,
     raw_key,
 )
+from ordersetl.lake.manifest import read_manifest
 
-__all__ = ["MARKER", "is_committed", "list_batches", "list_misnamed", "list_partition_files", "list_unfinished"]
+__all__ = [
+    "MARKER",
+    "is_committed",
+    "list_batches",
+    "list_marked_batches",
+    "list_misnamed",
+    "list_partition_files",
+    "list_unfinished",
+]
 
 MARKER = "batch.json"
 """The commit marker: a batch counts from its appearance."""
+_LOOKED_AT = 100
+"""The newest batches, which are looked at each time."""
 
 
 def list_batches(lake: Lake) -> list[str]:
     """Ids of the committed batches, oldest first."""
-    return [batch for batch in _list_folders(lake) if _has_marker(lake, batch)]
+    return [batch for batch, is_there in _look_for_markers(lake) if is_there]
+
+
+def list_marked_batches(lake: Lake) -> list[str]:
+    """As :func:`list_batches`, each batch looked at."""
+    look = lake.storage.looks(RAW, deep=True).stat
+    return [batch for batch in _list_folders(lake) if look(raw_key(batch, MARKER)) is not None]
 
 
 def list_unfinished(lake: Lake) -> list[str]:
     """Ids of the batches without a commit marker, oldest first."""
-    return [batch for batch in _list_folders(lake) if not _has_marker(lake, batch)]
+    return [batch for batch, is_there in _look_for_markers(lake) if not is_there]
 
 
 def list_misnamed(lake: Lake) -> list[str]:
@@ -51,6 +73,22 @@ def list_partition_files(lake: Lake) -> set[str]:
     if refunds is not None and refunds.is_folder:
         files |= {f"{REFUNDS}/{entry.name}/{REFUND_FILE}" for entry in lake.storage.entries(curated_key(REFUNDS))}
     return {file for file in files if file_day(file) is not None and lake.storage.exists(curated_key(file))}
+
+
+def _look_for_markers(lake: Lake) -> Iterator[tuple[str, bool]]:
+    """Each batch, oldest first, and whether it is committed."""
+    batches = _list_folders(lake)
+    known = _read_applied(lake) if len(batches) > _LOOKED_AT else frozenset[str]()
+    old = len(batches) - _LOOKED_AT
+    for at, batch in enumerate(batches):
+        yield batch, (at < old and batch in known) or _has_marker(lake, batch)
+
+
+def _read_applied(lake: Lake) -> frozenset[str]:
+    with suppress(CorruptedError, StorageError):  # the command says so where it matters
+        manifest = read_manifest(lake)
+        return frozenset(manifest.batches) if manifest else frozenset()
+    return frozenset()
 
 
 def _has_marker(lake: Lake, batch: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -78,8 +79,9 @@ class Manifest(msgspec.Struct, frozen=True):
 
     ``settings`` are those that it was made under. ``references`` holds the SHA-256 of the users and products files that
     were applied last. ``removed`` are the files of the manifest before that are no more, so that the commit can be
-    carried through from this one alone. ``index``, ``tombstones`` and ``members`` (by kind) are files in ``index/``;
-    ``mentions`` took the place of the members before 0.3. ``fields`` are what the records of its batches have.
+    carried through from this one alone. ``index``, ``tombstones``, ``members`` (by kind) and ``uses`` (None where none
+    are kept) are files in ``index/``; ``mentions`` took the place of the members before 0.3. ``fields`` are what the
+    records of its batches have.
     """
 
     format: int = 1
@@ -94,13 +96,15 @@ class Manifest(msgspec.Struct, frozen=True):
     tombstones: tuple[IndexEntry, ...] = ()
     mentions: tuple[IndexEntry, ...] = ()
     members: dict[str, tuple[IndexEntry, ...]] = {}
+    uses: tuple[IndexEntry, ...] | None = None
     fields: FieldHistory = FieldHistory()
     removed: tuple[str, ...] = ()
 
     @property
     def segments(self) -> tuple[IndexEntry, ...]:
         """All files of ``index/``."""
-        return (*self.index, *self.tombstones, *self.mentions, *(one for kind in self.members.values() for one in kind))
+        members = (one for kind in self.members.values() for one in kind)
+        return (*self.index, *self.tombstones, *self.mentions, *members, *(self.uses or ()))
 
     @property
     def partitions(self) -> dict[date, FileEntry]:
@@ -148,8 +152,7 @@ def read_manifest(lake: Lake, *, pending: bool = False) -> Manifest | None:
     key = PENDING if pending else MANIFEST
     path = lake.locate(key)
     try:
-        manifest = decode_record(lake.storage.read(key, MAX_MANIFEST_BYTES), Manifest)
-        check_manifest(manifest)
+        manifest = _decode(lake.storage.read(key, MAX_MANIFEST_BYTES))
     except FileNotFoundError:
         return None
     except CorruptedError as error:
@@ -158,6 +161,14 @@ def read_manifest(lake: Lake, *, pending: bool = False) -> Manifest | None:
         raise CorruptedError(f"{path} is damaged: it {error.strerror}") from error
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
+    return manifest
+
+
+@lru_cache(maxsize=2)
+def _decode(data: bytes) -> Manifest:
+    """The manifest that these bytes are: a command reads the same ones again and again."""
+    manifest = decode_record(data, Manifest)
+    check_manifest(manifest)
     return manifest
 
 

@@ -15,7 +15,7 @@ from ordersetl.lake.field_counts import FieldCounts
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.integrity import find_problem
 from ordersetl.lake.kept_files import ReferenceEntry
-from ordersetl.lake.layout import STAGED, Lake, quarantine_key, staged_key
+from ordersetl.lake.layout import QUARANTINE, STAGED, Lake, quarantine_key, staged_key
 from ordersetl.lake.manifest import Manifest, QuarantineEntry
 from ordersetl.lake.records import check_stage
 from ordersetl.storage.columns import ColumnFile
@@ -140,9 +140,10 @@ def has_quarantine(lake: Lake, marker: StageMarker) -> bool:
 def find_damaged_quarantine(lake: Lake, manifest: Manifest, *, verify: bool) -> dict[str, str]:
     """What is wrong with the quarantine of applied batches: by size and time, or by hash with ``verify``."""
     problems = {}
+    look = lake.storage.looks(QUARANTINE, deep=True).stat if manifest.quarantine else None
     for batch, entry in manifest.quarantine.items():
         trusted = None if verify else entry.mtime_ns
-        problem = find_problem(lake, quarantine_key(batch), entry, trusted_time_ns=trusted)
+        problem = find_problem(lake, quarantine_key(batch), entry, trusted_time_ns=trusted, look=look)
         if problem is not None:
             problems[batch] = problem.text
     return problems

@@ -8,7 +8,7 @@ from ordersetl.extract.coverage import read_coverage
 from ordersetl.lake import raw
 from ordersetl.lake.journal import Journal, describe_death, read_journal
 from ordersetl.lake.layout import CURATED, INDEX, LOCK, QUARANTINE, RAW, RUNS, STAGED, Lake
-from ordersetl.lake.listing import list_batches, list_unfinished
+from ordersetl.lake.listing import list_marked_batches, list_unfinished
 from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.results import (
     BatchCount,
@@ -39,7 +39,7 @@ def read_status(lake: Lake, now: datetime, *, max_age: timedelta | None = None) 
         StorageError: it cannot be read.
     """
     problems: list[str] = []
-    batches = list_batches(lake)
+    batches = list_marked_batches(lake)
     manifest = _read_manifest(lake, problems)
     waiting = tuple(sorted(set(batches) - set(manifest.batches)))
     journal, running = _look_at_command(lake)

@@ -172,7 +172,7 @@ class LocalStorage:
         folder = self.root / prefix
         try:
             with os.scandir(folder) as found:
-                return sorted(Entry(entry.name, _kind(entry)) for entry in found)
+                return [Entry(name, kind) for name, kind in sorted((entry.name, _kind(entry)) for entry in found)]
         except FileNotFoundError:
             return []
         except OSError as error:
