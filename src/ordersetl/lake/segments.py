@@ -32,7 +32,9 @@ __all__ = [
 
 FORMAT = "blocks 1"
 """Of segments that are written now; others are one Arrow file each, and proven whole."""
-_BLOCK_ROWS = 2048
+_BLOCK_ROWS = 1024
+_PACKED_BLOCK_ROWS = 256
+"""The fewer, the less is read for a key, and the longer is the root."""
 _END = b"\xff\xff\xff\xff\0\0\0\0"
 """How an Arrow stream ends."""
 
@@ -154,8 +156,9 @@ def write_segment(lake: Lake, rows: pl.DataFrame, hashing: str, *, pack: bool = 
     rows = rows.rechunk()
     blocks, begin, schema = [], 0, b""
     body: list[bytes] = []
-    for at in range(0, rows.height, _BLOCK_ROWS):
-        block = rows.slice(at, _BLOCK_ROWS)
+    step = _PACKED_BLOCK_ROWS if pack else _BLOCK_ROWS
+    for at in range(0, rows.height, step):
+        block = rows.slice(at, step)
         stream = _encode(block, pack=pack)
         head = 8 + int.from_bytes(stream[4:8], "little")  # the schema's message: a mark, its length, itself
         schema, data = stream[:head], stream[head : -len(_END)]

@@ -1,9 +1,8 @@
-"""The dimensions before and after a load, and which partitions are to be enriched again for that."""
+"""The dimensions before and after a load, and their files."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import polars as pl
 
@@ -12,14 +11,14 @@ from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import FileEntry, IndexEntry
 from ordersetl.lake.members import add_members
 from ordersetl.lake.staged import StageMarker
-from ordersetl.load.files import put_file, read_dimension, read_partition
+from ordersetl.load.files import put_file, read_dimension
 from ordersetl.load.known import History, list_files, read_files
 from ordersetl.load.mentions import fill_inferred, list_mentions, merge_mentions, scan_mentions, to_members
 from ordersetl.load.plan import CurrentState, Part, Plan
 from ordersetl.runtime import RunContext
-from ordersetl.star.dimensions import DIMENSIONS, Dimension, changed_keys, fold_dimension
+from ordersetl.star.dimensions import DIMENSIONS, Dimension, fold_dimension
 
-__all__ = ["DimensionState", "FoldedDimensions", "find_affected_days", "fold_dimensions", "put_dimension"]
+__all__ = ["DimensionState", "FoldedDimensions", "fold_dimensions", "put_dimension"]
 
 _FEW = 8
 """Where the pending orders name less than this share of the keys, these alone are looked up."""
@@ -126,21 +125,3 @@ def _fold(
     was, now = before.select(names), after.select(names)
     rows = changed.select(names).join(was, on=names, how="anti", nulls_equal=True) if before.height else now
     return DimensionState(dimension, was, now, rows, add_members(lake, known, dimension, written), by_key)
-
-
-def find_affected_days(
-    lake: Lake, partitions: Mapping[date, FileEntry], states: Sequence[DimensionState]
-) -> Iterator[date]:
-    """Days of the partitions that use a key whose enrichment differs.
-
-    Raises:
-        CorruptedFileError: a partition is not what the manifest says.
-    """
-    changed = {state.dimension.key: changed_keys(state.dimension, state.before, state.after) for state in states}
-    changed = {key: keys for key, keys in changed.items() if len(keys)}
-    if not changed:
-        return
-    for day, entry in partitions.items():
-        rows = read_partition(lake, day, entry, list(changed))
-        if any(rows[key].is_in(keys.implode()).any() for key, keys in changed.items()):
-            yield day

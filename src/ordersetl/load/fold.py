@@ -1,7 +1,8 @@
 """One fold: from the staged parts to the files of the next state, and their commit."""
 
+import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -15,12 +16,13 @@ from ordersetl.lake.listing import list_partition_files
 from ordersetl.lake.manifest import Manifest, QuarantineEntry
 from ordersetl.lake.staged import StageMarker
 from ordersetl.load.changes import sum_changes
-from ordersetl.load.dimensions import FoldedDimensions, find_affected_days, fold_dimensions, put_dimension
+from ordersetl.load.dimensions import FoldedDimensions, fold_dimensions, put_dimension
 from ordersetl.load.drift import advance_history, fold_history
 from ordersetl.load.lookup import Lookup, find_lookup
 from ordersetl.load.partitions import DayGroup, GroupOutcome, fold_group, group_days
 from ordersetl.load.plan import CurrentState, Part, Plan, list_parts
 from ordersetl.load.shared import share_frames
+from ordersetl.load.uses import ChangedKeys, find_affected_days, find_uses, list_changed_keys
 from ordersetl.load.versions import RESOLVED, ResolvedVersions, resolve_versions
 from ordersetl.results import Damage, OrderChanges
 from ordersetl.runtime import RunContext
@@ -88,8 +90,11 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
         incoming = lookup.scan(context.lake, parts)
         resolved = resolve_versions(context.lake, parts, incoming, current.partitions, current.broken_days)
     dimensions = folding.result()
-    with background(context, lookup.add, context.lake, incoming) as adding:
-        total = _fold_days(fold, resolved, dimensions)
+    changed = list_changed_keys(dimensions.states)
+    lookup = dataclasses.replace(lookup, uses=find_uses(context.lake, current, changed))
+    days = _find_days(fold, resolved, changed, lookup)
+    with background(context, lookup.add, context.lake, incoming, parts) as adding:
+        total = _fold_days(fold, days, resolved, dimensions)
     changes = sum_changes(incoming, parts, resolved, total.changes)
     _put_dimensions(fold, total, dimensions)
     history, source_changes = _next_history(fold)
@@ -106,10 +111,12 @@ def _drop_unlisted(context: RunContext, manifest: Manifest) -> None:
     index.drop_unlisted(context.lake, manifest.segments)
 
 
-def _fold_days(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions) -> GroupOutcome:
+def _fold_days(
+    fold: _Fold, changing: Collection[date], resolved: ResolvedVersions, dimensions: FoldedDimensions
+) -> GroupOutcome:
     """Fold the days that change in groups, in parallel, and add up what became of them."""
     context, total = fold.context, GroupOutcome()
-    groups = _group(fold, resolved, dimensions)
+    groups = _group(fold, changing, resolved, dimensions)
     done, days = 0, sum(len(group.days) for group in groups)
     for group, outcome in zip(groups, map_bounded(context, fold_group, groups), strict=True):
         total.add(outcome)
@@ -118,10 +125,11 @@ def _fold_days(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimens
     return total
 
 
-def _group(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions) -> list[DayGroup]:
+def _group(
+    fold: _Fold, days: Collection[date], resolved: ResolvedVersions, dimensions: FoldedDimensions
+) -> list[DayGroup]:
     """The days that change in groups, each with all that it takes to fold it."""
     current, partitions, refunds = fold.current, fold.current.partitions, fold.current.refunds
-    days = _find_days(fold, resolved, dimensions)
     rebuilt = frozenset(days) if current.rebuild else current.broken_days
     frames = {name: getattr(resolved, name) for name in RESOLVED}
     whole = {state.dimension.kind: state.after for state in dimensions.states if not state.by_key}
@@ -142,13 +150,13 @@ def _group(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions
     ]
 
 
-def _find_days(fold: _Fold, resolved: ResolvedVersions, dimensions: FoldedDimensions) -> set[date]:
+def _find_days(fold: _Fold, resolved: ResolvedVersions, changed: ChangedKeys, lookup: Lookup) -> set[date]:
     """Days whose partition may change: orders come in or move out, it is broken, or its enrichment differs."""
     current = fold.current
     days = {day for batch in fold.plan.pending for day in fold.markers[batch].days}
     days |= set(resolved.moved_out["dt"]) | current.broken_days
     untouched = {day: entry for day, entry in current.partitions.items() if day not in days}
-    return days | set(find_affected_days(fold.context.lake, untouched, dimensions.states))
+    return days | set(find_affected_days(fold.context.lake, untouched, changed, lookup.uses))
 
 
 def _put_dimensions(fold: _Fold, total: GroupOutcome, dimensions: FoldedDimensions) -> None:
@@ -174,6 +182,7 @@ def _next_manifest(
         quarantine=_next_quarantine(fold),
         index=lookup.index,
         tombstones=lookup.tombstones,
+        uses=lookup.uses,
         members={state.dimension.kind: state.members for state in dimensions.states},
         fields=history,
     )

@@ -10,6 +10,7 @@ from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import IndexEntry
 from ordersetl.load.files import read_partition
 from ordersetl.load.plan import CurrentState, Part
+from ordersetl.load.uses import add_uses
 from ordersetl.load.versions import Incoming, list_keys, list_tombstones, scan_versions
 
 __all__ = ["Lookup", "find_lookup"]
@@ -17,21 +18,24 @@ __all__ = ["Lookup", "find_lookup"]
 
 @dataclass(frozen=True)
 class Lookup:
-    """The segments of both tables before the load."""
+    """The segments of both tables before the load, and the uses of users and products, None where none are kept."""
 
     index: tuple[IndexEntry, ...]
     tombstones: tuple[IndexEntry, ...]
+    uses: tuple[IndexEntry, ...] | None = None
 
     def scan(self, lake: Lake, parts: Sequence[Part]) -> Incoming:
         """The pending versions in short; of each segment the blocks are read that may have them."""
         segments, tombstones = (index.open_segments(lake, entries) for entries in (self.index, self.tombstones))
         return scan_versions(parts, segments, tombstones)
 
-    def add(self, lake: Lake, incoming: Incoming) -> "Lookup":
-        """The segments of both tables after the load, written."""
+    def add(self, lake: Lake, incoming: Incoming, parts: Sequence[Part]) -> "Lookup":
+        """The segments of all tables after the load, written."""
         gone = incoming.gone.select(*index.TOMBSTONE_SCHEMA)
         return Lookup(
-            index.add_segment(lake, self.index, incoming.new_keys), index.add_segment(lake, self.tombstones, gone)
+            index.add_segment(lake, self.index, incoming.new_keys),
+            index.add_segment(lake, self.tombstones, gone),
+            add_uses(lake, self.uses, parts),
         )
 
 

@@ -162,6 +162,9 @@ def read_current_state(context: RunContext, *, verify: bool, rebuild: bool) -> C
     lost_members = not index.are_valid(context.lake, [*manifest.mentions, *members], verify=verify)
     if lost_members:
         damages.append(Damage("index", "the members of the dimensions are missing or damaged"))
+    if not index.are_valid(context.lake, manifest.uses or (), verify=verify):
+        manifest = msgspec.structs.replace(manifest, uses=None)
+        damages.append(Damage("index", "the uses of users and products are missing or damaged"))
     return CurrentState(
         manifest,
         valid,
