@@ -14,6 +14,7 @@ from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.listing import MARKER, list_batches, list_unfinished
 from ordersetl.lake.manifest import Manifest, read_manifest
+from ordersetl.lake.rejected import read_rejected
 from ordersetl.lake.unfinished import POSITION
 from ordersetl.results import LoadResult, RunResult
 from ordersetl.runtime import Runtime
@@ -159,7 +160,7 @@ def state_to_check(output: Path) -> str:
     manifest = _manifest(lake)
     quarantined = sorted(path.read_bytes().hex() for path in (lake.folder / "quarantine").iterdir())
     counted = [(name, entry.sha256, entry.rows) for name, entry in sorted(manifest.files.items())]
-    listed = sorted(entry.sha256 for entry in manifest.quarantine.values())
+    listed = sorted(entry.sha256 for entry in read_rejected(lake, manifest).values())
     return json.dumps([counted, listed, quarantined, sorted(curated_files(output))])
 
 

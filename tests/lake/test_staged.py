@@ -11,7 +11,8 @@ from lakes import open_job, order, run, spoil, transform, write_batch
 
 from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.fold_settings import DEFAULTS
-from ordersetl.lake.manifest import Manifest, read_manifest
+from ordersetl.lake.manifest import read_manifest
+from ordersetl.lake.rejected import read_rejected
 from ordersetl.lake.staged import (
     StageMarker,
     find_damaged_quarantine,
@@ -121,7 +122,7 @@ def test_quarantine_is_trusted_by_size_and_time_or_by_hash_if_asked(context: Run
 
     def damaged(*, verify: bool = False) -> list[str]:
         assert manifest is not None
-        return [*find_damaged_quarantine(context.lake, manifest, verify=verify)]
+        return [*find_damaged_quarantine(context.lake, read_rejected(context.lake, manifest), verify=verify)]
 
     assert damaged() == []
     os.utime(path, (1, 1))
@@ -133,4 +134,4 @@ def test_quarantine_is_trusted_by_size_and_time_or_by_hash_if_asked(context: Run
     assert damaged(verify=True) == []
     path.unlink()
     assert damaged() == [BATCH]
-    assert find_damaged_quarantine(context.lake, Manifest(), verify=True) == {}
+    assert find_damaged_quarantine(context.lake, {}, verify=True) == {}

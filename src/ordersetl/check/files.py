@@ -9,6 +9,7 @@ from ordersetl.lake.layout import (
     CURATED,
     DAMAGED,
     FACT_FILE,
+    INDEX,
     MANIFEST,
     PENDING,
     REFUND_FILE,
@@ -18,7 +19,9 @@ from ordersetl.lake.layout import (
     quarantine_key,
 )
 from ordersetl.lake.listing import list_marked_batches, list_misnamed
-from ordersetl.lake.manifest import FileEntry
+from ordersetl.lake.manifest import FileEntry, Manifest
+from ordersetl.lake.rejected import read_rejected
+from ordersetl.lake.segments import BrokenSegmentError
 from ordersetl.results import CheckOutcome
 from ordersetl.storage.local import Entry
 from ordersetl.storage.looks import Looks
@@ -52,9 +55,12 @@ def inspect_files(
     ]
 
 
-def inspect_quarantine(lake: Lake, entries: Mapping[str, Recorded], *, max_samples: int) -> CheckOutcome:
+def inspect_quarantine(lake: Lake, manifest: Manifest, *, max_samples: int) -> CheckOutcome:
     """Compare the quarantine file of each batch with its recorded size and SHA-256."""
-    problems = list(_find_problems(lake, entries, quarantine_key, {}, lake.storage))
+    try:
+        problems = list(_find_problems(lake, read_rejected(lake, manifest), quarantine_key, {}, lake.storage))
+    except BrokenSegmentError:
+        problems = [{"file": INDEX, "problem": "the list of quarantine files is missing or damaged"}]
     why = "What was rejected must stay findable: without its quarantine an order is lost silently."
     return _outcome("quarantine_files", why, problems, "`ordersetl load` writes it again.", max_samples)
 

@@ -163,7 +163,7 @@ def _inspect(query: TableQuery, days: Collection[date] | None) -> list[CheckOutc
     outcomes = inspect_files(lake, query.files, query.looks, hashed=days is None, max_samples=most)
     outcomes.append(inspect_orphans(lake, manifest.files, query.looks, folders, max_samples=most))
     if days is None:
-        outcomes.append(inspect_quarantine(lake, manifest.quarantine, max_samples=most))
+        outcomes.append(inspect_quarantine(lake, manifest, max_samples=most))
         outcomes.append(inspect_batches(lake, manifest.batches, max_samples=most))
     return outcomes
 

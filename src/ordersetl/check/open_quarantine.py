@@ -16,13 +16,14 @@ import polars as pl
 from ordersetl.check.tables import select_rows
 from ordersetl.lake.index import are_valid, hash_ids, look_up_tombstones, open_segments
 from ordersetl.lake.layout import Lake, quarantine_key
-from ordersetl.lake.manifest import IndexEntry
+from ordersetl.lake.manifest import IndexEntry, Manifest
 from ordersetl.lake.quarantine import RejectLine, decode_reject
+from ordersetl.lake.rejected import read_rejected
 from ordersetl.lake.segments import BrokenSegmentError
 from ordersetl.results import OpenOrder, OpenQuarantine, RejectExample
 from ordersetl.star.values import to_naive
 
-__all__ = ["close_gone", "close_rejects", "list_examples", "list_open", "load_rejects"]
+__all__ = ["close_gone", "close_rejects", "list_examples", "list_open", "list_rejected", "load_rejects"]
 
 _CHUNK_ROWS = 10_000
 _NEVER = datetime(9999, 1, 1)  # noqa: DTZ001 - DuckDB's TIMESTAMP is naive UTC
@@ -57,6 +58,13 @@ def load_rejects(database: duckdb.DuckDBPyConnection, lake: Lake, batches: Itera
         """CREATE TABLE rejected_order AS
         SELECT batch, position, order_id, reason, version_at FROM quarantined WHERE scope = 'order'"""
     )
+
+
+def list_rejected(lake: Lake, manifest: Manifest) -> list[str]:
+    """Batches of which something was rejected; none where the list of them is damaged, which another check says."""
+    with suppress(BrokenSegmentError):
+        return list(read_rejected(lake, manifest))
+    return []
 
 
 def close_rejects(database: duckdb.DuckDBPyConnection) -> None:

@@ -14,7 +14,14 @@ from ordersetl.check.files import find_regular_files
 from ordersetl.check.groups import GroupTask, OpenWorkers, check_groups, list_twice
 from ordersetl.check.members import load_members
 from ordersetl.check.metrics import METRIC_TOTALS, collect_bridge, collect_metrics
-from ordersetl.check.open_quarantine import close_gone, close_rejects, list_examples, list_open, load_rejects
+from ordersetl.check.open_quarantine import (
+    close_gone,
+    close_rejects,
+    list_examples,
+    list_open,
+    list_rejected,
+    load_rejects,
+)
 from ordersetl.check.reconciliation import CURATED_ROWS, compare_raw
 from ordersetl.check.shop_days import list_spans
 from ordersetl.check.sql_checks import merge_outcomes, run_checks
@@ -85,7 +92,7 @@ class TableQuery:
             outcomes = [*self._check_dimensions(database, [name for name in present if name in self._whole])]
             self._create_totals(database)
             if self.all_days:
-                load_rejects(database, self.lake, self.manifest.quarantine)
+                load_rejects(database, self.lake, list_rejected(self.lake, self.manifest))
             outcomes += self._check_all(database, groups)
             outcomes += run_checks(database, "layer", max_samples=self.max_samples)
             return self._finish(database, merge_outcomes(outcomes, max_samples=self.max_samples))

@@ -79,9 +79,9 @@ class Manifest(msgspec.Struct, frozen=True):
 
     ``settings`` are those that it was made under. ``references`` holds the SHA-256 of the users and products files that
     were applied last. ``removed`` are the files of the manifest before that are no more, so that the commit can be
-    carried through from this one alone. ``index``, ``tombstones``, ``members`` (by kind) and ``uses`` (None where none
-    are kept) are files in ``index/``; ``mentions`` took the place of the members before 0.3. ``fields`` are what the
-    records of its batches have.
+    carried through from this one alone. ``index``, ``tombstones``, ``members`` (by kind), ``uses`` (None where none are
+    kept) and ``rejected`` are files in ``index/``; before 0.3 ``mentions`` took the place of the members, and
+    ``quarantine`` that of what is rejected. ``fields`` are what the records of its batches have.
     """
 
     format: int = 1
@@ -97,6 +97,7 @@ class Manifest(msgspec.Struct, frozen=True):
     mentions: tuple[IndexEntry, ...] = ()
     members: dict[str, tuple[IndexEntry, ...]] = {}
     uses: tuple[IndexEntry, ...] | None = None
+    rejected: tuple[IndexEntry, ...] = ()
     fields: FieldHistory = FieldHistory()
     removed: tuple[str, ...] = ()
 
@@ -104,7 +105,7 @@ class Manifest(msgspec.Struct, frozen=True):
     def segments(self) -> tuple[IndexEntry, ...]:
         """All files of ``index/``."""
         members = (one for kind in self.members.values() for one in kind)
-        return (*self.index, *self.tombstones, *self.mentions, *members, *(self.uses or ()))
+        return (*self.index, *self.tombstones, *self.mentions, *members, *(self.uses or ()), *self.rejected)
 
     @property
     def partitions(self) -> dict[date, FileEntry]:

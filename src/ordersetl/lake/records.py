@@ -111,7 +111,7 @@ def check_manifest(manifest: "Manifest") -> None:
     _check_settings(manifest.settings)
     for found in manifest.fields.drift:
         _require(is_batch_id(found.batch), "the batch", found.batch)
-    for name in ("quarantine", "index", "tombstones", "mentions", "members", "uses", "fields"):
+    for name in ("quarantine", "index", "tombstones", "mentions", "members", "uses", "rejected", "fields"):
         _check_values(getattr(manifest, name, ()))
     for kind in manifest.members:
         _require(_KIND(kind), "the kind of dimension", kind)

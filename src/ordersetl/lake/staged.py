@@ -4,6 +4,7 @@ A batch's folder counts once its ``stage.json`` is valid and fits: made by these
 file with the hash that it records. Anything else is staged again.
 """
 
+from collections.abc import Mapping
 from datetime import date
 
 import msgspec
@@ -16,7 +17,7 @@ from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.integrity import find_problem
 from ordersetl.lake.kept_files import ReferenceEntry
 from ordersetl.lake.layout import QUARANTINE, STAGED, Lake, quarantine_key, staged_key
-from ordersetl.lake.manifest import Manifest, QuarantineEntry
+from ordersetl.lake.manifest import QuarantineEntry
 from ordersetl.lake.records import check_stage
 from ordersetl.storage.columns import ColumnFile
 
@@ -137,11 +138,11 @@ def has_quarantine(lake: Lake, marker: StageMarker) -> bool:
     return find_problem(lake, quarantine_key(marker.batch), recorded) is None
 
 
-def find_damaged_quarantine(lake: Lake, manifest: Manifest, *, verify: bool) -> dict[str, str]:
+def find_damaged_quarantine(lake: Lake, rejected: Mapping[str, QuarantineEntry], *, verify: bool) -> dict[str, str]:
     """What is wrong with the quarantine of applied batches: by size and time, or by hash with ``verify``."""
     problems = {}
-    look = lake.storage.looks(QUARANTINE, deep=True).stat if manifest.quarantine else None
-    for batch, entry in manifest.quarantine.items():
+    look = lake.storage.looks(QUARANTINE, deep=True).stat if rejected else None
+    for batch, entry in rejected.items():
         trusted = None if verify else entry.mtime_ns
         problem = find_problem(lake, quarantine_key(batch), entry, trusted_time_ns=trusted, look=look)
         if problem is not None:

@@ -1,10 +1,11 @@
 """Load: fold the staged batches into the curated layer, repair what is damaged, and commit it all in one step."""
 
 import time
+from collections.abc import Mapping
 
 from ordersetl.lake.layout import file_day, partition_day
 from ordersetl.lake.listing import list_batches
-from ordersetl.lake.manifest import Manifest
+from ordersetl.lake.manifest import Manifest, QuarantineEntry
 from ordersetl.lake.segments import BrokenSegmentError
 from ordersetl.lake.staged import find_damaged_quarantine
 from ordersetl.load.files import CorruptedFileError
@@ -44,7 +45,7 @@ def load_batches(
     committed = list_batches(context.lake)
     current = read_current_state(context, verify=verify, rebuild=rebuild)
     damages = list(current.damages)
-    lost_quarantine = _repair_quarantine(context, provider, current.manifest, verify=verify)
+    lost_quarantine = _repair_quarantine(context, provider, current.rejected or {}, verify=verify)
     while True:
         plan = plan_batches(context, current, committed)
         try:
@@ -83,10 +84,10 @@ def load_batches(
 
 
 def _repair_quarantine(
-    context: RunContext, provider: StageProvider, manifest: Manifest, *, verify: bool
+    context: RunContext, provider: StageProvider, rejected: Mapping[str, QuarantineEntry], *, verify: bool
 ) -> list[Damage]:
     """Have quarantine files of applied batches that were lost or changed written again."""
-    damaged = find_damaged_quarantine(context.lake, manifest, verify=verify)
+    damaged = find_damaged_quarantine(context.lake, rejected, verify=verify)
     for batch in damaged:
         provider(batch)
     return [Damage(f"quarantine/{batch}.ndjson", f"it {problem}") for batch, problem in damaged.items()]

@@ -13,7 +13,8 @@ from ordersetl.lake.field_counts import FieldCounts, FieldHistory
 from ordersetl.lake.integrity import move_to_damaged
 from ordersetl.lake.layout import quarantine_key
 from ordersetl.lake.listing import list_partition_files
-from ordersetl.lake.manifest import Manifest, QuarantineEntry
+from ordersetl.lake.manifest import IndexEntry, Manifest, QuarantineEntry
+from ordersetl.lake.rejected import add_rejected
 from ordersetl.lake.staged import StageMarker
 from ordersetl.load.changes import sum_changes
 from ordersetl.load.dimensions import FoldedDimensions, fold_dimensions, put_dimension
@@ -80,7 +81,7 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
         if plan.batches:  # a command that died right after its commit could not remove them, and nobody else may come
             _drop_unlisted(context, current.manifest)
         return Folded(current.manifest)
-    repairs = current.broken_days or current.broken_dimensions or current.lost_tombstones or current.lost_members
+    repairs = current.broken_days or current.broken_dimensions or current.has_lost
     markers = {batch: provider(batch) for batch in (plan.batches if repairs else plan.pending)}
     parts = list_parts(context.lake, markers, plan)
     commit = Commit(context.lake, context.lock, keep_manifests=context.settings.keep_manifests)
@@ -179,7 +180,7 @@ def _next_manifest(
         batches=fold.plan.batches,
         references=dimensions.references,
         files=dict(sorted((kept | total.files).items())),
-        quarantine=_next_quarantine(fold),
+        rejected=_add_rejected(fold),
         index=lookup.index,
         tombstones=lookup.tombstones,
         uses=lookup.uses,
@@ -201,18 +202,22 @@ def _next_history(fold: _Fold) -> tuple[FieldHistory, Sequence[str]]:
     return history, notes
 
 
-def _next_quarantine(fold: _Fold) -> dict[str, QuarantineEntry]:
-    entries = {} if fold.current.rebuild else dict(fold.current.manifest.quarantine)
+def _add_rejected(fold: _Fold) -> tuple[IndexEntry, ...]:
+    """The table of quarantine files after the load, written."""
+    current = fold.current
+    is_known = not current.rebuild and current.rejected is not None
+    changed: dict[str, QuarantineEntry | None] = dict(current.manifest.quarantine) if is_known else {}
     for batch, marker in fold.markers.items():
-        entries.pop(batch, None)
         orders, lines = marker.counts.orders_rejected, marker.counts.rejected_lines
         if orders or lines:
             found = fold.context.lake.storage.stat(quarantine_key(batch))
             time_ns = found.mtime_ns if found else 0
-            entries[batch] = QuarantineEntry(
+            changed[batch] = QuarantineEntry(
                 marker.quarantine_sha256, marker.quarantine_bytes, orders, lines, mtime_ns=time_ns
             )
-    return dict(sorted(entries.items()))
+        elif is_known and batch in (current.rejected or {}):
+            changed[batch] = None
+    return add_rejected(fold.context.lake, current.manifest.rejected if is_known else (), changed)
 
 
 def _move_orphans_to_damaged(fold: _Fold, following: Manifest) -> list[Damage]:

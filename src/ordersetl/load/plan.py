@@ -10,7 +10,9 @@ from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake import index
 from ordersetl.lake.integrity import examine, move_to_damaged
 from ordersetl.lake.layout import MANIFEST, MANIFEST_FILE, RAW, Lake, file_day, partition_day, refund_day
-from ordersetl.lake.manifest import FileEntry, IndexEntry, Manifest, check_timezone, read_manifest
+from ordersetl.lake.manifest import FileEntry, IndexEntry, Manifest, QuarantineEntry, check_timezone, read_manifest
+from ordersetl.lake.rejected import read_rejected
+from ordersetl.lake.segments import BrokenSegmentError
 from ordersetl.lake.staged import StageMarker
 from ordersetl.results import Damage
 from ordersetl.runtime import RunContext
@@ -27,7 +29,7 @@ class CurrentState:
 
     A day's files are valid only together. ``rebuild``: no curated file is trusted, and all batches are folded again.
     ``lost_tombstones``: which orders have left must come from history; ``lost_members``: what they say of users and
-    products must.
+    products must. ``rejected`` are the quarantine files; None where these must.
     """
 
     manifest: Manifest
@@ -36,6 +38,7 @@ class CurrentState:
     damages: list[Damage]
     lost_tombstones: bool = False
     lost_members: bool = False
+    rejected: dict[str, QuarantineEntry] | None = None
 
     @property
     def partitions(self) -> dict[date, FileEntry]:
@@ -58,6 +61,11 @@ class CurrentState:
     def broken_dimensions(self) -> list[Dimension]:
         """Dimensions whose file must come from history."""
         return [] if self.rebuild else [d for d in DIMENSIONS if d.file not in self.valid]
+
+    @property
+    def has_lost(self) -> bool:
+        """Whether anything beside the index must come from all batches."""
+        return self.lost_tombstones or self.lost_members or self.rejected is None
 
     @property
     def members(self) -> dict[str, tuple[IndexEntry, ...]]:
@@ -139,40 +147,57 @@ def read_current_state(context: RunContext, *, verify: bool, rebuild: bool) -> C
         manifest = None
         damages.append(move_to_damaged(context.lake, MANIFEST_FILE, error.message, context.now()))
     if manifest is None:
-        return CurrentState(Manifest(), {}, rebuild=True, damages=damages)
+        return CurrentState(Manifest(), {}, rebuild=True, damages=damages, rejected={})
     wanted = context.fold_settings
     if not rebuild:
         check_timezone(context.lake, manifest, wanted)
     if rebuild or manifest.rules != RULES or manifest.settings != wanted:
-        return CurrentState(manifest, {}, rebuild=True, damages=damages)
+        rejected = _read_rejected(context.lake, manifest, verify=verify)
+        return CurrentState(manifest, {}, rebuild=True, damages=damages, rejected=rejected)
     examined = examine(context.lake, manifest, verify=verify)
     damages.extend(
         move_to_damaged(context.lake, file, problem, context.now()) for file, problem in examined.problems.items()
     )
     broken = {file_day(file) for file in examined.problems}
     valid = {file: entry for file, entry in examined.valid.items() if file_day(file) not in broken - {None}}
-    if not index.are_valid(context.lake, manifest.index, verify=verify):
+    return _examine_index(context.lake, CurrentState(manifest, valid, rebuild=False, damages=damages), verify=verify)
+
+
+def _examine_index(lake: Lake, current: CurrentState, *, verify: bool) -> CurrentState:
+    """The state without what of ``index/`` is not as recorded, which is noted."""
+    manifest, lost = current.manifest, []
+    if not index.are_valid(lake, manifest.index, verify=verify):
         manifest = msgspec.structs.replace(manifest, index=())
-        damages.append(Damage("index", "a segment is missing or damaged"))
-    lost_tombstones = not index.are_valid(context.lake, manifest.tombstones, verify=verify)
-    if lost_tombstones:
+        lost.append("a segment")
+    if lost_tombstones := not index.are_valid(lake, manifest.tombstones, verify=verify):
         manifest = msgspec.structs.replace(manifest, tombstones=())
-        damages.append(Damage("index", "a segment of the orders that have left is missing or damaged"))
+        lost.append("a segment of the orders that have left")
     members = [segment for kind in manifest.members.values() for segment in kind]
-    lost_members = not index.are_valid(context.lake, [*manifest.mentions, *members], verify=verify)
-    if lost_members:
-        damages.append(Damage("index", "the members of the dimensions are missing or damaged"))
-    if not index.are_valid(context.lake, manifest.uses or (), verify=verify):
+    if lost_members := not index.are_valid(lake, [*manifest.mentions, *members], verify=verify):
+        lost.append("a segment of the members of the dimensions")
+    if not index.are_valid(lake, manifest.uses or (), verify=verify):
         manifest = msgspec.structs.replace(manifest, uses=None)
-        damages.append(Damage("index", "the uses of users and products are missing or damaged"))
-    return CurrentState(
-        manifest,
-        valid,
-        rebuild=False,
-        damages=damages,
+        lost.append("a segment of the uses of users and products")
+    rejected = _read_rejected(lake, manifest, verify=verify)
+    if rejected is None:
+        lost.append("a segment of the list of quarantine files")
+    return replace(
+        current,
+        manifest=manifest,
+        damages=[*current.damages, *(Damage("index", f"{what} is missing or damaged") for what in lost)],
         lost_tombstones=lost_tombstones,
         lost_members=lost_members,
+        rejected=rejected,
     )
+
+
+def _read_rejected(lake: Lake, manifest: Manifest, *, verify: bool) -> dict[str, QuarantineEntry] | None:
+    if not index.are_valid(lake, manifest.rejected, verify=verify):
+        return None
+    try:
+        return read_rejected(lake, manifest)
+    except BrokenSegmentError:
+        return None
 
 
 def plan_batches(context: RunContext, current: CurrentState, committed: Collection[str]) -> Plan:

@@ -16,6 +16,7 @@ from ordersetl.lake.layout import QUARANTINE, Lake, page_name, quarantine_key, r
 from ordersetl.lake.listing import list_batches
 from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.lake.quarantine import RejectLine, decode_reject
+from ordersetl.lake.rejected import read_rejected
 from ordersetl.lake.segments import BrokenSegmentError
 from ordersetl.load.files import CorruptedFileError, read_partition
 from ordersetl.results import OpenQuarantine, QuarantinedRecord, QuarantineResult
@@ -31,7 +32,11 @@ _CURRENT = {"order_id": "VARCHAR", "updated_at_order": "TIMESTAMP"}
 def list_quarantined_batches(lake: Lake, manifest: Manifest, waiting: Iterable[str]) -> list[str]:
     """Batches of which something was rejected: those that are loaded, and those that wait and are staged."""
     found = {entry.name for entry in lake.storage.entries(QUARANTINE)}
-    return sorted({*manifest.quarantine, *(batch for batch in waiting if f"{batch}.ndjson" in found)})
+    try:
+        loaded = set(read_rejected(lake, manifest))
+    except BrokenSegmentError:  # what there is of the batches that are loaded
+        loaded = {batch for batch in manifest.batches if f"{batch}.ndjson" in found}
+    return sorted(loaded | {batch for batch in waiting if f"{batch}.ndjson" in found})
 
 
 def count_open(lake: Lake, manifest: Manifest, batches: Sequence[str]) -> OpenQuarantine:

@@ -11,8 +11,10 @@ from ordersetl.lake.field_counts import FieldCounts
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.layout import MANIFEST, RAW, STAGED, Lake, quarantine_key, staged_key
 from ordersetl.lake.listing import is_committed, list_batches
-from ordersetl.lake.manifest import Manifest, read_manifest
+from ordersetl.lake.manifest import Manifest, QuarantineEntry, read_manifest
 from ordersetl.lake.raw import BatchMarker
+from ordersetl.lake.rejected import read_rejected
+from ordersetl.lake.segments import BrokenSegmentError
 from ordersetl.lake.staged import PartEntry, StageMarker
 from ordersetl.results import TransformResult
 from ordersetl.runtime import RunContext
@@ -84,7 +86,7 @@ def transform_batches(
         stages.add(marker)
         context.progress("transform batches", done + 1, len(waiting))
     seen = set(waiting)
-    for batch in staged.find_damaged_quarantine(context.lake, manifest or Manifest(), verify=verify):
+    for batch in staged.find_damaged_quarantine(context.lake, _list_rejected(context.lake, manifest), verify=verify):
         if batch not in seen:
             stages.ensure(batch)
             staged_again.append(batch)
@@ -207,6 +209,13 @@ def _manifest_or_none(lake: Lake) -> Manifest | None:
         return read_manifest(lake)
     except CorruptedError:
         return None  # load says so, and folds everything again
+
+
+def _list_rejected(lake: Lake, manifest: Manifest | None) -> dict[str, QuarantineEntry]:
+    try:
+        return read_rejected(lake, manifest) if manifest else {}
+    except BrokenSegmentError:
+        return {}  # load says so, and makes it again
 
 
 def _require_reconciled(source: BatchMarker, marker: StageMarker) -> None:
