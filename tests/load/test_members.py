@@ -44,6 +44,7 @@ def test_a_load_does_not_read_a_dimension_that_it_does_not_change(
 
     monkeypatch.setattr(dimensions, "read_dimension", refuse)
     monkeypatch.setattr(dimensions, "put_file", refuse)
+    monkeypatch.setattr(dimensions, "read_verified", refuse)
     write_batch(context, [order("o-1", 20, user_id="u-3", items=[item("A")])])
     result = run(context)
     assert result.written == ("dt=2025-08-20/fact_order.csv",)
@@ -57,6 +58,13 @@ def test_new_users_are_added_to_the_file(context: RunContext) -> None:
     write_batch(context, [says("o-5", 22, "BE"), order("o-6", 22, user_id="a")])
     assert run(context).dimensions_written == ("dim_user.csv",)
     assert {row["user_country"] for row in rows(context.lake, 22)} == {"BE", ""}
+
+
+def test_users_whose_names_need_quotes_are_added_too(context: RunContext) -> None:
+    write_batch(context, [order("o-3", 22, user_id='say "u"'), order("o-4", 22, user_id="u, v")])
+    assert run(context).dimensions_written == ("dim_user.csv",)
+    write_batch(context, [order("o-5", 22, user_id="u-101")])
+    assert run(context).dimensions_written == ("dim_user.csv",)
 
 
 def test_rows_are_never_added_to_a_file_that_was_changed(context: RunContext) -> None:

@@ -11,10 +11,11 @@ from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import FileEntry, IndexEntry
 from ordersetl.lake.members import add_members
 from ordersetl.lake.staged import StageMarker
-from ordersetl.load.files import put_file, read_dimension
+from ordersetl.load.files import put_file, read_dimension, read_verified
 from ordersetl.load.known import History, list_files, read_files
 from ordersetl.load.mentions import fill_inferred, list_mentions, merge_mentions, scan_mentions, to_members
 from ordersetl.load.plan import CurrentState, Part, Plan
+from ordersetl.load.splice import splice_rows
 from ordersetl.runtime import RunContext
 from ordersetl.star.dimensions import DIMENSIONS, Dimension, fold_dimension
 
@@ -91,6 +92,11 @@ def put_dimension(commit: Commit, current: CurrentState, state: DimensionState) 
         return valid, False
     if not state.by_key or valid is None:
         return put_file(commit, dimension.file, state.after)
+    spliced = splice_rows(read_verified(commit.lake, dimension.file, valid), state.changed.sort(dimension.key))
+    if spliced is not None:
+        data, added = spliced
+        written = commit.stage(dimension.file, data)
+        return FileEntry(written.sha256, written.bytes, written.mtime_ns, valid.rows + added), True
     kept = read_dimension(commit.lake, dimension, valid).join(state.changed, on=dimension.key, how="anti")
     return put_file(commit, dimension.file, pl.concat([kept, state.changed]).sort(dimension.key))
 

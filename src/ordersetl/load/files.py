@@ -19,7 +19,15 @@ from ordersetl.star.dimensions import Dimension
 from ordersetl.star.frames import to_csv
 from ordersetl.star.schema import FACT_ORDER, FACT_REFUND
 
-__all__ = ["OWN_COLUMNS", "CorruptedFileError", "put_file", "read_dimension", "read_partition", "read_refunds"]
+__all__ = [
+    "OWN_COLUMNS",
+    "CorruptedFileError",
+    "put_file",
+    "read_dimension",
+    "read_partition",
+    "read_refunds",
+    "read_verified",
+]
 
 _ENRICHED = {"user_country", "product_name", "product_category", "list_price"}
 OWN_COLUMNS = [name for name in FACT_ORDER.names if name not in _ENRICHED]
@@ -36,7 +44,7 @@ def read_partition(lake: Lake, day: date, entry: FileEntry, columns: Sequence[st
     Raises:
         CorruptedFileError: it is not what the manifest says.
     """
-    body = _read_verified(lake, partition_file(day), entry)
+    body = io.BytesIO(read_verified(lake, partition_file(day), entry))
     return pl.read_csv(body, schema=FACT_ORDER.schema, columns=list(columns) or None)
 
 
@@ -46,7 +54,7 @@ def read_refunds(lake: Lake, day: date, entry: FileEntry) -> pl.DataFrame:
     Raises:
         CorruptedFileError: they are not what the manifest says.
     """
-    return pl.read_csv(_read_verified(lake, refund_file(day), entry), schema=FACT_REFUND.schema)
+    return pl.read_csv(io.BytesIO(read_verified(lake, refund_file(day), entry)), schema=FACT_REFUND.schema)
 
 
 def read_dimension(lake: Lake, dimension: Dimension, entry: FileEntry) -> pl.DataFrame:
@@ -55,17 +63,22 @@ def read_dimension(lake: Lake, dimension: Dimension, entry: FileEntry) -> pl.Dat
     Raises:
         CorruptedFileError: it is not what the manifest says.
     """
-    return pl.read_csv(_read_verified(lake, dimension.file, entry), schema=dimension.table.schema)
+    return pl.read_csv(io.BytesIO(read_verified(lake, dimension.file, entry)), schema=dimension.table.schema)
 
 
-def _read_verified(lake: Lake, file: str, entry: FileEntry) -> io.BytesIO:
+def read_verified(lake: Lake, file: str, entry: FileEntry) -> bytes:
+    """Content of a curated file.
+
+    Raises:
+        CorruptedFileError: it is not what the manifest says.
+    """
     try:
         body = lake.storage.read(curated_key(file), entry.bytes)
     except OSError as error:
         raise CorruptedFileError(f"{file}: {error}") from error
     if hashlib.sha256(body).hexdigest() != entry.sha256:
         raise CorruptedFileError(f"{file}: its content was changed")
-    return io.BytesIO(body)
+    return body
 
 
 def put_file(
