@@ -194,8 +194,9 @@ def _list_remains(lake: Lake) -> Iterator[str]:
     """What an interrupted command left: staged files, and temporary files where others are published."""
     if lake.storage.exists(STAGING):
         yield STAGING
+    published = [lake.folder / key for key in (PENDING, MANIFEST)]
     for entry in lake.storage.entries(CURATED):
-        if any(is_temporary_of(entry.name, lake.folder / key) for key in (PENDING, MANIFEST)):
+        if any(is_temporary_of(entry.name, path) for path in published):
             yield curated_key(entry.name)
     for folder in (REFERENCES, QUARANTINE, INDEX, RUNS):
         yield from (f"{folder}/{entry.name}" for entry in lake.storage.entries(folder) if is_temporary(entry.name))

@@ -75,10 +75,16 @@ def examine(lake: Lake, manifest: Manifest, *, verify: bool) -> Examined:
     """
     examined = Examined()
     look = lake.storage.looks(CURATED, deep=True).stat
+    seen: dict[str, FileStat | None] = {}
+
+    def note(key: str) -> FileStat | None:
+        seen[key] = look(key)
+        return seen[key]
+
     for file, entry in manifest.files.items():
-        problem = file_problem(lake, file, entry, verify=verify or _is_small_dimension(file, entry), look=look)
-        found = None if problem else look(curated_key(file))
-        if found is None:
+        problem = file_problem(lake, file, entry, verify=verify or _is_small_dimension(file, entry), look=note)
+        found = seen.pop(curated_key(file), None)
+        if problem or found is None:
             examined.problems[file] = problem or "it is missing"
         else:
             examined.valid[file] = msgspec.structs.replace(entry, mtime_ns=found.mtime_ns)

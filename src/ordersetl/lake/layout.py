@@ -99,6 +99,10 @@ _ID_YEARS = range(1970, 2200)
 """Of a clock that may be wrong, but not more wrong than that: each later id sorts after the newest one."""
 
 
+_remembered = lru_cache(maxsize=1 << 17)
+"""A command reads the same names again and again: one a day and a batch of history."""
+
+
 @dataclass(frozen=True)
 class Lake:
     """The output, and the disk that takes its steps; what is in it is named by keys, and reached by ``storage``."""
@@ -198,7 +202,7 @@ def has_batch_form(name: str) -> bool:
     return _ID_FORM.fullmatch(name) is not None
 
 
-@lru_cache(maxsize=1 << 17)
+@_remembered
 def is_batch_id(name: str) -> bool:
     """Whether a name is that of a batch: a time that a clock can have shown."""
     if not has_batch_form(name):
@@ -232,6 +236,7 @@ def partition_file(day: date) -> str:
     return f"dt={day.isoformat()}/{FACT_FILE}"
 
 
+@_remembered
 def partition_day(file: str) -> date | None:
     """Return the day of a partition's relative path, as partition_file writes it; None for any other path."""
     day = _read_day(file[3:13])
@@ -243,6 +248,7 @@ def refund_file(day: date) -> str:
     return f"{REFUNDS}/dt={day.isoformat()}/{REFUND_FILE}"
 
 
+@_remembered
 def refund_day(file: str) -> date | None:
     """Return the day of such a path, as refund_file writes it; None for any other path."""
     day = _read_day(file[len(REFUNDS) + 4 : len(REFUNDS) + 14])

@@ -36,7 +36,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ordersetl.errors import StorageError
 from ordersetl.storage.columns import ColumnFile
@@ -74,8 +74,7 @@ class FileStat:
         return self.problem == IS_FOLDER
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Entry:
+class Entry(NamedTuple):
     """A name directly under a prefix; links and special files are ``other``."""
 
     name: str
@@ -172,7 +171,7 @@ class LocalStorage:
         folder = self.root / prefix
         try:
             with os.scandir(folder) as found:
-                return [Entry(name, kind) for name, kind in sorted((entry.name, _kind(entry)) for entry in found)]
+                return sorted(Entry(entry.name, _kind(entry)) for entry in found)
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -264,9 +263,9 @@ def _read_range(file: BufferedReader, begin: int, end: int) -> bytes:
 
 
 def _kind(entry: "os.DirEntry[str]") -> Literal["file", "folder", "other"]:
-    if entry.is_file(follow_symlinks=False):
-        return "file"
-    return "folder" if entry.is_dir(follow_symlinks=False) else "other"
+    if entry.is_dir(follow_symlinks=False):
+        return "folder"
+    return "file" if entry.is_file(follow_symlinks=False) else "other"
 
 
 def _measure(folder: str) -> Size:
