@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from faulty import REFUSES, Died, Fault, FaultyDisk, Loss, Moment, PowerLossDisk
@@ -51,12 +52,12 @@ def remember_checks() -> None:
     found = dict[str, CheckResult]()
 
     def remembered(
-        lake: Lake, *, deep: bool = False, days: Collection[date] | None = None, dimensions: bool = True
+        lake: Lake, *, deep: bool = False, days: Collection[date] | None = None, dimensions: bool = True, **others: Any
     ) -> CheckResult:
         if days is None:
             return check_layer(lake, deep=deep)
         seen = json.dumps([sorted(map(str, days)), dimensions, _all_that_check_sees(lake.folder)])
-        result = found.get(seen) or check_layer(lake, days=days, dimensions=dimensions)
+        result = found.get(seen) or check_layer(lake, days=days, dimensions=dimensions, **others)
         if result.ok:
             found[seen] = result
         return result

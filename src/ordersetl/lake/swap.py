@@ -98,7 +98,7 @@ def swap(
     _carry_through(_Commit(storage, lake, commit, version, keep, frozenset(staged)))
 
 
-def recover(storage: ObjectStorage, lake: Lake, *, keep: int) -> bool:
+def recover(storage: ObjectStorage, lake: Lake, *, keep: int = KEEP_MANIFESTS) -> bool:
     """Carry a pending commit through; whether there was one. Of so many closed manifests the content is kept."""
     found = storage.read_version(MANIFEST)
     current = _decode(found)
