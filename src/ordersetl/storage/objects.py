@@ -33,6 +33,7 @@ from ordersetl.storage.store import (
     delete_version,
     describe,
     hint_at,
+    last_name,
     list_column_options,
     mark_version,
     open_store,
@@ -139,7 +140,7 @@ class ObjectStorage:
         """When each object directly under a prefix was last put, by name and by the store's clock. Raises OSError."""
         with translate_errors(self.locate(prefix)):
             found = self._store.list_with_delimiter(self._path(prefix))["objects"]
-        return {_name(item["path"]): item["last_modified"] for item in found}
+        return {last_name(item["path"]): item["last_modified"] for item in found}
 
     def open_columns(self, key: str) -> ColumnFile:
         """What Polars scans a file of columns by, with its own reader."""
@@ -189,11 +190,7 @@ class ObjectStorage:
         return changed
 
     def remove_if(self, key: str, version: str) -> None:
-        """Remove that version of an object; nothing if there is none.
-
-        Raises:
-            ChangedError: another version is there.
-        """
+        """Remove that version of an object; nothing if there is none. Raises ChangedError where another is there."""
         self._change("remove_if", key, lambda: delete_version(self._store, self._path(key), version))
 
     def version(self, key: str) -> str | None:
@@ -275,8 +272,8 @@ class ObjectStorage:
     def _list_folder(self, prefix: str) -> Folder:
         with translate_errors(self.locate(prefix)):
             found = self._store.list_with_delimiter(self._path(prefix))
-        folders = {_name(path): FileStat(IS_FOLDER, 0, 0) for path in found["common_prefixes"]}
-        return {**folders, **{_name(item["path"]): describe(item) for item in found["objects"]}}
+        folders = {last_name(path): FileStat(IS_FOLDER, 0, 0) for path in found["common_prefixes"]}
+        return {**folders, **{last_name(item["path"]): describe(item) for item in found["objects"]}}
 
     def _list(self, prefix: str) -> Iterator[Any]:
         for page in self._store.list(self._path(prefix)):
@@ -300,7 +297,3 @@ class ObjectStorage:
 
         self.disk.perform(Step(operation, self.locate(key)), change)
         return result
-
-
-def _name(path: str) -> str:
-    return path.rstrip("/").rpartition("/")[2]

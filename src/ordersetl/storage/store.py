@@ -23,6 +23,7 @@ __all__ = [
     "find_endpoint",
     "hint_at",
     "is_loopback",
+    "last_name",
     "list_column_options",
     "mark_version",
     "open_store",
@@ -160,3 +161,8 @@ def describe(found: Any) -> FileStat:  # noqa: ANN401 - obstore's ObjectMeta
 def mark_version(version: str | None) -> int:
     """A number that changes with the version, where records keep the time of a local file."""
     return int(hashlib.sha256((version or "").encode()).hexdigest()[:_MARK_DIGITS], 16)
+
+
+def last_name(path: str) -> str:
+    """The name at the end of a path."""
+    return path.rstrip("/").rpartition("/")[2]
