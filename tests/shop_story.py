@@ -1,5 +1,6 @@
 """A small shop in two chapters, and runs over it without a socket: what the fault tests load, break and heal."""
 
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -86,7 +87,8 @@ class Shop:
     def __post_init__(self) -> None:
         changed = {record["order_id"] for record in _CHANGES}
         kept = [record for record in _BEFORE if record["order_id"] not in changed]
-        object.__setattr__(self, "orders", _BEFORE if self.chapter == 1 else [*kept, *_CHANGES])
+        orders = _BEFORE if self.chapter == 1 else [*kept, *_CHANGES]
+        object.__setattr__(self, "orders", copy.deepcopy(orders))  # a test may change them
         country, price = ("DE", "9") if self.chapter == 1 else ("AT", "10")
         self.folder.mkdir(exist_ok=True)
         users = f"user_id,email,country,created_at\nu0,z@x.example,FR,2025-01-01\nu2,u@x.example,{country},2025-01-01\n"
