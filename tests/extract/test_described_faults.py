@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from faulty import Died, Fault, FaultyDisk, PowerLossDisk
+from lakes import SerialExecutor
 
 from ordersetl import pipeline
 from ordersetl.errors import StorageError
@@ -74,7 +75,8 @@ def extract(home: Path, disk: Disk, minutes: int) -> None:
     settings = Settings(source=str(description), api_url="http://127.0.0.1", output=home / "output", page_size=2)
     now = NOW + timedelta(minutes=minutes)
     transport = httpx.MockTransport(answer)
-    pipeline.extract(settings, Window(full=True), runtime=Runtime(disk=disk, transport=transport, now=lambda: now))
+    runtime = Runtime(disk=disk, transport=transport, now=lambda: now, threads=SerialExecutor())
+    pipeline.extract(settings, Window(full=True), runtime=runtime)
 
 
 def committed(home: Path) -> list[Any]:
