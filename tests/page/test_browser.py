@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import Opened, find_chromium, open_page, start_chromium
 from console import ordersetl
-from playwright.sync_api import Browser, Error, Locator
+from playwright.sync_api import Browser, Error, Locator, expect
 from shops import HOSTILE, NOW, make_check, make_content, make_figures
 
 from ordersetl.report.html.page import PageContent, render_page
@@ -187,7 +187,7 @@ def test_days_are_made_when_somebody_asks(browser: Browser, pages: dict[str, Pat
         page.click("label[for=fold-day]")
         assert page.locator("#time-table tr").count() == 0
         page.click("#time-table summary")
-        assert page.locator("#time-table tbody tr").count() == 1096
+        expect(page.locator("#time-table tbody tr")).to_have_count(1096)  # made once the browser tells of the click
 
 
 def test_the_pointer_is_told_the_value(browser: Browser, pages: dict[str, Path]) -> None:
