@@ -57,14 +57,16 @@ class World:
 
     def find_wrong(self, root: ObjectUrl) -> list[str]:
         """What is wrong after all has been said and done."""
+        result: CheckResult = pipeline.check(self.shop.settings(root), deep=True)  # type: ignore[arg-type]
+        failed = [f"check {o.name}: {o.detail} {o.samples}" for o in result.outcomes if not o.ok]
+        return [*self.find_unlike(root), *failed]
+
+    def find_unlike(self, root: ObjectUrl) -> list[str]:
+        """Literal files that are not what they become, and whether the commit is at its end."""
         found = readable(self.store, root)
         wrong = [f"{file} differs" for file in sorted({*found, *self.after}) if found.get(file) != self.after.get(file)]
-        result: CheckResult = pipeline.check(self.shop.settings(root), deep=True)  # type: ignore[arg-type]
-        wrong += [f"check {o.name}: {o.detail} {o.samples}" for o in result.outcomes if not o.ok]
         names = json.loads(read_keys(self.store, root)["curated/_manifest.json"])
-        if not names["is_closed"]:
-            wrong.append("the manifest is open")
-        return wrong
+        return wrong if names["is_closed"] else [*wrong, "the manifest is open"]
 
 
 def readable(store: Any, root: ObjectUrl) -> dict[str, bytes]:
@@ -163,7 +165,7 @@ def test_a_writer_that_was_paused_while_another_committed_does_no_harm(
 
         with suppress(LockedError, StorageError):
             world.shop.run(root, PausingDisk(n, overtake, after))  # type: ignore[arg-type]
-        found = [f"right after: {problem}" for problem in world.find_wrong(root)] if n > 3 else []
+        found = [f"right after: {problem}" for problem in world.find_unlike(root)] if n > 3 else []
         world.shop.run(root, FaultyDisk(), LAST)  # type: ignore[arg-type]
         wrong += [(n, steps[n - 1].operation, str(steps[n - 1].path), *found, *world.find_wrong(root))]
     assert [case for case in wrong if len(case) > 3] == []
