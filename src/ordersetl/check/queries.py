@@ -99,14 +99,9 @@ class TableQuery:
 
     def _check_all(self, database: duckdb.DuckDBPyConnection, groups: Sequence[list[str]]) -> Iterator[CheckOutcome]:
         """Check all groups: elsewhere where there are workers and that pays, or here."""
-        wanted = self._list_wanted(database)
-        if (
-            self.open_workers is not None
-            and len(groups) > 1
-            and not self.deep
-            and self.today is None
-            and wanted is not None
-        ):
+        pays = self.open_workers is not None and len(groups) > 1 and not self.deep and self.today is None
+        wanted = self._list_wanted(database) if pays else None
+        if self.open_workers is not None and wanted is not None:
             with self.open_workers() as workers:
                 yield from check_groups(database, workers, [self._make_task(group, wanted) for group in groups])
             self._add_twice(database)
