@@ -78,14 +78,14 @@ def close_rejects(database: duckdb.DuckDBPyConnection) -> None:
 
 def close_gone(database: duckdb.DuckDBPyConnection, lake: Lake, tombstones: Sequence[IndexEntry]) -> None:
     """Drop the rejected versions of orders that have left since; which ones did is in no partition."""
+    if not are_valid(lake, tombstones, verify=True):
+        return  # what was rejected stays listed until the next load has made them again
     ids = [row[0] for row in database.execute("SELECT DISTINCT order_id FROM rejected_order").fetchall()]
     keys = hash_ids(pl.Series(ids, dtype=pl.String)).drop_nulls()
     try:
-        gone = look_up_tombstones(
-            open_segments(lake, tombstones if are_valid(lake, tombstones, verify=True) else ()), keys
-        )
+        gone = look_up_tombstones(open_segments(lake, tombstones), keys)
     except BrokenSegmentError:
-        return  # what was rejected stays listed until the next load has made them again
+        return  # likewise
     query, parameters = select_rows({"order_id": "VARCHAR", "gone_at": "TIMESTAMP"}, gone.rows())
     database.execute(
         f"""DELETE FROM rejected_order USING ({query}) AS gone_order
