@@ -8,9 +8,9 @@ import msgspec
 from hypothesis import strategies as st
 from strategies import any_json, encode, odd_text, record_texts
 
-from ordersetl.source.page import Page
+from ordersetl.source.page import Page, split_records
 
-__all__ = ["NUMBERS", "join_page", "page_sequences", "written_records"]
+__all__ = ["NUMBERS", "join_page", "page_sequences", "split_texts", "written_records"]
 
 NUMBERS = (
     *("1", "2", "0", "-0", "-1", "0.5", "1.0", "1.00", "10.50", "100", "107.91000000000001", "0.30000000000000004"),
@@ -305,3 +305,9 @@ def page_sequences() -> st.SearchStrategy[list[Page]]:
     return st.lists(_pages(), min_size=1, max_size=3).map(
         lambda bodies: [Page(n, body) for n, body in enumerate(bodies, 1)]
     )
+
+
+def split_texts(page: Page) -> list[bytes] | None:
+    """The texts of a page's records; None where only the lenient parser helps."""
+    found = split_records(page)
+    return None if found is None else list(map(bytes, found))

@@ -7,13 +7,14 @@ from typing import Any
 
 import httpx
 import pytest
+from page_texts import split_texts
 
 from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.lake.raw import BatchRequest
 from ordersetl.settings import Settings
 from ordersetl.source.answer import find_charset, quote_text
 from ordersetl.source.client import OrdersClient, open_http
-from ordersetl.source.page import Page, page_text, read_records, split_records
+from ordersetl.source.page import Page, page_text, read_records
 
 NOW = datetime(2025, 9, 1, 12, tzinfo=UTC)
 TOKEN = "s3cret/t0ken+x"  # noqa: S105 - of a test
@@ -180,7 +181,7 @@ def test_a_body_is_read_in_the_charset_that_its_header_names(content_type: str) 
     assert page.text == page_text(LATIN, page.charset)
     assert [record["order_id"] for record in read_records(page)] == ["Ñ-1", "É-1"]
     assert page.head.records == 2
-    texts = split_records(page)
+    texts = split_texts(page)
     assert texts is not None
     assert json.loads(texts[0]) == {"order_id": "Ñ-1"}
 

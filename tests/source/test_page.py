@@ -11,6 +11,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 from hypothesis import given, settings, strategies as st
+from page_texts import split_texts
 from strategies import any_json, encode, odd_text
 
 from ordersetl.errors import InvalidResponseError
@@ -20,7 +21,6 @@ from ordersetl.source.page import (
     PageHead,
     read_head,
     read_records,
-    split_records,
 )
 from ordersetl.source.parser import parse_json
 
@@ -100,7 +100,7 @@ def test_what_is_not_a_page_is_refused_by_every_reader(body: bytes, problem: str
         with pytest.raises(InvalidResponseError, match=problem):
             read(body)
     with suppress(InvalidResponseError):
-        assert split_records(Page(1, body)) is None
+        assert split_texts(Page(1, body)) is None
 
 
 def nested(levels: int, inner: str = "") -> str:
@@ -116,7 +116,7 @@ def test_a_record_nested_past_the_limit_costs_itself_alone(envelope: str) -> Non
         assert head.next_cursor == ("c" if b"cursor" in body else None)
         is_deep = type(records[1]) is DeepRecord
         assert type(parse_json(record)) is type(records[1])
-        assert not is_deep or split_records(Page(1, body)) is None
+        assert not is_deep or split_texts(Page(1, body)) is None
         return records[1], is_deep
 
     assert not read(nested(MAX_DEPTH))[1]
@@ -136,7 +136,7 @@ def test_a_record_nested_past_the_limit_costs_itself_alone(envelope: str) -> Non
 def test_brackets_in_strings_are_no_nesting() -> None:
     record = '"' + "[{" * 5_000 + r'\\\"["'
     assert parse_json(record) == "[{" * 5_000 + r"\"["
-    assert split_records(Page(1, f"[{record}]".encode())) == [record.encode()]
+    assert split_texts(Page(1, f"[{record}]".encode())) == [record.encode()]
 
 
 def test_a_page_of_tiny_records_is_refused_before_it_is_taken_apart() -> None:
@@ -201,7 +201,7 @@ def test_the_recursion_limit_is_as_before_even_with_many_threads() -> None:
 
 def test_split_records_keeps_every_record_as_it_came() -> None:
     body = b' { "orders" : [ {"a" : 1.00 , "b\\u0061": "x  \\u00e9\\/" } , 1E+2, [ ], "\xc3\xa9" ] } '
-    assert split_records(Page(1, body)) == [
+    assert split_texts(Page(1, body)) == [
         rb'{"a" : 1.00 , "b\u0061": "x  \u00e9\/" }',
         b"1E+2",
         b"[ ]",
@@ -222,7 +222,7 @@ def test_split_records_keeps_every_record_as_it_came() -> None:
     ],
 )
 def test_split_records_leaves_to_the_lenient_parser_what_is_not_strict(body: bytes) -> None:
-    assert split_records(Page(1, body)) is None
+    assert split_texts(Page(1, body)) is None
 
 
 @st.composite
@@ -259,7 +259,7 @@ def test_both_parsers_see_the_same_page(body: bytes) -> None:
     answer = parse_json(body)
     cursor = answer.get("next_cursor") if isinstance(answer, dict) else None
     assert head == PageHead(len(records), None if cursor in {None, ""} else str(cursor))
-    texts = split_records(Page(1, body))
+    texts = split_texts(Page(1, body))
     if texts is not None:
         assert [repr(parse_json(text.decode())) for text in texts] == [repr(record) for record in records]
 

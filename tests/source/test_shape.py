@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from page_texts import split_texts
 from strategies import any_json, encode
 
 from ordersetl.errors import InvalidResponseError
 from ordersetl.source.description.model import Description
 from ordersetl.source.joined import CallAnswer, encode_answers
 from ordersetl.source.nested import MAX_DEPTH, DeepRecord
-from ordersetl.source.page import Page, read_records, split_records
+from ordersetl.source.page import Page, read_records
 from ordersetl.source.shape import PageShape
 from ordersetl.source.times import find_newest
 
@@ -52,7 +53,7 @@ def test_a_page_shows_its_records_and_what_its_envelope_says(body: bytes | str) 
     assert page.head.records == 2
     assert read_records(page) == [{"id": Decimal("1.10")}, 2]
     assert page.head.claims["data"]["next"] == "c"
-    assert split_records(page) in ([b'{"id": 1.10}', b"2"], None)
+    assert split_texts(page) in ([b'{"id": 1.10}', b"2"], None)
 
 
 def test_a_record_that_only_the_lenient_parser_reads_costs_no_other() -> None:
@@ -63,7 +64,7 @@ def test_a_record_that_only_the_lenient_parser_reads_costs_no_other() -> None:
     assert page.head.records == 3
     assert records[0] == {"id": 1}
     assert type(records[2]) is DeepRecord
-    assert split_records(page) is None
+    assert split_texts(page) is None
 
 
 @pytest.mark.parametrize(
@@ -78,12 +79,12 @@ def test_a_list_may_be_absent_where_the_description_says_so() -> None:
     description = describe("orders", may_be_absent=True, paging={"kind": "cursor", "next": "cursor", "end": "absent"})
     for body in ("{}", '{"orders": null}', '{"cursor": "c"}', ""):
         page = page_of(body, description)
-        assert (page.head.records, read_records(page), split_records(page)) == (0, [], [])
+        assert (page.head.records, read_records(page), split_texts(page)) == (0, [], [])
 
 
 def test_a_bare_list_is_read_where_the_description_says_so() -> None:
-    assert split_records(page_of("[1, 2]", describe("@"))) == [b"1", b"2"]
-    assert split_records(page_of("[1, 2]", describe("orders", bare_list=True))) == [b"1", b"2"]
+    assert split_texts(page_of("[1, 2]", describe("@"))) == [b"1", b"2"]
+    assert split_texts(page_of("[1, 2]", describe("orders", bare_list=True))) == [b"1", b"2"]
     assert read_records(page_of("[1, NaN]", describe("orders", bare_list=True)))[0] == 1
 
 
@@ -98,7 +99,7 @@ def test_what_an_expression_says_of_the_records_is_seen_too() -> None:
 def test_both_parsers_see_the_same(record: Any) -> None:
     text = f'{{"data": {{"orders": [{encode(record)}, 1], "next": null}}}}'
     page = page_of(text)
-    split = split_records(page)
+    split = split_texts(page)
     assert page.head.records == len(read_records(page)) == 2
     if split is not None:
         assert list(map(len, split)) == [len(encode(record).encode()), 1]
@@ -106,7 +107,7 @@ def test_both_parsers_see_the_same(record: Any) -> None:
 
 def test_a_shape_travels_to_other_processes() -> None:
     page = pickle.loads(pickle.dumps(page_of('{"data": {"orders": [1]}}')))  # noqa: S301 - our own
-    assert split_records(page) == [b"1"]
+    assert split_texts(page) == [b"1"]
 
 
 # The newest time
@@ -157,7 +158,7 @@ def kept(*answers: tuple[str, int, int | None, int, str]) -> bytes:
 def both(body: str, calls: bytes) -> list[Any]:
     """The records, which both ways must read alike."""
     page = page_of(body, describe("@", calls=CALLS), calls=calls)
-    texts, parsed = split_records(page), read_records(page)
+    texts, parsed = split_texts(page), read_records(page)
     assert texts is not None
     assert [json.loads(text, parse_float=Decimal) for text in texts] == parsed
     return parsed
@@ -194,7 +195,7 @@ def test_every_digit_outlives_a_join() -> None:
         calls=kept(("lines", 0, None, 1, "[0.1000000000000000000000001]")),
     )
     text = b'{"id":12345678901234567890123,"amount":1.10,"x":1e400,"lines":[0.1000000000000000000000001]}'
-    assert split_records(page) == [text]
+    assert split_texts(page) == [text]
 
 
 def test_answers_in_other_charsets_are_read_too() -> None:
@@ -205,7 +206,7 @@ def test_answers_in_other_charsets_are_read_too() -> None:
 
 def test_odd_answers_are_read_leniently() -> None:
     page = page_of("[{}]", describe("@", calls=CALLS), calls=kept(("lines", 0, None, 1, "[NaN, 1]")))
-    assert split_records(page) is None
+    assert split_texts(page) is None
     assert read_records(page)[0]["lines"][1] == 1
 
 
@@ -215,7 +216,7 @@ def test_odd_answers_are_read_leniently() -> None:
 def test_a_damaged_file_of_answers_is_refused(damaged: bytes) -> None:
     page = page_of("[{}]", describe("@", calls=CALLS), calls=damaged)
     if b"-1" in damaged:
-        assert split_records(page) == [b"{}"]
+        assert split_texts(page) == [b"{}"]
         return
     with pytest.raises(InvalidResponseError, match="damaged"):
-        split_records(page)
+        split_texts(page)

@@ -9,8 +9,8 @@ from ordersetl.lake.in_force import InForce
 from ordersetl.lake.kept_files import read_description, read_reference
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import Manifest
-from ordersetl.lake.raw import BatchMarker, PageEntry, read_marker
-from ordersetl.source.kept_page import describe_request, read_kept_page
+from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, read_marker
+from ordersetl.source.kept_pages import KeptPages, describe_request
 from ordersetl.star.values import to_naive
 
 __all__ = ["RawPage", "read_pages"]
@@ -40,15 +40,16 @@ def read_pages(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) ->
     for batch in manifest.batches:
         try:
             marker = read_marker(lake, batch)
+            _verify_files(lake, marker, read, damaged)
+            kept = KeptPages(lake, batch, marker.since, describe_request(lake, marker.request, in_force))
         except CorruptedError as error:
             damaged.append({"batch": batch, "problem": error.message})
             continue
         for number, entry in enumerate(marker.pages, start=1):
             try:
-                yield _read_page(lake, marker, number, entry, in_force)
+                yield _read_page(kept, marker.request, number, entry)
             except (CorruptedError, InvalidResponseError) as error:
                 damaged.append({"batch": batch, "page": entry.name, "problem": error.message})
-        _verify_files(lake, marker, read, damaged)
 
 
 def _verify_files(lake: Lake, marker: BatchMarker, read: set[str], damaged: list[dict[str, str]]) -> None:
@@ -84,19 +85,17 @@ def _find_applied(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]])
     return InForce(None, mapping)
 
 
-def _read_page(lake: Lake, marker: BatchMarker, number: int, entry: PageEntry, in_force: InForce) -> RawPage:
-    request = marker.request
-    description = describe_request(lake, request, in_force)
-    page = read_kept_page(lake, marker.batch, number, entry, since=marker.since, description=description)
+def _read_page(kept: KeptPages, request: BatchRequest, number: int, entry: PageEntry) -> RawPage:
+    page = kept.read(number, entry)
     try:
         content = page.text.decode()
     except UnicodeDecodeError:
         content = None
     since, until = (time and to_naive(time) for time in (request.enforced_since, request.until))
-    mapped = None
+    mapped, description = None, kept.description
     if description is not None and description.mapping is not None:
         from ordersetl.check.mapped_pages import map_page  # noqa: PLC0415 - the generic API does without
 
         mapped = list(map_page(page, description.mapping))
     began_at = to_naive(request.began_at)
-    return RawPage(marker.batch, number, since, until, began_at, content, page.text, entry.records, mapped)
+    return RawPage(kept.batch, number, since, until, began_at, content, page.text, entry.records, mapped)

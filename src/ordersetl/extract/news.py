@@ -22,7 +22,7 @@ from ordersetl.lake.listing import list_batches
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry
 from ordersetl.lake.staged import read_stage
 from ordersetl.runtime import RunContext
-from ordersetl.source.kept_page import describe_request, read_kept_page
+from ordersetl.source.kept_pages import KeptPages, describe_request
 from ordersetl.source.page import split_records
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ def _read_from_end(
     Raises:
         OrdersetlError: a page is not what was received.
     """
+    kept = KeptPages(lake, batch, None, description)
     for number, entry in reversed(list(enumerate(pages, 1))):
-        records = split_records(read_kept_page(lake, batch, number, entry, since=None, description=description))
-        yield [None] if records is None else [*reversed(records)]
+        records = split_records(kept.read(number, entry))
+        yield [None] if records is None else [*map(bytes, reversed(records))]

@@ -186,7 +186,7 @@ def read_records(page: Page) -> list[Any]:
     return _validate(parse_page(page.text))[0] if page.shape is None else page.shape.parse(page)
 
 
-def split_records(page: Page) -> list[bytes] | None:
+def split_records(page: Page) -> Sequence[bytes | msgspec.Raw] | None:
     """JSON of each record as it came, valid UTF-8; None where only the lenient parser helps.
 
     Those of a described source are native, with the answers of their calls.
@@ -196,7 +196,7 @@ def split_records(page: Page) -> list[bytes] | None:
     """
     if page.shape is not None:
         return page.shape.split(page)
-    return None if page.head.texts is None or not is_utf8(page.text) else list(map(bytes, page.head.texts))
+    return page.head.texts if is_utf8(page.text) else None
 
 
 def _read_fast(body: bytes) -> PageHead | None:

@@ -1,6 +1,6 @@
 """How a page of a described source is read: where its records are, what its envelope says, the answers of its calls."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -62,18 +62,16 @@ class PageShape:
             return self._read_leniently(text)
         return PageHead(len(texts), None, texts, hash_texts(texts), envelope)
 
-    def split(self, page: Page) -> list[bytes] | None:
+    def split(self, page: Page) -> Sequence[bytes | msgspec.Raw] | None:
         """JSON of each record, with the answers of its calls; None where only the lenient parser helps.
 
         Raises:
             InvalidResponseError: as :func:`read_head`, or the answers are not what was kept.
         """
-        if page.head.texts is None:
+        texts = page.head.texts
+        if texts is None or not is_utf8(page.text):
             return None
-        if not is_utf8(page.text):
-            return None
-        records = list(map(bytes, page.head.texts))
-        return join_texts(records, page.calls, self.description.calls) if page.calls else records
+        return join_texts(list(map(bytes, texts)), page.calls, self.description.calls) if page.calls else texts
 
     def parse(self, page: Page) -> list[Any]:
         """All records of a page, parsed leniently and exactly, with the answers of their calls.

@@ -20,7 +20,7 @@ from ordersetl.lake.staged import read_stage
 from ordersetl.results import OrderVersion
 from ordersetl.source.description.mapping import Mapping
 from ordersetl.source.description.model import Description
-from ordersetl.source.kept_page import describe_request, read_kept_page
+from ordersetl.source.kept_pages import KeptPages, describe_request
 from ordersetl.source.mapping.record import map_record
 from ordersetl.source.page import Page, read_records
 from ordersetl.star.frames import ORDER_SCHEMA
@@ -55,7 +55,7 @@ class _Source:
             CorruptedError: it is missing or not what was received.
         """
         marker, entry = self.marker, self.marker.pages[number - 1]
-        return read_kept_page(lake, marker.batch, number, entry, since=marker.since, description=self.description)
+        return KeptPages(lake, marker.batch, marker.since, self.description).read(number, entry)
 
     def read_orders(self, lake: Lake, number: int) -> list[Any]:
         """The records of the ``number``-th page, as orders.

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
 import polars as pl
 
 from ordersetl.source.page import Page, split_records
@@ -73,7 +74,7 @@ def read_bulk(pages: Sequence[Page], mapping: "BulkMapping | None" = None) -> Bu
         mapping: of their records; None where these are orders already.
     """
     positions: list[pl.Series] = []
-    texts: list[bytes] = []
+    texts: list[bytes | msgspec.Raw] = []
     read = set()
     for page in pages:
         found = split_records(page)
@@ -87,7 +88,9 @@ def read_bulk(pages: Sequence[Page], mapping: "BulkMapping | None" = None) -> Bu
         return NOTHING_READ
     if mapping is not None:
         return _read_mapped(mapping, pl.concat(positions), texts, frozenset(read))
-    records = pl.DataFrame({"pos": pl.concat(positions), "record": pl.Series(texts, dtype=pl.Binary).cast(pl.String)})
+    records = pl.DataFrame(
+        {"pos": pl.concat(positions), "record": pl.Series(list(map(bytes, texts)), dtype=pl.Binary).cast(pl.String)}
+    )
     del texts
     fields = read_fields(records["record"])
     if fields is None:  # something in there that DuckDB refuses and others read: the models see to it
@@ -99,11 +102,13 @@ def read_bulk(pages: Sequence[Page], mapping: "BulkMapping | None" = None) -> Bu
 
 
 def _read_mapped(
-    mapping: "BulkMapping", positions: pl.Series, texts: Sequence[bytes], pages: frozenset[int]
+    mapping: "BulkMapping", positions: pl.Series, texts: Sequence[bytes | msgspec.Raw], pages: frozenset[int]
 ) -> BulkOrders:
     fields = mapping.read(positions, texts)
     fitting = read_fitting_orders(fields.tables, fields.skipped["pos"])
     skipped = fields.skipped["name"].value_counts()
     rows = positions.is_in(fitting.left.implode()).arg_true()
-    fallback = [FallbackRecord(pos, texts[row].decode()) for row, pos in zip(rows, positions.gather(rows), strict=True)]
+    fallback = [
+        FallbackRecord(pos, bytes(texts[row]).decode()) for row, pos in zip(rows, positions.gather(rows), strict=True)
+    ]
     return BulkOrders(*fitting[:3], fallback, pages, dict(skipped.iter_rows()), fields.skipped_lines, fields.seen)

@@ -17,7 +17,7 @@ from ordersetl.lake.layout import STAGED, Lake, staged_key
 from ordersetl.lake.raw import BatchRequest, PageEntry
 from ordersetl.lake.staged import PartEntry, StagedFile
 from ordersetl.runtime import RunContext
-from ordersetl.source.kept_page import describe_request, read_kept_page
+from ordersetl.source.kept_pages import KeptPages, describe_request
 from ordersetl.source.page import Page
 from ordersetl.star.frames import ORDER_SCHEMA
 from ordersetl.star.lines import merge_lines, merge_refunds
@@ -160,13 +160,9 @@ def _size(entry: PageEntry) -> int:
 
 
 def _read_pages(chunk: Chunk) -> list[Page]:
-    def read(number: int, entry: PageEntry) -> Page:
-        return read_kept_page(
-            chunk.lake, chunk.batch, number, entry, since=chunk.window.since, description=chunk.description
-        )
-
+    kept = KeptPages(chunk.lake, chunk.batch, chunk.window.since, chunk.description)
     pages = enumerate(zip(chunk.pages, chunk.received, strict=True), chunk.first_page)
-    return [received if received is not None else read(number, entry) for number, (entry, received) in pages]
+    return [received if received is not None else kept.read(number, entry) for number, (entry, received) in pages]
 
 
 def _write_part(chunk: Chunk, found: Validated) -> PartEntry:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
+import msgspec
 import polars as pl
 
 from ordersetl.source.description.expressions import Expression
@@ -103,7 +104,7 @@ class BulkMapping:
                 self._refund_items = _list_lines(self._refunds.scope, items, ("sku", "qty"), ("amount",))
         self._reader = Reader(record)
 
-    def read(self, positions: pl.Series, texts: Sequence[bytes]) -> MappedFields:
+    def read(self, positions: pl.Series, texts: Sequence[bytes | msgspec.Raw]) -> MappedFields:
         """Read some records.
 
         Args:
@@ -129,7 +130,7 @@ class BulkMapping:
         name = pl.lit(None, pl.String)
         for skip, is_skipped in reversed(self._skips):
             name = pl.when(is_skipped).then(pl.lit(skip)).otherwise(name)
-        return records.filter("sure").select("pos", name=name).drop_nulls()
+        return records.select("pos", name=pl.when("sure").then(name)).drop_nulls()
 
     def _read_orders(self, records: pl.DataFrame) -> pl.DataFrame:
         mapping, given = self._mapping, self._fields
@@ -188,11 +189,11 @@ class BulkMapping:
         )
 
 
-def _list_deep(texts: Sequence[bytes]) -> pl.Series:
+def _list_deep(texts: Sequence[bytes | msgspec.Raw]) -> pl.Series:
     """Which records may be nested too deeply: only long ones are looked into."""
     if max(map(len, texts)) <= 2 * MAX_DEPTH:
         return pl.repeat(value=False, n=len(texts), eager=True)
-    return pl.Series([text.count(b"[") + text.count(b"{") > MAX_DEPTH for text in texts], dtype=pl.Boolean)
+    return pl.Series([text.count(b"[") + text.count(b"{") > MAX_DEPTH for text in map(bytes, texts)], dtype=pl.Boolean)
 
 
 def _read_all(scope: Scope, mapping: Any, names: Sequence[str], amounts: Sequence[str]) -> dict[str, pl.Expr]:  # noqa: ANN401

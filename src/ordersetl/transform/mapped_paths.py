@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, count
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import polars as pl
@@ -65,14 +65,19 @@ class Member:
         self.rows = self.rows or Member()
         return self.rows
 
-    def find_only(self) -> "tuple[str, Member]":
-        """The only thing that is looked at in it, as far in as there is but one, and the way of attributes there."""
+    @cached_property
+    def ways(self) -> "list[_Way]":
+        """How to what is looked at in the objects that it is."""
+        return [_Way(place, child, *child.find_only()) for place, child in self.places.items()]
+
+    def find_only(self) -> "tuple[attrgetter[Any] | None, Member]":
+        """The only thing that is looked at in it, as far in as there is but one, and what gets it."""
         member, way = self, []
         while len(member.places) == 1 and not member.is_asked:
             ((place, child),) = member.places.items()
             way.append(member.nothing.__struct_fields__[place])
             member = child
-        return ".".join(way), member
+        return attrgetter(".".join(way)) if way else None, member
 
     def list_columns(self) -> list[str]:
         """The columns that it and what is known below it are read into."""
@@ -93,6 +98,15 @@ class Member:
     def is_object(self) -> bool:
         """Whether it is looked at as an object."""
         return any(isinstance(step, str) for step in self.members)
+
+
+class _Way(NamedTuple):
+    """The ``place`` of a ``member`` among what is read of an object; and ``get``, to the ``only`` thing in it."""
+
+    place: int
+    member: Member
+    get: "attrgetter[Any] | None"
+    only: Member
 
 
 class NativeTable:
@@ -141,7 +155,7 @@ class Reader:
         self._decoder = msgspec.json.Decoder(kind)
         self._list_decoder = msgspec.json.Decoder(list[kind])
 
-    def read(self, texts: Sequence[bytes]) -> tuple[dict[Member, NativeTable], pl.Series]:
+    def read(self, texts: Sequence[bytes | msgspec.Raw]) -> tuple[dict[Member, NativeTable], pl.Series]:
         """A table of the records and one of each list whose elements are looked at; and which records are readable."""
         tables = defaultdict[Member, NativeTable](NativeTable)
         readable: list[bool] = []
@@ -151,13 +165,13 @@ class Reader:
             self._flatten(self._record, records, tables[self._record], tables)
         return tables, pl.Series(readable, dtype=pl.Boolean)
 
-    def _decode(self, texts: Sequence[bytes]) -> list[Any]:
+    def _decode(self, texts: Sequence[bytes | msgspec.Raw]) -> list[Any]:
         try:
             return self._list_decoder.decode(b"[" + b",".join(texts) + b"]")
         except _ODD:
             return [self._decode_one(text) for text in texts]
 
-    def _decode_one(self, text: bytes) -> Any:  # noqa: ANN401 - a struct
+    def _decode_one(self, text: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - a struct
         try:
             return self._decoder.decode(text)
         except _ODD:
@@ -201,13 +215,14 @@ class Reader:
             except TypeError:  # one of them is absent
                 rows = [astuple(member.nothing if value is None else value) for value in values]
             columns = list(zip(*rows, strict=True))
-            for place, child in member.places.items() if columns else ():
-                way, target = child.find_only()
+            for way in member.ways if columns else ():
+                found = columns[way.place]
                 try:  # through objects of one member each at once, unless one of them is absent
-                    parts = list(map(attrgetter(way), columns[place])) if way else columns[place]
+                    parts = found if way.get is None else list(map(way.get, found))
                 except AttributeError:
-                    target, parts = child, columns[place]
-                self._flatten(target, parts, table, tables)
+                    self._flatten(way.member, found, table, tables)
+                else:
+                    self._flatten(way.only, parts, table, tables)
             return
         for step, child in member.members.items():
             at, absent = int(step), child.absent

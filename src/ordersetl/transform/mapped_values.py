@@ -24,6 +24,7 @@ _MINOR = r'^"?[0-9]{1,14}"?$'
 _UNITS = 10_000
 """Units of 0.0001 in a unit."""
 _MAIL_TIME = r'^"(?:[A-Z][a-z]{2}, )?([0-9]{2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9:]{8}) ([+-][0-9]{2})([0-9]{2})"$'
+_SPACED_DAY = r'^("[0-9]{4}-[0-9]{2}-[0-9]{2}) '
 _MONTHS = {
     f"-{name}-": f"-{number:02d}-"
     for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)  # noqa: SIM905 - read so
@@ -91,6 +92,8 @@ def read_amount(value: pl.Expr, *, digits: pl.Expr | None, absolute: bool = Fals
 
 def read_times(values: pl.Series, times: str, zone: str) -> pl.Series:
     """Times in the form that the generic API mostly has; null of empty ones."""
+    if values.null_count() == len(values):
+        return values
     given = values.set(values == _BLANK, None).rename("value")
     if times in _EPOCHS:
         pattern, factor = _EPOCHS[times]
@@ -103,7 +106,8 @@ def read_times(values: pl.Series, times: str, zone: str) -> pl.Series:
         moved = written.str.replace(_MAIL_TIME, '"${3}-${2}-${1}T${4}${5}:${6}"').to_frame()
         return moved.select(pl.col("value").str.replace_many(_MONTHS)).to_series()
     if times == "iso" and zone == "UTC":
-        return given.str.replace(r'^("[0-9]{4}-[0-9]{2}-[0-9]{2}) ', "${1}T")
+        with_space = given.str.contains(" ", literal=True).arg_true()  # few shops write so
+        return given.scatter(with_space, given.gather(with_space).str.replace(_SPACED_DAY, "${1}T"))
     return _read_each(given, times, zone)
 
 

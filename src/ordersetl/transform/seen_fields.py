@@ -1,7 +1,7 @@
 """Which fields some of the records have, whatever reads them."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -32,23 +32,15 @@ NOTHING_SEEN = SeenFields({}, pl.Series(dtype=pl.UInt64))
 def sample_fields(pages: Sequence[Page]) -> FieldCounts:
     """Fields of a few records, evenly out of all of the pages, but those that only the lenient parser reads."""
     texts = [text for page in pages for text in page.head.texts or ()]
-    chosen = texts[:: 1 + len(texts) // _SAMPLES]
-    objects, types, sampled = Counter[str](), dict[str, Counter[str]](), 0
-    for text in chosen:
+    sample, sampled = _Sample(), 0
+    for text in texts[:: 1 + len(texts) // _SAMPLES]:
         try:
             record = msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
         sampled += 1
-        for parent, name, kind in _walk(record, "", _MAX_DEPTH):
-            if name is None:
-                objects[parent] += 1
-            elif kind is not None and (name in types or len(types) < _MAX_PATHS):
-                types.setdefault(name, Counter())[kind] += 1
-    counts = {
-        path: FieldCount(objects[_parent(path)], dict(sorted(kinds.items()))) for path, kinds in sorted(types.items())
-    }
-    return FieldCounts(sampled=sampled, others=counts)
+        sample.add(record)
+    return FieldCounts(sampled=sampled, others=sample.counts())
 
 
 def name_type(value: object) -> str | None:
@@ -75,19 +67,39 @@ def join_path(path: str, step: str | int) -> str:
     return f"{path}.{step}" if path else step
 
 
-def _walk(value: object, path: str, depth: int) -> Iterator[tuple[str, str | None, str | None]]:
-    """Each object's path, and of each of its members the path of both and the type."""
-    if isinstance(value, list):
-        for element in value:
-            yield from _walk(element, f"{path}[]", depth)
-    elif isinstance(value, dict) and depth:
-        yield path, None, None
-        for name, member in value.items():
-            if len(name) <= _MAX_NAME:
+class _Sample:
+    """How many objects there are at each path, and how many of each of their members are of each type."""
+
+    def __init__(self) -> None:
+        self._objects = Counter[str]()
+        self._types: dict[str, Counter[str]] = {}
+
+    def add(self, value: object, path: str = "", depth: int = _MAX_DEPTH) -> None:
+        """Take in a value, and all below it."""
+        if isinstance(value, list):
+            for element in value:
+                self.add(element, f"{path}[]", depth)
+        elif isinstance(value, dict) and depth:
+            self._objects[path] += 1
+            for name, member in value.items():
+                kind = name_type(member)
+                if kind is None or len(name) > _MAX_NAME:
+                    continue
                 inner = join_path(path, name)
-                yield path, inner, name_type(member)
-                yield from _walk(member, inner, depth - 1)
+                if (types := self._find(inner)) is not None:
+                    types[kind] += 1
+                if kind in {"object", "list"}:
+                    self.add(member, inner, depth - 1)
 
+    def counts(self) -> dict[str, FieldCount]:
+        """What was taken in, by path."""
+        return {
+            path: FieldCount(self._objects[path.rpartition(".")[0]], dict(sorted(types.items())))
+            for path, types in sorted(self._types.items())
+        }
 
-def _parent(path: str) -> str:
-    return path.rpartition(".")[0]
+    def _find(self, path: str) -> Counter[str] | None:
+        types = self._types.get(path)
+        if types is None and len(self._types) < _MAX_PATHS:
+            types = self._types[path] = Counter()
+        return types
