@@ -18,6 +18,7 @@ from ordersetl.check.own_checks import OwnCheck, add_own_checks, read_own_checks
 from ordersetl.lake.account import StageAccount
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.journal import JournalKeeper, keep_journal
+from ordersetl.lake.layout import Lake
 from ordersetl.lake.location import find_lake
 from ordersetl.lake.manifest import require_timezone
 from ordersetl.lake.runs import keep_report
@@ -189,7 +190,7 @@ def check(settings: Settings, *, deep: bool = False, runtime: Runtime = _RUNTIME
         OrdersetlError: as the module says; there is no output, or the page could not be written.
     """
     require_warehouse(settings)
-    own, target = read_own_checks(settings), find_page(settings.report_html)
+    own, target = read_own_checks(settings), find_page(settings.report_html, Lake(settings.output, runtime.disk))
     lake = find_lake(settings.output.absolute() if settings.cluster else settings.output, runtime.disk)
 
     def extend(result: CheckResult) -> CheckResult:
@@ -227,7 +228,7 @@ def run(
     require_warehouse(settings)
     from ordersetl.extract import stage  # noqa: PLC0415 - brings in the HTTP client
 
-    own, target = read_own_checks(settings), find_page(settings.report_html)
+    own, target = read_own_checks(settings), find_page(settings.report_html, Lake(settings.output, runtime.disk))
     plan = stage.prepare(settings, window, users, products, runtime, backfill=backfill)
     with (
         open_context(settings, runtime, wait_s) as (context, recovered),

@@ -79,6 +79,7 @@ REFUSED = {
     "a settings file": ("ordersetl.toml", "the name of a page ends in .html"),
     "no folder": ("nowhere/report.html", "which is not a folder"),
     "a folder": ("folder.html", "it is a folder"),
+    "the output's own": ("output/curated/report.html", "what is there is ordersetl's own"),
 }
 
 

@@ -57,7 +57,7 @@ def test_the_file_for_prometheus_is_written_whole(shop: Path) -> None:
     assert [path.name for path in shop.iterdir() if path.name != "output"] == ["ordersetl.prom"]
 
 
-@pytest.mark.parametrize("place", ["output", "no/such/folder.prom", "/dev/null"])
+@pytest.mark.parametrize("place", ["output", "no/such/folder.prom", "/dev/null", "output/curated/x.prom"])
 def test_a_file_that_is_no_file_is_refused(shop: Path, place: str) -> None:
     ended = ordersetl("status", "--prometheus", place, cwd=shop)
     assert (ended.code, ended.out) == (2, "")
@@ -90,3 +90,9 @@ def test_options_that_contradict_each_other_are_refused(shop: Path, options: lis
     ended = ordersetl("status", *options, cwd=shop)
     assert ended.code == 2
     assert "do not go together" in ended.err
+
+
+def test_no_order_has_an_empty_id(shop: Path) -> None:
+    ended = ordersetl("status", "--order", "", cwd=shop)
+    assert (ended.code, ended.out) == (2, "")
+    assert "--order is empty" in ended.err

@@ -199,6 +199,9 @@ def status(
             hint="Give --max-age and --prometheus, or --quarantine with --reason and --order, or --order alone.",
         )
 
+    if order == "":
+        raise ConfigError("--order is empty", hint="Give the id of an order, as curated and the quarantine write it.")
+
     def work(settings: "Settings", runtime: "Runtime") -> object:
         from ordersetl.lake.location import find_lake
         from ordersetl.status.order_life import trace_order
@@ -211,6 +214,8 @@ def status(
             return list_quarantine(lake, reason=reason, order_id=order)
         if order is not None:
             return trace_order(lake, order, runtime.now())
+        if prometheus is not None:
+            lake.require_not_within(prometheus)
         result = read_status(lake, runtime.now(), max_age=read_span_of("--max-age", max_age) if max_age else None)
         if prometheus is not None:
             write_metrics(prometheus, result, runtime.disk)

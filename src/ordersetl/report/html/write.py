@@ -17,16 +17,17 @@ _SUFFIXES = {".html", ".htm"}
 log = logging.getLogger(__name__)
 
 
-def find_page(path: Path | None) -> Path | None:
+def find_page(path: Path | None, lake: Lake) -> Path | None:
     """Where the page is to be written; None where none was asked for.
 
     Raises:
-        ConfigError: no page can be there, or its name is that of a file of another kind.
+        ConfigError: no page can be there, the output has its own files there, or it is named as a file of another kind.
     """
     if path is None:
         return None
     if path.suffix.lower() not in _SUFFIXES:  # a slip must not cost a settings file
         raise ConfigError(f"cannot write the page to {path}: the name of a page ends in .html")
+    lake.require_not_within(path)
     return require_user_file(path)
 
 
