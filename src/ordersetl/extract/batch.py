@@ -129,17 +129,17 @@ class _PageWriter:
         self._under_way: deque[tuple[Page, Future[PageEntry]]] = deque()
         self._newest: Page | None = None
         self._noted_at: datetime | None = None
-        self._is_ended = self._is_broken = False
+        self._is_whole: bool | None = None  # while pages come nobody knows
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        self._is_ended, self._is_broken = error is None, error is not None
+        self._is_whole = error is None
         self._settle(0)
         if error is None or not issubclass(error, LockedError | StorageError):
             self._note_position(self._context.now())
-        self._batch.complete = self._is_ended
+        self._batch.complete = self._is_whole
 
     def put(self, page: Page) -> None:
         """Have a page written; waits while too many are under way."""
@@ -164,8 +164,8 @@ class _PageWriter:
                 raise
             self._batch.pages.append(entry)
             self._newest = page
-            self._batch.complete = self._is_ended and not under_way
-            if not self._is_broken:
+            self._batch.complete = bool(self._is_whole) and not under_way
+            if self._is_whole is not False:
                 self._on_page(entry, page)
 
     def _note_position(self, now: datetime) -> None:
