@@ -9,7 +9,7 @@ from faulty import FaultyDisk
 from ordersetl.lake.integrity import examine, file_problem, find_problem, move_to_damaged
 from ordersetl.lake.layout import Lake, curated_key
 from ordersetl.lake.manifest import FileEntry, Manifest
-from ordersetl.storage.disk import Written
+from ordersetl.storage.new_file import Written
 
 NOON = datetime(2025, 9, 1, 12, tzinfo=UTC)
 PARTITION = "dt=2025-08-20/fact_order.csv"

@@ -32,9 +32,10 @@ from ordersetl.lake.layout import (
     curated_key,
 )
 from ordersetl.lake.manifest import FileEntry, Manifest, encode_manifest, read_manifest
-from ordersetl.storage.disk import Written, is_temporary, is_temporary_of
+from ordersetl.storage.disk import is_temporary, is_temporary_of
 from ordersetl.storage.lease import Lease
 from ordersetl.storage.lock import Lock
+from ordersetl.storage.new_file import Written
 from ordersetl.storage.objects import ObjectStorage
 
 __all__ = ["Commit", "is_committing", "recover", "staged_name"]

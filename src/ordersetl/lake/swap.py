@@ -26,7 +26,7 @@ from ordersetl.errors import CorruptedError, LockedError
 from ordersetl.lake.checksum import decode_record
 from ordersetl.lake.layout import DATA, MANIFEST, MANIFESTS, Lake, curated_key, data_key
 from ordersetl.lake.manifest import FileEntry, Manifest, encode_manifest
-from ordersetl.storage.disk import Written
+from ordersetl.storage.new_file import Written
 from ordersetl.storage.objects import ObjectStorage
 from ordersetl.storage.store import mark_version
 from ordersetl.storage.versions import ChangedError, Versioned

@@ -1,6 +1,7 @@
 """How a page of a described source is read: where its records are, what its envelope says, the answers of its calls."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -92,9 +93,14 @@ class PageShape:
     def read_times(self, page: Page) -> list[Any]:
         """Of each record the time that orders it among its order's versions, as ISO 8601 text where it is one."""
         mapping = self.description.mapping
+        are_read = mapping is None or (mapping.times, mapping.zone) == ("iso", "UTC")  # texts, as they are
+        if are_read and self._plain_times is not None and page.head.texts is not None:
+            with suppress(*_DECODING):
+                found = self._plain_times.decode(b"[" + b",".join(page.head.texts) + b"]")
+                return [record.updated or record.created for record in found]
         records = self._read_members(page, self._time_members)
         _, get_created, get_updated = self._key_getters
-        if mapping is None or (mapping.times, mapping.zone) == ("iso", "UTC"):  # texts are read as they are
+        if mapping is None or are_read:
             return [get_updated(record) or get_created(record) for record in records]
         read = find_time_reader(mapping.times, mapping.zone)
         times = [(read(_exact(get_updated(record))), get_created(record)) for record in records]
@@ -191,6 +197,18 @@ class PageShape:
     @cached_property
     def _time_members(self) -> Members:
         return Members(self._keys[1:])
+
+    @cached_property
+    def _plain_times(self) -> "msgspec.json.Decoder[list[Any]] | None":
+        """Reads of each record its times alone, where they are members of it: in two thirds of the time."""
+        created, updated = (expression and expression.path for expression in self._keys[1:])
+        if not created or not updated or len(created) > 1 or len(updated) > 1 or created == updated:
+            return None
+        fields = [
+            (attribute, Any, msgspec.field(default=None, name=name))
+            for attribute, (name,) in (("created", created), ("updated", updated))
+        ]
+        return msgspec.json.Decoder(list[msgspec.defstruct("_PlainTimes", fields, gc=False)])  # type: ignore[misc]
 
     @cached_property
     def _key_getters(self) -> tuple[Callable[[Mapping[str, Any]], Any], ...]:

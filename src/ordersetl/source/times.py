@@ -94,8 +94,8 @@ def _pick_candidates(texts: Sequence[str]) -> Iterable[str]:
     usual = [text for text in texts if len(text) == length] if count < len(texts) else texts
     shapes = defaultdict[tuple[int, str], list[str]](list)
     others = texts
-    if length and "".join(usual)[length - 1 :: length].count("Z") == count:
-        shapes[length, "Z"] = list(usual)
+    if _end_alike("".join(usual), length):  # as on most pages, which so have no loop over their records
+        shapes[length, usual[0][-6:]] = list(usual)
         others = [text for text in texts if len(text) != length] if count < len(texts) else []
     for text in others:
         has_offset = text[-6:-5] in {"+", "-"} or text[-5:-4] in {"+", "-"}
@@ -105,3 +105,10 @@ def _pick_candidates(texts: Sequence[str]) -> Iterable[str]:
         top = max(alike, default="")
         candidates |= {top} if _SHAPE.fullmatch(top) else set(alike)
     return candidates
+
+
+def _end_alike(joined: str, length: int) -> bool:
+    """Whether texts of this length, one after the other, all end in Z, or in the same six characters."""
+    ends = [joined[at::length] for at in range(max(length - 6, 0), length)]
+    alike = [column.count(column[0]) == len(column) for column in ends]
+    return bool(alike) and alike[-1] and (ends[-1][0] == "Z" or all(alike))

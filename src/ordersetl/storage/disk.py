@@ -7,11 +7,9 @@ A complete file appears by the usual protocol (see *Files are hard*, D. Luu; the
 temporary file beside the target, fsync it, rename it over the target, fsync the folder.
 """
 
-import contextlib
 import errno
 import hashlib
 import os
-import shutil
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from ordersetl.errors import StorageError
+from ordersetl.storage.new_file import NewFile, Written, clear
 from ordersetl.storage.versions import ObjectOperation
 from ordersetl.url import Location
 
@@ -29,7 +28,6 @@ __all__ = [
     "Operation",
     "Step",
     "UnfitFileError",
-    "Written",
     "describe_kind",
     "hash_file",
     "is_own_folder",
@@ -76,15 +74,6 @@ class Step:
     source: Path | None = None
 
 
-@dataclass(frozen=True)
-class Written:
-    """What a write left on disk: SHA-256 (hex), size in bytes, modification time in nanoseconds."""
-
-    sha256: str
-    bytes: int
-    mtime_ns: int
-
-
 class Disk:
     """Durable file operations; the only code that changes the output folder."""
 
@@ -120,30 +109,11 @@ class Disk:
         What has that path is removed first, never written to: it may be a link, or another name of a file.
         """
         chunks = [data] if isinstance(data, bytes) else data
-        digest = hashlib.sha256()
-        size = time_ns = 0
-
-        def create() -> None:
-            nonlocal size, time_ns
-            if os.path.lexists(path):
-                _clear(path)
-            try:
-                with path.open("xb") as file:
-                    for chunk in chunks:
-                        file.write(chunk)
-                        digest.update(chunk)
-                        size += len(chunk)
-                    file.flush()
-                    time_ns = os.fstat(file.fileno()).st_mtime_ns
-            except OSError:
-                with contextlib.suppress(OSError):  # give the room back; if even that fails, the next run does it
-                    path.unlink()
-                raise
-
-        self.perform(Step("write", path), create)
-        if sync:
-            self.perform(Step("sync_file", path), lambda: _sync(path, os.O_RDWR))
-        return Written(digest.hexdigest(), size, time_ns)
+        with NewFile(path) as file:
+            self.perform(Step("write", path), lambda: file.write(chunks, end=not sync))
+            if sync:
+                self.perform(Step("sync_file", path), file.sync)
+            return file.written
 
     def publish(self, path: Path, data: bytes | Iterable[bytes], *, sync: bool = True) -> Written:
         """Put a complete file at ``path`` in one step as its readers see it.
@@ -171,7 +141,7 @@ class Disk:
     def sync_folder(self, path: Path) -> None:
         """Make the folder's entries durable. Windows has no such call: there the rename itself has to do."""
         if os.name != "nt":
-            self.perform(Step("sync_folder", path), lambda: _sync(path, os.O_RDONLY))
+            self.perform(Step("sync_folder", path), lambda: _sync_folder(path))
 
     def remove(self, path: Path) -> None:
         """Remove a file or a link; nothing if it is gone."""
@@ -182,7 +152,7 @@ class Disk:
 
         One step in name only: a death within it leaves some of it. So it is for what nobody reads any more.
         """
-        self.perform(Step("remove_tree", path), lambda: _clear(path))
+        self.perform(Step("remove_tree", path), lambda: clear(path))
 
 
 def is_own_folder(path: Path) -> bool:
@@ -275,15 +245,8 @@ def _open_unfollowed(path: str, _: int) -> int:
     return os.open(path, _READING)
 
 
-def _clear(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _sync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags)
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -43,7 +43,6 @@ from ordersetl.storage.columns import ColumnFile
 from ordersetl.storage.disk import (
     IS_FOLDER,
     Disk,
-    Written,
     describe_kind,
     hash_file,
     is_own_folder,
@@ -52,6 +51,7 @@ from ordersetl.storage.disk import (
     temporary_path,
 )
 from ordersetl.storage.lock import Holder, Lock, acquire_lock, find_holder, was_locked
+from ordersetl.storage.new_file import Written
 
 __all__ = ["Durability", "Entry", "FileStat", "LocalStorage", "Size"]
 

@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Any
 
 from ordersetl.errors import StorageError
 from ordersetl.storage.columns import ColumnFile
-from ordersetl.storage.disk import IS_FOLDER, Disk, Step, UnfitFileError, Written
+from ordersetl.storage.disk import IS_FOLDER, Disk, Step, UnfitFileError
 from ordersetl.storage.lease import Lease, acquire_lease, find_lease_holder
 from ordersetl.storage.local import Durability, Entry, FileStat, Size
 from ordersetl.storage.lock import Holder
 from ordersetl.storage.looks import Folder, ListedKeys, gather_folders, is_file_name
+from ordersetl.storage.new_file import Written
 from ordersetl.storage.store import (
     delete_version,
     describe,
