@@ -7,14 +7,17 @@ same bytes whoever writes it, and counts only once the driver commits it.
 
 import contextlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ordersetl.errors import ClusterError, ConfigError, OrdersetlError
+from ordersetl.runtime import count_cores
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -26,6 +29,7 @@ log = logging.getLogger(__name__)
 _PACKAGES = ("ordersetl", "polars", "duckdb")
 """What must be of one version everywhere, or bytes would differ."""
 _LOCAL = "local:"
+_POLARS_THREADS = "POLARS_MAX_THREADS"
 _CONNECT_S = 30
 _WATCH_S = 0.5
 _HINT_AGAIN = "Nothing was committed: run the same command again once the cluster is up, or leave out --cluster."
@@ -60,6 +64,7 @@ class ClusterExecutor(Executor):
         self._begun: dict[Future[Any], Any] = {}
         self._ended = threading.Event()
         self._alone_since: float | None = None
+        self._width = _count_threads(_list_workers(client))
         self._watch = threading.Thread(target=self._keep_watch, name="cluster watch", daemon=True)
         self._watch.start()
 
@@ -78,8 +83,8 @@ class ClusterExecutor(Executor):
         return future
 
     def width(self) -> int:
-        """How many pieces of work the cluster does at a time, as it is now."""
-        return max(1, sum(int(worker["nthreads"]) for worker in _list_workers(self._client).values()))
+        """How many pieces of work the cluster does at a time, as of the last look at it."""
+        return max(1, self._width)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - as declared by Executor
         """End the watch; the work itself is awaited by whoever began it."""
@@ -101,7 +106,10 @@ class ClusterExecutor(Executor):
         while not self._ended.wait(_WATCH_S):
             if self._client.status != "running":  # connected again, it would know nothing of what was begun
                 self._fail(ClusterError("the connection to the scheduler of the cluster is lost", hint=_HINT_AGAIN))
-            elif _list_workers(self._client):
+                continue
+            workers = _list_workers(self._client)
+            self._width = _count_threads(workers)
+            if workers:
                 if self._alone_since is not None:
                     log.warning("the cluster has workers again.")
                 self._alone_since = None
@@ -150,6 +158,7 @@ def open_cluster(url: str, seen: Seen, *, max_wait_s: float) -> Iterator[Cluster
                     n_workers=workers,
                     threads_per_worker=1,
                     processes=True,
+                    env={_POLARS_THREADS: os.environ.get(_POLARS_THREADS, str(max(1, count_cores() // workers)))},
                     dashboard_address="127.0.0.1:0",  # any port: a second cluster here is nothing to warn of
                 )
             )
@@ -173,6 +182,10 @@ def _list_workers(client: "Client") -> dict[str, Any]:
     """What the scheduler says of each worker, by address."""
     workers: dict[str, Any] = client.scheduler_info(n_workers=-1).get("workers", {})
     return workers
+
+
+def _count_threads(workers: dict[str, Any]) -> int:
+    return sum(int(worker["nthreads"]) for worker in workers.values())
 
 
 def _await_worker(client: "Client", url: str, max_wait_s: float) -> None:
@@ -228,6 +241,7 @@ def _do(versions: dict[str, str], work: Callable[..., Any], args: tuple[Any, ...
     return work(*args, **named)
 
 
+@cache
 def _list_versions() -> dict[str, str]:
     found = {}
     for name in _PACKAGES:
