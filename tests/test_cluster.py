@@ -27,7 +27,7 @@ from ordersetl.settings import Settings
 from ordersetl.storage.disk import Disk
 from ordersetl.storage.lock import Lock, acquire_lock
 
-pytest.importorskip("distributed", reason="the extra dask is not installed")
+get_worker = pytest.importorskip("distributed", reason="the extra dask is not installed").get_worker
 
 LONG_S = 60
 SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
@@ -138,6 +138,23 @@ def test_groups_of_a_check_are_checked_there(
     there = pipeline.check(Settings(output=tmp_path / "output", cluster=machines.url))
     assert replace(there, seconds=0.0) == replace(here, seconds=0.0)
     assert there.ok
+
+
+def test_a_result_that_is_lost_with_its_worker_is_made_again(
+    tmp_path: Path, machines: Machines, executor: ClusterExecutor
+) -> None:
+    machines.add_worker()
+    begun = tmp_path / "begun"
+
+    def die_when_asked() -> str:
+        """Make a result whose worker dies as soon as somebody wants to have it, the first time."""
+        if not begun.exists():
+            begun.touch()
+            get_worker().handlers["get_data"] = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+        return "made"
+
+    assert executor.submit(die_when_asked).result(LONG_S) == "made"
+    assert begun.exists()
 
 
 def test_an_error_of_the_work_comes_back_as_it_is(executor: ClusterExecutor) -> None:

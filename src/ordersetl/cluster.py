@@ -31,6 +31,9 @@ _PACKAGES = ("ordersetl", "polars", "duckdb")
 _LOCAL = "local:"
 _POLARS_THREADS = "POLARS_MAX_THREADS"
 _CONNECT_S = 30
+_RESULT_S = 600
+"""For a result that is there. Where its worker has just died, the scheduler looks for that for 30 s, and has the work
+done again."""
 _WATCH_S = 0.5
 _HINT_AGAIN = "Nothing was committed: run the same command again once the cluster is up, or leave out --cluster."
 _HINT_KILLED = (
@@ -93,13 +96,18 @@ class ClusterExecutor(Executor):
         self._watch.join()
 
     def _settle(self, future: Future[Any], task: Any) -> None:  # noqa: ANN401 - a future of Dask's
+        result, failure = None, None
+        try:
+            result = task.result(timeout=_RESULT_S)
+        except BaseException as error:  # noqa: BLE001 - a future holds whatever was raised
+            failure = error
         with self._lock:
             if self._begun.pop(future, None) is None:
                 return
-        try:
-            future.set_result(task.result(timeout=_CONNECT_S))
-        except BaseException as error:  # noqa: BLE001 - a future holds whatever was raised
-            future.set_exception(_translate(error))
+        if failure is None:
+            future.set_result(result)
+        else:
+            future.set_exception(_translate(failure))
 
     def _keep_watch(self) -> None:
         """Fail what is under way where the scheduler is gone, or no worker comes back in time."""
