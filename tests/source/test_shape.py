@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, strategies as st
 from page_texts import split_texts
 from strategies import any_json, encode
 
@@ -136,6 +136,16 @@ def test_the_time_of_creation_counts_where_there_is_no_other() -> None:
     records = [{"dates": {"made": "2025-08-02T00:00:00Z"}}, {"dates": {"made": "x", "seen": "2025-08-01T00:00:00Z"}}]
     found = find_newest(page_of(json.dumps({"data": {"orders": records}}), description), BEGAN)
     assert found == datetime(2025, 8, 2, tzinfo=UTC)
+
+
+@given(st.lists(st.fixed_dictionaries({}, optional={"created": any_json(), "updated": any_json()}) | any_json()))
+def test_times_that_are_members_are_read_as_any_expression_is(records: list[Any]) -> None:
+    order = {"order_id": "id", "created_at": "not_null(created)", "updated_at": "not_null(updated)"}
+    body = f'{{"data": {{"orders": [{", ".join(map(encode, records))}]}}}}'
+    plain, general = page_of(body), page_of(body, describe(mapping={"order": order}))
+    assert plain.shape is not None
+    assert general.shape is not None
+    assert repr(plain.shape.read_times(plain)) == repr(general.shape.read_times(general))
 
 
 # Calls
