@@ -1,7 +1,7 @@
 """An S3 server in a process of its own, and a proxy before it that loses answers.
 
-S3 looks at a put's condition and puts in one step; this server in two, with room for another put between them. So the
-proxy lets one change through at a time.
+S3 looks at a put's condition and puts in one step, and whoever reads gets what was there before or after it; this
+server does neither where requests meet. So the proxy lets one through at a time.
 """
 
 import http.client
@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
@@ -54,7 +54,7 @@ class Proxy:
         self.target = url.removeprefix("http://")
         self._fault, self._every, self._only = "none", 1, ""
         self._lock = threading.Lock()
-        self.changing = threading.Lock()
+        self.forwarding = threading.Lock()
         self._seen: set[str] = set()
         self._counts: Counter[str] = Counter()
         self._count = self.failed = 0
@@ -124,7 +124,7 @@ class Proxy:
                     self.end_headers()
                     return
                 connection = http.client.HTTPConnection(proxy.target, timeout=LONG_S)
-                with nullcontext() if self.command in {"GET", "HEAD"} else proxy.changing:
+                with proxy.forwarding:
                     connection.request(self.command, self.path, body, dict(self.headers))
                     answer = connection.getresponse()
                     data = answer.read()

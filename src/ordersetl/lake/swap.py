@@ -186,9 +186,10 @@ class _Commit:
         wait(begun.values())
         if self.storage.version(MANIFEST) != self.version:
             there = _decode(self.storage.read_version(MANIFEST))
-            for file in files:
-                with suppress(ChangedError):
-                    _make(self.storage, curated_key(file), there.files.get(file) if there else None)
+            if there is not None:  # of one that cannot be read nothing follows
+                for file in files:
+                    with suppress(ChangedError):
+                        _make(self.storage, curated_key(file), there.files.get(file))
             where = self.lake.locate(curated_key(files[0]))
             raise LockedError(f"another run committed while this one put {where}", hint=_HINT)
         return {file: done.result() for file, done in begun.items()}
