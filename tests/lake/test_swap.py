@@ -1,6 +1,6 @@
 """The commit in object storage: two writers at once, content that is gone, and what is collected."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ from store import BUCKET, memory_store, read_keys
 from two_writers import commit_rounds, find_loss
 
 from ordersetl import pipeline
+from ordersetl.errors import LockedError
 from ordersetl.lake import swap
 from ordersetl.lake.commit import Commit
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
 from ordersetl.runtime import Runtime
-from ordersetl.storage.disk import Disk
+from ordersetl.storage.disk import Disk, Step
+from ordersetl.storage.objects import ObjectStorage
 from ordersetl.url import ObjectUrl
 
 pytest.importorskip("obstore", reason="the extra s3 is not installed")
@@ -67,6 +69,24 @@ def test_content_that_is_gone_before_its_commit_was_carried_through_comes_from_r
     run(shop, 2)
     assert tables(store) == expected
     assert pipeline.check(shop.settings(ROOT)).ok  # type: ignore[arg-type]
+
+
+def test_where_the_manifest_cannot_be_read_no_literal_name_goes(store: Any) -> None:
+    class Spoiling(Disk):
+        """Somebody damages the manifest as soon as a literal name is there."""
+
+        def perform(self, step: Step, action: Callable[[], None]) -> None:
+            super().perform(step, action)
+            if "/dt=" in str(step.path):
+                store.put("output/curated/_manifest.json", b"{")
+
+    lake, file, data = Lake(ROOT, Spoiling()), "dt=2025-08-20/fact_order.csv", b"a day\n"
+    assert isinstance(lake.storage, ObjectStorage)
+    put = swap.stage(lake.storage, data)
+    following = Manifest(files={file: FileEntry(put.sha256, put.bytes, put.mtime_ns, 1)})
+    with pytest.raises(LockedError):
+        swap.swap(lake.storage, lake, Manifest(), following, [file])
+    assert tables(store) == {file: data}
 
 
 def test_content_that_no_kept_manifest_names_is_collected_once_it_is_old(
