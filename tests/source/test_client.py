@@ -23,7 +23,8 @@ from ordersetl.lake.raw import BatchRequest
 from ordersetl.settings import Settings
 from ordersetl.source.attempt import read_retry_after
 from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError, open_http
-from ordersetl.source.page import Page, PageHead
+from ordersetl.source.head import PageHead
+from ordersetl.source.page import Page
 from ordersetl.source.sample import Fault, page_cursor, sample_app
 from ordersetl.source.server import serve
 from ordersetl.source.trail import PageTrail

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ordersetl.errors import InvalidResponseError, SourceError
-from ordersetl.source.page import PageHead, read_head
+from ordersetl.source.head import PageHead, read_head
 from ordersetl.source.trail import PageTrail, RepeatedError
 
 

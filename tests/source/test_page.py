@@ -15,13 +15,9 @@ from page_texts import split_texts
 from strategies import any_json, encode, odd_text
 
 from ordersetl.errors import InvalidResponseError
+from ordersetl.source.head import PageHead, read_head
 from ordersetl.source.nested import MAX_DEPTH, DeepRecord
-from ordersetl.source.page import (
-    Page,
-    PageHead,
-    read_head,
-    read_records,
-)
+from ordersetl.source.page import Page, read_records
 from ordersetl.source.parser import parse_json
 
 
@@ -268,7 +264,7 @@ def test_the_envelope_is_read_without_building_its_records(monkeypatch: pytest.M
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the lenient parser was used")
 
-    monkeypatch.setattr("ordersetl.source.page.parse_page", refuse)
+    monkeypatch.setattr("ordersetl.source.head.parse_page", refuse)
     body = json.dumps({"orders": [{"order_id": "é\n", "amount": 1.5, "items": [{}]}] * 3, "next_cursor": "c"}).encode()
     assert read_head(body) == PageHead(3, "c")
     assert msgspec.json.decode(body)["next_cursor"] == "c"

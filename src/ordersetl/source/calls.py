@@ -113,7 +113,7 @@ class CallFetcher:
                 continue
             named = call.each or None
             members = Members([named] if named is not None else [call.when, *call.values.values()])
-            texts = page.head.texts
+            texts = page.texts
             records = members.read_all(texts) if texts is not None else [...] * page.head.records
             whole = page.shape.parse(page) if page.shape is not None and ... in records else []
             for at, found in enumerate(records):

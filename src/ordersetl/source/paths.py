@@ -7,13 +7,12 @@ from typing import Any, TypedDict
 import msgspec
 
 from ordersetl.source.description.expressions import Expression
+from ordersetl.source.head import DECODING
 
 __all__ = ["Chain", "Members", "find_chains", "make_type"]
 
 Chain = tuple[str, ...]
 """Names of members from the outermost in; empty for the value itself."""
-
-_DECODING = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def find_chains(node: Mapping[str, Any]) -> set[Chain]:
@@ -75,12 +74,12 @@ class Members:
         """The object with the members that the expressions name; ... where it has another form, or is too odd."""
         try:
             return self._decoder.decode(text)
-        except _DECODING:
+        except DECODING:
             return ...
 
     def read_all(self, texts: Sequence[msgspec.Raw]) -> list[Any]:
         """As :func:`read`, of each of the texts."""
         try:
             return self._list_decoder.decode(b"[" + b",".join(texts) + b"]")  # type: ignore[no-any-return]
-        except _DECODING:
+        except DECODING:
             return [self.read(text) for text in texts]

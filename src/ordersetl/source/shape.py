@@ -1,35 +1,32 @@
 """How a page of a described source is read: where its records are, what its envelope says, the answers of its calls."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from ordersetl.errors import InvalidResponseError
 from ordersetl.source.description.expressions import Expression
 from ordersetl.source.description.model import Description
+from ordersetl.source.head import (
+    DECODING,
+    PageHead,
+    RecordKey,
+    hash_records,
+    list_keys,
+    make_record_type,
+    split_shallow,
+)
 from ordersetl.source.joined import join_parsed, join_texts
 from ordersetl.source.listing import ListPath
 from ordersetl.source.mapping.times import find_time_reader
-from ordersetl.source.nested import MAX_DEPTH, is_shallow
-from ordersetl.source.page import Page, PageHead, hash_texts
+from ordersetl.source.page import Page
 from ordersetl.source.parser import decode_text, is_utf8, parse_json, parse_page
 from ordersetl.source.paths import Members, find_chains, make_type
 
-__all__ = ["PageShape", "VersionKey", "shape_of"]
-
-_DECODING = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
-class VersionKey(NamedTuple):
-    """What identifies a version of an order on its page: id and times, as the record gives them."""
-
-    order_id: Any
-    created_at: Any
-    updated_at: Any
+__all__ = ["PageShape", "shape_of"]
 
 
 class PageShape:
@@ -56,12 +53,21 @@ class PageShape:
         if not text.strip():
             return PageHead(0, None, [])
         try:
-            envelope, texts = self._read_fast(text)
-        except _DECODING:
+            envelope, records = self._read_fast(text, self._record_type)
+        except DECODING:
             return self._read_leniently(text)
-        if max(map(len, texts), default=0) > 2 * MAX_DEPTH and not all(map(is_shallow, map(bytes, texts))):
-            return self._read_leniently(text)
-        return PageHead(len(texts), None, texts, hash_texts(texts), envelope)
+        keys = list_keys(records) if self._record_type is not msgspec.Raw else None
+        content = hash_records(records, lambda: self.split_texts(text) or [text])
+        return PageHead(len(records), None, keys, content, envelope)
+
+    def split_texts(self, text: bytes) -> Sequence[msgspec.Raw] | None:
+        """The records of a page as the JSON they came in, views of it; None where only the lenient parser helps."""
+        if not text.strip():
+            return []
+        try:
+            return split_shallow(self._read_fast(text, msgspec.Raw)[1])
+        except DECODING:
+            return None
 
     def split(self, page: Page) -> Sequence[bytes | msgspec.Raw] | None:
         """JSON of each record, with the answers of its calls; None where only the lenient parser helps.
@@ -69,7 +75,7 @@ class PageShape:
         Raises:
             InvalidResponseError: as :func:`read_head`, or the answers are not what was kept.
         """
-        texts = page.head.texts
+        texts = page.texts
         if texts is None or not is_utf8(page.text):
             return None
         return join_texts(list(map(bytes, texts)), page.calls, self.description.calls) if page.calls else texts
@@ -85,58 +91,54 @@ class PageShape:
             join_parsed(records, page.calls, self.description.calls)
         return records
 
-    def read_keys(self, page: Page) -> list[VersionKey]:
+    def read_keys(self, page: Page) -> Sequence[RecordKey]:
         """Id and times of each record that is an object, as the mapping finds them."""
-        records = self._read_members(page, self._key_members)
-        return [VersionKey(*(get(record) for get in self._key_getters)) for record in records]
+        if page.head.keys is not None:
+            return page.head.keys
+        members = Members(self._keys)
+        return [RecordKey(*(get(record) for get in self._key_getters)) for record in self._read_members(page, members)]
 
     def read_times(self, page: Page) -> list[Any]:
         """Of each record the time that orders it among its order's versions, as ISO 8601 text where it is one."""
-        mapping = self.description.mapping
-        are_read = mapping is None or (mapping.times, mapping.zone) == ("iso", "UTC")  # texts, as they are
-        if are_read and self._plain_times is not None and page.head.texts is not None:
-            with suppress(*_DECODING):
-                found = self._plain_times.decode(b"[" + b",".join(page.head.texts) + b"]")
-                return [record.updated or record.created for record in found]
-        records = self._read_members(page, self._time_members)
-        _, get_created, get_updated = self._key_getters
-        if mapping is None or are_read:
-            return [get_updated(record) or get_created(record) for record in records]
+        keys, mapping = self.read_keys(page), self.description.mapping
+        if mapping is None or (mapping.times, mapping.zone) == ("iso", "UTC"):  # texts, as they are
+            return [key.updated_at or key.created_at for key in keys]
         read = find_time_reader(mapping.times, mapping.zone)
-        times = [(read(_exact(get_updated(record))), get_created(record)) for record in records]
+        times = [(read(_exact(key.updated_at)), key.created_at) for key in keys]
         return [read(_exact(created)) if updated is None else updated for updated, created in times]
 
     def _read_members(self, page: Page, members: Members) -> list[dict[str, Any]]:
         """What of each record the expressions name, at least; none of what is no object."""
-        texts = page.head.texts
+        texts = page.texts
         found = [...] * page.head.records if texts is None else members.read_all(texts)
         if ... in found:
             parsed = self.parse(page)
             found = [parsed[at] if members is ... else members for at, members in enumerate(found)]
         return [record for record in found if isinstance(record, dict)]
 
-    def _read_fast(self, text: bytes) -> tuple[dict[str, Any], list[msgspec.Raw]]:
-        """The envelope's members and the records' texts.
+    def _read_fast(self, text: bytes, record: Any) -> tuple[dict[str, Any], list[Any]]:  # noqa: ANN401 - a type
+        """The envelope's members, and the records as values of a type.
 
         Raises:
-            msgspec.DecodeError: the lenient parser must see to it, or say what it is.
+            DECODING: the lenient parser must see to it, or say what it is.
         """
+        whole, bare = self._decoders[record]
         if not self._list.path:
-            return {}, self._list.read(text)
+            return {}, whole.decode(text) or []
         try:
-            found: Any = self._decoder.decode(text) or {}
+            found: Any = whole.decode(text) or {}
         except msgspec.ValidationError:
             if not self.description.bare_list:
                 raise
-            return {}, _list.decode(text)
+            return {}, bare.decode(text)
         envelope = found if self._are_apart else parse_json(text)
         *way, last = self._list.path
         for name in way:
             found = found.get(name) or {}
-        texts = found.get(last)
-        if texts is None and not self.description.may_be_absent:
+        records = found.get(last)
+        if records is None and not self.description.may_be_absent:
             raise msgspec.DecodeError("there is no list")
-        return envelope, texts or []
+        return envelope, records or []
 
     def _read_leniently(self, text: bytes) -> PageHead:
         decoded = decode_text(text)
@@ -177,10 +179,23 @@ class PageShape:
         return not any(chain[: len(path)] == path or path[: len(chain)] == chain for chain in self._chains)
 
     @cached_property
-    def _decoder(self) -> msgspec.json.Decoder[Any]:
+    def _decoders(self) -> dict[Any, tuple[msgspec.json.Decoder[Any], msgspec.json.Decoder[Any]]]:
+        """Of a page whose records are values of a type: as the description says, and as a bare list."""
         chains = self._chains if self._are_apart else ()
         leaves: dict[tuple[str, ...], Any] = dict.fromkeys(chains, Any)
-        return msgspec.json.Decoder(make_type({**leaves, self._list.path: list[msgspec.Raw] | None}))
+        return {
+            record: (
+                msgspec.json.Decoder(make_type({**leaves, self._list.path: records | None})),
+                msgspec.json.Decoder(records),
+            )
+            for record, records in ((kind, list[kind]) for kind in (self._record_type, msgspec.Raw))  # type: ignore[valid-type]
+        }
+
+    @cached_property
+    def _record_type(self) -> Any:  # noqa: ANN401 - a type for msgspec
+        """The type that records are read as with their envelope: keys, where they are members; texts, if not."""
+        names = list(filter(None, map(_name_member, self._keys)))
+        return make_record_type(*names) if len(set(names)) == len(self._keys) else msgspec.Raw
 
     @cached_property
     def _keys(self) -> tuple[Expression | None, ...]:
@@ -191,31 +206,8 @@ class PageShape:
         return order.order_id, order.created_at, order.updated_at
 
     @cached_property
-    def _key_members(self) -> Members:
-        return Members(self._keys)
-
-    @cached_property
-    def _time_members(self) -> Members:
-        return Members(self._keys[1:])
-
-    @cached_property
-    def _plain_times(self) -> "msgspec.json.Decoder[list[Any]] | None":
-        """Reads of each record its times alone, where they are members of it: in two thirds of the time."""
-        created, updated = (expression and expression.path for expression in self._keys[1:])
-        if not created or not updated or len(created) > 1 or len(updated) > 1 or created == updated:
-            return None
-        fields = [
-            (attribute, Any, msgspec.field(default=None, name=name))
-            for attribute, (name,) in (("created", created), ("updated", updated))
-        ]
-        return msgspec.json.Decoder(list[msgspec.defstruct("_PlainTimes", fields, gc=False)])  # type: ignore[misc]
-
-    @cached_property
     def _key_getters(self) -> tuple[Callable[[Mapping[str, Any]], Any], ...]:
         return tuple(_make_getter(expression) for expression in self._keys)
-
-
-_list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def shape_of(description: Description | None) -> PageShape | None:
@@ -240,7 +232,11 @@ def _exact(value: object) -> object:
 def _make_getter(expression: Expression | None) -> Callable[[Mapping[str, Any]], Any]:
     if expression is None:
         return lambda _: None
-    if expression.path is not None and len(expression.path) == 1:
-        name = expression.path[0]
-        return lambda record: record.get(name)
-    return expression.search
+    name = _name_member(expression)
+    return expression.search if name is None else lambda record: record.get(name)
+
+
+def _name_member(expression: Expression | None) -> str | None:
+    """The member of the record itself that an expression names; None where it names something else."""
+    path = expression.path if expression is not None else None
+    return path[0] if path is not None and len(path) == 1 else None

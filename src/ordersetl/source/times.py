@@ -4,11 +4,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
-
-import msgspec
 
 from ordersetl.errors import InvalidResponseError
+from ordersetl.source.head import RecordKey
 from ordersetl.source.page import Page, read_records
 from ordersetl.star.values import read_time, version_time_of
 from ordersetl.window import MAX_AHEAD
@@ -17,24 +15,6 @@ __all__ = ["find_newest"]
 
 _SHAPE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 """Times of one length and one offset in this shape sort as text."""
-
-
-class _Times(msgspec.Struct, gc=False):
-    created_at: Any = None
-    updated_at: Any = None
-
-
-_Record = _Times | str | float | bool | list[Any] | None
-"""What is not an object is read too: one such record in a page must not cost the others their one pass."""
-
-
-class _Page(msgspec.Struct, gc=False):
-    orders: list[_Record] | None
-
-
-_page = msgspec.json.Decoder(_Page)
-_list = msgspec.json.Decoder(list[_Record])
-_record = msgspec.json.Decoder(_Times)
 
 
 def find_newest(page: Page, began_at: datetime) -> datetime | None:
@@ -57,35 +37,21 @@ def find_newest(page: Page, began_at: datetime) -> datetime | None:
 def _list_texts(page: Page) -> list[str]:
     return [
         time
-        for record in _read(page)
-        if type(record) is _Times
+        for key in _read_keys(page)
         # the rule is asked where it is not plain what it says: a call a record would take as long as all else
-        and type(time := record.updated_at or version_time_of(record.created_at, record.updated_at)) is str
+        if type(time := key.updated_at or version_time_of(key.created_at, key.updated_at)) is str
     ]
 
 
-def _read(page: Page) -> Sequence[_Record]:
-    if page.head.texts is not None:
-        try:
-            return _page.decode(page.text).orders or []
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass
-        try:
-            return _list.decode(page.text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return [_read_one(record) for record in page.head.texts]
+def _read_keys(page: Page) -> Sequence[RecordKey]:
+    if page.head.keys is not None:
+        return page.head.keys
     try:
         records = read_records(page)
     except InvalidResponseError:
         return []
-    return [_Times(r.get("created_at"), r.get("updated_at")) for r in records if isinstance(r, dict)]
-
-
-def _read_one(record: msgspec.Raw) -> _Times:
-    try:
-        return _record.decode(record)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _Times()
+    names = RecordKey.__struct_fields__
+    return [RecordKey(*map(record.get, names)) for record in records if isinstance(record, dict)]
 
 
 def _pick_candidates(texts: Sequence[str]) -> Iterable[str]:

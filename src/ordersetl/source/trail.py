@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.complete import read_header_claims, require_complete
-from ordersetl.source.page import PageHead
+from ordersetl.source.head import PageHead
 
 __all__ = ["PageTrail", "RepeatedError"]
 

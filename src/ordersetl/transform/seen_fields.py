@@ -31,7 +31,7 @@ NOTHING_SEEN = SeenFields({}, pl.Series(dtype=pl.UInt64))
 
 def sample_fields(pages: Sequence[Page]) -> FieldCounts:
     """Fields of a few records, evenly out of all of the pages, but those that only the lenient parser reads."""
-    texts = [text for page in pages for text in page.head.texts or ()]
+    texts = [text for page in pages for text in page.texts or ()]
     sample, sampled = _Sample(), 0
     for text in texts[:: 1 + len(texts) // _SAMPLES]:
         try:
