@@ -191,7 +191,7 @@ class TableQuery:
         unreadable: dict[str, str] = {}
         for table in (FACT_ORDER, FACT_REFUND):
             names = [name for name in group if name.endswith(f"/{table.name}.csv")]
-            unreadable |= read_files(own, table, self.lake, names, temporary=True, labels=self.all_days)
+            unreadable |= read_files(own, table, self.lake, names, temporary=True, labels=self.deep)
         for dimension in self.looked_up:
             load_members(own, self.lake, self.manifest, dimension)
         create_manifest_tables(own, {name: self.files[name] for name in group if name not in unreadable})

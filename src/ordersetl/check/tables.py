@@ -92,7 +92,7 @@ def read_files(
     """Load the files as the database's table of that name; return what could not be read, by name, with the reason.
 
     The table holds the readable files. Each is parsed once, unless one of them fails. Without ``labels`` the table
-    lacks the columns that only metrics show: they are taken apart with the others, but not kept. A ``temporary`` one
+    lacks the columns that only the deep check looks at: they are read like the others, but not kept. A ``temporary`` one
     belongs to this connection alone.
     """
     target = f"{'TEMP ' if temporary else ''}TABLE {table.name}"
@@ -171,6 +171,8 @@ def _create_table(
     if paths:
         columns = [name for name in table.names if labels or name not in _LABELS]
         query, parameters = select_csv(table, paths, day=table in _FACTS, columns=columns)
+        if left := [name for name in table.names if name not in columns]:
+            query += f" WHERE hash({', '.join(left)}) IS NOT NULL"  # always so, but it has them read
         database.execute(f"CREATE OR REPLACE {target} AS {query}", parameters)
     else:
         day = "dt DATE, " if table in _FACTS else ""

@@ -84,8 +84,7 @@ _line = msgspec.json.Decoder(RejectLine)
 def _dump(reject: dict[str, Any]) -> bytes:
     """Standard JSON: numbers as doubles where these are exact, else as text; no NaN, valid UTF-8."""
     try:
-        text = json.dumps(reject, ensure_ascii=False, allow_nan=False, default=_to_number)
-        return text.encode() + b"\n"
+        return _encode(reject).encode() + b"\n"
     except UnicodeEncodeError:  # a lone surrogate can only be written escaped
         return json.dumps(reject, allow_nan=False, default=_to_number).encode() + b"\n"
     except ValueError:  # NaN or Infinity
@@ -93,8 +92,13 @@ def _dump(reject: dict[str, Any]) -> bytes:
 
 
 def _to_number(value: Decimal) -> float | str:
-    double = float(value)
-    return double if math.isfinite(double) and Decimal(repr(double)) == value else str(value)
+    double, text = float(value), str(value)
+    shown = repr(double)
+    is_exact = shown == text or (math.isfinite(double) and Decimal(shown) == value)
+    return double if is_exact else text
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_to_number).encode
 
 
 def _without_nan(value: Any) -> Any:  # noqa: ANN401 - any JSON value

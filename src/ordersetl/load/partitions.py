@@ -72,22 +72,26 @@ def group_days(
 ) -> Iterator[tuple[date, ...]]:
     """Split days into runs of neighbours of about equal size, with at most so many orders each or a single day.
 
-    There is a run for every worker where the days suffice. Both the versions that come in and the curated orders count.
+    All workers have as many where the days suffice, so that none is left to fold the last of them alone. Both the
+    versions that come in and the curated orders count.
     """
     counts: dict[date, int] = {day: partitions[day].orders if day in partitions else 0 for day in days}
     for part in parts:
         for day in counts.keys() & part.days.keys():
             counts[day] += part.days[day]
     total = sum(counts.values())
-    share = total / max(workers, -(-total // orders))
+    rounds = max(1, -(-total // (orders * workers)))
+    share = total / (rounds * workers)
     run: list[date] = []
-    size = 0
+    size = before = 0
+    end = share
     for day in sorted(counts):
-        if run and (size + counts[day] > orders or size + counts[day] / 2 > share):
+        if run and (size + counts[day] > orders or before + counts[day] / 2 > end):
             yield tuple(run)
-            run, size = [], 0
+            run, size, end = [], 0, max(end, before) + share
         run.append(day)
         size += counts[day]
+        before += counts[day]
     if run:
         yield tuple(run)
 

@@ -50,6 +50,12 @@ class Page:
         object.__setattr__(page, "position", position)
         return page
 
+    def without_head(self) -> "Page":
+        """The page without what was read of it, which takes as much memory as a page: many wait for their turn."""
+        page = copy.copy(self)
+        page.__dict__.pop("head", None)
+        return page
+
     @cached_property
     def head(self) -> PageHead:
         """The head, read once.

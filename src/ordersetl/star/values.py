@@ -52,7 +52,7 @@ _FRACTIONAL = (HugeNumber, float, Decimal)
 
 def has_surrogate(value: object) -> bool:
     """Whether a value is a string with half a surrogate pair, so that nobody knows which character it was."""
-    return isinstance(value, str) and _SURROGATE.search(value) is not None
+    return isinstance(value, str) and not value.isascii() and _SURROGATE.search(value) is not None
 
 
 def read_text(value: object) -> str | None:
@@ -68,7 +68,7 @@ def read_text(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     text = str(value).replace("\0", "")
-    return _SURROGATE.sub("\ufffd", text).strip() or None
+    return (text if text.isascii() else _SURROGATE.sub("\ufffd", text)).strip() or None
 
 
 def _write_whole(number: HugeNumber | float | Decimal) -> str | None:

@@ -105,7 +105,8 @@ class BatchStaging:
                 self._queue.await_room()
         self.pages.append(entry)
         self._gathered.append(entry)
-        self._received.append(None if self._context.is_remote else page)  # workers elsewhere read it from disk
+        is_far = self._context.is_remote  # then workers read it from disk
+        self._received.append(None if page is None or is_far else page.without_head())
         self._gathered_bytes += size
         self._gathered_records += entry.records
 
