@@ -92,8 +92,8 @@ def read_files(
     """Load the files as the database's table of that name; return what could not be read, by name, with the reason.
 
     The table holds the readable files. Each is parsed once, unless one of them fails. Without ``labels`` the table
-    lacks the columns that only the deep check looks at: they are read like the others, but not kept. A ``temporary`` one
-    belongs to this connection alone.
+    lacks the columns that only the deep check looks at: they are read like the others, but not kept. A ``temporary``
+    one belongs to this connection alone.
     """
     target = f"{'TEMP ' if temporary else ''}TABLE {table.name}"
     with lake.storage.local_files([curated_key(name) for name in names]) as files:
