@@ -20,6 +20,7 @@ __all__ = [
     "Record",
     "RecordKey",
     "hash_records",
+    "hash_texts",
     "list_keys",
     "make_record_type",
     "read_head",

@@ -15,6 +15,7 @@ from ordersetl.source.head import (
     PageHead,
     RecordKey,
     hash_records,
+    hash_texts,
     list_keys,
     make_record_type,
     split_shallow,
@@ -56,9 +57,10 @@ class PageShape:
             envelope, records = self._read_fast(text, self._record_type)
         except DECODING:
             return self._read_leniently(text)
-        keys = list_keys(records) if self._record_type is not msgspec.Raw else None
+        if self._record_type is msgspec.Raw:
+            return PageHead(len(records), None, None, hash_texts(records), envelope)
         content = hash_records(records, lambda: self.split_texts(text) or [text])
-        return PageHead(len(records), None, keys, content, envelope)
+        return PageHead(len(records), None, list_keys(records), content, envelope)
 
     def split_texts(self, text: bytes) -> Sequence[msgspec.Raw] | None:
         """The records of a page as the JSON they came in, views of it; None where only the lenient parser helps."""
@@ -95,8 +97,7 @@ class PageShape:
         """Id and times of each record that is an object, as the mapping finds them."""
         if page.head.keys is not None:
             return page.head.keys
-        members = Members(self._keys)
-        return [RecordKey(*(get(record) for get in self._key_getters)) for record in self._read_members(page, members)]
+        return [RecordKey(*(get(record) for get in self._key_getters)) for record in self._read_members(page)]
 
     def read_times(self, page: Page) -> list[Any]:
         """Of each record the time that orders it among its order's versions, as ISO 8601 text where it is one."""
@@ -107,10 +108,10 @@ class PageShape:
         times = [(read(_exact(key.updated_at)), key.created_at) for key in keys]
         return [read(_exact(created)) if updated is None else updated for updated, created in times]
 
-    def _read_members(self, page: Page, members: Members) -> list[dict[str, Any]]:
-        """What of each record the expressions name, at least; none of what is no object."""
+    def _read_members(self, page: Page) -> list[dict[str, Any]]:
+        """What of each record its key is made of, at least; none of what is no object."""
         texts = page.texts
-        found = [...] * page.head.records if texts is None else members.read_all(texts)
+        found = [...] * page.head.records if texts is None else self._key_members.read_all(texts)
         if ... in found:
             parsed = self.parse(page)
             found = [parsed[at] if members is ... else members for at, members in enumerate(found)]
@@ -204,6 +205,10 @@ class PageShape:
             return Expression("order_id"), Expression("created_at"), Expression("updated_at")
         order = mapping.order
         return order.order_id, order.created_at, order.updated_at
+
+    @cached_property
+    def _key_members(self) -> Members:
+        return Members(self._keys)
 
     @cached_property
     def _key_getters(self) -> tuple[Callable[[Mapping[str, Any]], Any], ...]:
