@@ -259,7 +259,14 @@ BIGCOMMERCE = {
         },
         {"id": 3, "sku": "P-1-a", "quantity": 1, "price_ex_tax": "1.0000", "parent_order_product_id": 1},
     ],
-    "refunds": [{"id": 12, "created": "2025-08-24T10:00:00Z", "total_amount": 9.5}],
+    "refunds": [
+        {
+            "id": 12,
+            "created": "2025-08-24T10:00:00Z",
+            "total_amount": 9.5,
+            "payments": [{"id": 1, "amount": 5.5, "is_declined": False}, {"id": 2, "amount": 4, "is_declined": True}],
+        }
+    ],
 }
 
 SQUARE = {

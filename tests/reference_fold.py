@@ -730,20 +730,24 @@ def _key_of(cell: str | None) -> str | None:
 def refund_rows(order: Order) -> list[RefundRow]:
     """The refunds of an order at their grain, sorted by refund and SKU, first what names none.
 
-    That is the refund's amount without its named items, negative where these say more, and left out where it is 0, no
-    quantity is without a name, and any item has one.
+    That is the refund's amount without its named items, and left out where it is 0, no quantity is without a name, and
+    any item has one. Where its items say more than it comes to, they share that by what they say.
     """
     rows: list[RefundRow] = []
     for refund_id in sorted({refund.refund_id for refund in order.refunds}):
         entries = [refund for refund in order.refunds if refund.refund_id == refund_id]
         items = [item for refund in entries for item in refund.items]
         last = max(refund.created_at for refund in entries)
+        skus = sorted({item.sku for item in items if item.sku is not None})
+        amounts = [sum(item.amount for item in items if item.sku == sku) for sku in skus]
+        total = sum(refund.amount for refund in entries)
+        if sum(amounts) > total:
+            amounts = _shares(total, amounts)
         named = [
             RefundRow(refund_id, sku, _sum_known(i.qty for i in items if i.sku == sku), amount, last)
-            for sku in sorted({item.sku for item in items if item.sku is not None})
-            for amount in (sum(i.amount for i in items if i.sku == sku),)
+            for sku, amount in zip(skus, amounts, strict=True)
         ]
-        rest = sum(refund.amount for refund in entries) - sum(row.amount for row in named)
+        rest = total - sum(amounts)
         qty = _sum_known(item.qty for item in items if item.sku is None)
         if rest or qty is not None or not named:
             rows.append(RefundRow(refund_id, None, qty, rest, last))

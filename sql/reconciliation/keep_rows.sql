@@ -40,14 +40,38 @@ WITH refund AS (
     WHERE sku IS NOT NULL
     GROUP BY batch, page, idx, refund_id
 )
-SELECT batch, page, idx, refund_id, item.sku, item.qty, item.amount, refund.refunded_at
+SELECT
+    batch,
+    page,
+    idx,
+    refund_id,
+    item.sku,
+    item.qty,
+    -- Where the items say more than the refund comes to, they share that by what they say.
+    CASE
+        WHEN named.amount > refund.amount
+            THEN money(share(
+                units(refund.amount), units(item.amount), sum(units(item.amount)) OVER upto, units(named.amount)
+            ))
+        ELSE item.amount
+    END,
+    refund.refunded_at
 FROM item
 INNER JOIN refund USING (batch, page, idx, refund_id)
+INNER JOIN named USING (batch, page, idx, refund_id)
 WHERE item.sku IS NOT NULL
+WINDOW upto AS (PARTITION BY batch, page, idx, refund_id ORDER BY item.sku ROWS UNBOUNDED PRECEDING)
 UNION ALL
 SELECT
-    batch, page, idx, refund_id, NULL, unnamed.qty, refund.amount - coalesce(named.amount, 0), refund.refunded_at
+    batch,
+    page,
+    idx,
+    refund_id,
+    NULL,
+    unnamed.qty,
+    greatest(refund.amount - coalesce(named.amount, 0), 0),
+    refund.refunded_at
 FROM refund
 LEFT JOIN named USING (batch, page, idx, refund_id)
 LEFT JOIN (SELECT * FROM item WHERE sku IS NULL) AS unnamed USING (batch, page, idx, refund_id)
-WHERE named.amount IS NULL OR refund.amount <> named.amount OR unnamed.qty IS NOT NULL;
+WHERE named.amount IS NULL OR refund.amount > named.amount OR unnamed.qty IS NOT NULL;

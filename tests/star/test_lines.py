@@ -246,11 +246,34 @@ def test_refunds_go_to_the_skus_they_name_and_the_rest_by_net_amount() -> None:
     ]
 
 
-def test_a_refund_of_less_than_its_items_keeps_both_and_adds_up() -> None:
-    orders = orders_of("10")
-    refunds = refunds_of(orders, (1, "r", "a", 1, 5), (1, "r", None, None, -1))
-    assert refunds["refund_amount"].to_list() == [Decimal(-1), Decimal(5)]
-    assert [row[4] for row in charges_of(orders, items_of((1, "a", 1, 1)), refunds)] == ["4.0000"]
+def test_items_that_say_more_than_their_refund_share_it_by_what_they_say() -> None:
+    orders = orders_of("20")
+    refunds = refunds_of(
+        orders,
+        (1, "fee", "a", 1, 5),  # one of which was kept
+        (1, "fee", None, None, -1),
+        (1, "three", "a", 1, 1),
+        (1, "three", "b", 1, 1),
+        (1, "three", "c", 1, 1),
+        (1, "three", None, None, -2),
+        (1, "void", "b", 1, 7),
+        (1, "void", None, 2, -7),  # a quantity of nothing named stays
+        (1, "whole", "b", 1, 2),
+        (1, "whole", None, None, 1),
+    )
+    assert refunds.select("refund_id", "sku", "refund_amount").rows() == [
+        ("fee", "a", Decimal(4)),
+        ("three", "a", Decimal("0.3333")),
+        ("three", "b", Decimal("0.3333")),
+        ("three", "c", Decimal("0.3334")),
+        ("void", None, Decimal(0)),
+        ("void", "b", Decimal(0)),
+        ("whole", None, Decimal(1)),
+        ("whole", "b", Decimal(2)),
+    ]
+    rows = charges_of(orders, items_of((1, "a", 1, 1), (1, "b", 1, 1), (1, "x", 1, 2)), refunds)
+    # c, which the order has not, and what names nothing go by the amounts
+    assert [row[4] for row in rows] == ["4.6666", "2.6667", "0.6667"]
 
 
 def test_entries_of_one_refund_are_one_refund_at_its_latest_time() -> None:

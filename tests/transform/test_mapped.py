@@ -162,6 +162,13 @@ def test_quarantine_shows_the_native_record_and_line() -> None:
     assert line.detail.startswith("items[1].qty ")
 
 
+@pytest.mark.parametrize("items", ["[null]", '[null, {"sku": "A", "qty": 1, "base_price": 0}]'])
+def test_nothing_in_place_of_a_refunds_line_is_no_line_of_nothing(items: str) -> None:
+    memo = {"entity_id": 8, "created_at": "2025-08-23 09:00:00", "base_grand_total": 20, "items": json.loads(items)}
+    found = assert_paths_agree("magento", [usual("magento", creditmemos=[memo])])
+    assert found.counts.rejected == {"invalid_refund": 1}
+
+
 def test_what_refunds_say_of_one_sku_is_summed_and_the_rest_has_none() -> None:
     lines = [
         {"sku": "A", "quantity": 2, "subtotal": "20.00"},
@@ -181,8 +188,7 @@ def test_what_refunds_say_of_one_sku_is_summed_and_the_rest_has_none() -> None:
     assert merged.select("refund_id", "sku", "qty", "refund_amount").rows() == [
         ("1", "A", Decimal("1.0000"), Decimal("4.0000")),
         ("1", "product:5", Decimal("1.0000"), Decimal("1.5000")),
-        ("2", None, None, Decimal("-0.7500")),  # the line says more than the refund
-        ("2", "A", Decimal("1.0000"), Decimal("4.0000")),
+        ("2", "A", Decimal("1.0000"), Decimal("3.2500")),  # the line says more than the refund
         ("3", None, None, Decimal("5.0000")),
     ]
     refunded = merge_lines(found.orders, found.items, merged).select("sku", "refunded_amount").rows()

@@ -4,6 +4,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from both_paths import assert_paths_agree
 from native_orders import USUAL
 
@@ -60,6 +61,33 @@ def test_what_bigcommerce_took_off_one_product_is_off_that_one() -> None:
     ]
     found = read("bigcommerce", products=products, coupon_discount="10.0000", discount_amount="0.0000", refunds=[])
     assert column(found, "discount_amount") == {"A": Decimal("7.5"), "B": Decimal("2.5"), "C": Decimal(0)}
+
+
+@pytest.mark.parametrize(
+    ("payments", "refunded"),
+    [
+        (..., ["9.5000"]),
+        ([], ["9.5000"]),
+        ([{"amount": 9.5, "is_declined": False}], ["9.5000"]),
+        ([{"amount": 9.5}], ["9.5000"]),
+        ([{"amount": 0, "is_declined": False}], ["0.0000"]),
+        ([{"amount": 9.5, "is_declined": True}], []),
+        ([{"amount": 5, "is_declined": True}, {"amount": 4.5, "is_declined": False}], ["4.5000"]),
+        ([{"amount": "0.10", "is_declined": False}, {"amount": 0.2}, {"amount": 9.2, "is_declined": True}], ["0.3000"]),
+    ],
+)
+def test_what_a_payment_provider_of_bigcommerce_declined_did_not_go_back(payments: Any, refunded: list[str]) -> None:
+    refund = {"id": 1, "created": "2025-08-24T10:00:00Z", "total_amount": 9.5}
+    found = read("bigcommerce", refunds=[refund if payments is ... else refund | {"payments": payments}])
+    assert [str(amount) for amount in found.refunds["refund_amount"]] == refunded
+
+
+def test_a_cancelled_memo_of_magento_is_none() -> None:
+    memos = [
+        {"entity_id": number, "created_at": "2025-08-23 09:00:00", "base_grand_total": 20, "state": state, "items": []}
+        for number, state in enumerate((1, 2, 3, None))
+    ]
+    assert read("magento", creditmemos=memos).refunds["refund_id"].to_list() == ["0", "1", "3"]
 
 
 def test_square_leaves_out_a_list_of_lines_that_is_empty() -> None:

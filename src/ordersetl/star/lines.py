@@ -57,8 +57,10 @@ def merge_lines(orders: pl.DataFrame, items: pl.DataFrame, refunds: pl.DataFrame
 def merge_refunds(orders: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
     """Bring parts of refunds to the grain (order version, refund, SKU).
 
-    Amounts and quantities are summed, ``refunded_at`` is the latest. The row without SKU, of what a refund does not
-    name, is left out where it is 0 and the refund names something.
+    Amounts and quantities are summed, ``refunded_at`` is the latest. Where SKUs are named with more than the refund
+    comes to (a fee was kept, a discount is not taken off), what it comes to is a :func:`share` of each, by these
+    amounts. The row without SKU, of what a refund does not name, is left out where it is 0 and the refund names
+    something.
 
     Args:
         orders: ORDER_SCHEMA, each ``pos`` once.
@@ -74,7 +76,7 @@ def merge_refunds(orders: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
         pl.col("refund_amount").sum().cast(_MONEY),
         pl.col("refunded_at").max(),
     )
-    rows = rows.with_columns(
+    rows = _limit_to_refunds(rows).with_columns(
         refunded_at=pl.col("refunded_at").max().over("pos", "refund_id"),
         names=pl.col("sku").is_not_null().any().over("pos", "refund_id"),
     )
@@ -86,6 +88,26 @@ def merge_refunds(orders: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
         .select(*REFUND_SCHEMA)
         .sort("pos", "refund_id", "sku", nulls_last=False)
     )
+
+
+def _limit_to_refunds(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of refunds, what is named of each at most what it comes to: so no rest is negative."""
+    key = ["pos", "refund_id"]
+    rest = pl.col("refund_amount")
+    over = rows.filter(pl.col("sku").is_null() & (rest < 0)).select(*key, over=rest)
+    if over.is_empty():
+        return rows
+    rows = rows.sort(*key, "sku", nulls_last=False).join(over, on=key, how="left", maintain_order="left")
+    is_named = pl.col("sku").is_not_null() & pl.col("over").is_not_null()
+    at = rows.select(is_named.arg_true()).to_series()
+    named = rows[at]
+    weights, refund = _units(named["refund_amount"]).cast(pl.Int128), named.select(pl.struct(key).rle_id()).to_series()
+    total = named.select((rest.sum() + pl.col("over").first()).over(*key)).to_series()
+    shares = _money(share(_units(total).cast(pl.Int128), [weights], refund))
+    limited = rows["refund_amount"].scatter(at, shares)
+    is_rest = pl.col("sku").is_null() & pl.col("over").is_not_null()
+    amount = pl.when(is_rest).then(pl.lit(0).cast(_MONEY)).otherwise(limited)
+    return rows.with_columns(refund_amount=amount).drop("over")
 
 
 def _merge_items(items: pl.DataFrame) -> pl.DataFrame:

@@ -20,7 +20,7 @@ __all__ = [
 
 SqlType = Literal["VARCHAR", "DECIMAL(18,4)", "TIMESTAMP", "DATE", "BOOLEAN"]
 
-RULES = 3
+RULES = 4
 """Version of the data rules: raised when the result for some payload changes, so that all is folded again."""
 
 MONEY_SCALE = 4

@@ -84,7 +84,7 @@ class Refund(TypedDict):
 
 @dataclass(frozen=True)
 class RefundPart:
-    """What a refund says of one SKU, or without SKU the rest of its amount, which may be negative."""
+    """What a refund says of one SKU, or without SKU the rest of its amount: negative where it says more of SKUs."""
 
     refund_id: str
     sku: str | None

@@ -18,6 +18,7 @@ __all__ = ["Scope", "read_steps"]
 
 _FALSE = r'^(?:false|""|\[\s*\]|\{\s*\})$'
 _UNKNOWN = "{?}"
+_PROJECTIONS = {"filter_projection", "projection"}
 """An object of which nothing was read: it may have had members, or none."""
 _PLAIN = re.compile(r"[ !#-\[\]-~\u00a1-\ud7ff\ue000-\ufffd]*")
 """Text that JSON needs no escape for."""
@@ -132,16 +133,27 @@ class Scope:
         """
         if tree["type"] == "multi_select_list":
             return _write_sum(pl.concat_list(self.value(child) for child in tree["children"]))
-        if tree["type"] in {"filter_projection", "projection"}:
-            left, right, *conditions = tree["children"]
-            rows = self.member.find(read_steps(left)).add_rows()
-            elements = next((scope for scope in self._sums if scope.member is rows), None) or Scope(rows)
-            wanted = self._sums.setdefault(elements, [])
-            column = f"{rows.column} sum {len(wanted)}"
-            condition = all_of(pl.lit(value=True), *map(elements.truth, conditions))
-            wanted.append(_Sum(column, condition, elements.value(right)))
-            return pl.col(column)
+        if tree["type"] in _PROJECTIONS:
+            return self._add_sum(tree)
+        if tree["type"] == "or_expression" and tree["children"][0]["type"] in _PROJECTIONS:
+            listed, other = tree["children"]
+            return pl.coalesce(self._add_sum(listed, or_else=True), self.amount(other))
         return self.value(tree)
+
+    def _add_sum(self, tree: Tree, *, or_else: bool = False) -> pl.Expr:
+        """The sum over elements of a list; null without any. With ``or_else`` it is in doubt where all are blank."""
+        left, right, *conditions = tree["children"]
+        rows = self.member.find(read_steps(left)).add_rows()
+        elements = next((scope for scope in self._sums if scope.member is rows), None) or Scope(rows)
+        wanted, part = self._sums.setdefault(elements, []), elements.value(right)
+        column = f"{rows.column} sum {len(wanted)}"
+        condition = all_of(pl.lit(value=True), *map(elements.truth, conditions))
+        wanted.append(_Sum(column, condition, part))
+        if or_else:
+            blanks = _Sum(f"{column} blanks", condition & part.is_not_null() & ~_is_given(part), pl.lit("1"))
+            wanted.append(blanks)
+            self._doubts.append(pl.col(blanks.column).is_not_null())
+        return pl.col(column)
 
     def _compare(self, one: Tree, other: Tree) -> pl.Expr:
         if one["type"] == "literal":

@@ -244,8 +244,10 @@ def _open_lines(lines: _Lines, parents: pl.DataFrame, tables: dict[Member, Nativ
         parents: columns to have of the objects that the lists are in.
         tables: what was read.
     """
-    elements, sure = lines.scope.open_table(tables), lines.scope.certain()
-    elements = pl.concat([elements, parents[tables[lines.scope.member].parents]], how="horizontal")
+    table = tables[lines.scope.member]
+    elements = lines.scope.open_table(tables).with_columns(is_null=table.is_null)
+    elements = pl.concat([elements, parents[table.parents]], how="horizontal")
+    sure = lines.scope.certain() & ~pl.col("is_null")
     if lines.listed is not None:
         elements = elements.filter(lines.listed | ~sure)
     fields = lines.fields

@@ -115,6 +115,8 @@ class NativeTable:
     def __init__(self) -> None:
         self._blocks = defaultdict[str, list[bytes]](list)
         self._lengths: list[int] = []
+        self._null: list[int] = []
+        self._height = 0
         self._frame: pl.DataFrame | None = None
 
     def add(self, column: str, texts: Sequence[bytes | msgspec.Raw]) -> None:
@@ -122,9 +124,14 @@ class NativeTable:
         if texts:
             self._blocks[column].append(_SEPARATOR.join(texts))
 
-    def add_lengths(self, lengths: Iterable[int]) -> None:
-        """Take in how many elements each of the next lists has."""
-        self._lengths.extend(lengths)
+    def add_lists(self, lists: Sequence[Sequence[Any]]) -> list[Any]:
+        """Take in how many elements each of the next lists has, and which are null; the elements."""
+        first = self._height
+        self._lengths.extend(map(len, lists))
+        elements = list(chain.from_iterable(lists))
+        self._null.extend(row for row, element in enumerate(elements, first) if element is None)
+        self._height += len(elements)
+        return elements
 
     def to_frame(self, member: Member) -> pl.DataFrame:
         """All columns of what is known of a value; null where there is nothing."""
@@ -139,6 +146,11 @@ class NativeTable:
         """Of each element, in which row of the other table it is."""
         lengths = pl.DataFrame({"length": self._lengths}, schema={"length": pl.UInt32}).with_row_index("row")
         return lengths.select(pl.col("row").repeat_by("length").list.explode(empty_as_null=False)).to_series()
+
+    @property
+    def is_null(self) -> pl.Series:
+        """Of each element, whether it is nothing."""
+        return pl.repeat(value=False, n=self._height, eager=True).scatter(self._null, values=True)
 
 
 class Reader:
@@ -229,9 +241,8 @@ class Reader:
             elements = [value[at] if value and len(value) > at else absent for value in values]
             self._flatten(child, elements, table, tables)
         if member.rows is not None:
-            lists = [value or () for value in values]
-            tables[member.rows].add_lengths(map(len, lists))
-            self._flatten(member.rows, list(chain.from_iterable(lists)), tables[member.rows], tables)
+            elements = tables[member.rows].add_lists([value or () for value in values])
+            self._flatten(member.rows, elements, tables[member.rows], tables)
 
 
 def _write(member: Member, values: Sequence[Any]) -> Sequence[bytes | msgspec.Raw]:
