@@ -9,10 +9,14 @@ from functools import lru_cache
 from typing import Any
 
 from ordersetl.errors import InvalidResponseError
+from ordersetl.text import many
 
 __all__ = ["CLAIM_NAMES", "find_next_link", "read_header_claims", "require_complete"]
 
-_ERRORS = ("error", "errors", "error_message", "error_messages", "exception", "fault")
+_ERRORS = (
+    *("error", "errors", "error_code", "error_codes", "error_message", "error_messages", "exception", "fault"),
+    *("failures", "partial_failure", "partial_failures"),
+)
 _SUCCESS = ("success", "ok")
 _FAILURES = {"error", "errors", "fail", "failed", "failure", "partial", "incomplete", "timeout"}
 _MORE = (
@@ -59,7 +63,7 @@ _CONTAINERS = (
     *("cursor", "cursors", "response_metadata", "paging_info", "pagination_info", "page_meta", "list_info", "info"),
     *("navigation", "data", "result", "results", "response", "body", "payload", "query", "search_metadata"),
 )
-_PAGES = ("total_pages", "page_count", "pages", "last_page", "num_pages", "pages_count")
+_PAGES = ("total_pages", "wp_total_pages", "page_count", "pages", "last_page", "num_pages", "pages_count")
 _TOTALS = (
     *("total", "total_count", "total_results", "total_records", "total_items", "total_orders", "total_elements"),
     *("total_size", "orders_count", "order_count"),
@@ -142,6 +146,8 @@ def read_header_claims(headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
             claims["Link"] = {"next": target}
         elif name.lower().startswith("x-"):
             claims[name[2:]] = value.strip()
+        elif _normalize(name) in _KINDS["cursors"]:
+            claims[name] = value.strip()
     return claims
 
 
@@ -163,8 +169,8 @@ def _find_error(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -
         normalized = _normalize(name)
         if normalized in _KINDS["errors"] and _is_filled(value):
             return f"{where}{name} is {_show(value)}"
-        if normalized in _KINDS["success"] and value is False:
-            return f"{where}{name} is false"
+        if normalized in _KINDS["success"] and (value is False or _text(value) == "false" or _count(value) == 0):
+            return f"{where}{name} is {_show(value)}"
         if normalized == "status" and _text(value) in _FAILURES:
             return f"{where}{name} is {_show(value)}"
         if normalized in _KINDS["containers"] and isinstance(value, Mapping) and depth < _MAX_DEPTH:
@@ -198,7 +204,7 @@ def _find_shortfall(claims: Mapping[str, Any], records: int, where: str = "", *,
         if count is not None and normalized in _KINDS["pages"] and count > 1:
             yield f"{where}{name} is {count:,}"
         elif count is not None and normalized in _KINDS["totals"] and count > records:
-            yield f"{where}{name} is {count:,}, and the answer holds {records:,} records"
+            yield f"{where}{name} is {count:,}, and the answer holds {many(records, 'record')}"
         elif normalized in _KINDS["containers"] and isinstance(value, Mapping) and depth < _MAX_DEPTH:
             yield from _find_shortfall(value, records, f"{where}{name}.", depth=depth + 1)
 

@@ -33,9 +33,6 @@ __all__ = [
 DECODING = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises where the lenient parser must see to a text, or say what it is."""
 
-_FEW = 8
-"""Records that are told from others by their whole texts: it takes no time, and is certain."""
-_SAMPLES = 32
 _MAX_KEYS = 12
 _LONGEST_KEY = 40
 _KINDS = {type(None): "null", bool: "true or false", str: "a string"}
@@ -180,32 +177,44 @@ def _read_fast(body: bytes) -> PageHead | None:
         records, cursor = validate_envelope(envelope)
     except (*DECODING, InvalidResponseError):
         return None
-    content = hash_records(records, lambda: split_texts(body) or [body])
-    return PageHead(len(records), cursor, list_keys(records), content, envelope, "next_cursor" in envelope)
+    keys = list_keys(records)
+    content = hash_records(len(records), keys, lambda: split_texts(body) or [body])
+    return PageHead(len(records), cursor, keys, content, envelope, "next_cursor" in envelope)
 
 
-def hash_records(records: Sequence[Any], split: Callable[[], Sequence[bytes | msgspec.Raw]]) -> int:
-    """Tells the records of one page from those of another: by their keys, if these differ; by their texts if not.
+def hash_records(count: int, keys: Sequence[RecordKey], split: Callable[[], Sequence[bytes | msgspec.Raw]]) -> int:
+    """Tells the records of one page from those of another, in whatever order: by their keys, if these say enough.
+
+    They do where most records have a key of their own with an ``updated_at``: else a record may have changed and have
+    the same key, and so the texts count.
 
     Args:
-        records: of a page, each of the type :data:`Record`.
+        count: how many records there are.
+        keys: of those that are objects.
         split: takes the page apart into the texts of its records.
     """
-    if len(records) > _FEW:
-        keys = [msgspec.structs.astuple(r) if isinstance(r, msgspec.Struct) else r for r in records]
+    times = [key.updated_at for key in keys]
+    if count > 1 and 2 * (len(times) - times.count(None)) > count:
+        versions: list[Any] = list(zip([key.order_id for key in keys], times, strict=True))
         try:
-            if len(set(keys)) * 2 > len(keys):
-                return hash(tuple(keys))
+            distinct = frozenset(versions)
         except TypeError:  # a list or an object in a key's place
-            pass
+            distinct = frozenset(map(_write_key, versions))
+        if 2 * len(distinct) > count:
+            return hash((count, distinct))
     return hash_texts(split())
 
 
+def _write_key(key: object) -> str:
+    try:
+        return repr(key)
+    except RecursionError:
+        return "nested too deeply"
+
+
 def hash_texts(texts: Sequence[bytes | msgspec.Raw]) -> int:
-    """As :func:`hash_records`: as many, each as long, and some of them the same."""
-    if not texts:
-        return 0
-    return hash((tuple(map(len, texts)), b"".join(texts[:: 1 + len(texts) // _SAMPLES]), bytes(texts[-1])))
+    """As :func:`hash_records`, by the texts of the records."""
+    return hash((len(texts), b"\0".join(texts)))
 
 
 def validate_envelope(envelope: object) -> tuple[list[Any], str | None]:
@@ -250,13 +259,17 @@ def _shorten(name: str) -> str:
 
 
 def _hash_parsed(records: list[Any], body: bytes) -> int:
-    """As :func:`hash_records`, of parsed ones; where they are nested too deeply to be written, of the whole page."""
-    if not records:
-        return 0
-    try:
-        return hash(repr(records))
-    except RecursionError:
-        return hash(body)
+    """As :func:`hash_records`, of parsed ones; where they are nested too deeply to be written, by the page."""
+
+    def write() -> list[bytes]:
+        try:
+            return [repr(records).encode("utf-8", "surrogatepass")]
+        except RecursionError:
+            return [body]
+
+    names = RecordKey.__struct_fields__
+    keys = [RecordKey(*map(record.get, names)) for record in records if isinstance(record, dict)]
+    return hash_records(len(records), keys, write)
 
 
 def require_at_most(records: int, most: int) -> None:

@@ -59,8 +59,9 @@ class PageShape:
             return self._read_leniently(text)
         if self._record_type is msgspec.Raw:
             return PageHead(len(records), None, None, hash_texts(records), envelope)
-        content = hash_records(records, lambda: self.split_texts(text) or [text])
-        return PageHead(len(records), None, list_keys(records), content, envelope)
+        keys = list_keys(records)
+        content = hash_records(len(records), keys, lambda: self.split_texts(text) or [text])
+        return PageHead(len(records), None, keys, content, envelope)
 
     def split_texts(self, text: bytes) -> Sequence[msgspec.Raw] | None:
         """The records of a page as the JSON they came in, views of it; None where only the lenient parser helps."""
