@@ -68,6 +68,7 @@ def test_a_body_that_is_not_json_is_named_by_what_it_looks_like(body: bytes, loo
 def test_gzip_that_nobody_declares_is_named() -> None:
     error = problem(httpx.Response(200, content=gzip.compress(b'{"orders": []}', mtime=0)))
     assert "gzip that no Content-Encoding declares" in error.message
+    assert "Content-Encoding" in (error.hint or "")
 
 
 def test_the_first_characters_are_shown_printable_and_on_one_line() -> None:

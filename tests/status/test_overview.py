@@ -6,17 +6,20 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from lakes import Clock, item, open_job, order, run, transform, write_batch
+from rich.text import Text
 
 from ordersetl import pipeline
 from ordersetl.errors import StorageError, TooManyRejectsError
 from ordersetl.lake.journal import JOURNAL, keep_journal, read_journal
 from ordersetl.lake.layout import LOCK, Lake
-from ordersetl.results import StatusResult
+from ordersetl.report.status import draw_status
+from ordersetl.results import OriginCoverage, StatusResult
 from ordersetl.runtime import Runtime
 from ordersetl.settings import Settings
 from ordersetl.status.overview import read_status
@@ -100,6 +103,25 @@ def test_gaps_are_named(tmp_path: Path) -> None:
     assert coverage is not None
     assert coverage.intervals == ((days[0], days[1]), (days[2], days[3]))
     assert coverage.gaps == ((days[1], days[2]),)
+
+
+@pytest.mark.parametrize(
+    ("source", "url", "options"),
+    [
+        ("generic", "https://shop.example/a b", "--api-url 'https://shop.example/a b' "),
+        ("sample", "http://sample.invalid", "--source sample "),
+        ("mine", "https://shop.example", ""),
+    ],
+)
+def test_the_command_that_fills_a_gap_names_where_orders_come_from(
+    tmp_path: Path, source: str, url: str, options: str
+) -> None:
+    sample(tmp_path, Clock(NOW - HOUR))
+    gap = (datetime(2025, 8, 1, tzinfo=UTC), datetime(2025, 8, 2, tzinfo=UTC))
+    coverage = OriginCoverage(source, url, (), (gap,), None)
+    drawn = draw_status(replace(look(tmp_path), coverage=coverage), lambda text: text)
+    shown = "".join(part.plain for part in drawn if isinstance(part, Text))
+    assert f"ordersetl run {options}--since 2025-08-01T00:00:00Z --until 2025-08-02T00:00:00Z" in shown
 
 
 def test_a_failure_is_kept_until_its_command_ends_well(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_what_a_payment_provider_of_bigcommerce_declined_did_not_go_back(payment
 
 
 def test_a_cancelled_memo_of_magento_is_none() -> None:
-    memos = [
+    memos: list[dict[str, Any]] = [
         {"entity_id": number, "created_at": "2025-08-23 09:00:00", "base_grand_total": 20, "state": state, "items": []}
         for number, state in enumerate((1, 2, 3, None))
     ]

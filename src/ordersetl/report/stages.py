@@ -94,10 +94,10 @@ def warehouse_facts(result: WarehouseResult | None) -> dict[str, str]:
     return {"warehouse": f"{result.url}: {'nothing to do' if result.is_quiet else ', '.join(done)}"}
 
 
-def draw_gaps(gaps: Iterable[tuple[datetime, datetime]]) -> Iterator[RenderableType]:
-    """A line a span of time that nobody ever asked for, with the command that fills it."""
+def draw_gaps(gaps: Iterable[tuple[datetime, datetime]], *, origin: str = "") -> Iterator[RenderableType]:
+    """A line a span of time that nobody ever asked for, with the command that fills it; ``origin`` is its options."""
     for since, until in ((format_time(since), format_time(until)) for since, until in gaps):
-        fill = f"ordersetl run --since {since} --until {until}"
+        fill = f"ordersetl run{origin} --since {since} --until {until}"
         yield Text.assemble(("never fetched ", "yellow"), f"{since} to {until}:\n  {fill}")
 
 

@@ -1,5 +1,6 @@
 """How an output is, its quarantine, and the life of one order as tables."""
 
+import shlex
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -18,7 +19,15 @@ from ordersetl.report.tables import (
     new_table,
     plain_text,
 )
-from ordersetl.results import OpenQuarantine, OrderResult, OrderVersion, QuarantineResult, RunningCommand, StatusResult
+from ordersetl.results import (
+    OpenQuarantine,
+    OrderResult,
+    OrderVersion,
+    OriginCoverage,
+    QuarantineResult,
+    RunningCommand,
+    StatusResult,
+)
 from ordersetl.text import format_span, format_time, many, printable
 
 __all__ = ["draw_order", "draw_quarantine", "draw_status"]
@@ -33,9 +42,19 @@ def draw_status(result: StatusResult, complete: Complete) -> Iterator[Renderable
     """What matters first: is it new enough, is something under way, did the last command fail; then the rest."""
     yield draw_facts(f"Status of {result.output}", _status_facts(result), complete)
     if result.coverage is not None:
-        yield from draw_gaps(result.coverage.gaps)
+        yield from draw_gaps(result.coverage.gaps, origin=_name_origin(result.coverage))
     for problem in result.problems:
         yield Text.assemble(("problem ", "bold red"), plain_text(problem))
+
+
+def _name_origin(coverage: OriginCoverage) -> str:
+    """The options that name where orders come from, as ``status`` itself has none; of a description its user knows."""
+    match coverage.source:
+        case "generic":
+            return f" --api-url {shlex.quote(coverage.url)}"
+        case "sample":
+            return " --source sample"
+    return ""
 
 
 def _status_facts(result: StatusResult) -> dict[str, str | list[str]]:

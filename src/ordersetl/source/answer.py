@@ -55,6 +55,8 @@ def find_charset(body: bytes, content_type: str) -> str | None:
     else:
         return None
     hint = "Have the API send UTF-8, or name the charset in Content-Type."
+    if "Content-Encoding" in look_at(body):
+        hint = "Have the API name in Content-Encoding how the body is compressed, and compress it once."
     match = _CHARSET.search(content_type)
     named = next(filter(None, match.groups()), "") if match else ""
     if not named:

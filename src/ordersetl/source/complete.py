@@ -167,7 +167,7 @@ def find_next_link(value: str) -> str | None:
 def _find_error(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -> str | None:
     for name, value in claims.items():
         normalized = _normalize(name)
-        if normalized in _KINDS["errors"] and _is_filled(value):
+        if normalized in _KINDS["errors"] and _is_filled(value) and _count(value) != 0:
             return f"{where}{name} is {_show(value)}"
         if normalized in _KINDS["success"] and (value is False or _text(value) == "false" or _count(value) == 0):
             return f"{where}{name} is {_show(value)}"
