@@ -55,7 +55,18 @@ def test_ninety_nine_records_are_not_enough_and_no_new_ones_say_nothing() -> Non
     few, enough, gone = counts(99, a={"text": 99}), counts(a={"text": 100}), counts(a={})
     assert advance((few, "fail"), (gone, "fail"))[0].drift == ()
     assert advance((enough, "fail"), (counts(0, a={}), "fail"))[0].drift == ()
-    assert advance((enough, "fail"), (counts(1, a={}), "fail"))[0].drift[0].batch == "b1"
+    assert advance((enough, "fail"), (counts(3, a={}), "fail"))[0].drift[0].batch == "b1"
+
+
+def test_one_or_two_that_lack_a_field_are_no_change_three_in_a_row_are() -> None:
+    full, one, two, back = counts(a={"text": 100}), counts(1, a={}), counts(2, a={}), counts(50, a={"text": 50})
+    assert advance((full, "fail"), (one, "fail"), (one, "fail")) == (FieldHistory(full.used, 0, {}, (), {"a": 2}), [])
+    history, _ = advance((full, "fail"), (one, "fail"), (two, "fail"))
+    assert [(found.batch, found.problem[-18:]) for found in history.drift] == [("b2", "in none of 3 since")]
+    history, notes = advance((full, "fail"), (two, "fail"), (back, "fail"), (two, "fail"), (two, "fail"))
+    assert notes == ["the field a, which all had so far, is not in 2 of 52"]
+    assert (history.drift, history.lacking) == ((), {})
+    assert advance((full, "fail"), (one, "fail"), (counts(1, a={"number": 1}), "fail"))[0].drift[0].batch == "b2"
 
 
 def test_it_stays_until_the_field_is_back_as_it_was() -> None:

@@ -49,12 +49,16 @@ class Drift(msgspec.Struct, frozen=True):
 
 
 class FieldHistory(msgspec.Struct, frozen=True):
-    """Fields of all applied batches since the source last changed, and what changed and nobody has seen to yet."""
+    """Fields of all applied batches since the source last changed, and what changed and nobody has seen to yet.
+
+    ``lacking`` counts the newest objects, not in ``used`` yet, none of which has a field that all had before.
+    """
 
     used: dict[str, FieldCount] = {}
     sampled: int = 0
     others: dict[str, FieldCount] = {}
     drift: tuple[Drift, ...] = ()
+    lacking: dict[str, int] = {}
 
 
 def add_counts(one: dict[str, FieldCount], other: dict[str, FieldCount]) -> dict[str, FieldCount]:

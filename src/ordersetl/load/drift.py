@@ -12,6 +12,8 @@ _ENOUGH = 100
 """Records that a field must have been in, all of them, before anybody relies on it."""
 _ENOUGH_NEW = 10
 """Sampled records that a field that is not used must be in, all of them, to be told of as new."""
+_ENOUGH_LACKING = 3
+"""Records in a row that lack a field which all had before, until it counts as gone: one guest is not a change."""
 _MAX_OTHERS = 400
 
 
@@ -28,9 +30,9 @@ def advance_history(
 ) -> tuple[FieldHistory, list[str]]:
     """The history with more batches, and what is to be told of it once.
 
-    A used field that was in every record so far, of at least a hundred, drifts where no new record has it, or one has
-    it with a type that it never had. With ``fail`` it stays as a drift until it is back as it was; else what it is now
-    counts from now on, also of one that drifted before.
+    A used field that was in every record so far, of at least a hundred, drifts where none of the newest records has it,
+    at least three in a row, or where one has it with a type that it never had. With ``fail`` it stays as a drift until
+    it is back as it was; else what it is now counts from now on, also of one that drifted before.
 
     Args:
         history: so far.
@@ -40,14 +42,19 @@ def advance_history(
     """
     open_drift = {found.field: found for found in history.drift}
     used: dict[str, FieldCount] = {}
+    lacking: dict[str, int] = dict(history.lacking)
     notes: list[str] = []
     known = dict(history.used)
     if drift != "fail":
         notes += [f"the field {path}, which the mapping uses, {found.problem}" for path, found in open_drift.items()]
         known = {path: count for path, count in known.items() if path not in open_drift}
         open_drift = {}
-    for path, new in counts.used.items():
+    for path, newest in counts.used.items():
         before = known.get(path, FieldCount())
+        new = newest + FieldCount(lacking.pop(path, 0))
+        if _was_always_there(before) and not new.seen and new.of < _ENOUGH_LACKING:
+            used[path], lacking[path] = before, new.of
+            continue
         problem = _find_problem(before, new)
         if problem is None and (path not in open_drift or new.seen):
             open_drift.pop(path, None)
@@ -68,7 +75,8 @@ def advance_history(
         notes += _describe_others(history, counts)
     opened = tuple(open_drift[path] for path in sorted(open_drift))
     told = notes if drift != "ignore" else []
-    return FieldHistory(kept | used, history.sampled + counts.sampled, others, opened), told
+    lacking = {path: count for path, count in lacking.items() if count}
+    return FieldHistory(kept | used, history.sampled + counts.sampled, others, opened, lacking), told
 
 
 def _find_problem(before: FieldCount, new: FieldCount) -> str | None:
