@@ -8,7 +8,7 @@ how it is read then.
 
 from base64 import b64decode, b64encode
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -128,7 +128,7 @@ def _steps(call: Call, key: Key) -> list[str | int]:
 def _put_text(value: bytes | msgspec.Raw, steps: Sequence[str | int], found: list[Any], *, append: bool) -> bytes:
     if not steps:
         before: list[Any] = (msgspec.json.decode(value, type=list[msgspec.Raw] | None) or []) if append else []
-        return msgspec.json.encode([*before, *found])
+        return msgspec.json.encode(_append(before, found, _read_id) if append else found)
     step = steps[0]
     if isinstance(step, int):
         elements = msgspec.json.decode(value, type=list[msgspec.Raw])
@@ -153,4 +153,34 @@ def _put(value: Any, steps: Sequence[str | int], found: list[Any], *, append: bo
             return  # the record has another form than when it was asked for
     if isinstance(value, dict):
         before = value.get(str(last))
-        value[str(last)] = [*before, *found] if append and isinstance(before, list) else found
+        value[str(last)] = _append(before, found, _find_id) if append and isinstance(before, list) else found
+
+
+def _append(before: list[Any], found: list[Any], find_id: Callable[[Any], Any]) -> list[Any]:
+    """The elements of both lists, but those found ones whose ``id`` came before: pages of nested lists may overlap."""
+    seen = {repr(find_id(element)) for element in before}
+    joined = [*before]
+    for element in found:
+        identity = find_id(element)
+        if identity is None or repr(identity) not in seen:
+            joined.append(element)
+            seen.add(repr(identity))
+    return joined
+
+
+class _Identified(msgspec.Struct):
+    id: Any = None
+
+
+_identified = msgspec.json.Decoder(_Identified)
+
+
+def _read_id(element: msgspec.Raw) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return _identified.decode(element).id
+    except msgspec.ValidationError:  # no object
+        return None
+
+
+def _find_id(element: Any) -> Any:  # noqa: ANN401 - any JSON value
+    return element.get("id") if isinstance(element, dict) else None

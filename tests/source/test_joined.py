@@ -1,0 +1,50 @@
+"""Answers of calls put into the records that they were made for: as texts and as parsed, the same."""
+
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from ordersetl.source.description.expressions import Expression
+from ordersetl.source.joined import CallAnswer, encode_answers, join_parsed, join_texts
+
+if TYPE_CHECKING:
+    from ordersetl.source.description.model import Call
+
+
+def join(record: dict[str, Any], *answers: list[Any], append: bool) -> dict[str, Any]:
+    call = cast("Call", SimpleNamespace(name="lines", each=None, into="lines", append=append, records=Expression("@")))
+    kept = encode_answers(
+        CallAnswer.of(("lines", 0, None), number, json.dumps(answer).encode(), None)
+        for number, answer in enumerate(answers, 1)
+    )
+    parsed = json.loads(json.dumps(record))
+    join_parsed([parsed], kept, [call])
+    (text,) = join_texts([json.dumps(record).encode()], kept, [call]) or []
+    assert json.loads(text) == parsed
+    return cast("dict[str, Any]", parsed)
+
+
+@pytest.mark.parametrize(
+    ("answers", "ids"),
+    [
+        ([[{"id": 3}]], [1, 2, 3]),
+        ([[{"id": 2}, {"id": 3}], [{"id": 3}, {"id": 4}]], [1, 2, 3, 4]),
+        ([[{"id": 1}, {"id": 2}]], [1, 2]),
+        ([[{"id": "1"}, {"id": [1]}, {"id": [1]}]], [1, 2, "1", [1]]),
+    ],
+)
+def test_what_pages_of_a_nested_list_repeat_is_in_it_once(answers: list[list[Any]], ids: list[Any]) -> None:
+    joined = join({"lines": [{"id": 1, "sku": "A"}, {"id": 2}]}, *answers, append=True)
+    assert [line["id"] for line in joined["lines"]] == ids
+    assert joined["lines"][0]["sku"] == "A"
+
+
+def test_elements_without_an_id_are_all_there() -> None:
+    alike = [{"sku": "A"}, {"sku": "A", "id": None}, 7, None]
+    assert join({"lines": alike}, alike, append=True)["lines"] == alike * 2
+
+
+def test_an_answer_in_place_of_the_list_is_taken_as_it_is() -> None:
+    assert join({"lines": [{"id": 1}]}, [{"id": 2}, {"id": 2}], append=False)["lines"] == [{"id": 2}, {"id": 2}]
