@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -36,6 +36,7 @@ DECODING = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MAX_KEYS = 12
 _LONGEST_KEY = 40
 _KINDS = {type(None): "null", bool: "true or false", str: "a string"}
+_Text = TypeVar("_Text", bytes, msgspec.Raw)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MANY = 2_000_000
 """Values: a page of more commas is counted before its records are taken apart, which costs some 60 bytes each."""
@@ -163,11 +164,10 @@ def split_texts(body: bytes) -> Sequence[msgspec.Raw] | None:
         return None
 
 
-def split_shallow(texts: Sequence[msgspec.Raw]) -> Sequence[msgspec.Raw] | None:
+def split_shallow(texts: Sequence[_Text]) -> Sequence[_Text] | None:
     """The texts; None where one is nested so deeply that only the lenient parser reads it."""
-    if max(map(len, texts), default=0) > 2 * MAX_DEPTH and not all(map(is_shallow, map(bytes, texts))):
-        return None
-    return texts
+    long = (bytes(text) for text in texts if len(text) > 2 * MAX_DEPTH)
+    return texts if all(map(is_shallow, long)) else None
 
 
 def _read_fast(body: bytes) -> PageHead | None:

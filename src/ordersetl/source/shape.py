@@ -81,7 +81,10 @@ class PageShape:
         texts = page.texts
         if texts is None or not is_utf8(page.text):
             return None
-        return join_texts(list(map(bytes, texts)), page.calls, self.description.calls) if page.calls else texts
+        if not page.calls:
+            return texts
+        joined = join_texts(list(map(bytes, texts)), page.calls, self.description.calls)
+        return None if joined is None else split_shallow(joined)
 
     def parse(self, page: Page) -> list[Any]:
         """All records of a page, parsed leniently and exactly, with the answers of their calls.

@@ -15,7 +15,6 @@ import polars as pl
 
 from ordersetl.source.description.expressions import Expression
 from ordersetl.source.description.mapping import ItemMapping, Mapping, RefundItemMapping, RefundMapping
-from ordersetl.source.nested import MAX_DEPTH
 from ordersetl.transform.fields import FieldTables
 from ordersetl.transform.mapped_expressions import Scope, read_steps
 from ordersetl.transform.mapped_paths import Member, NativeTable, NotInBulkError, Reader
@@ -109,10 +108,10 @@ class BulkMapping:
 
         Args:
             positions: their ``pos``.
-            texts: their JSON, valid as far as msgspec can tell.
+            texts: their JSON, valid as far as msgspec can tell, and not nested too deeply.
         """
         tables, readable = self._reader.read(texts)
-        records = self._order.open_table(tables).with_columns(pos=positions, sure=readable & ~_list_deep(texts))
+        records = self._order.open_table(tables).with_columns(pos=positions, sure=readable)
         records = records.with_columns(sure=pl.col("sure") & self._order.certain())
         skipped = self._find_skipped(records)
         orders = self._read_orders(records)
@@ -187,13 +186,6 @@ class BulkMapping:
             read_amount(pl.col(name), digits=digits, absolute=absolute).alias(name)
             for name, absolute in amounts.items()
         )
-
-
-def _list_deep(texts: Sequence[bytes | msgspec.Raw]) -> pl.Series:
-    """Which records may be nested too deeply: only long ones are looked into."""
-    if max(map(len, texts)) <= 2 * MAX_DEPTH:
-        return pl.repeat(value=False, n=len(texts), eager=True)
-    return pl.Series([text.count(b"[") + text.count(b"{") > MAX_DEPTH for text in map(bytes, texts)], dtype=pl.Boolean)
 
 
 def _read_all(scope: Scope, mapping: Any, names: Sequence[str], amounts: Sequence[str]) -> dict[str, pl.Expr]:  # noqa: ANN401
