@@ -91,11 +91,16 @@ def state_to_check(store: Any, root: ObjectUrl) -> str:
     manifest = read_manifest(Lake(root, Disk()))
     assert manifest is not None
     found = read_keys(store, root)
-    counted = [(name, entry.sha256, entry.rows) for name, entry in sorted(manifest.files.items())]
+    counted: list[object] = [
+        (name, entry.sha256, entry.rows, entry.orders, sorted(entry.sums.items(), key=str))
+        for name, entry in sorted(manifest.files.items())
+    ]
+    counted += [len(manifest.batches), [entry.sha256 for entry in manifest.tombstones]]
+    counted += [sum(key.endswith("/batch.json") for key in found), [drift.field for drift in manifest.fields.drift]]
     hashes = {key: hashlib.sha256(data).hexdigest() for key, data in found.items()}
     bodies = [hash_ for key, hash_ in hashes.items() if re.match("quarantine/|raw/.*/page-", key)]
     curated = [(key, hash_) for key, hash_ in hashes.items() if re.match("curated/(?!_manifest)", key)]
-    return json.dumps([counted, sorted(bodies), sorted(curated)])
+    return json.dumps([counted, sorted(bodies), sorted(curated)], default=str)
 
 
 def remember_checks(store: Any, patch: pytest.MonkeyPatch) -> None:

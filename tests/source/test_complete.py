@@ -37,8 +37,6 @@ def admit(head: PageHead, *headers: tuple[str, str], open_window: bool = True) -
         {"response": {"result": {"success": False}}},
         {"success": "false"},
         {"success": 0},
-        {"error_code": 17},
-        {"errorCode": "E17"},
         {"failures": [{"shard": 1}]},
         {"partialFailure": True},
     ],
@@ -137,7 +135,7 @@ def test_a_next_page_in_another_header_is_not_the_end(header: tuple[str, str]) -
     [
         {},
         {"errors": [], "error": None, "success": True, "status": "ok"},
-        {"error_code": 0, "errorCode": "0", "failures": [], "success": 1, "ok": "true"},
+        {"error_code": 200, "error": "0", "failures": [], "success": 1, "ok": "true"},
         {"errors": {}, "error": "", "error_message": " "},
         {"error": False, "status": 200},
         {"has_more": False, "hasMore": None, "more": [1.5], "truncated": False, "last": True},

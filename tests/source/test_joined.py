@@ -33,12 +33,17 @@ def join(record: dict[str, Any], *answers: list[Any], append: bool) -> dict[str,
         ([[{"id": 2}, {"id": 3}], [{"id": 3}, {"id": 4}]], [1, 2, 3, 4]),
         ([[{"id": 1}, {"id": 2}]], [1, 2]),
         ([[{"id": "1"}, {"id": [1]}, {"id": [1]}]], [1, 2, "1", [1]]),
+        ([[{"id": 2, "sku": "B"}, {"sku": "B", "id": 2}]], [1, 2, 2, 2]),  # not the same element
     ],
 )
 def test_what_pages_of_a_nested_list_repeat_is_in_it_once(answers: list[list[Any]], ids: list[Any]) -> None:
-    joined = join({"lines": [{"id": 1, "sku": "A"}, {"id": 2}]}, *answers, append=True)
+    joined = join({"lines": [{"id": 1}, {"id": 2}]}, *answers, append=True)
     assert [line["id"] for line in joined["lines"]] == ids
-    assert joined["lines"][0]["sku"] == "A"
+
+
+@pytest.mark.parametrize("record", [{}, {"lines": None}, {"lines": []}])
+def test_where_there_was_no_list_the_elements_are_all_that_there_is(record: dict[str, Any]) -> None:
+    assert join(record, [{"id": 1}, {"id": 1}, {"id": 2}], append=True)["lines"] == [{"id": 1}, {"id": 2}]
 
 
 def test_elements_without_an_id_are_all_there() -> None:

@@ -14,7 +14,7 @@ from ordersetl.text import many
 __all__ = ["CLAIM_NAMES", "find_next_link", "read_header_claims", "require_complete"]
 
 _ERRORS = (
-    *("error", "errors", "error_code", "error_codes", "error_message", "error_messages", "exception", "fault"),
+    *("error", "errors", "error_message", "error_messages", "exception", "fault"),
     *("failures", "partial_failure", "partial_failures"),
 )
 _SUCCESS = ("success", "ok")

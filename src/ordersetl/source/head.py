@@ -19,6 +19,7 @@ __all__ = [
     "PageHead",
     "Record",
     "RecordKey",
+    "hash_parsed",
     "hash_records",
     "hash_texts",
     "list_keys",
@@ -146,7 +147,10 @@ def read_head(body: bytes, *, most: int | None = None) -> PageHead:
         envelope = parse_page(body)
         orders, cursor = validate_envelope(envelope)
         claims = envelope if isinstance(envelope, dict) else {}
-        head = PageHead(len(orders), cursor, None, _hash_parsed(orders, body), claims, "next_cursor" in claims)
+        names = RecordKey.__struct_fields__
+        keys = [RecordKey(*map(order.get, names)) for order in orders if isinstance(order, dict)]
+        content = hash_parsed(orders, keys, body)
+        head = PageHead(len(orders), cursor, keys, content, claims, "next_cursor" in claims)
     if most is not None:
         require_at_most(head.records, most)
     return head
@@ -258,18 +262,16 @@ def _shorten(name: str) -> str:
     return name if len(name) <= _LONGEST_KEY else f"{name[:_LONGEST_KEY]}..."
 
 
-def _hash_parsed(records: list[Any], body: bytes) -> int:
+def hash_parsed(records: Sequence[Any], keys: Sequence[RecordKey], text: bytes) -> int:
     """As :func:`hash_records`, of parsed ones; where they are nested too deeply to be written, by the page."""
 
     def write() -> list[bytes]:
         try:
             return [repr(records).encode("utf-8", "surrogatepass")]
         except RecursionError:
-            return [body]
+            return [text]
 
-    names = RecordKey.__struct_fields__
-    keys = [RecordKey(*map(record.get, names)) for record in records if isinstance(record, dict)]
-    return hash_records(len(records), keys, write)
+    return hash_records(len(records), keys, write) if records else 0
 
 
 def require_at_most(records: int, most: int) -> None:

@@ -128,7 +128,7 @@ def _steps(call: Call, key: Key) -> list[str | int]:
 def _put_text(value: bytes | msgspec.Raw, steps: Sequence[str | int], found: list[Any], *, append: bool) -> bytes:
     if not steps:
         before: list[Any] = (msgspec.json.decode(value, type=list[msgspec.Raw] | None) or []) if append else []
-        return msgspec.json.encode(_append(before, found, _read_id) if append else found)
+        return msgspec.json.encode(_append(before, found, msgspec.json.decode) if append else found)
     step = steps[0]
     if isinstance(step, int):
         elements = msgspec.json.decode(value, type=list[msgspec.Raw])
@@ -153,34 +153,18 @@ def _put(value: Any, steps: Sequence[str | int], found: list[Any], *, append: bo
             return  # the record has another form than when it was asked for
     if isinstance(value, dict):
         before = value.get(str(last))
-        value[str(last)] = _append(before, found, _find_id) if append and isinstance(before, list) else found
+        before = before if isinstance(before, list) else []
+        value[str(last)] = _append(before, found, lambda element: element) if append else found
 
 
-def _append(before: list[Any], found: list[Any], find_id: Callable[[Any], Any]) -> list[Any]:
-    """The elements of both lists, but those found ones whose ``id`` came before: pages of nested lists may overlap."""
-    seen = {repr(find_id(element)) for element in before}
+def _append(before: list[Any], found: list[Any], parse: Callable[[Any], Any]) -> list[Any]:
+    """The elements of both lists, but those found ones that were there before, ``id`` and all: pages may overlap."""
+    seen = {repr(parse(element)) for element in before}
     joined = [*before]
     for element in found:
-        identity = find_id(element)
-        if identity is None or repr(identity) not in seen:
+        value = parse(element)
+        has_id = isinstance(value, dict) and value.get("id") is not None
+        if not has_id or repr(value) not in seen:
             joined.append(element)
-            seen.add(repr(identity))
+            seen.add(repr(value))
     return joined
-
-
-class _Identified(msgspec.Struct):
-    id: Any = None
-
-
-_identified = msgspec.json.Decoder(_Identified)
-
-
-def _read_id(element: msgspec.Raw) -> Any:  # noqa: ANN401 - any JSON value
-    try:
-        return _identified.decode(element).id
-    except msgspec.ValidationError:  # no object
-        return None
-
-
-def _find_id(element: Any) -> Any:  # noqa: ANN401 - any JSON value
-    return element.get("id") if isinstance(element, dict) else None

@@ -50,10 +50,11 @@ class Page:
         object.__setattr__(page, "position", position)
         return page
 
-    def without_head(self) -> "Page":
+    def unread(self) -> "Page":
         """The page without what was read of it, which takes as much memory as a page: many wait for their turn."""
         page = copy.copy(self)
-        page.__dict__.pop("head", None)
+        for name in ("head", "texts"):
+            page.__dict__.pop(name, None)
         return page
 
     @cached_property

@@ -1,6 +1,6 @@
 """How a page of a described source is read: where its records are, what its envelope says, the answers of its calls."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from ordersetl.source.head import (
     DECODING,
     PageHead,
     RecordKey,
+    hash_parsed,
     hash_records,
     hash_texts,
     list_keys,
@@ -54,7 +55,8 @@ class PageShape:
         if not text.strip():
             return PageHead(0, None, [])
         try:
-            envelope, records = self._read_fast(text, self._record_type)
+            found, records = self._read_fast(text, self._record_type)
+            envelope = found if self._are_apart or not found else parse_json(text)
         except DECODING:
             return self._read_leniently(text)
         if self._record_type is msgspec.Raw:
@@ -101,7 +103,7 @@ class PageShape:
         """Id and times of each record that is an object, as the mapping finds them."""
         if page.head.keys is not None:
             return page.head.keys
-        return [RecordKey(*(get(record) for get in self._key_getters)) for record in self._read_members(page)]
+        return self._make_keys(self._read_members(page))
 
     def read_times(self, page: Page) -> list[Any]:
         """Of each record the time that orders it among its order's versions, as ISO 8601 text where it is one."""
@@ -111,6 +113,9 @@ class PageShape:
         read = find_time_reader(mapping.times, mapping.zone)
         times = [(read(_exact(key.updated_at)), key.created_at) for key in keys]
         return [read(_exact(created)) if updated is None else updated for updated, created in times]
+
+    def _make_keys(self, records: Iterable[Mapping[str, Any]]) -> list[RecordKey]:
+        return [RecordKey(*(get(record) for get in self._key_getters)) for record in records]
 
     def _read_members(self, page: Page) -> list[dict[str, Any]]:
         """What of each record its key is made of, at least; none of what is no object."""
@@ -122,7 +127,7 @@ class PageShape:
         return [record for record in found if isinstance(record, dict)]
 
     def _read_fast(self, text: bytes, record: Any) -> tuple[dict[str, Any], list[Any]]:  # noqa: ANN401 - a type
-        """The envelope's members, and the records as values of a type.
+        """What else was read, and the records as values of a type.
 
         Raises:
             DECODING: the lenient parser must see to it, or say what it is.
@@ -136,14 +141,14 @@ class PageShape:
             if not self.description.bare_list:
                 raise
             return {}, bare.decode(text)
-        envelope = found if self._are_apart else parse_json(text)
         *way, last = self._list.path
+        inner = found
         for name in way:
-            found = found.get(name) or {}
-        records = found.get(last)
+            inner = inner.get(name) or {}
+        records = inner.get(last)
         if records is None and not self.description.may_be_absent:
             raise msgspec.DecodeError("there is no list")
-        return envelope, records or []
+        return found, records or []
 
     def _read_leniently(self, text: bytes) -> PageHead:
         decoded = decode_text(text)
@@ -153,8 +158,9 @@ class PageShape:
             raise self._describe_missing(decoded)
         records = parse_page(decoded[begin:end].encode("utf-8", "surrogatepass")) if span else []
         rest = parse_json(f"{decoded[:begin]}[]{decoded[end:]}" if span else decoded)
-        content = hash(repr(records)) if records else 0
-        return PageHead(len(records), None, None, content, rest if isinstance(rest, dict) else {})
+        keys = self._make_keys(record for record in records if isinstance(record, dict))
+        content = hash_parsed(records, keys, text)
+        return PageHead(len(records), None, keys, content, rest if isinstance(rest, dict) else {})
 
     def _describe_missing(self, text: str) -> InvalidResponseError:
         answer = parse_json(text)

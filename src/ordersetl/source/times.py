@@ -5,9 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from ordersetl.errors import InvalidResponseError
-from ordersetl.source.head import RecordKey
-from ordersetl.source.page import Page, read_records
+from ordersetl.source.page import Page
 from ordersetl.star.values import read_time, version_time_of
 from ordersetl.window import MAX_AHEAD
 
@@ -37,21 +35,10 @@ def find_newest(page: Page, began_at: datetime) -> datetime | None:
 def _list_texts(page: Page) -> list[str]:
     return [
         time
-        for key in _read_keys(page)
+        for key in page.head.keys or ()
         # the rule is asked where it is not plain what it says: a call a record would take as long as all else
         if type(time := key.updated_at or version_time_of(key.created_at, key.updated_at)) is str
     ]
-
-
-def _read_keys(page: Page) -> Sequence[RecordKey]:
-    if page.head.keys is not None:
-        return page.head.keys
-    try:
-        records = read_records(page)
-    except InvalidResponseError:
-        return []
-    names = RecordKey.__struct_fields__
-    return [RecordKey(*map(record.get, names)) for record in records if isinstance(record, dict)]
 
 
 def _pick_candidates(texts: Sequence[str]) -> Iterable[str]:

@@ -106,7 +106,7 @@ class BatchStaging:
         self.pages.append(entry)
         self._gathered.append(entry)
         is_far = self._context.is_remote  # then workers read it from disk
-        self._received.append(None if page is None or is_far else page.without_head())
+        self._received.append(None if page is None or is_far else page.unread())
         self._gathered_bytes += size
         self._gathered_records += entry.records
 

@@ -17,8 +17,8 @@ from ordersetl.transform.mapped_paths import Member, NativeTable, NotInBulkError
 __all__ = ["Scope", "read_steps"]
 
 _FALSE = r'^(?:false|""|\[\s*\]|\{\s*\})$'
-_UNKNOWN = "{?}"
 _PROJECTIONS = {"filter_projection", "projection"}
+_UNKNOWN = "{?}"
 """An object of which nothing was read: it may have had members, or none."""
 _PLAIN = re.compile(r"[ !#-\[\]-~\u00a1-\ud7ff\ue000-\ufffd]*")
 """Text that JSON needs no escape for."""
@@ -141,7 +141,7 @@ class Scope:
         return self.value(tree)
 
     def _add_sum(self, tree: Tree, *, or_else: bool = False) -> pl.Expr:
-        """The sum over elements of a list; null without any. With ``or_else`` it is in doubt where all are blank."""
+        """The sum over elements of a list; null without any. With ``or_else`` it is in doubt where any is blank."""
         left, right, *conditions = tree["children"]
         rows = self.member.find(read_steps(left)).add_rows()
         elements = next((scope for scope in self._sums if scope.member is rows), None) or Scope(rows)
