@@ -33,9 +33,6 @@ __all__ = ["NOTHING_READ", "PAGE_BITS", "BulkOrders", "FallbackRecord", "read_bu
 PAGE_BITS = 32
 """An order's position in its batch: page << PAGE_BITS | index in the page."""
 
-_SEPARATOR = b"\x1e"
-"""A control character: JSON has none, and msgspec lets none pass."""
-
 
 @dataclass(frozen=True)
 class FallbackRecord:
@@ -91,7 +88,9 @@ def read_bulk(pages: Sequence[Page], mapping: "BulkMapping | None" = None) -> Bu
         return NOTHING_READ
     if mapping is not None:
         return _read_mapped(mapping, pl.concat(positions), texts, frozenset(read))
-    records = pl.DataFrame({"pos": pl.concat(positions), "record": _make_series(texts)})
+    records = pl.DataFrame(
+        {"pos": pl.concat(positions), "record": pl.Series(list(map(bytes, texts)), dtype=pl.Binary).cast(pl.String)}
+    )
     del texts
     fields = read_fields(records["record"])
     if fields is None:  # something in there that DuckDB refuses and others read: the models see to it
@@ -100,12 +99,6 @@ def read_bulk(pages: Sequence[Page], mapping: "BulkMapping | None" = None) -> Bu
     left = records.filter(pl.col("pos").is_in(fitting.left.implode())) if len(fitting.left) else records.clear()
     fallback = [FallbackRecord(pos, text) for pos, text in left.iter_rows()]
     return BulkOrders(*fitting[:3], fallback, frozenset(read))
-
-
-def _make_series(texts: Sequence[bytes | msgspec.Raw]) -> pl.Series:
-    """The texts as strings: joined, so that Polars takes them apart, which does not hold Python's lock."""
-    joined = pl.Series([_SEPARATOR.join(texts)], dtype=pl.Binary)
-    return joined.cast(pl.String).str.split(_SEPARATOR.decode()).explode()
 
 
 def _read_mapped(
