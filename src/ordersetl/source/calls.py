@@ -9,14 +9,13 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
-import msgspec
-
 from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.answer import find_charset
 from ordersetl.source.ask import Answer, Ask, TryAgainError
 from ordersetl.source.asker import Asker
 from ordersetl.source.description.model import Call, Paging
 from ordersetl.source.envelope import find_next, is_true, note_envelope
+from ordersetl.source.head import DECODING
 from ordersetl.source.joined import CallAnswer, Key, encode_answers
 from ordersetl.source.listing import ListPath
 from ordersetl.source.page import Page, page_text
@@ -255,5 +254,5 @@ def _count_elements(call: Call, text: bytes) -> int:
     records = ListPath(call.records)
     try:
         return len(records.read(text))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except DECODING:
         return len(records.parse(text))

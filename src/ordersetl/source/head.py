@@ -15,9 +15,7 @@ from ordersetl.source.parser import decode_text, parse_page
 
 __all__ = [
     "DECODING",
-    "Envelope",
     "PageHead",
-    "Record",
     "RecordKey",
     "hash_parsed",
     "hash_records",

@@ -15,6 +15,7 @@ import msgspec
 
 from ordersetl.errors import InvalidResponseError
 from ordersetl.source.description.model import Call
+from ordersetl.source.head import DECODING
 from ordersetl.source.listing import ListPath
 from ordersetl.source.page import page_text
 
@@ -73,7 +74,7 @@ def decode_answers(kept: bytes) -> list[CallAnswer]:
     """
     try:
         return _answer.decode_lines(kept)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DECODING as error:
         raise InvalidResponseError(f"the file of calls is damaged: {error}") from None
 
 
@@ -93,7 +94,7 @@ def join_texts(records: Sequence[bytes], kept: bytes, calls: Sequence[Call]) -> 
                 continue
             found = [element for text in texts for element in ListPath(call.records).read(text)]
             joined[key[1]] = _put_text(joined[key[1]], _steps(call, key), found, append=call.append)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, IndexError):
+    except (*DECODING, IndexError):
         return None
     return joined
 

@@ -16,6 +16,8 @@ import msgspec
 import polars as pl
 from msgspec.structs import astuple
 
+from ordersetl.source.head import DECODING
+
 __all__ = ["Member", "NativeTable", "NotInBulkError", "Reader", "Step"]
 
 Step = str | int
@@ -26,7 +28,6 @@ _SEPARATOR = b"\x1f"
 """Stands in no JSON: a control character in a string is escaped there, and this one is no white space."""
 _PLAIN = re.compile(r"[ !#-\[\]-~\u00a0-\ud7ff\ue000-\uffff\U00010000-\U0010ffff]*")
 """Text that JSON needs no escape for."""
-_ODD = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _columns = count()
 _BLOCK = 128
 """Records that are in memory as objects at a time: as many as the processor's cache holds are read far faster."""
@@ -180,13 +181,13 @@ class Reader:
     def _decode(self, texts: Sequence[bytes | msgspec.Raw]) -> list[Any]:
         try:
             return self._list_decoder.decode(b"[" + b",".join(texts) + b"]")
-        except _ODD:
+        except DECODING:
             return [self._decode_one(text) for text in texts]
 
     def _decode_one(self, text: bytes | msgspec.Raw) -> Any:  # noqa: ANN401 - a struct
         try:
             return self._decoder.decode(text)
-        except _ODD:
+        except DECODING:
             return None
 
     def _make_type(self, members: Sequence[Member]) -> Any:  # noqa: ANN401 - a type for msgspec

@@ -9,6 +9,7 @@ import msgspec
 import polars as pl
 
 from ordersetl.lake.field_counts import FieldCount, FieldCounts
+from ordersetl.source.head import DECODING
 from ordersetl.source.page import Page
 
 __all__ = ["NOTHING_SEEN", "SeenFields", "join_path", "name_type", "sample_fields"]
@@ -36,7 +37,7 @@ def sample_fields(pages: Sequence[Page]) -> FieldCounts:
     for text in texts[:: 1 + len(texts) // _SAMPLES]:
         try:
             record = msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except DECODING:
             continue
         sampled += 1
         sample.add(record)
