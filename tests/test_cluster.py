@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +30,8 @@ from ordersetl.storage.lock import Lock, acquire_lock
 get_worker = pytest.importorskip("distributed", reason="the extra dask is not installed").get_worker
 
 LONG_S = 60
+LATE_S = 20
+"""Enough for a worker to end what it was at."""
 SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
 WORKER = "from distributed.cli.dask_worker import main; main()"
 
@@ -47,17 +49,15 @@ class Machines:
         self._folder = folder
         self._variables = {**os.environ, **FAILURES, **variables}
         arguments = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-jupyter")
-        self.scheduler, said = self._start(SCHEDULER, *arguments)
-        self.url = next(found[0] for line in said if (found := re.search(r"tcp://127\.0\.0\.1:\d+", line)))
+        self.scheduler, self.url = self._start(SCHEDULER, r"tcp://127\.0\.0\.1:\d+", *arguments)
 
     def add_worker(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start one more worker of one thread, and wait until the scheduler has it."""
         own = ("--nthreads", "1", "--no-dashboard", "--local-directory", str(self._folder), *arguments)
-        worker, said = self._start(WORKER, self.url, *own)
-        assert any("Registered to" in line for line in said)
-        return worker
+        return self._start(WORKER, "Registered to", self.url, *own)[0]
 
-    def _start(self, program: str, *arguments: str) -> "tuple[subprocess.Popen[str], IO[str]]":
+    def _start(self, program: str, awaited: str, *arguments: str) -> "tuple[subprocess.Popen[str], str]":
+        """Start one, and wait for what it says when it is ready."""
         process = subprocess.Popen(
             [sys.executable, "-c", program, *arguments],
             stderr=subprocess.PIPE,
@@ -66,15 +66,26 @@ class Machines:
             start_new_session=True,
             env=self._variables,
         )
-        self._stack.callback(self._end, process)
         assert process.stderr is not None
-        return process, process.stderr
+        reader = threading.Thread(target=read_to_the_end, args=(process.stderr,))
+        self._stack.callback(self._end, process, reader)
+        try:
+            said = next(found[0] for line in process.stderr if (found := re.search(awaited, line)))
+        finally:
+            reader.start()
+        return process, said
 
-    def _end(self, process: "subprocess.Popen[str]") -> None:
+    def _end(self, process: "subprocess.Popen[str]", reader: threading.Thread) -> None:
         os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
         process.wait(LONG_S)
-        assert process.stderr is not None
-        process.stderr.close()
+        reader.join(LONG_S)
+
+
+def read_to_the_end(said: IO[str]) -> None:
+    """Take what a process still says: it stands still once its pipe is full."""
+    with said:
+        for _ in said:
+            pass
 
 
 @pytest.fixture
@@ -325,7 +336,8 @@ def test_a_run_goes_on_without_a_worker_that_stopped(served: Path, impatient: Ma
         found = run_sample(served, "cluster", "--cluster", impatient.url)
     assert_same_tables(found, expected)
     os.killpg(victim.pid, signal.SIGCONT)  # goes on with what was long done by another
-    victim.wait(LONG_S)
+    with suppress(subprocess.TimeoutExpired):  # given up, Dask's worker mostly ends; now and then it hangs
+        victim.wait(LATE_S)
     assert_same_tables(found, expected)
     assert ordersetl("check", "--deep", "--output", "cluster", cwd=served).code == 0
 
