@@ -180,7 +180,7 @@ def test_the_marker_comes_after_every_page_is_synced(tmp_path: Path, executor: C
         batch = extract(tmp_path, Api(pages=2), disk=disk, threads=workers, references=[USERS]).batches[0]
     folder = tmp_path / "raw" / batch
     steps = [
-        (step.operation, re.sub(r"\.[0-9a-f]{16}\.tmp$", ".tmp", Path(str(step.path)).relative_to(folder).as_posix()))
+        (step.operation, re.sub(r"\.[0-9a-f]{24}\.tmp$", ".tmp", Path(str(step.path)).relative_to(folder).as_posix()))
         for step in disk.steps
         if Path(str(step.path)).is_relative_to(folder)
     ]

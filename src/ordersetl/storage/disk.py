@@ -13,7 +13,9 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from io import BufferedReader
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -63,6 +65,9 @@ class UnfitFileError(OSError):
 
     def __init__(self, path: Location, problem: str) -> None:
         super().__init__(errno.EINVAL, problem, str(path))
+
+
+_attempts = count()
 
 
 @dataclass(frozen=True)
@@ -178,7 +183,14 @@ def temporary_path(path: Path) -> Path:
 
     Each attempt has a name of its own: two of them, one perhaps given up for dead, never write into one file.
     """
-    return path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
+    return path.with_name(f".{path.name}.{_process_token(os.getpid())}{next(_attempts):08x}.tmp")
+
+
+@cache
+def _process_token(process: int) -> str:
+    """Sets the names of a process apart from those of all others, of other machines too."""
+    del process  # a forked one needs its own
+    return os.urandom(8).hex()
 
 
 def is_temporary(name: str) -> bool:
@@ -198,16 +210,7 @@ def open_regular(path: Path) -> BufferedReader:
         UnfitFileError: it is something else.
         OSError: it cannot be opened.
     """
-    try:
-        file = open(path, "rb", opener=_open_unfollowed)  # noqa: SIM115 - it is handed on open
-    except OSError as error:
-        if error.errno in {errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR}:  # a link, a socket, a folder
-            raise UnfitFileError(path, describe_kind(path.lstat().st_mode) or "cannot be opened") from error
-        raise
-    if problem := describe_kind(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise UnfitFileError(path, problem)
-    return file
+    return os.fdopen(_open_unfollowed(path)[0], "rb")
 
 
 def read_regular(path: Path, max_bytes: int) -> bytes:
@@ -217,11 +220,16 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
         UnfitFileError: it is something else, or larger than ``max_bytes``.
         OSError: it cannot be read.
     """
-    with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
+    descriptor, size = _open_unfollowed(path)
+    try:  # no file object, which looks at what it is given once more: this is done for each page, and for each lock
         if size > max_bytes:
             raise UnfitFileError(path, f"is larger than {max_bytes} bytes")
-        return file.read(size)
+        data = os.read(descriptor, size)
+        while len(data) < size and (more := os.read(descriptor, size - len(data))):
+            data += more
+        return data
+    finally:
+        os.close(descriptor)
 
 
 def describe_kind(mode: int) -> str:
@@ -241,8 +249,19 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _open_unfollowed(path: str, _: int) -> int:
-    return os.open(path, _READING)
+def _open_unfollowed(path: Path) -> tuple[int, int]:
+    """Descriptor and size of a regular file; raises as :func:`open_regular`."""
+    try:
+        descriptor = os.open(path, _READING)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR}:  # a link, a socket, a folder
+            raise UnfitFileError(path, describe_kind(path.lstat().st_mode) or "cannot be opened") from error
+        raise
+    found = os.fstat(descriptor)
+    if problem := describe_kind(found.st_mode):
+        os.close(descriptor)
+        raise UnfitFileError(path, problem)
+    return descriptor, found.st_size
 
 
 def _sync_folder(path: Path) -> None:

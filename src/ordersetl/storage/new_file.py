@@ -6,11 +6,14 @@ import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 from typing import Self
 
 __all__ = ["NewFile", "Written", "clear"]
+
+_CREATING = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOINHERIT"):
+    _CREATING |= getattr(os, _flag, 0)
 
 
 @dataclass(frozen=True)
@@ -27,54 +30,59 @@ class NewFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: FileIO | None = None
+        self._descriptor: int | None = None
         self.written = Written("", 0, 0)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
+        self._close()
 
     def write(self, chunks: Iterable[bytes], *, end: bool) -> None:
         """Create it with this content; with ``end`` no :meth:`sync` follows. Raises OSError."""
-        self._file = file = _open_new(self._path)
+        self._descriptor = descriptor = _open_new(self._path)
         digest, size = hashlib.sha256(), 0
         try:
             for chunk in chunks:
-                _write_all(file, chunk)
+                _write_all(descriptor, chunk)
                 digest.update(chunk)
                 size += len(chunk)
-            self.written = Written(digest.hexdigest(), size, os.fstat(file.fileno()).st_mtime_ns)
+            self.written = Written(digest.hexdigest(), size, os.fstat(descriptor).st_mtime_ns)
             if end:
-                file.close()
+                self._close()
         except OSError:
             with contextlib.suppress(OSError):  # give the room back; if even that fails, the next run does it
-                file.close()
+                self._close()
+            with contextlib.suppress(OSError):
                 self._path.unlink()
             raise
 
     def sync(self) -> None:
         """Make its content durable. Raises OSError."""
-        if self._file is not None:
-            os.fsync(self._file.fileno())
-            self._file.close()
+        if self._descriptor is not None:
+            os.fsync(self._descriptor)
+            self._close()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
 
-def _open_new(path: Path) -> FileIO:
+def _open_new(path: Path) -> int:
     """Open a file of a name that nothing has: what has it is removed."""
     try:
-        return FileIO(path, "xb")
+        return os.open(path, _CREATING, 0o666)
     except FileExistsError:
         clear(path)
-        return FileIO(path, "xb")
+        return os.open(path, _CREATING, 0o666)
 
 
-def _write_all(file: FileIO, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
+def _write_all(descriptor: int, data: bytes) -> None:
+    written = os.write(descriptor, data)
+    while written < len(data):  # a disk that is nearly full takes a part
+        written += os.write(descriptor, memoryview(data)[written:])
 
 
 def clear(path: Path) -> None:
