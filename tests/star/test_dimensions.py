@@ -1,5 +1,6 @@
 """Reference files and the dimensions they are folded into."""
 
+import gzip
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
@@ -146,6 +147,20 @@ def test_what_is_no_users_file_is_refused_by_name_and_place(body: bytes, said: s
     message = refusal(USERS, body)
     assert "some.csv" in message
     assert said in message
+
+
+@pytest.mark.parametrize(
+    ("body", "looks"),
+    [
+        ("user_id,email\nu-1,México\n".encode("latin-1"), "Latin-1"),
+        (USERS_HEADER.encode("utf-16"), "UTF-16"),
+        (gzip.compress(USERS_HEADER.encode()), "gzip"),
+    ],
+)
+def test_what_is_not_utf_8_is_told_as_what_it_looks_like(body: bytes, looks: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_reference(USERS, body, "some.csv")
+    assert f"looks like {looks}" in (caught.value.hint or "")
 
 
 def test_a_large_cell_is_cut_not_refused() -> None:

@@ -97,8 +97,7 @@ def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
             if not required:
                 return {}
             raise ConfigError(f"there is no file {path}", hint="Give the path of a TOML file to --config.")
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        return tomllib.loads(path.read_text("utf-8-sig"))  # Windows' Notepad begins files with a byte order mark
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, nested without end
         raise ConfigError(
             f"{path} is not valid TOML: {error}", hint="Correct the file, or name another with --config."
@@ -112,7 +111,7 @@ def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
 def _locate(name: str, path: Path) -> str:
     """The file and, where it can be told, the line that sets a top-level name; empty where there is no file."""
     key = re.compile(rf"\s*(\[\[?\s*)?([\"']?){re.escape(name)}\2\s*[=.\]]")
-    lines = path.read_text("utf-8").split("\n") if path.is_file() else []
+    lines = path.read_text("utf-8-sig").split("\n") if path.is_file() else []
     for number, line in enumerate(lines):
         found = key.match(line)
         if found is None:

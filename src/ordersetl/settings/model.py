@@ -25,6 +25,7 @@ __all__ = ["CANCELLED_STATUSES", "Settings", "list_secrets"]
 
 CANCELLED_STATUSES = ("canceled", "cancelled", "voided")
 """Statuses of cancelled orders, in lower case, unless others are set."""
+_MAX_PORT = 65_535
 _CLUSTER = re.compile(r"(?:tcp|tls)://\S+:\d+|local:[1-9]\d{0,2}")
 
 
@@ -124,6 +125,8 @@ class Settings(BaseModel):
             raise ValueError("must be an http:// or https:// URL that can be requested") from None
         if url.scheme not in {"http", "https"} or not host or "%" in host:
             raise ValueError("must be an http:// or https:// URL")
+        if url.port is not None and not 0 < url.port <= _MAX_PORT:  # the system would take it modulo 65,536
+            raise ValueError(f"must have a port between 1 and {_MAX_PORT}")
         if url.userinfo:
             raise ValueError("must hold no user or password: put the token in ORDERSETL_API_TOKEN")
         if "?" in value or "#" in value:

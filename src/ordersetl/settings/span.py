@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationErr
 
 __all__ = ["Span", "read_span"]
 
-_SPAN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(s|m|min|h|d)")
+_SPAN = re.compile(r"(-?[0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(s|m|min|h|d)")
 _SPAN_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _LONGEST_SPAN = timedelta(days=36525)
 

@@ -143,14 +143,25 @@ def changed_keys(dimension: Dimension, before: pl.DataFrame, after: pl.DataFrame
     return both.filter(differs)[dimension.key]
 
 
+_OTHER_TEXT = "Latin-1 or Windows-1252"
+_SIGNATURES = {
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "a zip file or a workbook",
+}
+"""What files begin with that are no CSV in UTF-8."""
+
+
 def _decode(body: bytes, name: str) -> str:
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = body.count(b"\n", 0, error.start) + 1
+        looks = next((kind for start, kind in _SIGNATURES.items() if body.startswith(start)), _OTHER_TEXT)
         raise ConfigError(
             f"{name} is not UTF-8: line {line} holds the byte 0x{body[error.start]:02x}",
-            hint="Save it as UTF-8 (it looks like Latin-1 or Windows-1252), and run again.",
+            hint=f"Save it as CSV in UTF-8 (it looks like {looks}), and run again.",
         ) from None
 
 

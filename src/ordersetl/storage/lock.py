@@ -168,14 +168,14 @@ def _acquire(path: Path, disk: Disk, lock: BaseFileLock, wait_s: float, sleep: C
 
 
 def _require_file(path: Path) -> None:
-    """Refuse a pipe or a device as the lock file, which would never end; links are refused by the lock.
+    """Refuse a pipe or a device as the lock file, which would never end, and a link, which the lock would not follow.
 
     Raises:
         StorageError: there is one.
     """
     with contextlib.suppress(OSError):
         kind = describe_kind(path.lstat().st_mode)
-        if kind and not path.is_symlink():
+        if kind:
             raise StorageError(
                 f"cannot lock {path}: it {kind}", hint="Remove it, and run the same command again: it comes back."
             )

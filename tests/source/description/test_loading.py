@@ -197,6 +197,12 @@ def test_many_problems_are_counted() -> None:
     assert message.endswith("and 4 more")
 
 
+def test_a_description_may_begin_with_a_byte_order_mark() -> None:
+    assert parse_description(b"\xef\xbb\xbf" + SHOP.encode(), "shop.toml") == parse_description(
+        SHOP.encode(), "shop.toml"
+    )
+
+
 @pytest.mark.parametrize("body", [b"name = ", b"\xff", b"[" * 100_000])
 def test_what_is_not_toml_is_refused(body: bytes) -> None:
     with pytest.raises(ConfigError, match=r"shop\.toml is not valid TOML"):

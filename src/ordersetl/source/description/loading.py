@@ -83,7 +83,7 @@ def parse_description(body: bytes, where: str) -> Description:
     """
     hint = "Correct the file; docs/sources.md says what each key means."
     try:
-        text = body.decode()
+        text = body.decode("utf-8-sig")
         tables = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{where} is not valid TOML: {error}", hint=hint) from None
