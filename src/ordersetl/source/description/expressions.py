@@ -83,18 +83,40 @@ class Expression:
         Functions take numbers as ints and exact decimals, and give such.
         """
         if self.path is not None:  # as the library does, in a twentieth of its time
-            for name in self.path:
-                value = value.get(name) if isinstance(value, dict) else None
-            return value
+            return _follow(self.path, value)
+        if self._projection is not None:
+            listed, wanted = self._projection
+            elements = _follow(listed, value)
+            if not isinstance(elements, list):
+                return None
+            return [found for element in elements if (found := _follow(wanted, element)) is not None]
         try:
             return self._compiled.search(value, options=_OPTIONS)
         except (JMESPathError, ArithmeticError, TypeError, ValueError):
             return None
 
+    @cached_property
+    def _projection(self) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+        """The way to a list, and from each of its elements on, where that is all that the expression is."""
+        node, way = self.tree, []
+        if node["type"] == "subexpression":
+            *way, node = node["children"]
+        if node["type"] != "projection":
+            return None
+        paths = [_read_path(part) for part in (*way, *node["children"])]
+        *listed, wanted = (path for path in paths if path is not None)
+        return None if None in paths else (tuple(name for path in listed for name in path), wanted)
+
+
+def _follow(path: tuple[str, ...], value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
 
 def _read_path(node: Mapping[str, Any]) -> tuple[str, ...] | None:
     match node["type"]:
-        case "current":
+        case "current" | "identity":
             return ()
         case "field":
             return (node["value"],)
