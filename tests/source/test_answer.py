@@ -114,8 +114,13 @@ def test_a_403_is_not_a_bad_token() -> None:
     assert "scope read_orders is missing" in error.message
     assert "access is denied" in error.message
     assert "the token was refused" not in error.message
-    assert "valid token" not in error.hint
+    assert "ORDERSETL_API_TOKEN" not in error.hint
     assert "no token is set" in problem(httpx.Response(403)).message
+
+
+@pytest.mark.parametrize("status", [402, 423])
+def test_a_shop_that_is_closed_is_no_wrong_url(status: int) -> None:
+    assert "--api-url" not in problem(httpx.Response(status, json={"errors": "Unavailable Shop"})).hint
 
 
 def test_the_target_of_a_redirect_is_named_without_what_may_be_secret() -> None:

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from ordersetl.source.description.model import Call
 
 
-def join(record: dict[str, Any], *answers: list[Any], append: bool) -> dict[str, Any]:
-    call = cast("Call", SimpleNamespace(name="lines", each=None, into="lines", append=append, records=Expression("@")))
+def join(
+    record: dict[str, Any], *answers: list[Any], append: bool = False, keep_unanswered: bool = False
+) -> dict[str, Any]:
+    how = {"append": append, "keep_unanswered": keep_unanswered}
+    call = cast("Call", SimpleNamespace(name="lines", each=None, into="lines", records=Expression("@"), **how))
     kept = encode_answers(
         CallAnswer.of(("lines", 0, None), number, json.dumps(answer).encode(), None)
         for number, answer in enumerate(answers, 1)
@@ -53,3 +56,22 @@ def test_elements_without_an_id_are_all_there() -> None:
 
 def test_an_answer_in_place_of_the_list_is_taken_as_it_is() -> None:
     assert join({"lines": [{"id": 1}]}, [{"id": 2}, {"id": 2}], append=False)["lines"] == [{"id": 2}, {"id": 2}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "ids"),
+    [
+        ([], [1, 2]),
+        ([{"id": 2, "sku": "B"}], [2, 1]),
+        ([{"id": "1"}, {"id": 2}, {"id": 3}], ["1", 2, 3]),
+        ([{"sku": "B"}], [None, 1, 2]),
+    ],
+)
+def test_what_no_answer_has_stays_where_the_record_is_to_be_believed(answer: list[Any], ids: list[Any]) -> None:
+    joined = join({"lines": [{"id": 1}, {"id": 2}, {"id": None}, 7]}, answer, keep_unanswered=True)
+    assert [line.get("id") for line in joined["lines"]] == ids
+
+
+@pytest.mark.parametrize("record", [{}, {"lines": None}, {"lines": {"id": 1}}])
+def test_without_a_list_the_answer_is_all_that_there_is(record: dict[str, Any]) -> None:
+    assert join(record, [{"id": 2}], keep_unanswered=True)["lines"] == [{"id": 2}]

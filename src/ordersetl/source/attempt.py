@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 _CODINGS = {"", "identity", "gzip", "deflate"}
 """Of the body: what is asked for, each alone."""
 _RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+_OF_THE_SHOP = {HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.LOCKED}
+_VALUES = re.compile(r"\$\{\w+\}")
 _MAX_REDIRECTS = 5
 _SLOWEST = 20
 """An answer may take this many times ``timeout_s`` in all, redirects and headers included: a server that drips bytes
@@ -207,12 +209,14 @@ class Attempts:
             )
         if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
             return SourceError(f"{where} answered {problem}", hint=_HINT_REQUEST)
-        hint = f"Look at --api-url: it must be the base that {ask.path} follows."
+        if status in _OF_THE_SHOP:
+            return SourceError(f"{where} answered {problem}", hint="Look at what the API says, and at the shop itself.")
+        hint = f"Look at --api-url: it must be the base that {_VALUES.sub('...', ask.path)} follows."
         return SourceError(f"{where} answered {problem}", hint=hint)
 
     def _deny(self, ask: Ask, problem: str, response: httpx.Response) -> DeniedError:
         if response.status_code == HTTPStatus.UNAUTHORIZED:
-            hint = f"Set {ask.authorization.settings} to a valid token."
+            hint = f"Set {ask.authorization.settings} to what the API accepts."
             denied = DeniedError(f"{problem}: {self._describe_token(ask, response)}", hint=hint)
         else:
             text = f"{problem}: access is denied; {self._describe_token(ask, response)}"

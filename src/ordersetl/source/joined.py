@@ -59,6 +59,8 @@ class CallAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _answer = msgspec.json.Decoder(CallAnswer)
+_Join = Callable[[list[Any], list[Any], Callable[[Any], Any]], list[Any]]
+"""Makes one list of the elements that are there before, and of those that were found; the last parses an element."""
 
 
 def encode_answers(answers: Iterable[CallAnswer]) -> bytes:
@@ -93,7 +95,7 @@ def join_texts(records: Sequence[bytes], kept: bytes, calls: Sequence[Call]) -> 
             if call is None or not 0 <= key[1] < len(joined):
                 continue
             found = [element for text in texts for element in ListPath(call.records).read(text)]
-            joined[key[1]] = _put_text(joined[key[1]], _steps(call, key), found, append=call.append)
+            joined[key[1]] = _put_text(joined[key[1]], _steps(call, key), found, _choose_join(call))
     except (*DECODING, IndexError):
         return None
     return joined
@@ -109,7 +111,7 @@ def join_parsed(records: Sequence[Any], kept: bytes, calls: Sequence[Call]) -> N
         call = next((call for call in calls if call.name == key[0]), None)
         if call is not None and 0 <= key[1] < len(records):
             found = [element for text in texts for element in ListPath(call.records).parse(text)]
-            _put(records[key[1]], _steps(call, key), found, append=call.append)
+            _put(records[key[1]], _steps(call, key), found, _choose_join(call))
 
 
 def _group(kept: bytes) -> Mapping[Key, list[bytes]]:
@@ -126,22 +128,27 @@ def _steps(call: Call, key: Key) -> list[str | int]:
     return [*outer, *call.into.split(".")]
 
 
-def _put_text(value: bytes | msgspec.Raw, steps: Sequence[str | int], found: list[Any], *, append: bool) -> bytes:
+def _choose_join(call: Call) -> _Join:
+    return _append if call.append else _keep_unanswered if call.keep_unanswered else _replace
+
+
+def _put_text(value: bytes | msgspec.Raw, steps: Sequence[str | int], found: list[Any], join: _Join) -> bytes:
     if not steps:
-        before: list[Any] = (msgspec.json.decode(value, type=list[msgspec.Raw] | None) or []) if append else []
-        return msgspec.json.encode(_append(before, found, msgspec.json.decode) if append else found)
+        is_list = bytes(value).lstrip()[:1] == b"["
+        before = msgspec.json.decode(value, type=list[msgspec.Raw]) if is_list else []
+        return msgspec.json.encode(join(before, found, msgspec.json.decode))
     step = steps[0]
     if isinstance(step, int):
         elements = msgspec.json.decode(value, type=list[msgspec.Raw])
-        elements[step] = msgspec.Raw(_put_text(elements[step], steps[1:], found, append=append))
+        elements[step] = msgspec.Raw(_put_text(elements[step], steps[1:], found, join))
         return msgspec.json.encode(elements)
     members = msgspec.json.decode(value, type=dict[str, msgspec.Raw] | None) or {}
     inner = members.get(step, msgspec.Raw(b"null"))
-    members[step] = msgspec.Raw(_put_text(inner, steps[1:], found, append=append))
+    members[step] = msgspec.Raw(_put_text(inner, steps[1:], found, join))
     return msgspec.json.encode(members)
 
 
-def _put(value: Any, steps: Sequence[str | int], found: list[Any], *, append: bool) -> None:  # noqa: ANN401
+def _put(value: Any, steps: Sequence[str | int], found: list[Any], join: _Join) -> None:  # noqa: ANN401
     *way, last = steps
     for step in way:
         if isinstance(step, int):
@@ -155,7 +162,22 @@ def _put(value: Any, steps: Sequence[str | int], found: list[Any], *, append: bo
     if isinstance(value, dict):
         before = value.get(str(last))
         before = before if isinstance(before, list) else []
-        value[str(last)] = _append(before, found, lambda element: element) if append else found
+        value[str(last)] = join(before, found, lambda element: element)
+
+
+def _replace(_: list[Any], found: list[Any], __: Callable[[Any], Any]) -> list[Any]:
+    return found
+
+
+def _keep_unanswered(before: list[Any], found: list[Any], parse: Callable[[Any], Any]) -> list[Any]:
+    """The found elements, and after them those of before whose id none of these has."""
+    ids = {_name_id(parse(element)) for element in found} | {None}
+    return [*found, *(element for element in before if _name_id(parse(element)) not in ids)]
+
+
+def _name_id(value: object) -> str | None:
+    number = value.get("id") if isinstance(value, dict) else None
+    return None if number is None else str(number)
 
 
 def _append(before: list[Any], found: list[Any], parse: Callable[[Any], Any]) -> list[Any]:

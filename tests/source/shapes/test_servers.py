@@ -167,6 +167,8 @@ def test_woocommerce_pages_with_totals_and_shows_the_trash_only_when_asked(woo: 
     assert "Link" not in answer.headers
     trash = woo.get("/wp-json/wc/v3/orders", params={"status": "trash"})
     assert [order["status"] for order in trash.json()] == ["trash"]
+    both = woo.get("/wp-json/wc/v3/orders", params={"status": "any,trash"})
+    assert both.headers["X-WP-Total"] == "270", "any makes it forget the trash"
 
 
 def test_woocommerce_filters_strictly_and_by_the_sites_clock_unless_told_that_it_is_gmt(woo: httpx.Client) -> None:

@@ -209,6 +209,10 @@ class Call(Table):
     records: ExpressionText = Field(description="the list, in the answer; a path, @ for a bare list")
     into: str = Field(description="path in the record where the list goes, e.g. products")
     append: bool = Field(False, description="to the list that is there, instead of in its place")
+    keep_unanswered: bool = Field(
+        False,
+        description="elements of the list that is there, whose id no answer has, stay in it",
+    )
     paging: Paging | None = None
     required_right: str | None = Field(None, description="without this right the call is left out, and said so")
 

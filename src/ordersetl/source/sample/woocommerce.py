@@ -103,7 +103,7 @@ def _select(shop: Shop, asked: Asked) -> list[ShopOrder]:
 
 
 def _is_shown(status: str, statuses: Sequence[str]) -> bool:
-    return status in statuses or ("any" in statuses and status not in _HIDDEN)
+    return status not in _HIDDEN if "any" in statuses else status in statuses  # any makes the server forget the others
 
 
 def _time(asked: Asked, name: str, zone: tzinfo) -> datetime | None:
