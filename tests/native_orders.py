@@ -203,8 +203,16 @@ MAGENTO = {
         {"item_id": 7, "product_id": 1553, "sku": "", "name": "Tee", "qty_ordered": 2.5, "base_price": 22.4},
     ],
     "creditmemos": [
+        {  # was cancelled
+            "entity_id": 7,
+            "state": 3,
+            "created_at": "2025-08-22 09:00:00",
+            "base_grand_total": 15,
+            "items": [{"sku": "KIT", "product_id": 51, "qty": 1, "base_price": 15, "base_row_total": 15}],
+        },
         {
             "entity_id": 8,
+            "state": 2,
             "created_at": "2025-08-23 09:00:00",
             "base_grand_total": 20,
             "items": [

@@ -91,6 +91,17 @@ def test_a_cancelled_memo_of_magento_is_none() -> None:
     assert read("magento", creditmemos=memos).refunds["refund_id"].to_list() == ["0", "1", "3"]
 
 
+def test_the_lines_of_a_memo_after_a_cancelled_one_are_its_own() -> None:
+    def memo(number: int, state: int, *skus: str) -> dict[str, Any]:
+        items = [{"sku": sku, "qty": 1, "base_price": 10, "base_row_total": 10} for sku in skus]
+        head = {"entity_id": number, "created_at": "2025-08-23 09:00:00", "base_grand_total": 10 * len(skus) or 5}
+        return head | {"state": state, "items": items}
+
+    memos = [memo(1, 3, "A"), memo(2, 2, "B"), memo(3, 3), memo(4, 2), memo(5, 2, "A", "C"), memo(6, 3, "B", "C")]
+    rows = read("magento", creditmemos=memos).refunds.select("refund_id", "sku").rows()
+    assert sorted(row for row in rows if row[1]) == [("2", "B"), ("5", "A"), ("5", "C")]
+
+
 def test_square_leaves_out_a_list_of_lines_that_is_empty() -> None:
     nothing, dollar = ({"amount": amount, "currency": "USD"} for amount in (0, 100))
     emptied = read("square", line_items=..., total_money=nothing, state="OPEN")

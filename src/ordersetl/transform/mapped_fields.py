@@ -153,7 +153,7 @@ class BulkMapping:
         )
 
     def _read_items(self, orders: pl.DataFrame, tables: dict[Member, NativeTable]) -> tuple[pl.DataFrame, pl.DataFrame]:
-        lines, absolute = _open_lines(self._items, orders, tables), self._mapping.absolute
+        lines, absolute = _open_lines(self._items, orders, tables).drop("row"), self._mapping.absolute
         skipped = lines.filter("skip").group_by("pos").agg(count=pl.len())
         texts = lines.filter(~pl.col("skip")) if skipped.height else lines
         amounts = {name: f"items.{name}" in absolute for name in _ITEM_AMOUNTS if name in texts.columns}
@@ -175,7 +175,10 @@ class BulkMapping:
         if self._refund_items is None:
             return refunds, None
         without_sign = "refund_items" in absolute
-        items = _open_lines(self._refund_items, texts.select("pos", "digits", "refund"), tables)
+        rows = pl.DataFrame({"row": tables[self._refunds.scope.member].rows})
+        numbered = rows.join(texts.select("row", "pos", "digits", "refund"), on="row", how="left", maintain_order="left")
+        items = _open_lines(self._refund_items, numbered.drop("row"), tables).drop("row")
+        items = items.filter(pl.col("refund").is_not_null())  # else of one that the list of refunds leaves out
         items = items.with_columns(qty=read_amount(pl.col("qty"), digits=None, absolute=without_sign))
         return refunds, self._with_amounts(items, {"amount": without_sign})
 
@@ -229,7 +232,9 @@ def _list_lines(
 
 
 def _open_lines(lines: _Lines, parents: pl.DataFrame, tables: dict[Member, NativeTable]) -> pl.DataFrame:
-    """A row for each element of the lists: its fields, whether it is left out (``skip``) and ``sure``.
+    """A row for each element of the lists that counts: its fields, whether it is left out (``skip``), ``sure``.
+
+    ``row`` says which of all elements it is.
 
     Args:
         lines: the list.
@@ -237,7 +242,7 @@ def _open_lines(lines: _Lines, parents: pl.DataFrame, tables: dict[Member, Nativ
         tables: what was read.
     """
     table = tables[lines.scope.member]
-    elements = lines.scope.open_table(tables).with_columns(is_null=table.is_null)
+    elements = lines.scope.open_table(tables).with_columns(is_null=table.is_null, row=table.rows)
     elements = pl.concat([elements, parents[table.parents]], how="horizontal")
     sure = lines.scope.certain() & ~pl.col("is_null")
     if lines.listed is not None:
@@ -247,4 +252,4 @@ def _open_lines(lines: _Lines, parents: pl.DataFrame, tables: dict[Member, Nativ
         blank = pl.any_horizontal(fields["sku"].is_null(), fields["sku"] == '""').any()
         needed = elements.height and elements.select(blank).item()  # else no line needs the others looked at
         fields = fields | {"sku": read_sku(fields["sku"], lines.fallbacks if needed else [])}
-    return elements.select(*parents.columns, **fields, sure=sure, skip=lines.skip & sure)
+    return elements.select(*parents.columns, "row", **fields, sure=sure, skip=lines.skip & sure)

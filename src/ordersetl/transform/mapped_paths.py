@@ -144,9 +144,14 @@ class NativeTable:
 
     @cached_property
     def parents(self) -> pl.Series:
-        """Of each element, in which row of the other table it is."""
+        """Of each element, in which row of the other table it is: of all its rows, as they were read."""
         lengths = pl.DataFrame({"length": self._lengths}, schema={"length": pl.UInt32}).with_row_index("row")
         return lengths.select(pl.col("row").repeat_by("length").list.explode(empty_as_null=False)).to_series()
+
+    @property
+    def rows(self) -> pl.Series:
+        """The number of each row of elements, from 0."""
+        return pl.int_range(self._height, dtype=pl.UInt32, eager=True)
 
     @property
     def is_null(self) -> pl.Series:
