@@ -17,7 +17,7 @@ from ordersetl.transform.mapped_paths import Member, NotInBulkError, Reader
 LEAVES = st.sampled_from(
     [
         *(None, True, False, 0, 1, -1, 7, Decimal("0.0"), Decimal("1.0"), Decimal("2.50"), "", " ", "0", "1", "x"),
-        *("draft", "é", 'a"b', "a\\b", "1.25", "-3", [], {}, [1], {"b": "x"}),
+        *("draft", "é", 'a"b', "a\\b", "a\nb", '"', "1.25", "-3", [], {}, [1], {"b": "x"}),
     ]
 )
 LISTS = st.lists(st.fixed_dictionaries({}, optional={"b": LEAVES, "c": LEAVES}), max_size=3)
@@ -52,6 +52,13 @@ def write(value: Any) -> str:
     return str(value) if isinstance(value, Decimal) else json.dumps(value)
 
 
+def read_form(text: str | None) -> Any:
+    """The value of a column's text: JSON, where texts need no escape between their quotes but for a backslash."""
+    if text is None:
+        return None
+    return text[1:-1] if text.startswith('"') and "\\" not in text else parse_json(text)
+
+
 def ask(scope: Scope, expression: pl.Expr, records: list[Any]) -> list[tuple[Any, bool]]:
     """Of each record the result of an expression, and whether it is certain."""
     scope.value(Expression("id").tree)  # as a mapping always has one
@@ -68,8 +75,8 @@ def test_values_are_those_of_the_library(text: str, records: list[Any]) -> None:
     for record, (result, certain) in zip(records, ask(scope, scope.value(expression.tree), records), strict=True):
         if certain:
             said = expression.search(parse_json(write(record)))
-            assert said == (None if result is None else parse_json(result))
-            assert type(said) is type(None if result is None else parse_json(result))
+            assert said == read_form(result)
+            assert type(said) is type(read_form(result))
 
 
 @pytest.mark.parametrize("text", TRUTHS)

@@ -26,6 +26,7 @@ from ordersetl.transform.mapped_values import (
     read_label,
     read_sku,
     read_times,
+    strip_line_ends,
 )
 from ordersetl.transform.seen_fields import SeenFields
 from ordersetl.transform.used_fields import count_tables
@@ -150,6 +151,7 @@ class BulkMapping:
                 if name in given
             ),
             *(read_times(texts[name], mapping.times, mapping.zone).alias(name) for name in _TIMES if name in given),
+            *(strip_line_ends(texts[name]) for name in _LABELS if name in given),
         )
 
     def _read_items(self, orders: pl.DataFrame, tables: dict[Member, NativeTable]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -176,7 +178,9 @@ class BulkMapping:
             return refunds, None
         without_sign = "refund_items" in absolute
         rows = pl.DataFrame({"row": tables[self._refunds.scope.member].rows})
-        numbered = rows.join(texts.select("row", "pos", "digits", "refund"), on="row", how="left", maintain_order="left")
+        numbered = rows.join(
+            texts.select("row", "pos", "digits", "refund"), on="row", how="left", maintain_order="left"
+        )
         items = _open_lines(self._refund_items, numbered.drop("row"), tables).drop("row")
         items = items.filter(pl.col("refund").is_not_null())  # else of one that the list of refunds leaves out
         items = items.with_columns(qty=read_amount(pl.col("qty"), digits=None, absolute=without_sign))

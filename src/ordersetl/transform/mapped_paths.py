@@ -26,8 +26,8 @@ Step = str | int
 _NULL = msgspec.Raw(b"null")
 _SEPARATOR = b"\x1f"
 """Stands in no JSON: a control character in a string is escaped there, and this one is no white space."""
-_PLAIN = re.compile(r"[ !#-\[\]-~\u00a0-\ud7ff\ue000-\uffff\U00010000-\U0010ffff]*")
-"""Text that JSON needs no escape for."""
+_PLAIN = re.compile(r"[\t\n\r -\[\]-~\u00a0-\ud7ff\ue000-\uffff\U00010000-\U0010ffff]*")
+"""Text that stands between quotes as it is, though JSON escapes some of it: it can mean nothing else."""
 _columns = count()
 _BLOCK = 128
 """Records that are in memory as objects at a time: as many as the processor's cache holds are read far faster."""
@@ -272,7 +272,7 @@ def _split_texts(joined: Mapping[str, bytes]) -> pl.DataFrame:
 
 
 def _unescape(column: pl.Series) -> pl.Series:
-    r"""Texts without escapes where JSON needs none: ``"\u00e9"`` is ``"é"``."""
+    r"""Texts without escapes where they need none: ``"\u00e9"`` is ``"é"``, and a quote or line end is itself."""
     rows = column.str.contains("\\", literal=True).fill_null(value=False).arg_true()
     return column.scatter(rows, pl.Series(map(_unescape_one, column.gather(rows)), dtype=pl.String))
 

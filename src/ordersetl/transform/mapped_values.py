@@ -15,7 +15,16 @@ from ordersetl.source.mapping.times import find_time_reader
 from ordersetl.transform.bulk_values import PLAIN_TEXT, strip_quotes
 from ordersetl.transform.mapped_paths import NotInBulkError
 
-__all__ = ["find_currency_digits", "read_amount", "read_guest", "read_id", "read_label", "read_sku", "read_times"]
+__all__ = [
+    "find_currency_digits",
+    "read_amount",
+    "read_guest",
+    "read_id",
+    "read_label",
+    "read_sku",
+    "read_times",
+    "strip_line_ends",
+]
 
 _UNFIT = pl.lit("?")
 _BLANK = '""'
@@ -38,6 +47,15 @@ def read_label(value: pl.Expr) -> pl.Expr:
     return pl.when(value != _BLANK).then(value)
 
 
+def strip_line_ends(labels: pl.Series) -> pl.Series:
+    """Labels without a line end after them, as Magento names its stores; null of one that is nothing else."""
+    rows = labels.str.ends_with('\n"').arg_true()
+    if rows.is_empty():
+        return labels
+    stripped = labels.gather(rows).str.replace(r'\s+"$', '"')
+    return labels.scatter(rows, stripped.set(stripped == _BLANK, None))
+
+
 def read_id(value: pl.Expr) -> pl.Expr:
     """An id; null of an empty one. A double may have lost digits that the payload has."""
     is_double = value.str.ends_with(".0")
@@ -46,7 +64,7 @@ def read_id(value: pl.Expr) -> pl.Expr:
 
 def read_guest(value: pl.Expr, guests: Sequence[str]) -> pl.Expr:
     """An id of a user; null of one of these, which stand for nobody."""
-    texts = [form for guest in guests for form in (json.dumps(guest, ensure_ascii=False), guest)]
+    texts = [form for guest in guests for form in (json.dumps(guest, ensure_ascii=False), f'"{guest}"', guest)]
     return pl.when(~value.is_in(texts)).then(read_id(value))
 
 
