@@ -221,11 +221,17 @@ def test_an_expired_cursor_begins_its_window_again(shop: Shop, caplog: pytest.Lo
 
 
 def test_a_signal_ends_all_windows_and_keeps_their_pages(shop: Shop) -> None:
-    looks = iter(range(100))
+    interrupted = threading.Event()
 
     def interrupt() -> None:
-        if next(looks) == 5:
+        if len(shop.asked) >= 5:
+            interrupted.set()
             raise InterruptedRunError("SIGINT")
+
+    def hold(_: httpx.Request) -> None:
+        assert len(shop.asked) < 12 or interrupted.wait(10)
+
+    shop.before_answer = hold
 
     with pytest.raises(InterruptedRunError, match="SIGINT"):
         shop.backfill(1, 20, checkpoint=interrupt)

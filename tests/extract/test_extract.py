@@ -229,23 +229,24 @@ def test_few_pages_are_under_way_however_many_there_are(
 ) -> None:
     """So memory does not grow with their number: while enough of them wait for the disk, no other is asked for."""
     monkeypatch.setattr(under_way, "_BYTES_UNDER_WAY", most_bytes)
-    may_write, asked, held = threading.Semaphore(0), threading.Semaphore(0), []
+    may_write, asked, held = [threading.Event() for _ in range(30)], threading.Semaphore(0), []
     most = 1 if most_bytes == 1 else 4
 
     class HeldDisk(WatchedDisk):
         def perform(self, step: Step, action: Callable[[], None]) -> None:
-            if step.operation == "write" and step.path.name.startswith(".page-"):
-                assert may_write.acquire(timeout=10)
+            if step.operation == "write" and (page := re.match(r"\.page-(\d+)", step.path.name)):
+                assert may_write[int(page[1]) - 1].wait(10)
             super().perform(step, action)
 
     def let_go() -> None:
         for _ in range(most + 1):  # as many as wait for the disk, and the one that there is no room for
             assert asked.acquire(timeout=10)
-        for _ in range(30 - most - 1):
+        for oldest in may_write[: 30 - most - 1]:
             held.append(not asked.acquire(timeout=0.01))
-            may_write.release()
+            oldest.set()
             assert asked.acquire(timeout=10)
-        may_write.release(most + 1)
+        for rest in may_write:
+            rest.set()
 
     api = Api(pages=30, on_request=lambda _: asked.release())
     with ThreadPoolExecutor(5) as workers:

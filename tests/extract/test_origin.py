@@ -107,7 +107,7 @@ def test_variables_have_defaults_and_patterns_and_no_others() -> None:
 
 def test_what_selects_nothing_makes_no_other_origin() -> None:
     assert choose(source="square", **TOKEN).selection == {}
-    assert choose(**WOO).selection == {}
+    assert choose(source="shopify", api_url="https://a.example", **TOKEN).selection == {}
 
 
 def test_a_description_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

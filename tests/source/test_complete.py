@@ -57,6 +57,9 @@ MORE = [
     {"response": {"next_cursor": "x"}},
     {"result": {"paging": {"next": "x"}}},
     {"hasMore": True, "next_cursor": None},
+    {"Next_Cursor": "x"},
+    {"NEXT_CURSOR": "x"},
+    {"Next-Cursor": "x"},
     {"HasMore": "true"},
     {"has-more": 1},
     {"more": True, "next_cursor": ""},
@@ -154,11 +157,25 @@ def test_a_good_last_page_is_the_end(members: dict[str, Any]) -> None:
     admit(head(10, **members), *headers, ("Link", '<http://x/next>; rel="nextish"'), ("X-Request-Id", "next"))
 
 
-def test_totals_count_only_where_no_window_and_no_earlier_page_takes_part() -> None:
+def test_totals_count_all_pages_and_only_where_there_is_no_window() -> None:
     admit(head(10, total_count=25), open_window=False)
     trail = PageTrail(open_window=True)
     trail.admit(head(10, total_count=15, next_cursor="c"))
     trail.admit(head(5, start=10, total_count=15, next_cursor=None))
+
+
+@pytest.mark.parametrize("members", [{"total": 16}, {"meta": {"totalCount": "16"}}, {"total_pages": 3}])
+def test_a_total_that_all_pages_do_not_meet_is_no_end(members: dict[str, Any]) -> None:
+    trail = PageTrail(open_window=True)
+    trail.admit(head(10, next_cursor="c", **members))
+    with pytest.raises(InvalidResponseError, match="is not complete"):
+        trail.admit(head(5, start=10, next_cursor=None))
+
+
+def test_a_total_that_grows_while_pages_are_read_is_met_by_what_it_was() -> None:
+    trail = PageTrail(open_window=True)
+    trail.admit(head(10, total=15, page_count=10, next_cursor="c"))
+    trail.admit(head(5, start=10, total=17, page_count=5, next_cursor=None))  # of which new ones came before those
 
 
 def test_a_page_that_lacks_the_key_which_earlier_ones_had_is_no_end() -> None:

@@ -2,9 +2,9 @@
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -43,10 +43,11 @@ class _Task(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """One answer of a call: how many elements its list has, what its envelope says, its headers, the next page."""
+    """One answer of a call: its list's size and content, what its envelope says, its headers, the next page."""
 
     answer: CallAnswer
     elements: int
+    content: int
     claims: Mapping[str, Any]
     headers: Mapping[str, str]
     next_cursor: str | None
@@ -61,6 +62,8 @@ class _Search:
     received: int = 0
     page_records: int | None = None
     cursor: str | None = None
+    cursors: set[str] = field(default_factory=set)
+    contents: set[int] = field(default_factory=set)
 
 
 class CallFetcher:
@@ -183,7 +186,10 @@ class CallFetcher:
         except InvalidResponseError as error:
             raise type(error)(f"{ask.shown}: {error.message}", hint=error.hint) from None
         search.page_records = search.page_records or part.elements
+        search.contents.add(part.content)
         search.cursor = part.next_cursor
+        if part.next_cursor is not None:
+            search.cursors.add(part.next_cursor)
         return last
 
     def _read(self, task: _Task, search: _Search, ask: Ask, answer: Answer) -> _Part:
@@ -192,12 +198,12 @@ class CallFetcher:
             text = page_text(answer.body, charset)
             claims = _read_claims(text)
             note_envelope(self._session, ask, answer, claims)
-            elements = _count_elements(task.call, text)
+            elements, content = _read_list(task.call, text, claims)
             next_cursor = find_next(task.call.paging or _ONE_PAGE, ask, answer, claims)
         except InvalidResponseError as error:
             raise explain_problem(error, ask, answer, self._session.secrets) from None
         kept = CallAnswer.of(task.key, search.number + 1, answer.body, charset)
-        return _Part(kept, elements, claims, answer.headers, next_cursor, len(answer.body))
+        return _Part(kept, elements, content, claims, answer.headers, next_cursor, len(answer.body))
 
     def _make_ask(self, task: _Task, search: _Search) -> Ask:
         call, paging = task.call, task.call.paging or _ONE_PAGE
@@ -238,7 +244,9 @@ def _prove_last(paging: Paging, search: _Search, part: _Part) -> bool:
     last = prove_end(paging, part.claims, part.headers, progress, page_size=paging.page_size)
     if last and total is not None and search.received < total:
         raise InvalidResponseError(f"its pages ended after {search.received:,} of {total:,}", hint=_HINT)
-    is_stuck = part.next_cursor is not None and part.next_cursor == search.cursor
+    if part.elements and part.content in search.contents:
+        raise InvalidResponseError("its pages repeat: the same elements came for the second time", hint=_HINT)
+    is_stuck = part.next_cursor is not None and part.next_cursor in search.cursors
     is_stuck |= paging.kind in {"page", "offset"} and not part.elements
     if not last and (is_stuck or search.number >= _MAX_PAGES):
         raise InvalidResponseError("its pages do not end", hint=_HINT)
@@ -250,9 +258,32 @@ def _read_claims(text: bytes) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _count_elements(call: Call, text: bytes) -> int:
-    records = ListPath(call.records)
+def _read_list(call: Call, text: bytes, claims: Mapping[str, Any]) -> tuple[int, int]:
+    """How many elements the list of an answer has, and a hash of them.
+
+    Raises:
+        InvalidResponseError: it carries errors, or there is no list: that is not the same as an empty one.
+    """
+    records, path = ListPath(call.records), call.records.path or ()
+    if (error := next((name for name in ("error", "errors") if is_true(claims.get(name))), None)) is not None:
+        raise InvalidResponseError(f"there is an error in it, {error}: {claims[error]!r:.200}", hint=_HINT)
+    if text.strip() and path and not _names(claims, path):
+        raise InvalidResponseError(f"there is no list at {call.records.text}", hint="Look at what the API sends.")
     try:
-        return len(records.read(text))
+        elements = records.read(text)
     except DECODING:
-        return len(records.parse(text))
+        parsed = records.parse(text)
+        return len(parsed), hash(text)
+    return len(elements), hash(b"\0".join(elements))
+
+
+def _names(claims: Mapping[str, Any], path: Sequence[str]) -> bool:
+    """Whether the list's place is named, or something on the way to it is null."""
+    value: Any = claims
+    for name in path:
+        if value is None:
+            return True
+        if not isinstance(value, Mapping) or name not in value:
+            return False
+        value = value[name]
+    return True

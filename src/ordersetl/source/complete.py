@@ -5,13 +5,22 @@ A page without ``next_cursor`` ends a batch, so it must not say in any other way
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from ordersetl.errors import InvalidResponseError
 from ordersetl.text import many
 
-__all__ = ["CLAIM_NAMES", "find_next_link", "read_header_claims", "require_complete"]
+__all__ = [
+    "CLAIM_NAMES",
+    "Count",
+    "find_next_link",
+    "find_shortfall",
+    "read_counts",
+    "read_header_claims",
+    "require_complete",
+]
 
 _ERRORS = (
     *("error", "errors", "error_message", "error_messages", "exception", "fault"),
@@ -86,7 +95,7 @@ def _list_variants(name: str) -> Iterator[str]:
     words = name.split("_")
     pascal = "".join(word.title() for word in words)
     yield from (name, f"_{name}", name.upper(), name.replace("_", "-"), "".join(words))
-    yield from (pascal, pascal[0].lower() + pascal[1:])
+    yield from (pascal, pascal[0].lower() + pascal[1:], name.title(), name.title().replace("_", "-"))
 
 
 CLAIM_NAMES: Mapping[str, None] = dict.fromkeys(
@@ -113,16 +122,15 @@ _KINDS = {
 
 
 def require_complete(
-    claims: Mapping[str, Any], *, records: int, next_cursor: str | None, alone: bool, headers: Mapping[str, Any]
+    claims: Mapping[str, Any], *, next_cursor: str | None, headers: Mapping[str, Any], unmet: str | None = None
 ) -> None:
     """Refuse a page that carries errors, or that is the last while something says that there is more.
 
     Args:
         claims: the envelope's members by name; none of a bare list.
-        records: how many records it holds.
         next_cursor: of the next page; None on the last.
-        alone: it is the only page, and was asked for without a window: totals count what it must hold.
         headers: what its headers claim, as :func:`read_header_claims` has it.
+        unmet: what :func:`find_shortfall` says of all pages, where totals count what these must hold.
 
     Raises:
         InvalidResponseError: it is not complete.
@@ -131,9 +139,7 @@ def require_complete(
         raise InvalidResponseError(f"the answer has orders, and an error beside them: {problem}", hint=_HINT)
     if next_cursor is not None:
         return
-    problem = next(_find_more(claims), None) or next(_find_more(headers, "the header "), None)
-    if problem is None and alone:
-        problem = next(_find_shortfall({**headers, **claims}, records), None)
+    problem = next(_find_more(claims), None) or next(_find_more(headers, "the header "), None) or unmet
     if problem is not None:
         raise InvalidResponseError(f"the answer is not complete: there is no next_cursor, but {problem}", hint=_HINT)
 
@@ -149,6 +155,35 @@ def read_header_claims(headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
         elif _normalize(name) in _KINDS["cursors"]:
             claims[name] = value.strip()
     return claims
+
+
+@dataclass(frozen=True)
+class Count:
+    """A ``number`` that a page names, of all pages or of all records."""
+
+    number: int
+    of_pages: bool
+
+
+def read_counts(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -> Iterator[tuple[str, Count]]:
+    """What a page says of how many records or pages there are, by the names of the members."""
+    for name, value in claims.items():
+        normalized, number = _normalize(name), _count(value)
+        if number is not None and normalized in _KINDS["pages"] | _KINDS["totals"]:
+            yield f"{where}{name}", Count(number, normalized in _KINDS["pages"])
+        elif normalized in _KINDS["containers"] and isinstance(value, Mapping) and depth < _MAX_DEPTH:
+            yield from read_counts(value, f"{where}{name}.", depth=depth + 1)
+
+
+def find_shortfall(counts: Mapping[str, Count], *, pages: int, records: int) -> str | None:
+    """Which of the counts is not met by so many pages with so many records; None where all are."""
+    for name, count in counts.items():
+        if pages > 1 and _normalize(name.rpartition(".")[2]) == "pagecount":
+            continue  # some mean the records of each page by it
+        if count.number > (pages if count.of_pages else records):
+            held = "" if count.of_pages else f", and {'the answer holds' if pages == 1 else 'the pages hold'} "
+            return f"{name} is {count.number:,}{held and held + many(records, 'record')}"
+    return None
 
 
 _LINK = re.compile(r"""<([^>]*)>((?:\s*;\s*[^;,"'\s=]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s;,"']*))?)*)""")
@@ -195,18 +230,6 @@ def _find_more(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) ->
                 yield from _find_more(value, f"{where}{name}.", depth=depth + 1)
             elif isinstance(value, list):
                 yield from (f"{where}{name} has one with rel next" for link in value if _is_next(link))
-
-
-def _find_shortfall(claims: Mapping[str, Any], records: int, where: str = "", *, depth: int = 0) -> Iterator[str]:
-    for name, value in claims.items():
-        normalized = _normalize(name)
-        count = _count(value)
-        if count is not None and normalized in _KINDS["pages"] and count > 1:
-            yield f"{where}{name} is {count:,}"
-        elif count is not None and normalized in _KINDS["totals"] and count > records:
-            yield f"{where}{name} is {count:,}, and the answer holds {many(records, 'record')}"
-        elif normalized in _KINDS["containers"] and isinstance(value, Mapping) and depth < _MAX_DEPTH:
-            yield from _find_shortfall(value, records, f"{where}{name}.", depth=depth + 1)
 
 
 def _is_next(link: object) -> bool:

@@ -11,6 +11,7 @@ from ordersetl.lake.raw import BatchRequest
 from ordersetl.source.ask import Answer, Ask, CursorRefusedError
 from ordersetl.source.asker import Asker
 from ordersetl.source.calls import CallFetcher
+from ordersetl.source.description.kinds import EPOCHS
 from ordersetl.source.envelope import find_next, note_envelope
 from ordersetl.source.page import Page
 from ordersetl.source.parser import parse_json
@@ -142,7 +143,9 @@ class DescribedPages:
         values: dict[str, Value] = {**self._session.variables, **part.group}
         values["page_size"] = min(request.page_size, description.request.max_page_size)
         window = description.window
-        values.update(write_bounds(window, part, fill_text(window.zone, values) if window is not None else None))
+        bounds = write_bounds(window, part, fill_text(window.zone, values) if window is not None else None)
+        is_epoch = window is not None and window.format in EPOCHS  # a number, where it is all of a body's member
+        values.update({name: int(time) if is_epoch else time for name, time in bounds.items()})
         if position.cursor is not None:
             values["cursor"] = position.cursor
         values["page"] = description.paging.first + position.number - back

@@ -71,7 +71,7 @@ def prove_end(
         case "total":
             last = progress.received >= (progress.total or 0)
         case "page_count":
-            last = progress.number >= _require_count(paging, claims, headers)
+            last = progress.number >= _require_count(paging, claims, headers, progress)
         case "empty_page":
             last = progress.records == 0
         case "short_page":
@@ -90,11 +90,14 @@ def prove_end(
     return last
 
 
-def _require_count(paging: Paging, claims: Mapping[str, Any], headers: Mapping[str, str]) -> int:
+def _require_count(paging: Paging, claims: Mapping[str, Any], headers: Mapping[str, str], progress: Progress) -> int:
+    """How many pages there are, which a page with records is one of."""
     count = _find_count(paging.page_count, paging.page_count_header, claims, headers)
     if count is None:
         name = _name(paging.page_count, paging.page_count_header)
         raise InvalidResponseError(f"the answer has no number of pages at {name}", hint=_HINT)
+    if progress.records and progress.number > count:
+        raise ShiftedError(f"page {progress.number:,} has records, and there are {count:,} pages", hint=_HINT)
     return count
 
 

@@ -1,10 +1,10 @@
 """The pages of one batch as they come: each must go on from those before, and the last must be the last."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ordersetl.errors import InvalidResponseError, SourceError
-from ordersetl.source.complete import read_header_claims, require_complete
+from ordersetl.source.complete import Count, find_shortfall, read_counts, read_header_claims, require_complete
 from ordersetl.source.head import PageHead
 
 __all__ = ["PageTrail", "RepeatedError"]
@@ -27,12 +27,16 @@ class PageTrail:
         max_pages: most pages of a batch.
         cursors: those that the pages named, in their order.
         pages: how many there were.
+        records: how many they held.
     """
 
     open_window: bool = False
     max_pages: int = 100_000
     cursors: list[str] = field(default_factory=list)
     pages: int = 0
+    records: int = 0
+    _counts: Mapping[str, Count] = field(default_factory=dict)
+    """The least of each count, as a shop grows while it is read."""
     _contents: dict[tuple[int, int], int] = field(default_factory=dict)
     _names_cursor: bool = False
     _empty: int = 0
@@ -45,14 +49,15 @@ class PageTrail:
             InvalidResponseError: it is not complete, or one of endless empty ones.
             SourceError: it is not the last, and there were ``max_pages``.
         """
-        cursor, number = head.next_cursor, self.pages + 1
-        require_complete(
-            head.claims,
-            records=head.records,
-            next_cursor=cursor,
-            alone=self.open_window and number == 1,
-            headers=read_header_claims(headers),
-        )
+        cursor, number, records = head.next_cursor, self.pages + 1, self.records + head.records
+        said = read_header_claims(headers)
+        counts = self._counts
+        if self.open_window and (head.claims or said):
+            counts = {**counts}
+            for name, count in read_counts({**said, **head.claims}):
+                counts[name] = min(counts.get(name, count), count, key=lambda known: known.number)
+        unmet = find_shortfall(counts, pages=number, records=records)
+        require_complete(head.claims, next_cursor=cursor, headers=said, unmet=unmet)
         if self._names_cursor and not head.names_cursor:
             raise InvalidResponseError(
                 f"page {number:,} lacks next_cursor, which the pages before it had: it may not be the last", hint=_HINT
@@ -66,7 +71,7 @@ class PageTrail:
                 f"the API names a next page after {number:,} pages, the most that are fetched at once",
                 hint="Fetch a smaller window (--since, --until), or raise max_pages.",
             )
-        self.pages, self._empty = number, empty
+        self.pages, self.records, self._empty, self._counts = number, records, empty, counts
         self._names_cursor |= head.names_cursor
         if head.records:
             self._contents[head.records, head.content] = number

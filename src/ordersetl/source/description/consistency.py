@@ -64,6 +64,8 @@ def _check_variables(variables: dict[str, Variable]) -> Iterator[Problem]:
 
 def _check_request(description: Description) -> Iterator[Problem]:
     request = description.request
+    if description.paging.end == "short_page":
+        yield ("paging", "end"), "a short page proves no end of orders, as an API may send fewer than it was asked for"
     given = {"page_size", *description.variables, *_position(description.paging)}
     if description.window is not None:
         given |= {*_WINDOW}

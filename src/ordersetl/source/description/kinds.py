@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ordersetl.source.description.model import Auth, Paging, Throttle, TokenRequest, Window
 
 __all__ = [
+    "EPOCHS",
     "WRITTEN_TIMES",
     "check_auth",
     "check_paging",
@@ -24,7 +25,8 @@ __all__ = [
     "suggest",
 ]
 
-WRITTEN_TIMES = ("iso", "rfc2822", "epoch", "epoch_ms")
+EPOCHS = ("epoch", "epoch_ms")
+WRITTEN_TIMES = ("iso", "rfc2822", *EPOCHS)
 """Formats of times that have a name of their own."""
 _SAMPLE_TIME = datetime(2025, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)
 _CLIENT_ERRORS = 4
@@ -63,7 +65,10 @@ def check_paging(paging: "Paging") -> None:
             raise ValueError(f'{key} is for kind = {_join(kinds)}, and this is kind = "{kind}"')
     if end is None:
         if kind not in {"link", "none"}:
-            raise ValueError(f'kind = "{kind}" needs end, what proves that there is no more: {_join(_ENDS[kind])}')
+            ends = [
+                name for name in _ENDS[kind] if name != "short_page"
+            ]  # which proves little, and that in calls alone
+            raise ValueError(f'kind = "{kind}" needs end, what proves that there is no more: {_join(ends)}')
         return
     if end not in _ENDS[kind]:
         raise ValueError(f'end = "{end}" cannot be with kind = "{kind}": it must be {_join(_ENDS[kind])}')

@@ -170,7 +170,8 @@ def _render(order: ShopOrder) -> dict[str, Any]:
         "shipping_cost_ex_tax": _text(order.shipping),
         "discount_amount": _text(order.discount - coupon),
         "coupon_discount": _text(coupon),
-        "refunded_amount": _text(sum((refund.amount for refund in order.refunds), Decimal(0))),
+        "refunded_amount": "0.0000",  # as documented, whatever was refunded
+        "payment_status": "partially refunded" if order.refunds else "captured",
         "currency_code": "XTS",
         "default_currency_code": order.currency,
         "order_source": order.source,
