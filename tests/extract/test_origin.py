@@ -161,6 +161,17 @@ def test_one_output_holds_one_source(tmp_path: Path, kept: str, source: str, mes
     assert caught.value.exit_code == 2
 
 
+def test_the_sample_is_not_taken_for_a_source_that_nobody_knows_any_more(tmp_path: Path) -> None:
+    lake, sample = Lake(tmp_path, LaxDisk()), Origin("sample", "http://sample.invalid")
+    require_one_source(lake, sample, is_meant=False)
+    partition = tmp_path / "curated/dt=2025-08-20/fact_order.csv"
+    partition.parent.mkdir(parents=True)
+    partition.touch()
+    with pytest.raises(ConfigError, match="no longer says whose they are, and no API is set"):
+        require_one_source(lake, sample, is_meant=False)
+    require_one_source(lake, sample)
+
+
 def test_a_source_neither_loses_nor_gets_a_mapping(tmp_path: Path) -> None:
     lake = Lake(tmp_path, LaxDisk())
     woo = load_builtin("woocommerce")

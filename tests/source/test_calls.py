@@ -204,3 +204,58 @@ def test_what_calls_answer_is_bounded() -> None:
     shop = Shop(orders_of(3), 40_000)
     with pytest.raises(SourceError, match="more than 1 MiB together"):
         records_of(shop, {**LINES, "params": {"limit": "100000"}}, max_response_mb=1)
+
+
+OBJECT: dict[str, Any] = {**LINES, "records": "data.lines"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"error": {"code": 5}},
+        {"errors": ["timeout"], "data": {"lines": [{"sku": "A"}]}},
+        {"status": 500, "title": "Internal error"},
+        {"data": {}},
+        {"data": [1]},
+    ],
+)
+def test_an_error_or_no_list_at_all_is_no_empty_list(answer: dict[str, Any]) -> None:
+    shop = Shop(orders_of(2))
+    shop.failing["/api/orders/2/lines"] = [httpx.Response(200, json=answer)]
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json={"data": {"lines": None}, "errors": []})]
+    with pytest.raises(InvalidResponseError, match=r"orders/2/lines answered HTTP 200, but .*(error in it|no list)"):
+        records_of(shop, OBJECT)
+
+
+@pytest.mark.parametrize("empty", [{"data": None}, {"data": {"lines": None}}, {"data": {"lines": []}}])
+def test_null_is_an_empty_list(empty: dict[str, Any]) -> None:
+    shop = Shop(orders_of(1))
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json=empty)]
+    assert records_of(shop, OBJECT)[0]["lines"] == []
+
+
+def test_pages_of_a_call_that_repeat_are_refused() -> None:
+    pages = {"kind": "page", "end": "page_count", "page_count": "pages"}
+    paged = {**LINES, "records": "lines", "params": {"page": "${page}"}, "paging": pages}
+    shop = Shop(orders_of(1))
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json={"lines": [{"sku": "A"}], "pages": 3})] * 3
+    with pytest.raises(InvalidResponseError, match="its pages repeat"):
+        records_of(shop, paged)
+
+
+def test_cursors_of_a_call_that_go_round_are_refused() -> None:
+    paged = {**LINES, "records": "lines", "params": {"page": "${cursor}"}, "paging": PAGING}
+    shop = Shop(orders_of(1))
+    answers = [{"lines": [{"sku": str(at)}], "next": "ab"[at % 2]} for at in range(9)]
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json=answer) for answer in answers]
+    with pytest.raises(InvalidResponseError, match="its pages do not end"):
+        records_of(shop, paged)
+
+
+def test_a_page_past_the_number_of_pages_is_no_end() -> None:
+    pages = {"kind": "page", "end": "page_count", "page_count": "pages"}
+    paged = {**LINES, "records": "lines", "params": {"page": "${page}"}, "paging": pages}
+    shop = Shop(orders_of(1))
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json={"lines": [{"sku": "A"}], "pages": 0})]
+    with pytest.raises(InvalidResponseError, match="page 1 has records, and there are 0 pages"):
+        records_of(shop, paged)

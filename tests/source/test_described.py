@@ -340,6 +340,31 @@ def test_an_order_that_leaves_hides_no_other(kind: str, end: str, request_: int)
     assert set(ids_of(pages)) >= set(range(1, 14))
 
 
+def test_more_orders_than_the_total_are_no_end() -> None:
+    api = Api.of(12, "page", extra={"total": 5})
+    with pytest.raises(ShiftedError, match="ended after 6 orders of 5"):
+        fetch(api, describe(paging=paging("page", "total")))
+
+
+@pytest.mark.parametrize(("form", "since"), [("epoch", 1755684000), ("epoch_ms", 1755684000000)])
+def test_epochs_are_numbers_in_a_body(form: str, since: int) -> None:
+    bodies: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        return httpx.Response(200, json={"orders": [], "total": 0})
+
+    body = {"from": "${since}", "text": "after ${since}"}
+    request = {"method": "POST", "path": "/orders", "body": body}
+    window = {"format": form, "precision": "1s"}
+    fetch(
+        answer,
+        describe(request=request, window=window, paging={"kind": "none", "end": "total", "total": "total"}),
+        request_of(since=datetime(2025, 8, 20, 10, tzinfo=UTC)),
+    )
+    assert bodies == [{"from": since, "text": f"after {since}"}]
+
+
 def test_a_shop_that_never_stands_still_is_refused() -> None:
     api = Api.of(200, "page")
 

@@ -85,8 +85,9 @@ def extract(
     Raises:
         OrdersetlError: as :func:`ordersetl.extract.batches.extract_orders` says.
     """
-    require_one_source(context.lake, plan.origin)
     settings, runtime = context.settings, context.runtime
+    is_meant = settings.source is not None or settings.api_url is not None
+    require_one_source(context.lake, plan.origin, is_meant=is_meant)
     open_client = prepare_clients(settings, plan, runtime)
     if plan.windows:
         return extract_windows(

@@ -104,6 +104,11 @@ def test_a_description_is_read_with_its_digest() -> None:
             "",
             'line 17: paging: kind = "cursor" needs end, what proves that there is no more: "has_more"',
         ),
+        (
+            'kind = "cursor"\nnext = "data.next"\nend = "null"',
+            'kind = "page"\nend = "short_page"',
+            "paging.end: a short page proves no end of orders",
+        ),
         ('end = "null"', 'end = "total"', 'paging: end = "total" needs total or total_header'),
         ('end = "null"', 'end = "null"\nfirst = 0', 'paging: first is for kind = "page" or "offset"'),
         ('since = "${since}", ', "", "line 14: window: the request has no ${since}"),
