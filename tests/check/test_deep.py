@@ -364,6 +364,26 @@ def test_damaged_raw_is_a_failed_check(tmp_path: Path, name: str) -> None:
     assert (outcome.ok, outcome.offending, outcome.samples[0]["batch"]) == (False, 1, batch_id(0))
 
 
+@pytest.mark.parametrize("name", ["batch.json", page_name(1)])
+@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_bytes(b"{}")])
+def test_a_damaged_batch_that_waits_is_a_failed_check(tmp_path: Path, name: str, spoil: Callable[[Path], None]) -> None:
+    with open_job(tmp_path / "output") as context:
+        write_lake_batch(context, [order("o-1", 1)])
+        run(context)
+        waiting = write_lake_batch(context, [order("o-2", 1)])
+        assert check_deeply(context.lake)["raw_readable"].ok
+        damaged = context.lake.folder / "raw" / waiting / name
+        spoil(damaged)
+        found = check_deeply(context.lake)["raw_readable"]
+        quick = {outcome.name: outcome for outcome in check(context.lake).outcomes}
+        is_marker = name == "batch.json"
+        if is_marker and not damaged.exists():  # then it is no batch, but an extraction that did not end
+            assert found.ok
+            return
+        assert [row["batch"] for row in found.samples] == [waiting]
+        assert quick["raw_batches"].ok is not is_marker
+
+
 # Pages that DuckDB does not read
 
 

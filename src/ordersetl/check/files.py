@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from ordersetl.errors import CorruptedError
 from ordersetl.lake.integrity import Recorded, find_problem
 from ordersetl.lake.layout import (
     CURATED,
@@ -20,6 +21,7 @@ from ordersetl.lake.layout import (
 )
 from ordersetl.lake.listing import list_marked_batches, list_misnamed
 from ordersetl.lake.manifest import FileEntry, Manifest
+from ordersetl.lake.raw import read_marker
 from ordersetl.lake.rejected import read_rejected
 from ordersetl.lake.segments import BrokenSegmentError
 from ordersetl.results import CheckOutcome
@@ -67,9 +69,11 @@ def inspect_quarantine(lake: Lake, manifest: Manifest, *, max_samples: int) -> C
 
 def inspect_batches(lake: Lake, batches: Iterable[str], *, max_samples: int) -> CheckOutcome:
     """Look for the batches that curated is the fold of, and for folders that look like batches and are not."""
-    missing = sorted(set(batches).difference(list_marked_batches(lake)))
+    applied, marked = set(batches), set(list_marked_batches(lake))
+    missing = sorted(applied - marked)
     problems = [{"batch": batch, "problem": "is no longer in raw"} for batch in missing]
     problems += [{"batch": name, "problem": "no batch can be of that time"} for name in list_misnamed(lake)]
+    problems += [{"batch": batch, "problem": problem} for batch, problem in _find_unreadable(lake, marked - applied)]
     why = "Raw is the only source of truth: what a lost batch held cannot be rebuilt, and is gone with its partition."
     restore = (
         f"Restore what is missing from a backup. Without one, delete {lake.locate(MANIFEST)}: then `ordersetl run "
@@ -77,6 +81,15 @@ def inspect_batches(lake: Lake, batches: Iterable[str], *, max_samples: int) -> 
     )
     hint = restore if missing else "Move it out of raw/, or give it the name that it had."
     return _outcome("raw_batches", why, problems, hint, max_samples)
+
+
+def _find_unreadable(lake: Lake, waiting: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Batches that the next load will refuse, and why."""
+    for batch in sorted(waiting):
+        try:
+            read_marker(lake, batch)
+        except CorruptedError as error:
+            yield batch, error.message
 
 
 def inspect_orphans(

@@ -8,8 +8,9 @@ from ordersetl.errors import CorruptedError, InvalidResponseError
 from ordersetl.lake.in_force import InForce
 from ordersetl.lake.kept_files import read_description, read_reference
 from ordersetl.lake.layout import Lake
+from ordersetl.lake.listing import list_batches
 from ordersetl.lake.manifest import Manifest
-from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, read_marker
+from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, read_marker, read_page_body, read_page_calls
 from ordersetl.source.kept_pages import KeptPages, describe_request
 from ordersetl.star.values import to_naive
 
@@ -34,7 +35,7 @@ class RawPage(NamedTuple):
 
 
 def read_pages(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) -> Iterator[RawPage]:
-    """Every page of the applied batches; what cannot be read, their files too, is added to ``damaged``."""
+    """Every page of the applied batches; what of raw cannot be read, batches that wait too, is added to ``damaged``."""
     read: set[str] = set()
     in_force = _find_applied(lake, manifest, damaged)
     for batch in manifest.batches:
@@ -49,6 +50,24 @@ def read_pages(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) ->
             try:
                 yield _read_page(kept, marker.request, number, entry)
             except (CorruptedError, InvalidResponseError) as error:
+                damaged.append({"batch": batch, "page": entry.name, "problem": error.message})
+    for batch in sorted(set(list_batches(lake)).difference(manifest.batches)):
+        _verify_waiting(lake, batch, read, damaged)
+
+
+def _verify_waiting(lake: Lake, batch: str, read: set[str], damaged: list[dict[str, str]]) -> None:
+    """Read all of a batch that no load took in yet: it is as much of raw as the others."""
+    try:
+        marker = read_marker(lake, batch)
+    except CorruptedError as error:
+        damaged.append({"batch": batch, "problem": error.message})
+        return
+    _verify_files(lake, marker, read, damaged)
+    for entry in marker.pages:
+        for read_part in (read_page_body, read_page_calls):
+            try:
+                read_part(lake, batch, entry, since=marker.since)
+            except CorruptedError as error:
                 damaged.append({"batch": batch, "page": entry.name, "problem": error.message})
 
 

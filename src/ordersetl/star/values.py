@@ -31,6 +31,7 @@ TEXT_BYTES = 255
 """Most bytes of an id or a text in UTF-8: what VARCHAR(255) holds in Redshift."""
 UNIT = Decimal(1).scaleb(-MONEY_SCALE)
 """The last digit of an amount: 0.0001."""
+_ZERO = 0 * UNIT
 EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN)
 """Decimal arithmetic that never loses a digit of what a payload holds."""
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -119,6 +120,8 @@ def read_decimal(value: object) -> Decimal | None:
             exact = Decimal(text)
         except InvalidOperation:  # an exponent beyond all measure
             exact = _read_beyond(text)
+    if not exact:  # in whatever exponent it is written
+        return _ZERO
     if not exact.is_finite() or exact.adjusted() > AMOUNT_LIMIT.adjusted() + 1:
         return None
     return EXACT.quantize(exact, UNIT)
