@@ -333,12 +333,10 @@ def test_missing_raw_is_reported_by_every_command(setup: Setup, command: str, ca
     shutil.rmtree(setup.output / "raw")
     settings, runtime = setup.shop.settings(setup.output), setup.shop.runtime(FaultyDisk(), LATER)
     result = getattr(pipeline, command)(settings, runtime=runtime)
-    said = f"2 of 2 batches that curated holds are no longer in {setup.output / 'raw'}"
+    said = f"{setup.output / 'raw'} lacks 2 of 2 batches that curated holds"
     assert said in caplog.text
     if command == "run":
-        assert [warning.partition(", the first")[0] for warning in result.warnings] == [
-            said.replace("2 of 2", "2 of 3")
-        ]
+        assert [warning.partition(", from")[0] for warning in result.warnings] == [said.replace("2 of 2", "2 of 3")]
     failed = [outcome.name for outcome in pipeline.check(settings).outcomes if not outcome.ok]
     assert failed == ["raw_batches"]
 

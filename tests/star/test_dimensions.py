@@ -163,6 +163,11 @@ def test_what_is_not_utf_8_is_told_as_what_it_looks_like(body: bytes, looks: str
     assert f"looks like {looks}" in (caught.value.hint or "")
 
 
+def test_blank_lines_above_the_header_are_passed_over() -> None:
+    rows, _ = read_users(f"\n\r\n{USERS_HEADER}u-1,a@x,DE,\n")
+    assert rows == [("u-1", "a@x", "DE", None)]
+
+
 def test_a_large_cell_is_cut_not_refused() -> None:
     rows, notes = read_users(f"{USERS_HEADER}u-1,{'x' * 500_000},,\n")
     assert rows == [("u-1", "x" * 255, None, None)]

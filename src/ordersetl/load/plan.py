@@ -19,6 +19,7 @@ from ordersetl.runtime import RunContext
 from ordersetl.star.dimensions import DIMENSIONS, Dimension
 from ordersetl.star.schema import RULES
 from ordersetl.storage.columns import ColumnFile
+from ordersetl.text import many
 
 __all__ = ["CurrentState", "Part", "Plan", "list_parts", "plan_batches", "read_current_state"]
 
@@ -210,8 +211,8 @@ def plan_batches(context: RunContext, current: CurrentState, committed: Collecti
     if current.rebuild:
         if gone := sorted(applied.difference(committed)):
             raise StorageError(
-                f"{len(gone)} batches that curated holds are no longer in {context.lake.locate(RAW)}, the first is "
-                f"{gone[0]}",
+                f"{context.lake.locate(RAW)} lacks {many(len(gone), 'batch', 'batches')} that curated holds, from "
+                f"{gone[0]} on",
                 hint=f"Restore them; or delete {context.lake.locate(MANIFEST)} to fold what is there, and lose what "
                 "they held.",
             )

@@ -149,6 +149,7 @@ _SIGNATURES = {
     b"\xfe\xff": "UTF-16",
     b"\x1f\x8b": "gzip",
     b"PK\x03\x04": "a zip file or a workbook",
+    b"\xd0\xcf\x11\xe0": "a workbook of an old Excel",
 }
 """What files begin with that are no CSV in UTF-8."""
 

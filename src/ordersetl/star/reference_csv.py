@@ -61,9 +61,10 @@ def read_rows(text: str, name: str, *, strict: bool) -> Rows:
         raise ConfigError(f"{name}, line {line}: {problem}", hint=hint) from error
     finally:
         csv.field_size_limit(limit)
-    header = rows[0] if rows else []
-    kept = [at for at in range(1, len(rows)) if rows[at]]
-    return Rows(header, lines[0] if lines else 1, [rows[at] for at in kept], [lines[at] for at in kept])
+    first = next((at for at, row in enumerate(rows) if row), 0)  # lines above it are blank
+    header = rows[first] if rows else []
+    kept = [at for at in range(first + 1, len(rows)) if rows[at]]
+    return Rows(header, lines[first] if lines else 1, [rows[at] for at in kept], [lines[at] for at in kept])
 
 
 def require_strict(found: Rows, name: str) -> None:

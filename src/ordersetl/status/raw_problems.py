@@ -4,6 +4,7 @@ from ordersetl.errors import CorruptedError
 from ordersetl.lake.layout import RAW, Lake
 from ordersetl.lake.listing import list_batches, list_misnamed
 from ordersetl.lake.manifest import read_manifest
+from ordersetl.text import many
 
 __all__ = ["describe_raw"]
 
@@ -18,8 +19,8 @@ def describe_raw(lake: Lake) -> list[str]:
     there = set(list_batches(lake)) if manifest else set()
     if manifest and (gone := sorted(set(manifest.batches) - there)):
         warnings.append(
-            f"{len(gone):,} of {len(manifest.batches):,} batches that curated holds are no longer in "
-            f"{lake.locate(RAW)}, the first is {gone[0]}: what they held cannot be rebuilt. Restore them from a backup."
+            f"{lake.locate(RAW)} lacks {len(gone):,} of {many(len(manifest.batches), 'batch', 'batches')} that curated "
+            f"holds, from {gone[0]} on: what was in them cannot be rebuilt. Restore what is missing from a backup."
         )
     warnings += [
         f"{lake.locate(RAW) / name} is passed over: no batch can be of that time. Move it out of raw/."
