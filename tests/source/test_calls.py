@@ -227,8 +227,14 @@ def test_an_error_or_no_list_at_all_is_no_empty_list(answer: dict[str, Any]) -> 
         records_of(shop, OBJECT)
 
 
-@pytest.mark.parametrize("empty", [{"data": None}, {"data": {"lines": None}}, {"data": {"lines": []}}])
-def test_null_is_an_empty_list(empty: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "empty",
+    [
+        *(None, [], {"data": None}, {"data": []}, {"data": {"lines": None}}, {"data": {"lines": []}}),
+        *({"error": 0, "data": None}, {"errors": [], "data": None}, {"error": " ", "data": None}),
+    ],
+)
+def test_null_is_an_empty_list(empty: Any) -> None:
     shop = Shop(orders_of(1))
     shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json=empty)]
     assert records_of(shop, OBJECT)[0]["lines"] == []
@@ -259,3 +265,9 @@ def test_a_page_past_the_number_of_pages_is_no_end() -> None:
     shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json={"lines": [{"sku": "A"}], "pages": 0})]
     with pytest.raises(InvalidResponseError, match="page 1 has records, and there are 0 pages"):
         records_of(shop, paged)
+
+
+def test_a_list_that_may_be_absent_is_empty_then() -> None:
+    shop = Shop(orders_of(1))
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json={"meta": {}})]
+    assert records_of(shop, {**OBJECT, "may_be_absent": True})[0]["lines"] == []

@@ -340,10 +340,17 @@ def test_an_order_that_leaves_hides_no_other(kind: str, end: str, request_: int)
     assert set(ids_of(pages)) >= set(range(1, 14))
 
 
-def test_more_orders_than_the_total_are_no_end() -> None:
-    api = Api.of(12, "page", extra={"total": 5})
-    with pytest.raises(ShiftedError, match="ended after 6 orders of 5"):
+@pytest.mark.parametrize("total", [0, 2, 5])
+def test_more_orders_than_the_total_are_no_end(total: int) -> None:
+    api = Api.of(12, "page", extra={"total": total})
+    with pytest.raises(ShiftedError, match=f"the total is {total}"):
         fetch(api, describe(paging=paging("page", "total")))
+
+
+@pytest.mark.parametrize(("kind", "end"), [("cursor", "null"), ("page", "has_more"), ("offset", "empty_page")])
+def test_a_total_with_a_limit_is_no_fault_where_something_else_proves_the_end(kind: str, end: str) -> None:
+    api = Api.of(12, kind, extra={"total": 5})
+    assert len(ids_of(fetch(api, describe(paging=paging(kind, end, total="total"))))) == 12
 
 
 @pytest.mark.parametrize(("form", "since"), [("epoch", 1755684000), ("epoch_ms", 1755684000000)])

@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,6 +13,7 @@ from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.answer import find_charset
 from ordersetl.source.ask import Answer, Ask, TryAgainError
 from ordersetl.source.asker import Asker
+from ordersetl.source.complete import find_error
 from ordersetl.source.description.model import Call, Paging
 from ordersetl.source.envelope import find_next, is_true, note_envelope
 from ordersetl.source.head import DECODING
@@ -198,12 +199,23 @@ class CallFetcher:
             text = page_text(answer.body, charset)
             claims = _read_claims(text)
             note_envelope(self._session, ask, answer, claims)
+            self._require_no_error(claims)
             elements, content = _read_list(task.call, text, claims)
             next_cursor = find_next(task.call.paging or _ONE_PAGE, ask, answer, claims)
         except InvalidResponseError as error:
             raise explain_problem(error, ask, answer, self._session.secrets) from None
         kept = CallAnswer.of(task.key, search.number + 1, answer.body, charset)
         return _Part(kept, elements, content, claims, answer.headers, next_cursor, len(answer.body))
+
+    def _require_no_error(self, claims: Mapping[str, Any]) -> None:
+        """Refuse an answer that names an error, unless the description says where errors are.
+
+        Raises:
+            InvalidResponseError: it does.
+        """
+        named = {name: claims[name] for name in ("error", "errors") if name in claims}
+        if self._session.description.errors is None and (problem := find_error(named)):
+            raise InvalidResponseError(f"there is an error in it: {problem}", hint=_HINT)
 
     def _make_ask(self, task: _Task, search: _Search) -> Ask:
         call, paging = task.call, task.call.paging or _ONE_PAGE
@@ -262,28 +274,13 @@ def _read_list(call: Call, text: bytes, claims: Mapping[str, Any]) -> tuple[int,
     """How many elements the list of an answer has, and a hash of them.
 
     Raises:
-        InvalidResponseError: it carries errors, or there is no list: that is not the same as an empty one.
+        InvalidResponseError: there is no list, which is not the same as an empty one.
     """
-    records, path = ListPath(call.records), call.records.path or ()
-    if (error := next((name for name in ("error", "errors") if is_true(claims.get(name))), None)) is not None:
-        raise InvalidResponseError(f"there is an error in it, {error}: {claims[error]!r:.200}", hint=_HINT)
-    if text.strip() and path and not _names(claims, path):
+    records = ListPath(call.records)
+    if not (call.may_be_absent or records.is_named(claims, text)):
         raise InvalidResponseError(f"there is no list at {call.records.text}", hint="Look at what the API sends.")
     try:
         elements = records.read(text)
     except DECODING:
-        parsed = records.parse(text)
-        return len(parsed), hash(text)
+        return len(records.parse(text)), hash(text)
     return len(elements), hash(b"\0".join(elements))
-
-
-def _names(claims: Mapping[str, Any], path: Sequence[str]) -> bool:
-    """Whether the list's place is named, or something on the way to it is null."""
-    value: Any = claims
-    for name in path:
-        if value is None:
-            return True
-        if not isinstance(value, Mapping) or name not in value:
-            return False
-        value = value[name]
-    return True

@@ -15,6 +15,7 @@ from ordersetl.text import many
 __all__ = [
     "CLAIM_NAMES",
     "Count",
+    "find_error",
     "find_next_link",
     "find_shortfall",
     "read_counts",
@@ -135,7 +136,7 @@ def require_complete(
     Raises:
         InvalidResponseError: it is not complete.
     """
-    if problem := _find_error(claims):
+    if problem := find_error(claims):
         raise InvalidResponseError(f"the answer has orders, and an error beside them: {problem}", hint=_HINT)
     if next_cursor is not None:
         return
@@ -199,7 +200,8 @@ def find_next_link(value: str) -> str | None:
     return None
 
 
-def _find_error(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -> str | None:
+def find_error(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -> str | None:
+    """Which member says that something failed, and what it says; None where none does."""
     for name, value in claims.items():
         normalized = _normalize(name)
         if normalized in _KINDS["errors"] and _is_filled(value) and _count(value) != 0:
@@ -209,7 +211,7 @@ def _find_error(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -
         if normalized == "status" and _text(value) in _FAILURES:
             return f"{where}{name} is {_show(value)}"
         if normalized in _KINDS["containers"] and isinstance(value, Mapping) and depth < _MAX_DEPTH:
-            problem = _find_error(value, f"{where}{name}.", depth=depth + 1)
+            problem = find_error(value, f"{where}{name}.", depth=depth + 1)
             if problem:
                 return problem
     return None

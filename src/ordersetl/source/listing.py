@@ -14,6 +14,8 @@ from ordersetl.source.paths import Chain, make_type
 
 __all__ = ["ListPath"]
 
+_EMPTY = {b"", b"null", b"[]"}
+
 
 class ListPath:
     """Where a list is: a path of names, empty where the answer is the list itself.
@@ -42,6 +44,24 @@ class ListPath:
         for name in self.path:
             found = None if found is None else found.get(name)
         return found or []
+
+    def is_named(self, envelope: Mapping[str, Any], text: bytes) -> bool:
+        """Whether an answer names the list; or has nothing, null or an empty list in its place or on the way to it.
+
+        Args:
+            envelope: the answer, where it is an object; empty where not.
+            text: the answer.
+        """
+        if not envelope:
+            return not self.path or text.strip() in _EMPTY
+        value: Any = envelope
+        for name in self.path:
+            if value is None or value == []:
+                return True
+            if not isinstance(value, Mapping) or name not in value:
+                return False
+            value = value[name]
+        return True
 
     def parse(self, text: bytes) -> list[Any]:
         """The elements, parsed leniently and exactly.

@@ -278,15 +278,16 @@ class Traversal:
             raise ShiftedError(f"page {at.number:,} was shorter than promised: others follow it", hint=_HINT)
 
     def _require_met(self) -> None:
-        """Refuse an end before all was there.
+        """Refuse an end before all was there, or after more than the total that was to prove it.
 
         Raises:
             ShiftedError: the total is not met, or orders came twice in place of others.
         """
-        at = self.position
-        if at.total is not None and (at.received < at.total or (at.received > at.total and at.number > 1)):
-            raise ShiftedError(f"the pages ended after {at.received:,} orders of {at.total:,}", hint=_HINT)
-        if self._paging.kind not in {"page", "offset"} or at.number == 1:
+        at, paging = self.position, self._paging
+        is_proof = paging.end == "total" and paging.kind != "none"
+        if at.total is not None and (at.received < at.total or (is_proof and at.received > at.total)):
+            raise ShiftedError(f"{at.received:,} orders came, and the total is {at.total:,}", hint=_HINT)
+        if paging.kind not in {"page", "offset"} or at.number == 1:
             return
         if self._versions.may_lack(at.received, at.first_total) and at.pass_digest != self._versions.digest:
             twice = many(self._versions.repeated, "order")

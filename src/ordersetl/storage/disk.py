@@ -257,10 +257,13 @@ def _open_unfollowed(path: Path) -> tuple[int, int]:
         if error.errno in {errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR}:  # a link, a socket, a folder
             raise UnfitFileError(path, describe_kind(path.lstat().st_mode) or "cannot be opened") from error
         raise
-    found = os.fstat(descriptor)
-    if problem := describe_kind(found.st_mode):
+    try:
+        found = os.fstat(descriptor)
+        if problem := describe_kind(found.st_mode):
+            raise UnfitFileError(path, problem)
+    except OSError:
         os.close(descriptor)
-        raise UnfitFileError(path, problem)
+        raise
     return descriptor, found.st_size
 
 

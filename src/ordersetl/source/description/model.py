@@ -213,6 +213,7 @@ class Call(Table):
         False,
         description="elements of the list that is there, whose id no answer has, stay in it",
     )
+    may_be_absent: bool = Field(False, description="an answer without the list has an empty one")
     paging: Paging | None = None
     required_right: str | None = Field(None, description="without this right the call is left out, and said so")
 
