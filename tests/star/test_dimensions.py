@@ -154,8 +154,9 @@ def test_what_is_no_users_file_is_refused_by_name_and_place(body: bytes, said: s
     [
         ("user_id,email\nu-1,México\n".encode("latin-1"), "Latin-1"),
         (USERS_HEADER.encode("utf-16"), "UTF-16"),
-        (gzip.compress(USERS_HEADER.encode()), "gzip"),
+        (gzip.compress(USERS_HEADER.encode(), mtime=0), "gzip"),
     ],
+    ids=["latin-1", "utf-16", "gzip"],
 )
 def test_what_is_not_utf_8_is_told_as_what_it_looks_like(body: bytes, looks: str) -> None:
     with pytest.raises(ConfigError) as caught:
