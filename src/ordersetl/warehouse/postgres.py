@@ -144,7 +144,7 @@ class Postgres:
             connection = getattr(self, "_connection", None)
             if connection is None:
                 raise WarehouseError(
-                    f"cannot connect to {self._target.url}: {one_line(str(error))}",
+                    f"cannot connect to {self._target.url}{self._target.without_password}: {one_line(str(error))}",
                     hint="Look at host, user and database; the password is read from ORDERSETL_WAREHOUSE_PASSWORD.",
                 ) from error
             kind = ConnectionLostError if connection.closed else WarehouseError

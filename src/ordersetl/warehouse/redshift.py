@@ -147,7 +147,7 @@ class Redshift:
             problem = _hide(one_line(_describe(error)))
             if self._connection is None:
                 raise WarehouseError(
-                    f"cannot connect to {self._target.url}: {problem}",
+                    f"cannot connect to {self._target.url}{self._target.without_password}: {problem}",
                     hint="Look at host, user and database; the password is read from ORDERSETL_WAREHOUSE_PASSWORD.",
                 ) from error
             is_lost = isinstance(error, errors.InterfaceError | OSError)

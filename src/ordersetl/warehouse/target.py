@@ -60,6 +60,11 @@ class Target:
     password: SecretStr | None = None
     timeout_s: float = 60.0
 
+    @property
+    def without_password(self) -> str:
+        """That no password is set, for messages: not every driver passes on what the server says of it."""
+        return "" if self.password else " without a password"
+
 
 def find_target(settings: Settings) -> Target | None:
     """The warehouse that is set; None where none is.
