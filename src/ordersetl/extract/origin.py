@@ -12,8 +12,8 @@ import httpx
 from ordersetl.errors import ConfigError, CorruptedError, StorageError
 from ordersetl.extract.bounded_file import read_bounded
 from ordersetl.lake import raw
-from ordersetl.lake.layout import CURATED, FACT_FILE, Lake, partition_day
-from ordersetl.lake.listing import list_batches
+from ordersetl.lake.layout import Lake
+from ordersetl.lake.listing import list_batches, list_partition_files
 from ordersetl.lake.manifest import read_manifest
 from ordersetl.settings import Settings
 from ordersetl.source.description.consistency import CREDENTIALS
@@ -229,11 +229,6 @@ def choose_transport(origin: Origin) -> httpx.BaseTransport | None:
     return httpx.WSGITransport(app=sample_app())
 
 
-def _holds_partitions(lake: Lake) -> bool:
-    """Whether orders are in curated, be it that nothing else is left of the output."""
-    return any(partition_day(f"{entry.name}/{FACT_FILE}") is not None for entry in lake.storage.entries(CURATED))
-
-
 def require_one_source(lake: Lake, origin: Origin, *, is_meant: bool = True) -> None:
     """Keep the orders of different sources apart: an id may be in both.
 
@@ -247,7 +242,7 @@ def require_one_source(lake: Lake, origin: Origin, *, is_meant: bool = True) -> 
     """
     newest = max(list_batches(lake), default=None)
     if newest is None:
-        if not is_meant and _holds_partitions(lake):
+        if not is_meant and list_partition_files(lake):
             raise ConfigError(
                 f"{lake.root} holds orders, of which raw no longer says whose they are, and no API is set",
                 hint="Give --api-url or set ORDERSETL_API_URL; or --source sample, if they are the sample's.",

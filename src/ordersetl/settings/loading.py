@@ -97,9 +97,8 @@ def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
             if not required:
                 return {}
             raise ConfigError(f"there is no file {path}", hint="Give the path of a TOML file to --config.")
-        return tomllib.loads(
-            path.read_bytes().decode("utf-8-sig")
-        )  # Windows' Notepad begins files with a byte order mark
+        # Windows' Notepad begins files with a byte order mark
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, nested without end
         raise ConfigError(
             f"{path} is not valid TOML: {error}", hint="Correct the file, or name another with --config."

@@ -15,6 +15,7 @@ from ordersetl.errors import SourceError
 from ordersetl.settings import Settings
 from ordersetl.source.answer import Secrets, describe_body, quote_text, show_target
 from ordersetl.source.ask import Answer, Ask, CursorRefusedError, DeniedError, TryAgainError, origin_of
+from ordersetl.source.template import shorten_template
 from ordersetl.source.transport import Allowance, BrokenBodyError, Inflater, TooLargeError, bound_client
 
 __all__ = ["Attempts", "read_retry_after"]
@@ -25,7 +26,6 @@ _CODINGS = {"", "identity", "gzip", "deflate"}
 """Of the body: what is asked for, each alone."""
 _RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 _OF_THE_SHOP = {HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.LOCKED}
-_VALUES = re.compile(r"\$\{\w+\}")
 _MAX_REDIRECTS = 5
 _SLOWEST = 20
 """An answer may take this many times ``timeout_s`` in all, redirects and headers included: a server that drips bytes
@@ -211,7 +211,7 @@ class Attempts:
             return SourceError(f"{where} answered {problem}", hint=_HINT_REQUEST)
         if status in _OF_THE_SHOP:
             return SourceError(f"{where} answered {problem}", hint="Look at what the API says, and at the shop itself.")
-        hint = f"Look at --api-url: it must be the base that {_VALUES.sub('...', ask.path)} follows."
+        hint = f"Look at --api-url: it must be the base that {shorten_template(ask.path)} follows."
         return SourceError(f"{where} answered {problem}", hint=hint)
 
     def _deny(self, ask: Ask, problem: str, response: httpx.Response) -> DeniedError:

@@ -16,7 +16,7 @@ from ordersetl.source.asker import Asker
 from ordersetl.source.complete import find_error
 from ordersetl.source.description.model import Call, Paging
 from ordersetl.source.envelope import find_next, is_true, note_envelope
-from ordersetl.source.head import DECODING
+from ordersetl.source.head import DECODING, hash_texts
 from ordersetl.source.joined import CallAnswer, Key, encode_answers
 from ordersetl.source.listing import ListPath
 from ordersetl.source.page import Page, page_text
@@ -283,4 +283,4 @@ def _read_list(call: Call, text: bytes, claims: Mapping[str, Any]) -> tuple[int,
         elements = records.read(text)
     except DECODING:
         return len(records.parse(text)), hash(text)
-    return len(elements), hash(b"\0".join(elements))
+    return len(elements), hash_texts(elements)

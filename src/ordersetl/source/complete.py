@@ -120,6 +120,7 @@ _KINDS = {
         "totals": _TOTALS,
     }.items()
 }
+_COUNTS = _KINDS["pages"] | _KINDS["totals"]
 
 
 def require_complete(
@@ -170,7 +171,7 @@ def read_counts(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -
     """What a page says of how many records or pages there are, by the names of the members."""
     for name, value in claims.items():
         normalized, number = _normalize(name), _count(value)
-        if number is not None and normalized in _KINDS["pages"] | _KINDS["totals"]:
+        if number is not None and normalized in _COUNTS:
             yield f"{where}{name}", Count(number, normalized in _KINDS["pages"])
         elif normalized in _KINDS["containers"] and isinstance(value, Mapping) and depth < _MAX_DEPTH:
             yield from read_counts(value, f"{where}{name}.", depth=depth + 1)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from ordersetl.source.description.templates import find_names
 
-__all__ = ["Value", "fill_body", "fill_params", "fill_path", "fill_text", "names_in"]
+__all__ = ["Value", "fill_body", "fill_params", "fill_path", "fill_text", "names_in", "shorten_template"]
 
 Value = str | int | Sequence[str]
 """Of a name; a list is comma-separated in a text."""
@@ -18,6 +18,11 @@ _NAME = re.compile(r"\$\{([a-z][a-z0-9_]*)\}")
 def names_in(template: object) -> set[str]:
     """The names that a text, or any text in a body, stands for."""
     return set(find_names(template))
+
+
+def shorten_template(template: str) -> str:
+    """A text for people, with dots where its values would be."""
+    return _NAME.sub("...", template)
 
 
 def fill_text(template: str, values: Mapping[str, Value]) -> str | None:
