@@ -85,6 +85,7 @@ def test_a_description_is_read_with_its_digest() -> None:
         ('sku = "sku"\n', "", "shop.toml, line 26: mapping.items.sku: is required"),
         ('qty = "count"', 'qty = "a b"', "line 29: mapping.items.qty: is not a JMESPath expression: 'a b'"),
         ('qty = "count"', 'qty = "lenght(@)"', "there is no function lenght()"),
+        ('qty = "count"', 'qty = "length(@, count)"', "length() takes one argument, and has 2"),
         ('precision = "1s"', 'precision = "1"', "line 15: window.precision: must name its unit, as in 90s, 10m"),
         ('"data.orders"', '"data.orders[]"', "line 3: records: must be a path, such as data.orders"),
         ("${region}", "${regoin}", "line 11: request.path: there is no value ${regoin} here; did you mean region?"),

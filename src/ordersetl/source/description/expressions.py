@@ -52,7 +52,7 @@ class Expression:
     """A JMESPath expression, valid as far as can be told without a record.
 
     Raises:
-        ValueError: it cannot be parsed, or names a function that there is not.
+        ValueError: it cannot be parsed, names a function that there is not, or gives one too many or few arguments.
     """
 
     text: str
@@ -128,13 +128,23 @@ def _read_path(node: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 def _prepare(node: Any) -> None:  # noqa: ANN401 - a node of the library's tree
-    """Look for functions that there are not, and make numbers that stand in the expression exact."""
-    if node["type"] == "function_expression" and node["value"] not in _ExactFunctions.FUNCTION_TABLE:
-        raise JMESPathError(f"there is no function {node['value']}()")
+    """Look for functions that cannot be called, and make numbers that stand in the expression exact."""
+    if node["type"] == "function_expression":
+        _require_callable(node["value"], len(node["children"]))
     if node["type"] == "literal":
         node["value"] = _make_exact(node["value"])
     for child in node["children"]:
         _prepare(child)
+
+
+def _require_callable(name: str, given: int) -> None:
+    if (known := _ExactFunctions.FUNCTION_TABLE.get(name)) is None:
+        raise JMESPathError(f"there is no function {name}()")
+    wanted = known["signature"]
+    has_more = wanted[-1].get("variadic", False)
+    if given < len(wanted) or (given > len(wanted) and not has_more):
+        counted = "one argument" if len(wanted) == 1 else f"{len(wanted)} arguments"
+        raise JMESPathError(f"{name}() takes {counted}{' or more' if has_more else ''}, and has {given}")
 
 
 def _make_exact(value: Any) -> Any:  # noqa: ANN401 - any JSON value
