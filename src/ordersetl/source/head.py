@@ -62,8 +62,11 @@ def make_record_type(order_id: str, created_at: str, updated_at: str) -> Any:  #
 
 def list_keys(records: Iterable[Any]) -> list[RecordKey]:
     """The keys among records, each of the type :data:`Record`."""
-    keys: list[Any] = [record for record in records if isinstance(record, msgspec.Struct)]
-    return keys
+    keys: list[Any] = [*records]
+    if all(issubclass(kind, msgspec.Struct) for kind in set(map(type, keys))):  # as on most pages
+        return keys
+    objects: list[Any] = [key for key in keys if isinstance(key, msgspec.Struct)]
+    return objects
 
 
 class Envelope(BaseModel):
@@ -197,14 +200,17 @@ def hash_records(count: int, keys: Sequence[RecordKey], split: Callable[[], Sequ
     """
     times = [key.updated_at for key in keys]
     if count > 1 and 2 * (len(times) - times.count(None)) > count:
-        versions: list[Any] = list(zip([key.order_id for key in keys], times, strict=True))
-        try:
-            distinct = frozenset(versions)
-        except TypeError:  # a list or an object in a key's place
-            distinct = frozenset(map(_write_key, versions))
-        if 2 * len(distinct) > count:
-            return hash((count, distinct))
+        ids = _distinct([key.order_id for key in keys])
+        if 2 * len(ids) > count:
+            return hash((count, ids, _distinct(times)))  # pairs of the two would take twice as long
     return hash_texts(split())
+
+
+def _distinct(values: Iterable[Any]) -> frozenset[Any]:
+    try:
+        return frozenset(values)
+    except TypeError:  # a list or an object among them
+        return frozenset(map(_write_key, values))
 
 
 def _write_key(key: object) -> str:
