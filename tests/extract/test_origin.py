@@ -19,6 +19,7 @@ from ordersetl.source.description.loading import list_builtin, load_builtin, loa
 
 WOO = {"api_url": "https://shop.example", "source": "woocommerce", "api_user": "ck", "api_password": "cs"}
 TOKEN = {"api_token": "t"}
+PASSWORD = {"api_password": "p"}
 
 
 def choose(**given: Any) -> Origin:
@@ -103,6 +104,15 @@ def test_variables_have_defaults_and_patterns_and_no_others() -> None:
     assert "the source amazon needs the variable marketplace_ids: marketplaces, comma-separated" in message
     assert "ORDERSETL_VAR_MARKETPLACE_IDS" in message
     assert choose(**amazon, variables={"marketplace_ids": "B, A,B"}).selection == {"marketplace_ids": "A,B"}
+
+
+def test_a_variable_that_names_a_zone_must_be_one(tmp_path: Path) -> None:
+    zone = b'[variables.zone]\ndescription = "of the shop"\ndefault = "Europe/Berlin"\n\n[window]\nzone = "${zone}"'
+    body = load_builtin("woocommerce").body.replace(b"[window]", zone)
+    (tmp_path / "mine.toml").write_bytes(body)
+    mine = {"source": str(tmp_path / "mine.toml"), "api_url": "https://a.example", "api_user": "u", **PASSWORD}
+    assert choose(**mine).variables["zone"] == "Europe/Berlin"
+    assert "'Foo/Bar', and there is no such zone" in refusal(**mine, variables={"zone": "Foo/Bar"})
 
 
 def test_what_selects_nothing_makes_no_other_origin() -> None:

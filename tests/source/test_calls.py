@@ -194,10 +194,26 @@ def test_calls_without_their_right_are_left_out_and_said_so(caplog: pytest.LogCa
     assert caplog.text.count("lines of orders are left out") == 1
 
 
-def test_a_record_without_what_the_call_needs_is_an_error() -> None:
-    for order in ({"x": 1}, {"id": ".."}, {"id": ""}):
-        with pytest.raises(InvalidResponseError, match="has no value for a name in it"):
-            records_of(Shop([order]), LINES)
+@pytest.mark.parametrize("order", [{"x": 1}, {"id": None}, {"id": " "}, {"id": 1.5}, {"id": True}, {"id": {"a": 1}}])
+def test_a_record_without_what_the_call_needs_is_not_asked_about(
+    order: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    shop = Shop([order, *orders_of(1)])
+    found = records_of(shop, {**LINES, "path": "/lines/of/order", "params": {"order": "${id}"}})
+    assert found[0] == order
+    assert [request.url.params["order"] for request in shop.asked if "order" in request.url.params] == ["1"]
+    assert "lines of an order that has no id are not asked for" in caplog.text
+
+
+def test_a_whole_number_is_asked_for_as_one() -> None:
+    shop = Shop([{"id": 1.0}, {"id": " 2 "}])
+    records_of(shop, LINES)
+    assert [request.url.path for request in shop.asked[1:]] == ["/api/orders/1/lines", "/api/orders/2/lines"]
+
+
+def test_a_value_that_would_lead_elsewhere_is_an_error() -> None:
+    with pytest.raises(InvalidResponseError, match="has no value for a name in it"):
+        records_of(Shop([{"id": ".."}]), LINES)
 
 
 def test_what_calls_answer_is_bounded() -> None:
@@ -262,9 +278,64 @@ def test_a_page_past_the_number_of_pages_is_no_end() -> None:
     pages = {"kind": "page", "end": "page_count", "page_count": "pages"}
     paged = {**LINES, "records": "lines", "params": {"page": "${page}"}, "paging": pages}
     shop = Shop(orders_of(1))
-    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json={"lines": [{"sku": "A"}], "pages": 0})]
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json={"lines": [{"sku": "A"}], "pages": 0})] * 4
     with pytest.raises(InvalidResponseError, match="page 1 has records, and there are 0 pages"):
         records_of(shop, paged)
+
+
+def test_a_call_whose_pages_shift_begins_again() -> None:
+    paged = {**LINES, "params": {"page": "${page}", "limit": "2"}, "paging": TOTAL}
+    shop = Shop(orders_of(1))
+
+    def page(*ids: int, total: int) -> httpx.Response:
+        return httpx.Response(200, json=[{"id": at} for at in ids], headers={"X-Total": str(total)})
+
+    shifted, whole = [page(2, 1, total=2 + 1), page(1, total=3)], [page(3, 2, total=3), page(1, total=3)]
+    shop.failing["/api/orders/1/lines"] = [*reversed(whole), *reversed(shifted)]
+    (record,) = records_of(shop, paged)
+    assert [line["id"] for line in record["lines"]] == [3, 2, 1]
+
+
+def test_a_call_whose_pages_always_shift_is_an_error() -> None:
+    paged = {**LINES, "params": {"page": "${page}"}, "paging": TOTAL}
+    shop = Shop(orders_of(1))
+    answer = httpx.Response(200, json=[{"id": 1}, {"id": 2}], headers={"X-Total": "4"})
+    again = httpx.Response(200, json=[{"id": 2}, {"id": 3}], headers={"X-Total": "4"})
+    shop.failing["/api/orders/1/lines"] = [again, answer] * 4
+    with pytest.raises(InvalidResponseError, match="orders/1/lines: an element came twice: its pages shifted"):
+        records_of(shop, paged)
+
+
+def test_no_content_is_an_empty_list_whatever_would_prove_its_end() -> None:
+    for paging in (TOTAL, {"kind": "page", "end": "has_more", "has_more": "more"}):
+        shop = Shop(orders_of(1))
+        shop.failing["/api/orders/1/lines"] = [httpx.Response(204)]
+        (record,) = records_of(shop, {**LINES, "params": {"page": "${page}"}, "paging": paging})
+        assert record["lines"] == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "headers", "problem"),
+    [
+        ({"list": [{"id": 1}], "has_more": True}, {}, "has_more says that there is more"),
+        ({"list": [{"id": 1}], "paging": {"next": "/page/2"}}, {}, "paging.next is '/page/2'"),
+        ({"list": [{"id": 1}], "next_cursor": "x"}, {}, "next_cursor is 'x'"),
+        ({"list": [{"id": 1}]}, {"Link": '</p/2>; rel="next"'}, "the header Link.next is '/p/2'"),
+    ],
+)
+def test_one_page_that_names_another_is_not_all(answer: dict[str, Any], headers: dict[str, str], problem: str) -> None:
+    shop = Shop(orders_of(1))
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json=answer, headers=headers)]
+    with pytest.raises(InvalidResponseError, match="the description has no paging for it") as raised:
+        records_of(shop, {**LINES, "records": "list"})
+    assert problem in raised.value.message
+
+
+def test_an_orders_own_words_say_nothing_of_pages() -> None:
+    shop = Shop(orders_of(1))
+    answer = {"list": [{"id": 1}], "complete": False, "partial": True, "data": {"next": "step"}, "has_more": False}
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json=answer)]
+    assert records_of(shop, {**LINES, "records": "list"})[0]["lines"] == [{"id": 1}]
 
 
 def test_a_list_that_may_be_absent_is_empty_then() -> None:

@@ -14,6 +14,7 @@ from ordersetl.source.client import RepeatedError
 from ordersetl.source.proof import ShiftedError
 from ordersetl.source.traversal import Traversal
 
+KEY = "t&1"
 SINCE, UNTIL = datetime(2025, 8, 20, tzinfo=UTC), datetime(2025, 8, 21, tzinfo=UTC)
 ENDS: dict[str, dict[str, Any]] = {
     "has_more": {"has_more": "more"},
@@ -100,6 +101,74 @@ def test_a_next_page_may_be_asked_for_by_its_cursor_alone() -> None:
     assert dict(api.asked[1].url.params) == {"cursor": "c3", "limit": "3"}
 
 
+def test_what_is_left_of_a_body_beside_a_cursor_is_its_cursor_alone() -> None:
+    api = Api.of(5, "cursor")
+    search = {"filter": {"since": "${since}"}, "paging": {"cursor": "${cursor}", "limit": "${page_size}", "by": "id"}}
+    request = {"method": "POST", "path": "/orders", "params": {"limit": "${page_size}", "cursor": "${cursor}"}}
+    request["body"] = {"search": search, "sorts": [{"by": "id"}]}
+    description = describe(paging=paging("cursor", "null", cursor_alone=True), request=request)
+    fetch(api, description, request_of(since=SINCE))
+    assert json.loads(api.asked[0].content)["search"]["filter"] == {"since": "2025-08-20T00:00:00Z"}
+    assert json.loads(api.asked[1].content) == {"search": {"paging": {"cursor": "c3", "limit": 3}}}
+
+
+def test_headers_have_the_values_of_their_own_request(respond: Callable[..., Api]) -> None:
+    api = respond(1, "cursor")
+    request = {"path": "/orders", "headers": {"X-Store": "${store}", "X-Since": "${since}", "X-After": "${cursor}"}}
+    variables = {"store": {"description": "x", "per_request": 1}}
+    description = describe(paging=paging("cursor", "null"), request=request, variables=variables)
+    fetch(api, description, request_of(since=SINCE), variables={"store": "1,2"})
+    sent = [(asked.headers["X-Store"], asked.headers["X-Since"], "X-After" in asked.headers) for asked in api.asked]
+    assert sent == [("1", "2025-08-20T00:00:00Z", False), ("2", "2025-08-20T00:00:00Z", False)]
+
+
+def test_calls_are_asked_in_the_name_of_their_page_s_search() -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/api/lines":
+            asked.append((request.url.params["store"], request.url.params["order"]))
+            return httpx.Response(200, json=[{"sku": "A", "qty": 1}])
+        store = request.url.params["store"]
+        return httpx.Response(200, json={"orders": [{"id": f"{store}-1"}], "next": None})
+
+    call = {"name": "lines", "path": "/lines", "params": {"store": "${store}", "order": "${id}"}, "with": {"id": "id"}}
+    description = describe(
+        paging=paging("cursor", "null"),
+        request={"path": "/orders", "params": {"store": "${store}"}},
+        variables={"store": {"description": "x", "per_request": 1}},
+        calls=[{**call, "records": "@", "into": "lines"}],
+    )
+    fetch(answer, description, variables={"store": "1,2"})
+    assert asked == [("1", "1-1"), ("2", "2-1")]
+
+
+@pytest.mark.parametrize("kind", ["next_url", "link"])
+def test_the_url_of_a_next_page_keeps_its_query_beside_a_key(kind: str) -> None:
+    api = Api.of(8, kind)
+    auth = {"kind": "query", "name": "key"}
+    end = {"next_url": "null", "link": "absent"}[kind]
+    pages = fetch(api, describe(paging=paging(kind, end), auth=auth), request_of(since=SINCE), api_token=KEY)
+    assert ids_of(pages) == list(range(8))
+    for asked in api.asked:
+        assert asked.url.params.get_list("key") == [KEY]
+        assert asked.url.params["since"] == "2025-08-20T00:00:00Z"
+
+
+def test_a_path_keeps_its_own_query() -> None:
+    api = Api.of(2, "cursor")
+    request = {"path": "/orders?route=api%2Forder&limit=9", "params": {"limit": "${page_size}", "cursor": "${cursor}"}}
+    fetch(api, describe(paging=paging("cursor", "null"), request=request, window=None))
+    assert api.asked[0].url.query == b"route=api%2Forder&limit=3"
+
+
+@pytest.mark.parametrize(("kind", "first"), [("offset", "0"), ("page", "1")])
+def test_pages_begin_where_they_usually_do(kind: str, first: str) -> None:
+    api = Api.of(7, kind)
+    assert ids_of(fetch(api, describe(paging={"kind": kind, "end": "has_more", "has_more": "more"}))) == [*range(7)]
+    assert api.asked[0].url.params[kind] == first
+
+
 def test_values_of_a_list_go_into_several_searches(respond: Callable[..., Api]) -> None:
     api = respond(1, "cursor")
     request = {"path": "/orders", "params": {"ids": "${ids}"}}
@@ -149,6 +218,32 @@ def test_every_order_comes_once(kind: str, end: str, count: int) -> None:
     pages = fetch(api, describe(paging=paging(kind, end)))
     assert ids_of(pages) == list(range(count))
     assert [page.number for page in pages] == list(range(1, len(pages) + 1))
+
+
+@pytest.mark.parametrize(
+    ("extra", "problem"),
+    [({"has_more": True}, "has_more says that there is more"), ({"links": {"next": "/2"}}, "links.next is '/2'")],
+)
+def test_one_page_that_names_another_is_not_all(extra: dict[str, Any], problem: str) -> None:
+    api = Api.of(8, "none", extra={"next": None, "more": False, **extra})
+    with pytest.raises(InvalidResponseError, match="the description has no paging for it") as raised:
+        fetch(api, describe(paging={"kind": "none"}))
+    assert problem in raised.value.message
+
+
+@pytest.mark.parametrize(("kind", "end"), PAGINGS)
+def test_no_content_is_no_orders(kind: str, end: str) -> None:
+    pages = fetch(lambda _: httpx.Response(204), describe(paging=paging(kind, end)))
+    assert ids_of(pages) == []
+
+
+def test_no_content_in_the_midst_of_pages_is_no_end() -> None:
+    api = Api.of(8, "page")
+    with pytest.raises(InvalidResponseError):
+        fetch(
+            lambda request: httpx.Response(204) if request.url.params["page"] == "2" else api(request),
+            describe(paging=paging("page", "has_more")),
+        )
 
 
 def test_one_page_is_all_where_there_are_no_pages() -> None:
@@ -447,6 +542,55 @@ def test_a_window_that_holds_too_much_is_halved_until_it_fits(kind: str, end: st
     api = Api.of(50, kind, ceiling=6)
     pages = fetch(api, describe(paging=paging(kind, end, **limit)), request_of(since=SINCE, until=UNTIL))
     assert set(ids_of(pages)) == set(range(50))
+
+
+@pytest.mark.parametrize("kind", ["page", "offset", "cursor"])
+def test_a_total_that_the_api_caps_may_stand_for_more(kind: str) -> None:
+    class Capped(Api):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            answer = json.loads(super().__call__(request).content)
+            return httpx.Response(200, json={**answer, "total": min(answer["total"], 6)})
+
+    api = Capped.of(50, kind, ceiling=6)
+    description = describe(paging=paging(kind, "total", max_objects=6))
+    assert set(ids_of(fetch(api, description, request_of(since=SINCE, until=UNTIL)))) == set(range(50))
+
+
+def test_a_window_is_cut_where_its_orders_are() -> None:
+    """A search from the beginning of time is not halved year by year."""
+    api = Api.of(50, "cursor", ceiling=6)
+    pages = fetch(api, describe(paging=paging("cursor", "null", max_objects=6)))
+    assert set(ids_of(pages)) == set(range(50))
+    assert len(api.asked) <= 3 * 50 // 3
+
+
+@pytest.mark.parametrize("kind", ["page", "offset"])
+def test_an_order_that_left_between_two_commands_hides_no_other(kind: str) -> None:
+    """Another one that entered keeps the total what it was."""
+    api, description = Api.of(9, kind), describe(paging=paging(kind, "total"))
+    with open_client(api, description) as client:
+        page = next(client.pages(request_of()))
+    left, new = api.orders.pop(0), {**api.orders[-1], "id": 9, "updated": "2025-08-20T01:00:00Z"}
+    api.orders.append(new)
+    with open_client(api, description) as client:
+        assert page.position is not None
+        trail = client.resume_trail(request_of(), page.position, now=NOW)
+        assert trail is not None
+        trail.replay(page)
+        pages = [page, *client.pages(request_of(), trail)]
+    assert {*ids_of(pages)} == {left["id"], *range(1, 10)}
+
+
+@pytest.mark.parametrize(("kind", "end"), [("cursor", "null"), ("cursor", "total"), ("next_url", "has_more")])
+def test_a_shop_that_grows_behind_its_cursors_is_complete(kind: str, end: str) -> None:
+    api = Api.of(9, kind)
+    answer = api.__call__
+
+    def grow(request: httpx.Request) -> httpx.Response:
+        found = json.loads(answer(request).content)
+        return httpx.Response(200, json={**found, "total": 8 + len(api.asked)})
+
+    assert ids_of(fetch(grow, describe(paging=paging(kind, end, total="total")))) == list(range(9))
 
 
 def test_one_instant_that_holds_too_much_is_refused() -> None:

@@ -69,7 +69,9 @@ def test_an_answer_in_place_of_the_list_is_taken_as_it_is() -> None:
 )
 def test_what_no_answer_has_stays_where_the_record_is_to_be_believed(answer: list[Any], ids: list[Any]) -> None:
     joined = join({"lines": [{"id": 1}, {"id": 2}, {"id": None}, 7]}, answer, keep_unanswered=True)
-    assert [line.get("id") for line in joined["lines"]] == ids
+    *lines, nameless, number = joined["lines"]
+    assert [line.get("id") for line in lines] == ids
+    assert (nameless, number) == ({"id": None}, 7)  # nobody can tell that an answer has them: they are refused later
 
 
 @pytest.mark.parametrize("record", [{}, {"lines": None}, {"lines": {"id": 1}}])

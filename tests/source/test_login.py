@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs
@@ -77,6 +78,17 @@ class Shop:
 def token(**given: Any) -> dict[str, Any]:
     usual = {"grant": "client_credentials", "url": TOKEN_URL, "token": "access_token", "expires_in": "expires_in"}
     return {"kind": "header", "name": "X-Token", "token": {**usual, **given}}
+
+
+def test_the_client_may_show_itself_in_a_header() -> None:
+    shop = Shop()
+    with_colon: dict[str, Any] = {"client_id": "a:b", "client_secret": "c d"}
+    pages = fetch(shop, describe_login(token(client="basic")), **with_colon)
+    assert ids_of(pages) == list(range(12))
+    (login,) = shop.logins
+    assert login.headers["Authorization"] == "Basic " + b64encode(b"a%3Ab:c+d").decode()
+    assert parse_qs(login.content.decode()) == {"grant_type": ["client_credentials"]}
+    assert not any("Authorization" in asked.headers for asked in shop.api.asked)
 
 
 def test_a_token_is_asked_for_with_its_own_credentials_and_nothing_else() -> None:

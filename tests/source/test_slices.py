@@ -80,6 +80,21 @@ def test_an_hour_that_a_clock_shows_twice_leaves_nothing_out(begin: int, length:
         assert bounds["since"] <= stored < bounds["until"]
 
 
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Tokyo", "Asia/Kolkata", "Europe/Berlin", "UTC"])
+@pytest.mark.parametrize(("form", "precision"), [("%Y-%m-%d", "1d"), ("%Y-%m-%d %H", "1h"), ("%Y-%m-%d %H:%M", "60s")])
+@pytest.mark.parametrize("day", ["2025-03-09", "2025-03-30", "2025-08-20", "2025-10-26", "2025-11-02"])
+def test_a_coarse_clock_elsewhere_leaves_nothing_out(zone: str, form: str, precision: str, day: str) -> None:
+    how, home = window(format=form, precision=precision, zone=zone), read_zone(zone)
+    begin = datetime.fromisoformat(f"{day}T00:00:00+00:00") - timedelta(hours=14)
+    for hours in range(0, 40, 3):
+        since = begin + timedelta(hours=hours, minutes=17)
+        until = since + timedelta(hours=5)
+        bounds = write_bounds(how, Slice(since, until))
+        for minutes in range(0, 300, 20):
+            stored = (since + timedelta(minutes=minutes)).astimezone(home).strftime(form)
+            assert bounds["since"] <= stored < bounds["until"]
+
+
 @given(st.integers(0, 10**12), st.integers(1, 10**12), st.sampled_from(["1s", "0.001s", "60s", "1h"]), st.booleans())
 def test_no_time_of_a_window_is_left_out(since: int, length: int, precision: str, inclusive: bool) -> None:  # noqa: FBT001
     begin = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(microseconds=since % 10**13)
@@ -102,6 +117,15 @@ def test_a_long_window_is_cut_into_slices_that_may_be_asked_for() -> None:
         assert end - begin <= timedelta(days=30)
     with pytest.raises(ConfigError, match="at most"):
         plan_slices(window(max_span="1m", bounded=True), None, None, BEGAN, [{}])
+
+
+def test_a_slice_may_be_cut_where_its_orders_are() -> None:
+    part, near = Slice(None, BEGAN), datetime(2025, 8, 20, 10, 0, 5, 500000, tzinfo=UTC)
+    halves = halve_slice(window(), part, BEGAN, near)
+    assert halves is not None
+    assert halves[0].until == halves[1].since == near.replace(microsecond=0)
+    for beyond in (BEGAN + timedelta(days=1), datetime(1960, 1, 1, tzinfo=UTC)):
+        assert halve_slice(window(), part, BEGAN, beyond) == halve_slice(window(), part, BEGAN)
 
 
 def test_halves_meet_until_they_cannot_be_told_apart() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from urllib.parse import unquote_plus
 
 import httpx
 
@@ -15,6 +16,7 @@ __all__ = [
     "CursorRefusedError",
     "DeniedError",
     "TryAgainError",
+    "add_params",
     "origin_of",
 ]
 
@@ -52,7 +54,7 @@ class Ask:
 
     Attributes:
         url: With or without a query.
-        params: Added to it.
+        params: Added to its query, in place of those that are there by the same names.
         path: What of the URL follows ``--api-url``, for messages.
         with_cursor: The request names a cursor of the API's own.
         may_be_empty: An answer of HTTP 204 is one without content.
@@ -84,6 +86,15 @@ class Answer:
     headers: httpx.Headers
     route: str
     url: str = ""
+
+
+def add_params(url: str, params: Mapping[str, str]) -> str:
+    """A URL with these parameters beside those of its own query, in place of what is there by the same names."""
+    if not params:
+        return url
+    address, _, query = url.partition("#")[0].partition("?")
+    own = [part for part in query.split("&") if part and unquote_plus(part.partition("=")[0]) not in params]
+    return f"{address}?{'&'.join([*own, str(httpx.QueryParams(params))])}"
 
 
 def origin_of(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -14,7 +14,7 @@ import httpx
 from ordersetl.errors import SourceError
 from ordersetl.settings import Settings
 from ordersetl.source.answer import Secrets, describe_body, quote_text, show_target
-from ordersetl.source.ask import Answer, Ask, CursorRefusedError, DeniedError, TryAgainError, origin_of
+from ordersetl.source.ask import Answer, Ask, CursorRefusedError, DeniedError, TryAgainError, add_params, origin_of
 from ordersetl.source.template import shorten_template
 from ordersetl.source.transport import Allowance, BrokenBodyError, Inflater, TooLargeError, bound_client
 
@@ -114,8 +114,7 @@ class Attempts:
     def _build(self, ask: Ask) -> httpx.Request:
         return self._http.build_request(
             ask.method,
-            ask.url,
-            params={**ask.params, **ask.authorization.params} or None,
+            add_params(ask.url, {**ask.params, **ask.authorization.params}),
             headers={**ask.headers, **ask.authorization.headers},
             content=ask.body,
         )

@@ -1,6 +1,7 @@
 """Requests for what a page's records lack: each order's lines or refunds, several at a time, in the pace of all."""
 
 import json
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,42 +14,41 @@ from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.answer import find_charset
 from ordersetl.source.ask import Answer, Ask, TryAgainError
 from ordersetl.source.asker import Asker
+from ordersetl.source.call_tasks import CallTask, list_tasks
 from ordersetl.source.complete import find_error
 from ordersetl.source.description.model import Call, Paging
-from ordersetl.source.envelope import find_next, is_true, note_envelope
+from ordersetl.source.envelope import find_next, note_envelope
 from ordersetl.source.head import DECODING, hash_texts
-from ordersetl.source.joined import CallAnswer, Key, encode_answers
+from ordersetl.source.joined import CallAnswer, encode_answers
 from ordersetl.source.listing import ListPath
 from ordersetl.source.page import Page, page_text
 from ordersetl.source.parser import parse_json
-from ordersetl.source.paths import Members
-from ordersetl.source.proof import Progress, find_total, prove_end
+from ordersetl.source.proof import Progress, ShiftedError, find_total, prove_end
 from ordersetl.source.reading import explain_problem
 from ordersetl.source.session import SourceSession, fill_headers
 from ordersetl.source.template import Value, fill_body, fill_params
 
 __all__ = ["CallFetcher"]
 
+log = logging.getLogger(__name__)
+
 _AT_ONCE = 4
 _MAX_PAGES = 1000
+_MAX_RESTARTS = 3
 _MIB = 1 << 20
 _HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
 
 
-class _Task(NamedTuple):
-    """One call of one record."""
-
-    call: Call
-    key: Key
-    values: Mapping[str, Value]
-
-
 class _Part(NamedTuple):
-    """One answer of a call: its list's size and content, what its envelope says, its headers, the next page."""
+    """One answer of a call: its list's size and content, what its envelope says, its headers, the next page.
+
+    ``named`` are hashes of its elements that have an id.
+    """
 
     answer: CallAnswer
     elements: int
     content: int
+    named: frozenset[int]
     claims: Mapping[str, Any]
     headers: Mapping[str, str]
     next_cursor: str | None
@@ -65,6 +65,7 @@ class _Search:
     cursor: str | None = None
     cursors: set[str] = field(default_factory=set)
     contents: set[int] = field(default_factory=set)
+    named: set[int] = field(default_factory=set)
 
 
 class CallFetcher:
@@ -82,13 +83,18 @@ class CallFetcher:
         self._open_asker = open_asker
         self._others: SimpleQueue[Asker] | None = None
 
-    def fetch(self, page: Page) -> bytes | None:
+    def fetch(self, page: Page, group: Mapping[str, Value]) -> bytes | None:
         """What the calls answered for a page's records, as it is kept beside the page; None where none was made.
+
+        Args:
+            page: the page.
+            group: the values of variables that are lists, of its request.
 
         Raises:
             SourceError: the API refused, kept failing, or sent too much.
         """
-        tasks = list(self._list_tasks(page)) if page.head.records else []
+        listed = list_tasks(self._session, page) if page.head.records else ()
+        tasks = [task._replace(values={**group, **task.values}) for task in listed]
         if not tasks:
             return None
         answers, size, most = [], 0, self._session.settings.max_response_mb * _MIB
@@ -104,34 +110,9 @@ class CallFetcher:
 
     def is_needed(self, page: Page) -> bool:
         """Whether any of a page's records needs a call."""
-        return bool(page.head.records) and next(self._list_tasks(page), None) is not None
+        return bool(page.head.records) and next(list_tasks(self._session, page), None) is not None
 
-    def _list_tasks(self, page: Page) -> Iterator[_Task]:
-        for call in self._session.description.calls:
-            if self._session.lacks(call.required_right):
-                self._session.warn_once(
-                    f"call {call.name}",
-                    f"the credentials lack the right {call.required_right}: {call.name} of orders are left out.",
-                )
-                continue
-            named = call.each or None
-            members = Members([named] if named is not None else [call.when, *call.values.values()])
-            texts = page.texts
-            records = members.read_all(texts) if texts is not None else [...] * page.head.records
-            whole = page.shape.parse(page) if page.shape is not None and ... in records else []
-            for at, found in enumerate(records):
-                yield from self._list_calls(call, at, whole[at] if found is ... else found)
-
-    def _list_calls(self, call: Call, at: int, record: Any) -> Iterator[_Task]:  # noqa: ANN401 - any JSON value
-        elements = call.each.search(record) if call.each is not None else [record]
-        for index, element in enumerate(elements if isinstance(elements, list) else []):
-            if not isinstance(element, dict) or (call.when is not None and not is_true(call.when.search(element))):
-                continue
-            found = {name: expression.search(element) for name, expression in call.values.items()}
-            values = {name: value for name, value in found.items() if _is_sendable(value)}
-            yield _Task(call, (call.name, at, index if call.each is not None else None), values)
-
-    def _run(self, tasks: list[_Task]) -> Iterator[list[_Part]]:
+    def _run(self, tasks: list[CallTask]) -> Iterator[list[_Part]]:
         """The answers of each task, in their order: first ones at the same time, all that follows one by one."""
         if self._open_asker is None or len(tasks) == 1:
             for task in tasks:
@@ -141,7 +122,7 @@ class CallFetcher:
             self._others = SimpleQueue()
             for _ in range(_AT_ONCE):
                 self._others.put(self._open_asker())
-        waiting: deque[tuple[_Task, Future[_Part]]] = deque()
+        waiting: deque[tuple[CallTask, Future[_Part]]] = deque()
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="call") as pool:
             try:
                 for task in tasks:
@@ -154,7 +135,7 @@ class CallFetcher:
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def _begin(self, others: "SimpleQueue[Asker]", task: _Task) -> _Part:
+    def _begin(self, others: "SimpleQueue[Asker]", task: CallTask) -> _Part:
         """The first answer of a call, by one of those who ask at the same time."""
         asker, search = others.get(), _Search()
         try:
@@ -163,7 +144,17 @@ class CallFetcher:
         finally:
             others.put(asker)
 
-    def _finish(self, task: _Task, first: "Future[_Part] | None") -> list[_Part]:
+    def _finish(self, task: CallTask, first: "Future[_Part] | None") -> list[_Part]:
+        """All answers of a call, which begins again where its pages shift."""
+        for _ in range(_MAX_RESTARTS):
+            try:
+                return self._follow(task, first)
+            except ShiftedError as error:
+                log.debug("%s; the call begins again", error)
+                first = None
+        return self._follow(task, first)
+
+    def _follow(self, task: CallTask, first: "Future[_Part] | None") -> list[_Part]:
         """All answers of a call; the first one is asked for again where it failed in a way that may pass."""
         search, parts = _Search(), list[_Part]()
         while True:
@@ -178,7 +169,7 @@ class CallFetcher:
             if self._is_last(task, search, part, ask):
                 return parts
 
-    def _is_last(self, task: _Task, search: _Search, part: _Part, ask: Ask) -> bool:
+    def _is_last(self, task: CallTask, search: _Search, part: _Part, ask: Ask) -> bool:
         """Whether a call's answer is its last, which is counted in."""
         search.number += 1
         search.received += part.elements
@@ -188,24 +179,25 @@ class CallFetcher:
             raise type(error)(f"{ask.shown}: {error.message}", hint=error.hint) from None
         search.page_records = search.page_records or part.elements
         search.contents.add(part.content)
+        search.named |= part.named
         search.cursor = part.next_cursor
         if part.next_cursor is not None:
             search.cursors.add(part.next_cursor)
         return last
 
-    def _read(self, task: _Task, search: _Search, ask: Ask, answer: Answer) -> _Part:
+    def _read(self, task: CallTask, search: _Search, ask: Ask, answer: Answer) -> _Part:
         try:
             charset = find_charset(answer.body, answer.headers.get("Content-Type", ""))
             text = page_text(answer.body, charset)
             claims = _read_claims(text)
             note_envelope(self._session, ask, answer, claims)
             self._require_no_error(claims)
-            elements, content = _read_list(task.call, text, claims)
+            elements, content, named = _read_list(task.call, text, claims)
             next_cursor = find_next(task.call.paging or _ONE_PAGE, ask, answer, claims)
         except InvalidResponseError as error:
             raise explain_problem(error, ask, answer, self._session.secrets) from None
         kept = CallAnswer.of(task.key, search.number + 1, answer.body, charset)
-        return _Part(kept, elements, content, claims, answer.headers, next_cursor, len(answer.body))
+        return _Part(kept, elements, content, named, claims, answer.headers, next_cursor, len(answer.body))
 
     def _require_no_error(self, claims: Mapping[str, Any]) -> None:
         """Refuse an answer that names an error, unless the description says where errors are.
@@ -217,16 +209,16 @@ class CallFetcher:
         if self._session.description.errors is None and (problem := find_error(named)):
             raise InvalidResponseError(f"there is an error in it: {problem}", hint=_HINT)
 
-    def _make_ask(self, task: _Task, search: _Search) -> Ask:
+    def _make_ask(self, task: CallTask, search: _Search) -> Ask:
         call, paging = task.call, task.call.paging or _ONE_PAGE
         values: dict[str, Value] = {**self._session.variables, **task.values}
         if paging.page_size is not None:
             values["page_size"] = paging.page_size
-        values["page"] = paging.first + search.number
-        values["offset"] = paging.first + search.received
+        values["page"] = paging.begins_at + search.number
+        values["offset"] = paging.begins_at + search.received
         if search.cursor is not None:
             values["cursor"] = search.cursor
-        headers, content = fill_headers(self._session), None
+        headers, content = fill_headers(self._session, values), None
         if call.body is not None:
             headers["Content-Type"] = "application/json"
             content = json.dumps(fill_body(call.body, values)).encode()
@@ -243,14 +235,13 @@ class CallFetcher:
 
 
 _BY_URL = {"link", "next_url"}
+_NUMBERED = {"page", "offset"}
 _ONE_PAGE = Paging(kind="none")
 
 
-def _is_sendable(value: object) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool)
-
-
 def _prove_last(paging: Paging, search: _Search, part: _Part) -> bool:
+    if not part.bytes:  # as HTTP 204
+        return True
     total = find_total(paging, part.claims, part.headers)
     progress = Progress(search.number, search.received, part.elements, search.page_records, total, part.next_cursor)
     last = prove_end(paging, part.claims, part.headers, progress, page_size=paging.page_size)
@@ -258,8 +249,10 @@ def _prove_last(paging: Paging, search: _Search, part: _Part) -> bool:
         raise InvalidResponseError(f"its pages ended after {search.received:,} of {total:,}", hint=_HINT)
     if part.elements and part.content in search.contents:
         raise InvalidResponseError("its pages repeat: the same elements came for the second time", hint=_HINT)
+    if paging.kind in _NUMBERED and not part.named.isdisjoint(search.named):
+        raise ShiftedError("an element came twice: its pages shifted while they were read", hint=_HINT)
     is_stuck = part.next_cursor is not None and part.next_cursor in search.cursors
-    is_stuck |= paging.kind in {"page", "offset"} and not part.elements
+    is_stuck |= paging.kind in _NUMBERED and not part.elements
     if not last and (is_stuck or search.number >= _MAX_PAGES):
         raise InvalidResponseError("its pages do not end", hint=_HINT)
     return last
@@ -270,8 +263,8 @@ def _read_claims(text: bytes) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _read_list(call: Call, text: bytes, claims: Mapping[str, Any]) -> tuple[int, int]:
-    """How many elements the list of an answer has, and a hash of them.
+def _read_list(call: Call, text: bytes, claims: Mapping[str, Any]) -> tuple[int, int, frozenset[int]]:
+    """How many elements the list of an answer has, a hash of them, and one of each that has an id.
 
     Raises:
         InvalidResponseError: there is no list, which is not the same as an empty one.
@@ -282,5 +275,6 @@ def _read_list(call: Call, text: bytes, claims: Mapping[str, Any]) -> tuple[int,
     try:
         elements = records.read(text)
     except DECODING:
-        return len(records.parse(text)), hash(text)
-    return len(elements), hash_texts(elements)
+        return len(records.parse(text)), hash(text), frozenset()
+    named = frozenset(hash(found) for found in map(bytes, elements) if b'"id"' in found)
+    return len(elements), hash_texts(elements), named

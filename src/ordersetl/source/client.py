@@ -156,7 +156,7 @@ class OrdersClient:
         values.update(write_bounds(self._session.description.window, Slice(request.since, request.until)))
         if cursor is not None:
             values["cursor"] = cursor
-        url, headers = f"{request.url}{how.path}", fill_headers(self._session)
+        url, headers = f"{request.url}{how.path}", fill_headers(self._session, values)
         params = fill_params(how.params, values)
         ask = Ask(url, params, how.method, headers, path=how.path, with_cursor=cursor is not None)
 

@@ -6,7 +6,9 @@ A page without ``next_cursor`` ends a batch, so it must not say in any other way
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from ordersetl.errors import InvalidResponseError
@@ -16,6 +18,7 @@ __all__ = [
     "CLAIM_NAMES",
     "Count",
     "find_error",
+    "find_more",
     "find_next_link",
     "find_shortfall",
     "read_counts",
@@ -82,6 +85,7 @@ _NAMES = (*_ERRORS, *_SUCCESS, "status", *_MORE, *_LAST, *_CURSORS, *_CONTAINERS
 _LABELS = {"rel", "relation", "title", "method", "type", "templated", "name", "meta"}
 """What a link has besides its target."""
 _MAX_DEPTH = 4
+_LARGE = 2**53
 _MAX_VALUE = 60
 _HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
 
@@ -121,6 +125,9 @@ _KINDS = {
     }.items()
 }
 _COUNTS = _KINDS["pages"] | _KINDS["totals"]
+_OF_RECORDS = {"data", "result", "results", "response", "body", "payload", "query"}
+_OF_ORDERS = {"truncated", "istruncated", "incomplete", "isincomplete", "partial", "ispartial"} | _KINDS["last"]
+"""What may as well be an order's own."""
 
 
 def require_complete(
@@ -144,6 +151,16 @@ def require_complete(
     problem = next(_find_more(claims), None) or next(_find_more(headers, "the header "), None) or unmet
     if problem is not None:
         raise InvalidResponseError(f"the answer is not complete: there is no next_cursor, but {problem}", hint=_HINT)
+
+
+def find_more(claims: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
+    """What says that another page follows an answer which is taken for all that there is; None where nothing does.
+
+    The answer may be an order itself: its own members, and words that it may use of itself, say nothing of pages.
+    """
+    of_pages = {name: claim for name, claim in claims.items() if _normalize(name) not in _OF_RECORDS | _OF_ORDERS}
+    of_headers = read_header_claims(headers.items())
+    return next(chain(_find_more(of_pages, depth=1), _find_more(of_headers, "the header ", depth=1)), None)
 
 
 def read_header_claims(headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -270,6 +287,8 @@ def _count(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = value[:18]
         return int(value)
+    if isinstance(value, float | Decimal) and 0 <= value < _LARGE and value == int(value):
+        value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
@@ -58,6 +58,7 @@ class DescribedPages:
         self._session.make_ready(self._asker, request.since)
         self._plan(request, traversal)
         while not traversal.position.is_done:
+            group = traversal.position.slices[0].group
             try:
                 page = self._fetch(request, traversal, max_records)
             except (ShiftedError, RepeatedError, CursorRefusedError) as error:
@@ -65,7 +66,7 @@ class DescribedPages:
                 log.warning("%s; the window begins again", error)
                 continue
             if page is not None:
-                yield page.with_calls(self._calls.fetch(page), traversal.encode(self._now()))
+                yield page.with_calls(self._calls.fetch(page, group), traversal.encode(self._now()))
 
     def _plan(self, request: BatchRequest, traversal: Traversal) -> None:
         position, window = traversal.position, self._description.window
@@ -117,8 +118,8 @@ class DescribedPages:
         if cursor is not None and self._description.paging.cursor_alone:
             alone = {"cursor", "page_size"}
             params = {name: text for name, text in params.items() if names_in(how.params[name]) & alone}
-            body = None if body is None else {name: part for name, part in body.items() if names_in(part) & alone}
-        headers = fill_headers(self._session)
+            body = _keep_named(body, alone)
+        headers = fill_headers(self._session, values)
         content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -148,6 +149,15 @@ class DescribedPages:
         values.update({name: int(time) if is_epoch else time for name, time in bounds.items()})
         if position.cursor is not None:
             values["cursor"] = position.cursor
-        values["page"] = description.paging.first + position.number - back
+        values["page"] = description.paging.begins_at + position.number - back
         values["offset"] = traversal.last_offset if back else traversal.offset
         return values
+
+
+def _keep_named(body: Any, wanted: AbstractSet[str]) -> Any:  # noqa: ANN401 - any JSON value
+    """A body without what names none of these values."""
+    if isinstance(body, Mapping):
+        return {name: _keep_named(part, wanted) for name, part in body.items() if names_in(part) & wanted}
+    if isinstance(body, list):
+        return [_keep_named(part, wanted) for part in body if names_in(part) & wanted]
+    return body

@@ -170,8 +170,8 @@ def _replace(_: list[Any], found: list[Any], __: Callable[[Any], Any]) -> list[A
 
 
 def _keep_unanswered(before: list[Any], found: list[Any], parse: Callable[[Any], Any]) -> list[Any]:
-    """The found elements, and after them those of before whose id none of these has."""
-    ids = {_name_id(parse(element)) for element in found} | {None}
+    """The found elements, and after them those of before whose id none of these has, or that have none."""
+    ids = {_name_id(parse(element)) for element in found} - {None}
     return [*found, *(element for element in before if _name_id(parse(element)) not in ids)]
 
 

@@ -7,7 +7,7 @@ import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import httpx
 
@@ -142,7 +142,7 @@ class SourceLogin:
         body = {**self._grant(request), **fill_body(request.body, self._values)}
         kind = "application/json" if request.send == "json" else "application/x-www-form-urlencoded"
         content = json.dumps(body) if request.send == "json" else urlencode(body)
-        authorization = Authorization(settings=self._named)
+        authorization = Authorization(self._identify(request), settings=self._named)
         ask = Ask(
             url, {}, "POST", {"Content-Type": kind}, content.encode(), authorization, path="the token", follows=False
         )
@@ -170,10 +170,20 @@ class SourceLogin:
             seconds = request.lifetime.total_seconds()
         return float("inf") if seconds is None else self._clock() + max(seconds - _MARGIN_S, seconds / 2)
 
+    def _identify(self, request: TokenRequest) -> dict[str, str]:
+        """The header that shows which client asks, form-encoded first (RFC 6749, 2.3.1); none where the body does."""
+        if request.client == "body":
+            return {}
+        pair = ":".join(quote_plus(str(self._values.get(name, ""))) for name in ("client_id", "client_secret"))
+        encoded = b64encode(pair.encode()).decode()
+        self.secrets.add(encoded)
+        return {"Authorization": f"Basic {encoded}"}
+
     def _grant(self, request: TokenRequest) -> dict[str, str]:
         if request.grant == "request":
             return {}
-        sent = ("client_id", "client_secret", *(("refresh_token",) if request.grant == "refresh_token" else ()))
+        sent = [] if request.client == "basic" else ["client_id", "client_secret"]
+        sent += ["refresh_token"] if request.grant == "refresh_token" else []
         return {"grant_type": request.grant, **{name: self._values[name] for name in sent if name in self._values}}
 
 

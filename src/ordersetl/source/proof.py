@@ -1,14 +1,17 @@
 """What proves that a page is the last of its search: a page that cannot prove it is no end."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from ordersetl.errors import InvalidResponseError
+from ordersetl.source.complete import find_more
 from ordersetl.source.description.expressions import Expression
 from ordersetl.source.description.model import Paging
 
 __all__ = ["Progress", "ShiftedError", "find_total", "prove_end"]
 
+_LARGE = 2**53
 _HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
 
 
@@ -85,8 +88,10 @@ def prove_end(
             last = next_cursor is None
     if not last and next_cursor is None and paging.kind in {"cursor", "next_url", "link"}:
         raise InvalidResponseError("the answer says that there is more, and names no next page", hint=_HINT)
-    if not last and paging.kind == "none":
-        raise InvalidResponseError("the answer is not complete, and this API has no pages", hint=_HINT)
+    if paging.kind == "none" and (problem := find_more(claims, headers) if last else "not all came"):
+        raise InvalidResponseError(
+            f"the answer is not complete ({problem}), and the description has no paging for it", hint=_HINT
+        )
     return last
 
 
@@ -109,6 +114,8 @@ def _find_count(
         value = expression.search(claims)
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
         value = int(value.strip()[:18])
+    if isinstance(value, float | Decimal) and 0 <= value < _LARGE and value == int(value):
+        value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 

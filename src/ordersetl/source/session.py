@@ -178,14 +178,14 @@ class SourceSession:
                 raise InvalidResponseError(f"{ask.shown} answered HTTP 200, but not with a list of names")
             return [str(value) for value in values if isinstance(value, str | int) and str(value).strip()]
 
-        headers = fill_headers(self)
+        headers = fill_headers(self, self.variables)
         ask = Ask(self.make_url(path), headers=headers, path=path)
         return asker.ask(ask, read)
 
 
-def fill_headers(session: SourceSession) -> dict[str, str]:
-    """Headers of every request to the source."""
-    return fill_params(session.description.request.headers, session.variables)
+def fill_headers(session: SourceSession, values: Mapping[str, Value]) -> dict[str, str]:
+    """Headers of a request to the source, those left out that name another value than these."""
+    return fill_params(session.description.request.headers, values)
 
 
 @cache

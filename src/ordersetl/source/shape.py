@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ordersetl.errors import InvalidResponseError
+from ordersetl.source.complete import CLAIM_NAMES
 from ordersetl.source.description.expressions import Expression
 from ordersetl.source.description.model import Description
 from ordersetl.source.head import (
@@ -192,7 +193,10 @@ class PageShape:
     @cached_property
     def _decoders(self) -> dict[Any, tuple[msgspec.json.Decoder[Any], msgspec.json.Decoder[Any]]]:
         """Of a page whose records are values of a type: as the description says, and as a bare list."""
-        chains = self._chains if self._are_apart else ()
+        chains = self._chains if self._are_apart else set()
+        if self.description.paging.kind == "none":  # anything that says of more pages says that one is not all
+            known = {chain[0] for chain in (self._list.path, *chains) if chain}
+            chains = chains | {(name,) for name in CLAIM_NAMES if name not in known}
         leaves: dict[tuple[str, ...], Any] = dict.fromkeys(chains, Any)
         return {
             record: (

@@ -23,7 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 _MARGIN = timedelta(minutes=10)
 """What a clock may be off where a source counts back from its own."""
-_FINEST = ((("%f",), timedelta(0)), (("%S", "%T", "%X", "%c", "%s"), _SECOND), (("%M", "%R"), timedelta(minutes=1)))
+_FINEST = ((("%f",), timedelta(0)), (("%S", "%T", "%X", "%c"), _SECOND), (("%M", "%R"), timedelta(minutes=1)))
 _SPARE_STEPS = 3
 """By how many steps a slice may be asked for longer than it is."""
 
@@ -90,14 +90,25 @@ def plan_slices(
     return [Slice(begin, end, group) for group in groups for begin, end in bounds]
 
 
-def halve_slice(window: Window | None, part: Slice, began_at: datetime) -> tuple[Slice, Slice] | None:
-    """The two halves of a slice; None where the source's times are too coarse to tell them apart."""
+def halve_slice(
+    window: Window | None, part: Slice, began_at: datetime, near: datetime | None = None
+) -> tuple[Slice, Slice] | None:
+    """The two halves of a slice; None where the source's times are too coarse to tell them apart.
+
+    Args:
+        window: how the source filters.
+        part: the slice.
+        began_at: when the extraction began.
+        near: where to cut it, if that is within it; else in the middle of its time.
+    """
     if window is None:
         return None
     step = max(_step(window), timedelta(microseconds=1))
     since = part.since or read_earliest(window)
     until = part.until or max(began_at, since + step)
-    middle = _floor(since + (until - since) / 2, step)
+    middle = _floor(near or since, step)
+    if not since < middle < until:
+        middle = _floor(since + (until - since) / 2, step)
     if not since < middle < until:
         return None
     return Slice(part.since, middle, part.group), Slice(middle, part.until, part.group)
@@ -115,11 +126,13 @@ def write_bounds(window: Window | None, part: Slice, zone: str | None = None) ->
         return {}
     step, zone, bounds = _step(window), zone or window.zone, {}
     if part.since is not None:
-        since = _floor(part.since, step) - (timedelta(0) if window.since_inclusive else step)
-        bounds["since"] = _write(window, since - _repeated_hour(window, zone, since), zone)
+        since = _floor(_read_clock(window, zone, part.since), step)
+        since -= timedelta(0) if window.since_inclusive else step
+        bounds["since"] = _write(window, since - _repeated_hour(zone, since), zone)
     if part.until is not None:
-        until = _floor(part.until - timedelta(microseconds=1), step) + step if step else part.until
-        bounds["until"] = _write(window, until + _repeated_hour(window, zone, until), zone)
+        until = _read_clock(window, zone, part.until)
+        until = _floor(until - timedelta(microseconds=1), step) + step if step else until
+        bounds["until"] = _write(window, until + _repeated_hour(zone, until), zone)
     return bounds
 
 
@@ -165,14 +178,21 @@ def _finest(form: str) -> timedelta:
 
 
 def _floor(time: datetime, step: timedelta) -> datetime:
-    return time - (time - _EPOCH) % step if step else time
+    return time - (time - _EPOCH.replace(tzinfo=time.tzinfo)) % step if step else time
 
 
-def _repeated_hour(window: Window, zone: str, time: datetime) -> timedelta:
-    """By how much a time is ambiguous as it is written: what a clock shows twice when it is set back."""
+def _read_clock(window: Window, zone: str, time: datetime) -> datetime:
+    """A time as it counts its steps: naive, as a clock in the zone shows it, where it is written without an offset."""
     if zone == "UTC" or "%z" in window.format or "%" not in window.format:
+        return time
+    return time.astimezone(read_zone(zone)).replace(tzinfo=None)
+
+
+def _repeated_hour(zone: str, time: datetime) -> timedelta:
+    """By how much a naive time is ambiguous: what a clock shows twice when it is set back."""
+    if time.tzinfo is not None:
         return timedelta(0)
-    local = time.astimezone(read_zone(zone))
+    local = time.replace(tzinfo=read_zone(zone))
     offsets = [local.replace(fold=fold).utcoffset() or timedelta(0) for fold in (0, 1)]
     return max(offsets[0] - offsets[1], timedelta(0))
 
@@ -188,4 +208,4 @@ def _write(window: Window, time: datetime, zone: str) -> str:
         case "rfc2822":
             return format_datetime(time.astimezone(read_zone(zone)))
         case form:
-            return time.astimezone(read_zone(zone)).strftime(form)
+            return (time if time.tzinfo is None else time.astimezone(read_zone(zone))).strftime(form)

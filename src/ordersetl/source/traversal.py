@@ -13,12 +13,13 @@ from typing import Any
 import msgspec
 
 from ordersetl.errors import InvalidResponseError, SourceError
+from ordersetl.source.ceiling import choose_cut, is_too_long, reached_ceiling
 from ordersetl.source.description.model import Description
 from ordersetl.source.page import Page
 from ordersetl.source.position import Position
 from ordersetl.source.proof import Progress, ShiftedError, find_total, prove_end
+from ordersetl.source.seen_pages import SeenPages
 from ordersetl.source.slices import MAX_SLICES, halve_slice
-from ordersetl.source.trail import RepeatedError
 from ordersetl.source.versions import SeenVersions
 from ordersetl.text import format_time, many
 
@@ -28,7 +29,6 @@ log = logging.getLogger(__name__)
 
 _MAX_EMPTY_PAGES = 1000
 _MAX_RESTARTS = 3
-_LONGEST_QUOTE = 60
 _HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
 
 
@@ -49,8 +49,8 @@ class Traversal:
         self._began_at = began_at
         self._max_pages = max_pages
         self._kept = position.pages
-        self._versions = SeenVersions(kept=False)
-        self._forget()
+        self._goes_on = position.number > 0
+        self._seen = self._open_search()
 
     @property
     def pages(self) -> int:
@@ -59,9 +59,13 @@ class Traversal:
 
     @property
     def must_look_back(self) -> bool:
-        """Whether nothing but the page before the next one shows that pages did not shift: there is no total."""
+        """Whether the page before the next one must show that pages did not shift.
+
+        It must where there is no total, and where an earlier command was given it: in between anything may change.
+        """
         has_total = self._paging.total is not None or self._paging.total_header is not None
-        return self._paging.kind in {"page", "offset"} and not has_total and self.position.number > 0
+        is_needed = self._goes_on or not has_total
+        return self._paging.kind in {"page", "offset"} and is_needed and self.position.number > 0
 
     def look_back(self, again: Page) -> None:
         """Compare the page before the next one, asked for again after that, with what it was.
@@ -69,18 +73,19 @@ class Traversal:
         Raises:
             ShiftedError: it holds other orders now.
         """
-        if self._versions.last_ids != SeenVersions.list_ids(again):
+        self._goes_on = False
+        if self._seen.versions.last_ids != SeenVersions.list_ids(again):
             raise ShiftedError(f"page {self.position.number:,} holds other orders than a moment ago", hint=_HINT)
 
     @property
     def offset(self) -> int:
         """Of the next page, in orders."""
-        return self._paging.first + self.position.received
+        return self._paging.begins_at + self.position.received
 
     @property
     def last_offset(self) -> int:
         """Of the newest page, in orders."""
-        return self.offset - self._last_records
+        return self.offset - self._seen.last_records
 
     def drop_expired(self, now: datetime) -> None:
         """Begin the slice again where its cursor, which an earlier command was given, has expired."""
@@ -93,11 +98,8 @@ class Traversal:
 
     def replay(self, page: Page) -> None:
         """Take in a page that an earlier command kept; it counts where it is of the slice that goes on."""
-        if page.number <= self.position.began:
-            return
-        self._versions.add(page)
-        self._last_records = page.head.records
-        self._contents[page.head.records, page.head.content] = page.number
+        if page.number > self.position.began:
+            self._seen.add(page)
 
     def admit(self, page: Page, headers: Mapping[str, str], next_cursor: str | None) -> bool:
         """Take in the next page; whether it is one to keep.
@@ -114,35 +116,33 @@ class Traversal:
             SourceError: there are too many pages, or orders at one time.
         """
         at, records, claims = self.position, page.head.records, page.head.claims
-        self._note_total(claims, headers)
-        if at.number == 0 and self._is_too_long(records):
+        is_blank = at.number == 0 and not page.body.strip()  # as HTTP 204: no order, and no word of more
+        if not is_blank:
+            self._note_total(claims, headers)
+        if at.number == 0 and is_too_long(self._paging, at, records):
             self._halve()
             return False
-        self._require_new(page)
+        self._seen.require_new(page)
         self._require_even(records)
-        self._versions.add(page)
+        self._seen.add(page)
         at.pages += 1
         at.received += records
-        self._last_records = records
         at.empty = 0 if records else at.empty + 1
-        progress = Progress(at.number, at.received, records, at.page_records, at.total, next_cursor)
+        total = self._least_total if next_cursor is None else at.total
+        progress = Progress(at.number, at.received, records, at.page_records, total, next_cursor)
         at.is_short = self._paging.kind == "page" and records < (at.page_records or 0)
-        is_last = prove_end(self._paging, claims, headers, progress)
+        is_last = is_blank or prove_end(self._paging, claims, headers, progress)
         if is_last:
             self._require_met()
         else:
             self._require_going_on(records, next_cursor)
         at.page_records = at.page_records or records
-        if records:
-            self._contents[records, page.head.content] = page.number
-        if self._reached_ceiling(is_last=is_last):
+        if reached_ceiling(self._paging, at, is_last=is_last):
             self._halve()
         elif is_last:
             self._finish()
         else:
             at.cursor = next_cursor
-            if next_cursor is not None:
-                self._cursors.add(next_cursor)
         self._kept = at.pages
         return True
 
@@ -158,7 +158,7 @@ class Traversal:
             raise type(error)(problem, hint=error.hint or _HINT) from error
         at.restarts += 1
         at.pages = self._kept  # the page that showed it is not kept
-        at.pass_digest = self._versions.digest
+        at.pass_digest = self._seen.versions.digest
         self._begin()
 
     def encode(self, now: datetime) -> bytes:
@@ -170,13 +170,10 @@ class Traversal:
         at = self.position
         at.began, at.received, at.empty, at.is_short = at.pages, 0, 0, False
         at.cursor = at.page_records = at.first_total = at.total = None
-        self._forget()
+        self._seen = self._open_search()
 
-    def _forget(self) -> None:
-        self._cursors = {self.position.cursor} if self.position.cursor is not None else set()
-        self._contents: dict[tuple[int, int], int] = {}
-        self._last_records = 0
-        self._versions = SeenVersions(kept=self._paging.kind in {"page", "offset"})
+    def _open_search(self) -> SeenPages:
+        return SeenPages(self._paging, self._began_at, self.position.cursor)
 
     def _finish(self) -> None:
         at = self.position
@@ -191,7 +188,7 @@ class Traversal:
             SourceError: it cannot be halved.
         """
         at, part = self.position, self.position.slices[0]
-        halves = halve_slice(self._description.window, part, self._began_at)
+        halves = halve_slice(self._description.window, part, self._began_at, choose_cut(self._seen.newest))
         if halves is None or len(at.slices) >= MAX_SLICES:
             since = format_time(part.since) if part.since else "the beginning"
             most = many(self._paging.max_objects or 0, "order") if self._paging.max_objects else "so many pages"
@@ -219,21 +216,6 @@ class Traversal:
         at.first_total = total if at.first_total is None else at.first_total
         at.total = total
 
-    def _is_too_long(self, records: int) -> bool:
-        """Whether the API is known to end before the slice does."""
-        paging, total = self._paging, self.position.total or 0
-        most_paged = paging.max_pages * records if paging.max_pages and records else total
-        return total > min(paging.max_objects or total, most_paged)
-
-    def _reached_ceiling(self, *, is_last: bool) -> bool:
-        """Whether the API ends here: where it says that all came, a total must show it."""
-        paging, at = self._paging, self.position
-        if is_last and at.total is not None:
-            return False
-        following = at.received + (0 if is_last else at.page_records or 0) + is_last
-        too_many = paging.max_objects is not None and following > paging.max_objects
-        return too_many or (paging.max_pages is not None and at.number >= paging.max_pages)
-
     def _require_going_on(self, records: int, next_cursor: str | None) -> None:
         """Refuse a page in the middle that is shorter than the others, a cursor that goes round, and too many pages.
 
@@ -242,9 +224,7 @@ class Traversal:
             SourceError: likewise.
         """
         at, paging = self.position, self._paging
-        if next_cursor is not None and next_cursor in self._cursors:
-            quoted = ascii(next_cursor)[:_LONGEST_QUOTE]
-            raise RepeatedError(f"the API gave the cursor {quoted} a second time; its pages would never end")
+        self._seen.add_cursor(next_cursor)
         if paging.kind in {"page", "offset"} and records == 0:
             raise ShiftedError(
                 f"page {at.number:,} is empty, and {at.received:,} orders came of {at.total or 'more'}", hint=_HINT
@@ -285,16 +265,18 @@ class Traversal:
         """
         at, paging = self.position, self._paging
         is_proof = paging.end == "total" and paging.kind != "none"
-        if at.total is not None and (at.received < at.total or (is_proof and at.received > at.total)):
+        least, most = self._least_total or 0, at.total if is_proof and at.total is not None else at.received
+        if not least <= at.received <= most:
             raise ShiftedError(f"{at.received:,} orders came, and the total is {at.total:,}", hint=_HINT)
         if paging.kind not in {"page", "offset"} or at.number == 1:
             return
-        if self._versions.may_lack(at.received, at.first_total) and at.pass_digest != self._versions.digest:
-            twice = many(self._versions.repeated, "order")
+        versions = self._seen.versions
+        if versions.may_lack(at.received, at.first_total) and at.pass_digest != versions.digest:
+            twice = many(versions.repeated, "order")
             raise ShiftedError(f"{twice} came twice: the pages shifted while they were read", hint=_HINT)
 
-    def _require_new(self, page: Page) -> None:
-        head = page.head
-        earlier = self._contents.get((head.records, head.content)) if head.records else None
-        if earlier is not None:
-            raise RepeatedError(f"page {page.number:,} holds the same records as page {earlier:,}", hint=_HINT)
+    @property
+    def _least_total(self) -> int | None:
+        """How many orders must have come: a cursor may be one into what there was when its search began."""
+        at = self.position
+        return at.total if self._paging.kind in {"page", "offset", "none"} else at.first_total

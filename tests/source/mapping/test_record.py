@@ -8,6 +8,8 @@ import pytest
 from ordersetl.source.description.mapping import Mapping
 from ordersetl.source.mapping.record import list_native_lines, map_record, name_skipped
 from ordersetl.source.nested import DeepRecord
+from ordersetl.transform.models import read_order
+from ordersetl.transform.order_lines import Failure
 
 ORDER = {"order_id": "id", "created_at": "made", "updated_at": "changed", "user_id": "buyer.id", "amount": "total"}
 ITEMS = {"list": "lines", "sku": "code", "qty": "count", "price": "each"}
@@ -59,6 +61,37 @@ def test_what_cannot_be_read_stays_as_it_is_for_the_rules_to_refuse() -> None:
     assert map_record(mapping(), record(lines=[5, None]))["items"] == [5, None]
     assert map_record(mapping(), "text") == "text"
     assert map_record(mapping(), None) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "expression", "reason"),
+    [
+        ("amount", "sum(parts[].each)", "invalid_amount"),  # one of them is text
+        ("amount", "to_number(odd)", "invalid_amount"),
+        ("discount", "sum(parts[].each)", "invalid_discount"),
+        ("tax", "max(parts[].each)", "invalid_tax"),
+        ("updated_at", "join(`5`, parts)", "invalid_updated_at"),
+        ("cancelled_at", "join(`5`, parts)", "invalid_cancelled_at"),
+    ],
+)
+def test_an_expression_that_fails_is_no_absent_value(field: str, expression: str, reason: str) -> None:
+    given = record(parts=[{"each": Decimal("1.5")}, {"each": "2"}], odd="1,234.50")
+    found = read_order(map_record(mapping(order={field: expression}), given), totals=True)
+    assert isinstance(found, Failure)
+    assert found.reason == reason
+
+
+@pytest.mark.parametrize("blank", [None, "", " "])
+def test_no_number_is_read_of_a_blank_text(blank: str | None) -> None:
+    assert map_record(mapping(order={"amount": "to_number(odd)"}), record(odd=blank))["amount"] is None
+
+
+def test_a_condition_that_cannot_be_told_does_not_hold() -> None:
+    failing = {"when": "contains(`5`, state)", "name": "drafts"}
+    assert name_skipped(mapping(skip=[failing]), record()) is None
+    order = map_record(mapping(order={"cancelled": "contains(`5`, state)", "deleted": "sum(state)"}), record())
+    assert order["cancelled_at"] is None
+    assert "deleted" not in order
 
 
 @pytest.mark.parametrize("user", [0, "0", "0.0", Decimal("0.0"), "", None, "anonymous"])

@@ -32,8 +32,13 @@ def find_problems(description: Description) -> Iterator[Problem]:
             yield from _check_names(("auth", "token", key), getattr(description.auth.token, key), given)
     if description.rights:
         yield from _check_names(("rights", "path"), description.rights.path, variables)
+        yield from _check_begin(("rights", "path"), description.rights.path)
     yield from _check_request(description)
     yield from _check_path(("records",), description.records.path, description.records.text)
+    if description.records.path == ():
+        for key in ("next", "has_more", "total", "page_count"):
+            if getattr(description.paging, key) is not None:
+                yield ("paging", key), "a bare list has nothing beside its orders: it must be in a header"
     if description.mapping is None and description.records.path != _GENERIC_RECORDS:
         yield ("records",), "without [mapping] the answers are the generic API's, and have their orders at orders"
     yield from _check_calls(description)
@@ -50,6 +55,7 @@ def _check_variables(variables: dict[str, Variable]) -> Iterator[Problem]:
         yield from _check_names((*path, "default"), variable.default, ("api_url",))
         if variable.discover:
             yield from _check_names((*path, "discover", "path"), variable.discover.path, set(variables) - {name})
+            yield from _check_begin((*path, "discover", "path"), variable.discover.path)
         if variable.pattern is None:
             continue
         try:
@@ -66,6 +72,7 @@ def _check_request(description: Description) -> Iterator[Problem]:
     request = description.request
     if description.paging.end == "short_page":
         yield ("paging", "end"), "a short page proves no end of orders, as an API may send fewer than it was asked for"
+    yield from _check_begin(("request", "path"), request.path)
     given = {"page_size", *description.variables, *_position(description.paging)}
     if description.window is not None:
         given |= {*_WINDOW}
@@ -115,9 +122,12 @@ def _check_call(call: Call, path: tuple[str | int, ...], variables: Collection[s
         yield (*path, "with", name), f"${{{name}}} is something else already: give it another name"
     for key in ("path", "params", "body"):
         yield from _check_names((*path, key), getattr(call, key), given)
+    yield from _check_begin((*path, "path"), call.path)
     if call.body is not None and call.method == "GET":
         yield (*path, "body"), 'a GET has no body: set method = "POST"'
     used = _used([call.path, call.params, call.body])
+    if call.paging and call.paging.end == "short_page" and call.paging.page_size is None:
+        yield (*path, "paging", "page_size"), "must say how many elements are asked for: else no page is a short one"
     if call.values and not used & {*call.values}:
         yield (*path, "with"), "nothing of it is used: each order would be asked for the same"
     yield from _check_path((*path, "records"), call.records.path, call.records.text)
@@ -160,6 +170,11 @@ def _check_unique(where: str, names: Iterable[str]) -> Iterator[Problem]:
         if name in seen:
             yield tuple(where.split(".")), f"two are named {name}: each name once"
         seen.add(name)
+
+
+def _check_begin(path: tuple[str | int, ...], url_path: str) -> Iterator[Problem]:
+    if url_path and url_path[0] not in "/?":
+        yield path, f"must begin with /, as it follows --api-url: /{url_path}"
 
 
 def _check_path(path: tuple[str | int, ...], found: tuple[str, ...] | None, text: str) -> Iterator[Problem]:

@@ -14,8 +14,10 @@ from jmespath.functions import Functions, signature
 from pydantic import GetPydanticSchema
 from pydantic_core import core_schema
 
-__all__ = ["Expression", "ExpressionText"]
+__all__ = ["FAILED", "Expression", "ExpressionText"]
 
+FAILED = {"failed": "an expression"}
+"""Stands for the value of an expression that failed: no rule takes it for an id, an amount or a time."""
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
@@ -36,7 +38,11 @@ class _ExactFunctions(Functions):
     def _func_to_number(self, arg: object) -> int | float | Decimal | None:
         if isinstance(arg, int | float | Decimal) and not isinstance(arg, bool):
             return arg
-        return Decimal(arg.strip()) if isinstance(arg, str) and _NUMBER.fullmatch(arg.strip()) else None
+        if not isinstance(arg, str) or not arg.strip():
+            return None
+        if not _NUMBER.fullmatch(arg.strip()):  # null, as the library has it, would be an amount that nobody gave
+            raise JMESPathError("to_number() was given a text that is not a number")
+        return Decimal(arg.strip())
 
     @signature({"types": []})
     def _func_to_string(self, arg: object) -> str:
@@ -77,10 +83,11 @@ class Expression:
         """Names of members, from the outermost in, where that is all that the expression is; ``@`` is empty."""
         return _read_path(self.tree)
 
-    def search(self, value: object) -> Any:  # noqa: ANN401 - any JSON value
-        """What the expression says of a value; None where it says nothing, or cannot (a function of another type).
+    def search(self, value: object, *, failed: object = None) -> Any:  # noqa: ANN401 - any JSON value
+        """What the expression says of a value; None where it says nothing, ``failed`` where it cannot.
 
-        Functions take numbers as ints and exact decimals, and give such.
+        It cannot where a function is given something of another type than it takes. Functions take numbers as ints and
+        exact decimals, and give such.
         """
         if self.path is not None:  # as the library does, in a twentieth of its time
             return _follow(self.path, value)
@@ -93,7 +100,7 @@ class Expression:
         try:
             return self._compiled.search(value, options=_OPTIONS)
         except (JMESPathError, ArithmeticError, TypeError, ValueError):
-            return None
+            return failed
 
     @cached_property
     def _projection(self) -> tuple[tuple[str, ...], tuple[str, ...]] | None:

@@ -1,7 +1,7 @@
 """What a table of a description needs, and cannot have, by its kind."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ __all__ = [
     "check_token",
     "check_window",
     "check_zone",
+    "check_zone_or_name",
     "suggest",
 ]
 
@@ -29,6 +30,8 @@ EPOCHS = ("epoch", "epoch_ms")
 WRITTEN_TIMES = ("iso", "rfc2822", *EPOCHS)
 """Formats of times that have a name of their own."""
 _SAMPLE_TIME = datetime(2025, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)
+_APART = {"half a day": timedelta(hours=12), "a day": timedelta(days=1), "a year": timedelta(days=365)}
+"""By how much times differ that a window may not mix up."""
 _CLIENT_ERRORS = 4
 """First digit of status codes that say that the request is at fault, as one with an expired token is."""
 _ENDS = {
@@ -99,6 +102,8 @@ def check_token(token: "TokenRequest") -> None:
     """
     if token.grant == "request" and not token.body:
         raise ValueError('grant = "request" needs body, which holds the credentials')
+    if token.grant == "request" and token.client == "basic":
+        raise ValueError('client = "basic" is for the grants of OAuth 2, and this is grant = "request"')
     if wrong := [code for code in token.renew_on if code // 100 != _CLIENT_ERRORS]:
         raise ValueError(f"renew_on holds {wrong[0]}: it must be status codes from 400 to 499")
 
@@ -137,13 +142,20 @@ def check_window(window: "Window") -> None:
         if window.format not in WRITTEN_TIMES:
             meant = suggest(window.format, WRITTEN_TIMES)
             raise ValueError(f"format must be {_join(WRITTEN_TIMES)}, or one as %Y-%m-%dT%H:%M:%SZ{meant}")
-        return
-    before, after = (time.strftime(window.format) for time in (_SAMPLE_TIME, _SAMPLE_TIME + window.precision))
-    if before == after:
-        raise ValueError(
-            f"format = {window.format!r} writes times that are precision apart alike ({before}): write finer ones, or "
-            "set a coarser precision"
-        )
+    else:
+        _require_distinct(window)
+
+
+def _require_distinct(window: "Window") -> None:
+    if "%s" in window.format:
+        raise ValueError('%s counts seconds in the zone of the machine that writes it: format = "epoch" does not')
+    before = _SAMPLE_TIME.strftime(window.format)
+    for name, span in (("precision", window.precision), *_APART.items()):
+        if span >= window.precision and (_SAMPLE_TIME + span).strftime(window.format) == before:
+            raise ValueError(
+                f"format = {window.format!r} writes times that are {name} apart alike ({before}): write all of a time, "
+                "or set a coarser precision"
+            )
 
 
 def check_time_format(text: str) -> str:
@@ -157,6 +169,11 @@ def check_time_format(text: str) -> str:
     if "%" not in text:
         named = _join(WRITTEN_TIMES)
         raise ValueError(f"must be {named}, or a format as %Y-%m-%d %H:%M:%S{suggest(text, WRITTEN_TIMES)}")
+    if "%Z" in text:
+        raise ValueError(
+            "%Z reads names of zones, which mean something else on another machine: write the name itself in its "
+            "place, such as GMT, and set zone"
+        )
     try:
         datetime.strptime(_SAMPLE_TIME.strftime(text), text)  # noqa: DTZ007 - only whether it can
     except ValueError as error:
@@ -164,13 +181,22 @@ def check_time_format(text: str) -> str:
     return text
 
 
-def check_zone(name: str) -> str:
-    """The name, which is that of a time zone, or has ``${`` in it.
+def check_zone_or_name(name: str) -> str:
+    """As :func:`check_zone`; or the name has ``${`` in it, and a value must be that of a time zone.
 
     Raises:
         ValueError: there is no such zone.
     """
-    if "${" in name or name in list_zones():
+    return name if "${" in name else check_zone(name)
+
+
+def check_zone(name: str) -> str:
+    """The name, which is that of a time zone.
+
+    Raises:
+        ValueError: there is no such zone.
+    """
+    if name in list_zones():
         return name
     raise ValueError(
         f"must be the IANA name of a time zone, such as Europe/Berlin{suggest(name, sorted(list_zones()))}"

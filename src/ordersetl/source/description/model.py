@@ -18,7 +18,7 @@ from ordersetl.source.description.kinds import (
     check_throttle,
     check_token,
     check_window,
-    check_zone,
+    check_zone_or_name,
 )
 from ordersetl.source.description.mapping import Mapping
 from ordersetl.source.description.table import Table
@@ -67,6 +67,9 @@ class TokenRequest(Table):
     grant: Literal["client_credentials", "refresh_token", "request"]
     url: str = Field(description="of any origin: it gets its own credentials and nothing else")
     send: Literal["form", "json"] = "form"
+    client: Literal["body", "basic"] = Field(
+        "body", description="where client_id and client_secret go: into the body, or into a header (RFC 6749, 2.3.1)"
+    )
     body: dict[str, Any] = Field(
         default_factory=dict,
         description="beside what the grant says; ${client_id}, ${api_password}, ... are settings",
@@ -114,7 +117,7 @@ class Window(Table):
     """How the source filters by time of change."""
 
     format: str = Field("%Y-%m-%dT%H:%M:%S.%fZ", description="strftime's, or iso, epoch, epoch_ms, rfc2822")
-    zone: Annotated[str, AfterValidator(check_zone)] = Field(
+    zone: Annotated[str, AfterValidator(check_zone_or_name)] = Field(
         "UTC", description="IANA zone in which times are written; ${variable} may stand here"
     )
     precision: Span = Field(description="the finest step that the source stores or compares, e.g. 1s")
@@ -147,7 +150,9 @@ class Paging(Table):
     total_header: str | None = None
     page_count: ExpressionText | None = None
     page_count_header: str | None = None
-    first: int = Field(1, description="number of the first page, or its offset")
+    first: int | None = Field(
+        None, ge=0, description="number of the first page, 1 unless set, or its offset, 0 unless set"
+    )
     page_size: int | None = Field(None, ge=1, description="of a call: how many elements are asked for a page")
     max_objects: int | None = Field(None, ge=1, description="the API ends here: a longer window is split")
     max_pages: int | None = Field(None, ge=1, description="pages beyond it fail: a longer window is split")
@@ -158,6 +163,11 @@ class Paging(Table):
     def _fits_kind(self) -> Self:
         check_paging(self)
         return self
+
+    @property
+    def begins_at(self) -> int:
+        """Number of the first page, or its offset."""
+        return self.first if self.first is not None else int(self.kind != "offset")
 
 
 class Errors(Table):

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from ordersetl.errors import ConfigError
 from ordersetl.source.description.kinds import suggest
 from ordersetl.source.description.model import Description, Variable
+from ordersetl.source.template import fill_text
+from ordersetl.zones import list_zones
 
 __all__ = ["require_match", "resolve_variables"]
 
@@ -41,7 +43,20 @@ def resolve_variables(description: Description, given: Mapping[str, str], api_ur
                 f"the source {description.name} needs the variable {name}: {variable.description}",
                 hint=f"Set {_SET}{name.upper()}, or {name} under [variables] in the settings file.",
             )
+    _require_zone(description, values)
     return values
+
+
+def _require_zone(description: Description, values: Mapping[str, str]) -> None:
+    """Make sure that the zone of the window's times is one, where a variable names it."""
+    named = description.window.zone if description.window is not None else ""
+    zone = fill_text(named, values) if "${" in named else None
+    if zone is not None and zone not in list_zones():
+        raise ConfigError(
+            f"the source {description.name} is asked for times in the zone {zone!r}, and there is no such zone"
+            f"{suggest(zone, sorted(list_zones()))}",
+            hint="Set the variable that names it to an IANA name, such as Europe/Berlin.",
+        )
 
 
 def _read_default(variable: Variable, api_url: str) -> str | None:

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from ordersetl.source.description.expressions import Expression
+from ordersetl.source.description.expressions import FAILED, Expression
 from ordersetl.source.description.mapping import ItemMapping, Mapping, RefundItemMapping, RefundMapping
 from ordersetl.source.mapping.times import find_time_reader
 from ordersetl.source.mapping.values import Money, find_sku, is_true, without_sign
@@ -33,7 +33,7 @@ def name_skipped(mapping: Mapping, record: object) -> str | None:
     """As what a record is left out, for it is no order; None of one that counts."""
     if not isinstance(record, dict) or isinstance(record, DeepRecord):  # which may lack what it is judged by
         return None
-    return next((skip.name for skip in mapping.skip if is_true(skip.when.search(record))), None)
+    return next((skip.name for skip in mapping.skip if _holds(skip.when, record)), None)
 
 
 def map_record(mapping: Mapping, record: object) -> Any:  # noqa: ANN401 - what is no object stays what it is
@@ -47,8 +47,8 @@ def map_record(mapping: Mapping, record: object) -> Any:  # noqa: ANN401 - what 
     fields, read_time = mapping.order, find_time_reader(mapping.times, mapping.zone)
     money = Money(minor=mapping.money == "minor", currency=_find(fields.currency, record))
     order = {
-        "order_id": fields.order_id.search(record),
-        "created_at": read_time(fields.created_at.search(record)),
+        "order_id": _find(fields.order_id, record),
+        "created_at": read_time(_find(fields.created_at, record)),
         "updated_at": read_time(_find(fields.updated_at, record)),
         "user_id": _map_user_id(mapping, record),
         "amount": money.read(_find(fields.amount, record)),
@@ -61,9 +61,9 @@ def map_record(mapping: Mapping, record: object) -> Any:  # noqa: ANN401 - what 
     }
     if "discount" in mapping.absolute:
         order["discount"] = without_sign(order["discount"])
-    if order["cancelled_at"] is None and is_true(_find(fields.cancelled, record)):
+    if order["cancelled_at"] is None and _holds(fields.cancelled, record):
         order["cancelled_at"] = order["created_at"] if order["updated_at"] is None else order["updated_at"]
-    if is_true(_find(fields.deleted, record)):
+    if _holds(fields.deleted, record):
         order["deleted"] = True
     if mapping.refunds is not None:
         order["refunds"] = _map_refunds(mapping, mapping.refunds, money, record)
@@ -72,11 +72,17 @@ def map_record(mapping: Mapping, record: object) -> Any:  # noqa: ANN401 - what 
 
 def list_native_lines(mapping: Mapping, record: object) -> Any:  # noqa: ANN401 - what is no list stays what it is
     """The lines of a record as it has them."""
-    return mapping.items.list.search(record)
+    return _find(mapping.items.list, record)
 
 
 def _find(expression: Expression | None, value: object) -> Any:  # noqa: ANN401 - any JSON value
-    return None if expression is None else expression.search(value)
+    """The value of an expression; where it failed one that the rules on orders refuse."""
+    return None if expression is None else expression.search(value, failed=FAILED)
+
+
+def _holds(expression: Expression | None, value: object) -> bool:
+    """Whether a condition holds; one that cannot be told does not."""
+    return expression is not None and is_true(expression.search(value))
 
 
 def _map_user_id(mapping: Mapping, record: object) -> Any:  # noqa: ANN401 - any JSON value
@@ -93,11 +99,11 @@ def _map_item(mapping: Mapping, money: Money, line: object) -> Any:  # noqa: ANN
     if not isinstance(line, dict):
         return line
     fields: ItemMapping = mapping.items
-    if is_true(_find(fields.skip, line)):
+    if _holds(fields.skip, line):
         return _SKIPPED_LINE
     item = {
         "sku": find_sku(line, fields.sku, fields.fallbacks),
-        "qty": fields.qty.search(line),
+        "qty": _find(fields.qty, line),
         "name": _find(fields.name, line),
         **{name: money.read(_find(getattr(fields, name), line)) for name in ("price", "total", "discount", "tax")},
     }
@@ -112,15 +118,15 @@ def _map_refunds(mapping: Mapping, fields: RefundMapping, money: Money, record: 
     def map_refund(refund: object) -> Any:  # noqa: ANN401 - what is no object stays
         if not isinstance(refund, dict):
             return refund
-        amount = money.read(fields.amount.search(refund))
+        amount = money.read(_find(fields.amount, refund))
         return {
-            "refund_id": fields.refund_id.search(refund),
-            "created_at": read_time(fields.created_at.search(refund)),
+            "refund_id": _find(fields.refund_id, refund),
+            "created_at": read_time(_find(fields.created_at, refund)),
             "amount": without_sign(amount) if "refunds" in mapping.absolute else amount,
             "items": None if fields.items is None else _map_refund_items(mapping, fields.items, money, refund),
         }
 
-    refunds = fields.list.search(record)
+    refunds = _find(fields.list, record)
     return [map_refund(refund) for refund in refunds] if isinstance(refunds, list) else refunds
 
 
@@ -128,10 +134,10 @@ def _map_refund_items(mapping: Mapping, fields: RefundItemMapping, money: Money,
     def map_item(line: object) -> Any:  # noqa: ANN401 - what is no object stays
         if not isinstance(line, dict):
             return line
-        qty, amount = _find(fields.qty, line), money.read(fields.amount.search(line))
+        qty, amount = _find(fields.qty, line), money.read(_find(fields.amount, line))
         if "refund_items" in mapping.absolute:
             qty, amount = without_sign(qty), without_sign(amount)
         return {"sku": find_sku(line, fields.sku, fields.fallbacks), "qty": qty, "amount": amount}
 
-    lines = fields.list.search(refund)
+    lines = _find(fields.list, refund)
     return [map_item(line) for line in lines] if isinstance(lines, list) else lines

@@ -18,6 +18,7 @@ TimeReader = Callable[[object], Any]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNT = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
 _DIGITS = 18
+_CLOCK = re.compile(r"[0-9]{1,2}[:.][0-9]{2}(?:[:.][0-9]{2})?")
 _PER_SECOND = {"epoch": 1, "epoch_ms": 1000}
 
 
@@ -36,7 +37,7 @@ def find_time_reader(times: str, zone: str) -> TimeReader:
         return _read_safely(lambda value: _read_count(value, _PER_SECOND[times]))
     if times == "iso" and zone == "UTC":  # as the generic API: every form, and naive is UTC
         return lambda value: None if _is_blank(value) else value
-    parse = {"iso": _parse_iso, "rfc2822": parsedate_to_datetime}.get(times)
+    parse = {"iso": _parse_iso, "rfc2822": _parse_mail_time}.get(times)
     home = read_zone(zone)
 
     def read(value: object) -> str | None:
@@ -52,6 +53,21 @@ def _parse_iso(text: str) -> datetime:
     if _COUNT.fullmatch(text):  # 20250820 could be seconds as well
         raise ValueError("is a number")
     return datetime.fromisoformat(text)
+
+
+def _parse_mail_time(text: str) -> datetime:
+    """A time of RFC 2822, of which ``-0000`` is UTC too; naive where it names no zone.
+
+    Raises:
+        ValueError: it is none, or the name of its zone is not one of that standard.
+    """
+    time = parsedate_to_datetime(text)
+    zone = _CLOCK.split(text)[-1].strip()
+    if time.tzinfo is not None or not zone:
+        return time
+    if not zone.startswith("-0000"):
+        raise ValueError(f"{zone} is the name of no zone")
+    return time.replace(tzinfo=UTC)
 
 
 def _read_safely(read: Callable[[object], str | None]) -> TimeReader:

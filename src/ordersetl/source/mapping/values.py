@@ -7,7 +7,7 @@ from functools import reduce
 from typing import Any
 
 from ordersetl.currencies import find_digits
-from ordersetl.source.description.expressions import Expression
+from ordersetl.source.description.expressions import FAILED, Expression
 from ordersetl.source.description.mapping import Fallback
 from ordersetl.star.values import EXACT, has_surrogate, read_text
 
@@ -74,11 +74,11 @@ def without_sign(value: object) -> Any:  # noqa: ANN401 - what has no sign stays
 
 def find_sku(line: object, sku: Expression, fallbacks: Sequence[Fallback]) -> Any:  # noqa: ANN401 - any JSON value
     """What identifies a line: its SKU, or where that is blank the first id that is not, after its prefix."""
-    given = sku.search(line)
+    given = sku.search(line, failed=FAILED)
     if read_text(given) is not None:
         return given
     for fallback in fallbacks:
-        value = fallback.id.search(line)
+        value = fallback.id.search(line, failed=FAILED)
         text = value if has_surrogate(value) else read_text(value)  # half a pair must stay, to be refused as such
         if text is not None and text != "0":
             return f"{fallback.prefix}:{text}"
