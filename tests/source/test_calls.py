@@ -314,6 +314,15 @@ def test_no_content_is_an_empty_list_whatever_would_prove_its_end() -> None:
         assert record["lines"] == []
 
 
+def test_no_content_in_the_midst_of_pages_is_no_end() -> None:
+    paged = {**LINES, "params": {"page": "${page}"}, "paging": TOTAL}
+    shop = Shop(orders_of(1))
+    first = httpx.Response(200, json=[{"id": 1}], headers={"X-Total": "2"})
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(204), first]
+    with pytest.raises(InvalidResponseError, match="has no total at X-Total"):
+        records_of(shop, paged)
+
+
 @pytest.mark.parametrize(
     ("answer", "headers", "problem"),
     [

@@ -164,7 +164,9 @@ def test_totals_count_all_pages_and_only_where_there_is_no_window() -> None:
     trail.admit(head(5, start=10, total_count=15, next_cursor=None))
 
 
-@pytest.mark.parametrize("members", [{"total": 16}, {"meta": {"totalCount": "16"}}, {"total_pages": 3}])
+@pytest.mark.parametrize(
+    "members", [{"total": 16}, {"total": 16.0}, {"meta": {"totalCount": "16"}}, {"total_pages": 3}]
+)
 def test_a_total_that_all_pages_do_not_meet_is_no_end(members: dict[str, Any]) -> None:
     trail = PageTrail(open_window=True)
     trail.admit(head(10, next_cursor="c", **members))

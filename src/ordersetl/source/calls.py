@@ -240,7 +240,7 @@ _ONE_PAGE = Paging(kind="none")
 
 
 def _prove_last(paging: Paging, search: _Search, part: _Part) -> bool:
-    if not part.bytes:  # as HTTP 204
+    if search.number == 1 and not part.bytes:  # as HTTP 204: nothing, and no word of more
         return True
     total = find_total(paging, part.claims, part.headers)
     progress = Progress(search.number, search.received, part.elements, search.page_records, total, part.next_cursor)

@@ -21,6 +21,7 @@ __all__ = [
     "find_more",
     "find_next_link",
     "find_shortfall",
+    "read_count",
     "read_counts",
     "read_header_claims",
     "require_complete",
@@ -184,10 +185,19 @@ class Count:
     of_pages: bool
 
 
+def read_count(value: object) -> int | None:
+    """A whole number, perhaps as text or with a point; None of anything else."""
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+        return int(value.strip()[:18])
+    if isinstance(value, float | Decimal) and 0 <= value < _LARGE and value == int(value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def read_counts(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -> Iterator[tuple[str, Count]]:
     """What a page says of how many records or pages there are, by the names of the members."""
     for name, value in claims.items():
-        normalized, number = _normalize(name), _count(value)
+        normalized, number = _normalize(name), read_count(value)
         if number is not None and normalized in _COUNTS:
             yield f"{where}{name}", Count(number, normalized in _KINDS["pages"])
         elif normalized in _KINDS["containers"] and isinstance(value, Mapping) and depth < _MAX_DEPTH:
@@ -222,9 +232,9 @@ def find_error(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) ->
     """Which member says that something failed, and what it says; None where none does."""
     for name, value in claims.items():
         normalized = _normalize(name)
-        if normalized in _KINDS["errors"] and _is_filled(value) and _count(value) != 0:
+        if normalized in _KINDS["errors"] and _is_filled(value) and read_count(value) != 0:
             return f"{where}{name} is {_show(value)}"
-        if normalized in _KINDS["success"] and (value is False or _text(value) == "false" or _count(value) == 0):
+        if normalized in _KINDS["success"] and (value is False or _text(value) == "false" or read_count(value) == 0):
             return f"{where}{name} is {_show(value)}"
         if normalized == "status" and _text(value) in _FAILURES:
             return f"{where}{name} is {_show(value)}"
@@ -281,15 +291,6 @@ def _is_true(value: object) -> bool:
 
 def _text(value: object) -> str | None:
     return value.strip().lower() if isinstance(value, str) else None
-
-
-def _count(value: object) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = value[:18]
-        return int(value)
-    if isinstance(value, float | Decimal) and 0 <= value < _LARGE and value == int(value):
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _show(value: object) -> str:

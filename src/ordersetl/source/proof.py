@@ -1,17 +1,15 @@
 """What proves that a page is the last of its search: a page that cannot prove it is no end."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from ordersetl.errors import InvalidResponseError
-from ordersetl.source.complete import find_more
+from ordersetl.source.complete import find_more, read_count
 from ordersetl.source.description.expressions import Expression
 from ordersetl.source.description.model import Paging
 
 __all__ = ["Progress", "ShiftedError", "find_total", "prove_end"]
 
-_LARGE = 2**53
 _HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
 
 
@@ -112,11 +110,8 @@ def _find_count(
     value: Any = headers.get(header) if header is not None else None
     if value is None and expression is not None:
         value = expression.search(claims)
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
-        value = int(value.strip()[:18])
-    if isinstance(value, float | Decimal) and 0 <= value < _LARGE and value == int(value):
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    count = read_count(value)
+    return None if count is None or count < 0 else count
 
 
 def _read_flag(paging: Paging, claims: Mapping[str, Any]) -> bool:
