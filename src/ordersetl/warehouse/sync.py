@@ -74,7 +74,9 @@ class Load:
         self.difference = find_difference(self.manifest, self.ledger, lost=self._find_lost(), distrusted=distrusted)
         views = self.ledger.get(VIEWS_ENTRY)
         is_current = views is not None and views.sha256 == self.views
-        self.renews_views = not is_current or not set(VIEWS) <= find_relations(self.warehouse).keys()
+        # views of servers stay with a table that was renamed when another is made in its place
+        is_bound = not self.prepared.created and set(VIEWS) <= find_relations(self.warehouse).keys()
+        self.renews_views = not is_current or not is_bound
         return bool(self.difference) or self.renews_views
 
     def _find_lost(self) -> set[str]:
