@@ -53,6 +53,18 @@ def test_check_fails_where_the_warehouse_differs_and_says_how_to_repair_it(shop:
     assert ordersetl("check", *flags, "--quiet", cwd=shop).code == 0
 
 
+def test_check_fails_where_a_curated_file_is_missing_and_writes_its_page(shop: Path) -> None:
+    flags = ("--warehouse", "duckdb:///shop.duckdb")
+    assert ordersetl("load", *flags, cwd=shop).code == 0
+    next((shop / "output/curated").glob("dt=*/fact_order.csv")).unlink()
+    failed = ordersetl("check", *flags, "--quiet", "--html", "page.html", cwd=shop)
+    assert failed.code == 3
+    assert "files_present: 1 offending" in failed.err
+    assert (shop / "page.html").exists()
+    assert ordersetl("load", "--verify", *flags, cwd=shop).code == 0
+    assert ordersetl("check", *flags, "--quiet", cwd=shop).code == 0
+
+
 def test_a_warehouse_that_fails_is_exit_4_and_curated_is_loaded(shop: Path, file: Path) -> None:
     file.write_text("notes\n" * 1000)
     ended = ordersetl("run", "--json", "--warehouse", "duckdb:///shop.duckdb", cwd=shop)

@@ -66,6 +66,17 @@ def test_it_loads_reruns_and_updates(tmp_path: Path, place: Place) -> None:
     assert [outcome for outcome in result.outcomes if not outcome.ok] == []
 
 
+def test_check_names_an_object_that_is_gone(tmp_path: Path, place: Place, store: Any) -> None:
+    run(tmp_path, place, 1, 1)
+    (gone,) = [
+        found["path"] for page in store.list() for found in page if found["path"].endswith("curated/dim_user.csv")
+    ]
+    store.delete(gone)
+    shop = Shop(tmp_path / "files")
+    names = {outcome.name for outcome in pipeline.check(settings_of(shop, place)).outcomes if not outcome.ok}
+    assert {"files_present", "warehouse_rows"} <= names
+
+
 def test_copies_are_bounded_and_removed_group_by_group(
     tmp_path: Path, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

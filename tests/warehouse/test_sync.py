@@ -1,7 +1,9 @@
 """A warehouse holds what curated holds, whatever it held before: the same tests on each kind."""
 
+from collections.abc import Callable
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lakes import item, open_job, order, run, write_batch
@@ -10,6 +12,7 @@ from warehouses import Place, curated_rows, failed, load_second, refund
 from ordersetl.errors import ConfigError, CorruptedError
 from ordersetl.runtime import RunContext
 from ordersetl.star.schema import FACT_ORDER, TABLES
+from ordersetl.warehouse import stage
 
 
 def test_a_first_load_brings_everything(loaded: RunContext, place: Place) -> None:
@@ -290,3 +293,30 @@ def test_a_curated_file_that_is_damaged_is_not_loaded(first: RunContext, place: 
     path.write_bytes(path.read_bytes().replace(b"kept", b"kepp"))
     with pytest.raises(CorruptedError, match="its content differs"):
         place.load(first)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: (path.unlink(), path.mkdir())], ids=["missing", "folder"])
+@pytest.mark.parametrize("file", ["dim_user.csv", "dt=2025-08-20/fact_order.csv"])
+def test_check_names_a_curated_file_that_cannot_be_compared(
+    loaded: RunContext, place: Place, file: str, damage: Callable[[Path], object]
+) -> None:
+    damage(loaded.lake.folder / "curated" / file)
+    found = failed(place.check(loaded.lake))
+    assert set(found) == {"warehouse_rows"}
+    assert f"the files of {Path(file).stem} cannot be read" in found["warehouse_rows"][0]["problem"]
+
+
+def test_check_looks_again_where_a_run_came_between(
+    loaded: RunContext, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = stage.connect
+    waiting = [place]
+
+    def come_between(*arguments: Any, **options: Any) -> Any:
+        while waiting:
+            load_second(loaded)
+            waiting.pop().load(loaded)
+        return connect(*arguments, **options)
+
+    monkeypatch.setattr(stage, "connect", come_between)
+    assert failed(place.check(loaded.lake)) == {}

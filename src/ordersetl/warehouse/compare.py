@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import date
 
+from ordersetl.errors import CorruptedError
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import Manifest
 from ordersetl.results import CheckOutcome
@@ -22,7 +23,11 @@ _WHY_ROWS = "Rows that differ from the curated files were changed in the warehou
 
 
 def find_differing(warehouse: Warehouse, lake: Lake, manifest: Manifest) -> set[date | str]:
-    """The days of facts, and the files of dimensions, whose rows in the warehouse differ from curated."""
+    """The days of facts, and the files of dimensions, whose rows in the warehouse differ from curated.
+
+    Raises:
+        CorruptedError: a curated file cannot be read.
+    """
     return {day or f"{table.name}.csv" for table, day, _, _ in _differences(warehouse, lake, manifest)}
 
 
@@ -30,6 +35,7 @@ def compare_warehouse(warehouse: Warehouse, lake: Lake, manifest: Manifest, *, m
     """Check a warehouse in a transaction of its own, which changes nothing.
 
     The rows are compared where the tables are ours: by day, in number, sums by currency, and the hashes of all values.
+    Where a curated file cannot be read, they differ.
     """
     relations = find_relations(warehouse)
     columns = {
@@ -46,10 +52,13 @@ def compare_warehouse(warehouse: Warehouse, lake: Lake, manifest: Manifest, *, m
         if (entry := manifest.files.get(file)) is None or entry.sha256 != held.get(file)
     ]
     outcomes.append(_outcome("warehouse_ledger", _WHY_LEDGER, stale, max_samples))
-    rows = [
-        {"table": table.name, **({"dt": day.isoformat()} if day else {}), **_describe(wanted, found)}
-        for table, day, wanted, found in _differences(warehouse, lake, manifest)
-    ]
+    try:
+        rows = [
+            {"table": table.name, **({"dt": day.isoformat()} if day else {}), **_describe(wanted, found)}
+            for table, day, wanted, found in _differences(warehouse, lake, manifest)
+        ]
+    except CorruptedError as error:
+        rows = [{"problem": error.message}]
     outcomes.append(_outcome("warehouse_rows", _WHY_ROWS, rows, max_samples))
     return outcomes
 

@@ -1,6 +1,7 @@
 """What the rows of a day come to, by a query that curated files and warehouse tables answer alike."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -8,11 +9,13 @@ from pathlib import Path
 
 import duckdb
 
+from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake.csv_scan import select_csv
 from ordersetl.lake.layout import Lake, curated_key, file_day
 from ordersetl.lake.manifest import FileEntry, Manifest
 from ordersetl.star.schema import Table
 from ordersetl.storage.copies import local_groups
+from ordersetl.text import printable
 from ordersetl.warehouse.connection import Dialect, Execute
 from ordersetl.warehouse.duckdb_file import DUCKDB
 from ordersetl.warehouse.tables import FACTS
@@ -89,16 +92,34 @@ def summarize_files(lake: Lake, manifest: Manifest, table: Table) -> dict[date |
     """What the curated files of a table come to by day, as they are, with the hashes of their rows.
 
     Raises:
-        StorageError: one of them cannot be read.
+        CorruptedError: one of them is missing, or is no such file.
+        StorageError: they cannot be read for want of memory or room.
     """
     files = manifest.files.items()
     sizes = {curated_key(file): entry.bytes for file, entry in files if file.endswith(f"{table.name}.csv")}
     found: dict[date | None, Summary] = {}
     if sizes:
-        with duckdb.connect() as database:
+        with _translate(table), duckdb.connect() as database:
             for paths in local_groups(lake.storage, sizes):  # a day is in one of them
                 found |= _summarize_paths(database, table, [*paths.values()])
     return found
+
+
+@contextmanager
+def _translate(table: Table) -> Iterator[None]:
+    """Raise what reading the files of a table raises as ours."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise StorageError(
+            f"the files of {table.name} cannot be compared: {_first_line(error)}",
+            hint="Free some memory, or some room in the folder for temporary files (TMPDIR), and run it again.",
+        ) from error
+    except (OSError, duckdb.Error) as error:
+        raise CorruptedError(
+            f"the files of {table.name} cannot be read: {_first_line(error)}",
+            hint="Rebuild them from raw, and load them: ordersetl load --verify",
+        ) from error
 
 
 def _summarize_paths(
@@ -115,3 +136,7 @@ def _summarize_paths(
 def _hash_row(dialect: Dialect, table: Table) -> str:
     values = (f"COALESCE({dialect.text_of(c.name, c.type)}, CHR({_NULL})) || CHR({_END})" for c in table.columns)
     return dialect.hash_number.format(" || ".join(values))
+
+
+def _first_line(error: Exception) -> str:
+    return printable(next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__))
