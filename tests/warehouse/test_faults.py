@@ -19,6 +19,7 @@ from relay import Relay, open_relay
 from warehouses import (
     Place,
     curated_rows,
+    failed,
     load_first,
     load_second,
     pg_execute,
@@ -122,6 +123,20 @@ def test_a_lock_that_somebody_holds_is_not_waited_for_without_end(first: RunCont
             place.load(first, warehouse_timeout_s=0.1)
     place.load(first)
     place.assert_holds(first.lake)
+
+
+def test_check_does_not_wait_without_end_for_a_lock(
+    first: RunContext, relayed: tuple[Place, Relay], postgres: str
+) -> None:
+    place, _ = relayed
+    place.load(first)
+    hasty = replace(place, settings={"warehouse_timeout_s": 0.1})
+    for table in ("fact_refund", "ordersetl_load"):
+        with psycopg.connect(postgres) as holder:
+            holder.execute(f"LOCK TABLE {place.name(table)}".encode())
+            with pytest.raises(WarehouseError, match=r"for more than 0\.1 s|statement timeout"):
+                hasty.check(first.lake)
+    assert failed(place.check(first.lake)) == {}
 
 
 def test_a_server_that_dies_in_mid_load_is_loaded_once_it_is_back(first: RunContext, tmp_path: Path) -> None:

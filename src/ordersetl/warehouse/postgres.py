@@ -47,12 +47,11 @@ class Postgres:
 
     def begin(self) -> None:
         """Begin a transaction; a load locks the place of the tables, by a lock that ends with it."""
-        if self._read_only:
-            self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            return
-        self.execute("BEGIN")
+        self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if self._read_only else "BEGIN")
         milliseconds = str(max(1, round(self._target.timeout_s * 1000)))
         self.execute("SELECT set_config('lock_timeout', %s, true)", (milliseconds,))
+        if self._read_only:
+            return
         place = f"ordersetl {self.names.schema} {self.names.prefix}"
         self.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (place,))
 

@@ -18,7 +18,7 @@ from ordersetl.warehouse.connection import CuratedFile, Row
 from ordersetl.warehouse.names import LEDGER, Names, read_definition
 from ordersetl.warehouse.redshift_sql import REDSHIFT, copy_from, create_copied, create_stage, derive_days, write_role
 from ordersetl.warehouse.s3_staging import S3Staging
-from ordersetl.warehouse.tables import FACTS
+from ordersetl.warehouse.tables import FACTS, find_relations
 from ordersetl.warehouse.target import Target
 
 __all__ = ["Redshift", "connect"]
@@ -65,15 +65,19 @@ class Redshift:
         """Begin a transaction; a load locks the ledger, if there is one, by its first statement.
 
         A transaction sees the state of its first statement: looked at before the lock, the ledger could be an old one.
+        To read, all tables are touched first: what may then take long waits for nobody.
         """
-        (found,) = self.execute(
-            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s AND table_name = %s",
-            (self.names.schema, self.names.prefix + LEDGER),
-        )
+        ours = find_relations(self)
         self.execute("BEGIN")
-        if found[0] and not self._read_only:
+        locks = [f"LOCK {self.names(LEDGER)}"] if LEDGER in ours else []
+        if self._read_only:
+            locks = [
+                f"SELECT 1 FROM {self.names(name)} LIMIT 1" for name, kind in sorted(ours.items()) if kind == "table"
+            ]
+        if locks:
             self.execute(f"SET statement_timeout TO {max(1, round(self._target.timeout_s * 1000))}")
-            self.execute(f"LOCK {self.names(LEDGER)}")
+            for statement in locks:
+                self.execute(statement)
             self.execute("SET statement_timeout TO 0")
 
     def execute(self, statement: str, parameters: Sequence[object] = (), /) -> list[Row]:
