@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from lakes import order, run, write_batch
 from relay import Relay, open_relay
-from warehouses import Place, curated_rows, load_second, postgres_place, socket_folder
+from warehouses import Place, curated_rows, failed, load_second, postgres_place, socket_folder
 
 from ordersetl.errors import WarehouseError
 from ordersetl.runtime import RunContext
@@ -93,6 +93,19 @@ def test_a_restored_dump_is_brought_up_to_date(first: RunContext, postgres: str,
     place.assert_holds(first.lake)
     assert place.tables() == newest
     assert place.load(first).files_loaded == ()
+
+
+@pytest.mark.parametrize("style", ["German, DMY", "SQL, DMY", "Postgres, MDY"])
+def test_dates_are_compared_whatever_their_style(first: RunContext, relayed: tuple[Place, Relay], style: str) -> None:
+    place, _ = relayed
+    place.execute(f"ALTER ROLE postgres SET datestyle = '{style}'")
+    try:
+        place.load(first)
+        assert failed(place.check(first.lake)) == {}
+        assert place.load(first, verify=True).files_loaded == ()
+    finally:
+        place.execute("ALTER ROLE postgres RESET datestyle")
+    place.assert_holds(first.lake)
 
 
 def run_tool(name: str, uri: str, *arguments: object) -> None:

@@ -27,15 +27,17 @@ class CuratedFile:
 class Dialect:
     """How a database writes what no two of them write alike.
 
-    ``text_type`` is that of a text column. ``time_text`` and ``hash_number`` are patterns of expressions: a time as the
-    curated files write it, and the number that the first 15 hex digits of a text's MD5 are. ``counts_bytes``: the limit
-    of a text is in bytes, and not in characters. ``enforces_keys``: no row is there twice. ``enforces_references``: a
-    row cannot go in the transaction in which those that refer to it go. ``updates_rows``: to update a row costs far
-    less than to delete it and insert another of its key.
+    ``text_type`` is that of a text column. ``time_text``, ``date_text`` and ``hash_number`` are patterns of
+    expressions: a time and a date as the curated files write them, whatever the session's style, and the number that
+    the first 15 hex digits of a text's MD5 are. ``counts_bytes``: the limit of a text is in bytes, and not in
+    characters. ``enforces_keys``: no row is there twice. ``enforces_references``: a row cannot go in the transaction in
+    which those that refer to it go. ``updates_rows``: to update a row costs far less than to delete it and insert
+    another of its key.
     """
 
     text_type: str
     time_text: str
+    date_text: str
     hash_number: str
     counts_bytes: bool = False
     enforces_keys: bool = False
@@ -53,6 +55,8 @@ class Dialect:
                 return name
             case "TIMESTAMP":
                 return self.time_text.format(name)
+            case "DATE":
+                return self.date_text.format(name)
             case "BOOLEAN":  # Redshift casts none to text
                 return f"CASE WHEN {name} THEN 'true' WHEN NOT {name} THEN 'false' END"
             case _:

@@ -24,6 +24,7 @@ __all__ = ["DUCKDB", "DuckDBFile", "connect"]
 DUCKDB = Dialect(
     text_type="VARCHAR",
     time_text="strftime({}, '%Y-%m-%d %H:%M:%S.%f')",
+    date_text="CAST({} AS VARCHAR)",
     hash_number="CAST('0x' || left(md5({}), 15) AS BIGINT)",
     enforces_keys=True,
     enforces_references=True,

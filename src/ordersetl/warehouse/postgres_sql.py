@@ -9,6 +9,7 @@ __all__ = ["COPY_OPTIONS", "POSTGRES", "create_stage"]
 POSTGRES = Dialect(
     text_type="VARCHAR",
     time_text="to_char({}, 'YYYY-MM-DD HH24:MI:SS.US')",
+    date_text="to_char({}, 'YYYY-MM-DD')",
     hash_number="CAST(CAST('x' || left(md5({}), 15) AS BIT(60)) AS BIGINT)",
     enforces_keys=True,
 )

@@ -60,6 +60,7 @@ class Redshift:
                 application_name="ordersetl",
             )
             self._connection.autocommit = True  # so that BEGIN and COMMIT are ours
+        self.execute("SET datestyle = 'ISO'")  # the driver reads no other
 
     def begin(self) -> None:
         """Begin a transaction; a load locks the ledger, if there is one, by its first statement.

@@ -17,6 +17,7 @@ __all__ = ["NO_NULL", "REDSHIFT", "copy_from", "create_copied", "create_stage", 
 REDSHIFT = Dialect(
     text_type="VARCHAR(255)",
     time_text="to_char({}, 'YYYY-MM-DD HH24:MI:SS.US')",
+    date_text="to_char({}, 'YYYY-MM-DD')",
     hash_number="STRTOL(LEFT(MD5({}), 15), 16)",
     counts_bytes=True,
 )
