@@ -9,7 +9,7 @@ import pytest
 from lakes import order, run, write_batch
 from warehouses import Place, duckdb_place
 
-from ordersetl.errors import WarehouseError
+from ordersetl.errors import ConfigError, WarehouseError
 from ordersetl.runtime import RunContext
 
 HOLD = """
@@ -84,3 +84,39 @@ def test_checking_a_file_that_is_not_there_makes_none(loaded: RunContext, place:
     with pytest.raises(WarehouseError, match="there is no file"):
         place.check(loaded.lake)
     assert not file.exists()
+
+
+# Names, of which DuckDB folds the case ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("made", "problem"),
+    [
+        ('CREATE VIEW "Orders" AS SELECT 42 AS own', "orders is a view of somebody else"),
+        ('CREATE TABLE "FACT_REFUND" AS SELECT 42 AS own', "fact_refund has columns that are not ours: own"),
+    ],
+)
+def test_what_is_of_somebody_else_is_left_alone_in_whatever_case(
+    context: RunContext, place: Place, made: str, problem: str
+) -> None:
+    write_batch(context, [order()])
+    run(context)
+    place.execute(made)
+    with pytest.raises(ConfigError, match=problem):
+        place.load(context)
+    assert place.execute(f"SELECT own FROM {made.split()[2]}") == [(42,)]
+
+
+@pytest.mark.parametrize(("there", "given"), [("main", "MAIN"), ("Sales", "sales"), ("é", "É")])
+def test_a_schema_in_another_case_is_the_same_one(
+    context: RunContext, place: Place, tmp_path: Path, there: str, given: str
+) -> None:
+    write_batch(context, [order()])
+    run(context)
+    place.execute(f'CREATE SCHEMA IF NOT EXISTS "{there}"')
+    other = duckdb_place(tmp_path, parameters=f"?schema={given}", schema=given)
+    other.load(context)
+    other.assert_holds(context.lake)
+    assert other.load(context).tables_created == ()
+    schemas = "SELECT COUNT(DISTINCT schema_name) FROM duckdb_tables()"
+    assert place.execute(schemas) == [(1,)]

@@ -32,7 +32,7 @@ class Dialect:
     the first 15 hex digits of a text's MD5 are. ``counts_bytes``: the limit of a text is in bytes, and not in
     characters. ``enforces_keys``: no row is there twice. ``enforces_references``: a row cannot go in the transaction in
     which those that refer to it go. ``updates_rows``: to update a row costs far less than to delete it and insert
-    another of its key.
+    another of its key. ``folds_names``: names are one that differ in the case of their ASCII letters alone.
     """
 
     text_type: str
@@ -43,6 +43,7 @@ class Dialect:
     enforces_keys: bool = False
     enforces_references: bool = False
     updates_rows: bool = False
+    folds_names: bool = False
 
     def column_type(self, type_: SqlType) -> str:
         """The type of a column in this database's words."""

@@ -29,6 +29,7 @@ DUCKDB = Dialect(
     enforces_keys=True,
     enforces_references=True,
     updates_rows=True,
+    folds_names=True,
 )
 _HOLDER = re.compile(r"Conflicting lock is held in (.*?)\. (?:However|See)")
 

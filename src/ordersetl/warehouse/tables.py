@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from string import ascii_lowercase, ascii_uppercase
 from typing import Literal
 
 from ordersetl.errors import ConfigError
@@ -95,9 +96,10 @@ def find_relations(warehouse: Warehouse) -> dict[str, Literal["table", "view"]]:
     """Which of our tables and views there are, by our own names for them."""
     prefix = warehouse.names.prefix
     ours = {prefix + name: name for name in [*(table.name for table in _all_tables()), *VIEWS]}
+    schema, table = _named(warehouse, "table_schema"), _named(warehouse, "table_name")
     found = warehouse.execute(
-        "SELECT table_name, table_type FROM information_schema.tables WHERE table_catalog = current_database()"
-        f" AND table_schema = %s AND table_name IN ({', '.join(['%s'] * len(ours))})",
+        f"SELECT {table}, table_type FROM information_schema.tables WHERE table_catalog = current_database()"
+        f" AND {schema} = {_named(warehouse, '%s')} AND {table} IN ({', '.join(['%s'] * len(ours))})",
         (warehouse.names.schema, *ours),
     )
     return {ours[name]: "view" if kind == "VIEW" else "table" for name, kind in found}
@@ -105,10 +107,11 @@ def find_relations(warehouse: Warehouse) -> dict[str, Literal["table", "view"]]:
 
 def find_columns(warehouse: Warehouse, name: str) -> dict[str, FoundColumn]:
     """The columns of one of our tables by name, in their order."""
+    schema, table, given = (_named(warehouse, name) for name in ("table_schema", "table_name", "%s"))
     rows = warehouse.execute(
         "SELECT column_name, data_type, character_maximum_length, numeric_precision, numeric_scale"
         " FROM information_schema.columns WHERE table_catalog = current_database()"
-        " AND table_schema = %s AND table_name = %s ORDER BY ordinal_position",
+        f" AND {schema} = {given} AND {table} = %s ORDER BY ordinal_position",
         (warehouse.names.schema, warehouse.names.prefix + name),
     )
     return {
@@ -176,9 +179,18 @@ def _find_lacking(table: Table, found: Mapping[str, FoundColumn]) -> list[Column
 
 def _create_schema(warehouse: Warehouse) -> None:
     schema = warehouse.names.schema
-    there = warehouse.execute("SELECT 1 FROM information_schema.schemata WHERE schema_name = %s", (schema,))
+    there = warehouse.execute(
+        "SELECT 1 FROM information_schema.schemata WHERE catalog_name = current_database()"
+        f" AND {_named(warehouse, 'schema_name')} = {_named(warehouse, '%s')}",
+        (schema,),
+    )
     if not there:
         warehouse.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
+
+
+def _named(warehouse: Warehouse, name: str) -> str:
+    """An expression of a name, such that those are equal that the database takes for one."""
+    return f"translate({name}, '{ascii_uppercase}', '{ascii_lowercase}')" if warehouse.dialect.folds_names else name
 
 
 def _not_ours(problems: list[str]) -> ConfigError:
