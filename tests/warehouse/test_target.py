@@ -22,7 +22,11 @@ def test_no_warehouse_is_none() -> None:
 
 @pytest.mark.parametrize(
     ("url", "path"),
-    [("duckdb:///shop.duckdb", "shop.duckdb"), ("duckdb:////srv/shop.duckdb", "/srv/shop.duckdb")],
+    [
+        ("duckdb:///shop.duckdb", "shop.duckdb"),
+        ("duckdb:////srv/shop.duckdb", "/srv/shop.duckdb"),
+        ("duckdb:///main.duckdb", "main.duckdb"),
+    ],
 )
 def test_a_file_is_relative_or_absolute(url: str, path: str) -> None:
     assert target(url).database == path
@@ -53,6 +57,11 @@ def test_names_are_quoted() -> None:
         ("mysql://db/shop", "mysql is not a warehouse"),
         ("duckdb://shop.duckdb", "it names no file"),
         ("duckdb:///", "it names no file"),
+        ("duckdb:///:memory:", "what is in memory is gone with the command"),
+        ("duckdb:///./:memory:", "what is in memory is gone with the command"),
+        ("duckdb:///x/shop.eu.duckdb?schema=Shop", "Shop has the name of its file shop.eu.duckdb"),
+        ("duckdb:///main.duckdb?schema=main_db", "main_db has the name of its file main.duckdb"),
+        ("duckdb:///shop.duckdb?schema=Temp", "Temp is a schema of DuckDB's own"),
         ("duckdb:///x?partition=month", "there is no parameter partition for duckdb; there are prefix, schema"),
         ("postgresql://db:x/shop", "Port could not be cast to integer value as 'x'"),
         ("postgresql://db/shop#part", "it has a # in it"),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Literal
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 
 from ordersetl.errors import ConfigError
 from ordersetl.settings import Settings
+from ordersetl.text import printable
 from ordersetl.url import parse_url
 from ordersetl.warehouse.names import MAX_IDENTIFIER_BYTES, MAX_PREFIX, Names
 
@@ -31,6 +33,9 @@ _PARAMETERS: dict[Kind, frozenset[str]] = {
 }
 """Parameters of each kind beside ``schema`` and ``prefix``; PostgreSQL's driver judges any other of its own."""
 _SECRET = re.compile("password|secret|token|access_key")
+_RESERVED = frozenset({"main", "temp", "system"})
+"""Names that DuckDB gives no file's database: it adds ``_db``."""
+_OWN_SCHEMAS = frozenset({"temp", "system", "pg_catalog", "information_schema"})
 _STAGING = re.compile(r"[A-Za-z0-9!_.*()=+/-]*")
 """Prefixes of objects that a literal of SQL and a COPY manifest take as they are."""
 _ROLES = re.compile(
@@ -86,6 +91,8 @@ def find_target(settings: Settings) -> Target | None:
     schema = parameters.pop("schema", "") or settings.warehouse_schema or _DEFAULT_SCHEMA[kind]
     prefix = parameters.pop("prefix", "") or settings.warehouse_prefix or ""
     _check_parameters(kind, url, parameters)
+    if kind == "duckdb":
+        _check_file(PurePosixPath(unquote(url.path.removeprefix("/"))).name, schema)
     return Target(
         kind=kind,
         url=settings.warehouse,
@@ -118,6 +125,22 @@ def _check_parameters(kind: Kind, url: SplitResult, parameters: Mapping[str, str
         raise _wrong("partition can be month, or left out")
     if kind == "redshift":
         _check_redshift(parameters)
+
+
+def _check_file(name: str, schema: str) -> None:
+    """DuckDB names the database of a file by what is before the first dot, and takes some names for none of a file."""
+    if name.startswith(":memory:"):
+        raise _wrong("what is in memory is gone with the command")
+    if schema.lower() in _OWN_SCHEMAS:
+        raise _wrong(f"{schema} is a schema of DuckDB's own")
+    database = next(filter(None, name.split(".")), "")
+    if database.lower() in _RESERVED:
+        database += "_db"
+    if database.lower() == schema.lower():
+        raise ConfigError(
+            f"the schema {printable(schema)} has the name of its file {printable(name)}: DuckDB cannot tell them apart",
+            hint="Choose another schema (?schema=...), or rename the file.",
+        )
 
 
 def _check_redshift(parameters: Mapping[str, str]) -> None:
