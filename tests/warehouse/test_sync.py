@@ -268,6 +268,26 @@ def test_foreign_columns_are_refused_with_the_difference(loaded: RunContext, pla
     assert place.execute(f"SELECT COUNT(*) FROM {place.name('fact_order')}") == before
 
 
+@pytest.mark.parametrize("column", ["rows", "sha256"])
+def test_an_entry_of_the_ledger_with_a_null_is_loaded_again(loaded: RunContext, place: Place, column: str) -> None:
+    ledger = place.name("ordersetl_load")
+    place.execute(f"ALTER TABLE {ledger} ALTER COLUMN {column} DROP NOT NULL")
+    files = ("dim_user.csv", "dt=2025-08-20/fact_order.csv", "views.sql")
+    place.execute(f"UPDATE {ledger} SET {column} = NULL WHERE file IN {files}")
+    assert [row["file"] for row in failed(place.check(loaded.lake))["warehouse_ledger"]] == list(files[:2])
+    assert place.load(loaded).files_loaded == files[:2]
+    place.assert_holds(loaded.lake)
+    assert place.load(loaded).files_loaded == ()
+
+
+@pytest.mark.parametrize("column", ["rows", "sha256", "loaded_at"])
+def test_a_ledger_that_lacks_a_column_is_refused(loaded: RunContext, place: Place, column: str) -> None:
+    place.execute(f"ALTER TABLE {place.name('ordersetl_load')} DROP COLUMN {column}")
+    with pytest.raises(ConfigError, match=f"ordersetl_load lacks {column}"):
+        place.load(loaded)
+    assert f"ordersetl_load lacks {column}" in str(failed(place.check(loaded.lake))["warehouse_tables"])
+
+
 def test_a_view_of_somebody_else_is_not_replaced(first: RunContext, place: Place) -> None:
     if place.schema != "main":
         place.execute(f"CREATE SCHEMA {place.schema}")

@@ -38,16 +38,15 @@ def compare_warehouse(warehouse: Warehouse, lake: Lake, manifest: Manifest, *, m
     Where a curated file cannot be read, they differ.
     """
     relations = find_relations(warehouse)
-    columns = {
-        table.name: find_columns(warehouse, table.name) for table in (*DIMENSIONS, *FACTS) if table.name in relations
-    }
+    tables = (*(table.name for table in (*DIMENSIONS, *FACTS)), LEDGER)
+    columns = {name: find_columns(warehouse, name) for name in tables if name in relations}
     problems = [*find_problems(warehouse, relations, columns), *_find_missing(warehouse, relations, columns)]
     outcomes = [_outcome("warehouse_tables", _WHY_TABLES, [{"problem": problem} for problem in problems], max_samples)]
     if problems:
         return outcomes
     held = {file: entry.sha256 for file, entry in read_ledger(warehouse).items() if file != VIEWS_ENTRY}
     stale = [
-        {"file": file, "warehouse": held.get(file, "none"), "curated": entry.sha256 if entry else "none"}
+        {"file": file, "warehouse": held.get(file) or "none", "curated": entry.sha256 if entry else "none"}
         for file in sorted(held.keys() | manifest.files.keys())
         if (entry := manifest.files.get(file)) is None or entry.sha256 != held.get(file)
     ]

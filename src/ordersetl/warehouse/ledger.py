@@ -57,9 +57,12 @@ class Difference:
 
 
 def read_ledger(warehouse: Warehouse) -> dict[str, LedgerEntry]:
-    """What the warehouse holds by file, the views' entry included."""
+    """What the warehouse holds by file, the views' entry included; an entry with a null is one of no version."""
     rows = warehouse.execute(f"SELECT file, sha256, rows FROM {warehouse.names(LEDGER)}")
-    return {str(file): LedgerEntry(str(sha256), int(count)) for file, sha256, count in rows}
+    return {
+        str(file): LedgerEntry("", 0) if sha256 is None or count is None else LedgerEntry(str(sha256), int(count))
+        for file, sha256, count in rows
+    }
 
 
 def find_difference(

@@ -31,6 +31,7 @@ FACTS = (FACT_ORDER, FACT_REFUND)
 DAY = Column("dt", "DATE", nullable=False)
 """What a fact has beside the columns of its files."""
 _LEDGER = Table(LEDGER, (Column("file", "VARCHAR"), Column("sha256", "VARCHAR")), ("file",))
+_LEDGER_COLUMNS = (*_LEDGER.names, "rows", "loaded_at")
 _ZONE = "AT TIME ZONE 'UTC' AS DATE"
 """Where views.sql has the shop's time zone."""
 _TYPES = {
@@ -143,7 +144,8 @@ def find_problems(
         for name, kind in wanted.items():
             if name in found and found[name].type != kind:
                 yield f"{where}.{name} is {found[name].type} instead of {kind}"
-        if lacking := [name for name in (*table.key, DAY.name) if name in wanted and name not in found]:
+        needed = _LEDGER_COLUMNS if table is _LEDGER else [name for name in (*table.key, DAY.name) if name in wanted]
+        if lacking := [name for name in needed if name not in found]:
             yield f"{where} lacks {', '.join(lacking)}"
 
 
