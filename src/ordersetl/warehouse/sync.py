@@ -53,6 +53,7 @@ class Load:
     prepared: Prepared = field(init=False)
     ledger: dict[str, LedgerEntry] = field(init=False)
     difference: Difference = field(init=False)
+    distrusted: set[date | str] = field(default_factory=set)
     renews_views: bool = False
     rows: int = 0
 
@@ -70,8 +71,11 @@ class Load:
         """Whether there is anything to do; our tables are there then, and the difference is known."""
         self.prepared = prepare_tables(self.warehouse)
         self.ledger = read_ledger(self.warehouse)
-        distrusted = find_differing(self.warehouse, self.lake, self.manifest) if verify else set[date | str]()
-        self.difference = find_difference(self.manifest, self.ledger, lost=self._find_lost(), distrusted=distrusted)
+        if verify:
+            self.distrusted = find_differing(self.warehouse, self.lake, self.manifest)
+        self.difference = find_difference(
+            self.manifest, self.ledger, lost=self._find_lost(), distrusted=self.distrusted
+        )
         views = self.ledger.get(VIEWS_ENTRY)
         is_current = views is not None and views.sha256 == self.views
         # views of servers stay with a table that was renamed when another is made in its place
@@ -149,10 +153,16 @@ class Load:
         self._stage(DIMENSIONS)
 
     def _merge(self, table: Table) -> None:
-        """Bring the rows of a dimension to what is staged, but for those whose keys are no more."""
+        """Bring the rows of a dimension to what is staged, but for those whose keys are no more.
+
+        Keys that are there twice, as they can be where none is enforced or somebody dropped it, are inserted anew.
+        """
         target, stage, key = self.warehouse.names(table.name), stage_name(table.name), table.key[0]
         columns = ", ".join(table.names)
         changes = ", ".join(f"{name} = s.{name}" for name in table.names if name != key)
+        if f"{table.name}.csv" in self.distrusted:
+            twice = f"SELECT {key} FROM {target} GROUP BY {key} HAVING COUNT(*) > 1"
+            self.warehouse.execute(f"DELETE FROM {target} WHERE {key} IN ({twice})")
         # EXCEPT takes two nulls as equal, in all databases alike
         self.warehouse.execute(
             f"UPDATE {target} SET {changes}"
@@ -171,12 +181,12 @@ class Load:
     def _replace(self, table: Table) -> None:
         """Replace the rows of a fact that differ: all, or those of the days, or of the orders in them that changed.
 
-        Orders are told apart where keys are enforced: EXCEPT does not see a row that is there twice, and refunds
-        without a SKU can be.
+        Orders are told apart where keys are enforced and the rows are not distrusted: EXCEPT does not see a row that is
+        there twice, as refunds without a SKU can be, and any row whose key somebody dropped.
         """
         if self.difference.everything:
             replace_all(self.warehouse, table)
-        elif self.warehouse.dialect.enforces_keys and table is FACT_ORDER:
+        elif self.warehouse.dialect.enforces_keys and table is FACT_ORDER and not self.distrusted:
             replace_orders(self.warehouse, *self._where_days())
         else:
             replace_days(self.warehouse, table, *self._where_days())
@@ -197,7 +207,8 @@ class Load:
                 raise WarehouseError(
                     f"{self.warehouse.names.show(table.name)} would hold other rows than {table.name}.csv"
                     f"{f' of {day}' if day else ''}: {found.get(day)} instead of {wanted.get(day)}",
-                    hint="Nothing was changed. Look for triggers or rules there: ordersetl loads rows as they are.",
+                    hint="Nothing was changed. Where rows were changed by hand: ordersetl load --verify. Else look for "
+                    "triggers or rules there: ordersetl loads rows as they are.",
                 )
             self.rows += wanted[day].rows
 
