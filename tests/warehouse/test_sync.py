@@ -1,7 +1,7 @@
 """A warehouse holds what curated holds, whatever it held before: the same tests on each kind."""
 
 from collections.abc import Callable
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from ordersetl.errors import ConfigError, CorruptedError
 from ordersetl.runtime import RunContext
 from ordersetl.star.schema import FACT_ORDER, TABLES
 from ordersetl.warehouse import stage
+from ordersetl.zones import read_zone
 
 
 def test_a_first_load_brings_everything(loaded: RunContext, place: Place) -> None:
@@ -254,6 +255,21 @@ def test_other_days_after_a_change_of_the_time_zone(loaded: RunContext, place: P
         place.load(context)
         place.assert_holds(context.lake)
         assert place.execute(f"SELECT CAST(refund_day AS VARCHAR) FROM {place.name('refunds')}") == [("2025-08-29",)]
+
+
+@pytest.mark.parametrize("zone", ["CET", "WET", "America/New_York", "Africa/Casablanca"])
+def test_a_refund_has_the_day_of_our_time_zones(place: Place, tmp_path: Path, zone: str) -> None:
+    began = datetime(2025, 1, 1, 0, 30, tzinfo=UTC)
+    times = [began + timedelta(days=9 * number, hours=number) for number in range(60)]
+    refunds = [refund(f"r{number}", 1, created_at=time.isoformat()) for number, time in enumerate(times)]
+    with open_job(tmp_path / "zone", timezone=zone) as context:
+        write_batch(context, [order("refunded", 20, amount=100, items=[item("A", 1, 100)], refunds=refunds)])
+        run(context)
+        place.load(context)
+    found = place.execute(f"SELECT refunded_at, refund_day FROM {place.name('refunds')}")
+    assert len(found) == len(times)
+    for time, day in found:
+        assert day == time.replace(tzinfo=UTC).astimezone(read_zone(zone)).date(), time
 
 
 # Tables that are not as they should be -----------------------------------------------------------------------------

@@ -4,13 +4,13 @@ They are texts of this package with names, roles and times in them that were che
 parameters. What people are shown by ``load --print-sql redshift`` is made of the same.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime, time, timedelta
+from collections.abc import Sequence
+from datetime import date
 
 from ordersetl.star.schema import FACT_ORDER, FACT_REFUND, Table
 from ordersetl.warehouse.connection import Dialect, stage_name
 from ordersetl.warehouse.tables import DAY, FACTS
-from ordersetl.zones import read_zone, split_by_offset
+from ordersetl.warehouse.zone_days import find_day
 
 __all__ = ["NO_NULL", "REDSHIFT", "copy_from", "create_copied", "create_stage", "derive_days", "write_role"]
 
@@ -27,9 +27,6 @@ _COPY_OPTIONS = (
     f"FORMAT CSV IGNOREHEADER 1 EMPTYASNULL NULL AS '{NO_NULL}' DATEFORMAT 'YYYY-MM-DD' TIMEFORMAT 'auto'"
     " COMPUPDATE OFF STATUPDATE OFF"
 )
-_DAY = timedelta(days=1)
-_REACH = timedelta(hours=15)
-"""No zone is further from UTC."""
 
 
 def create_copied(table: Table) -> list[str]:
@@ -67,13 +64,14 @@ def derive_days(table: Table, days: Sequence[date], timezone: str) -> str:
 
     Args:
         table: fact_order, or fact_refund once fact_order is staged.
-        days: all days of the files.
+        days: all days of the files, at least one.
         timezone: IANA name of the zone whose days they are.
     """
     columns = ", ".join(table.names)
     insert = f"INSERT INTO {stage_name(table.name)} ({columns}, {DAY.name})"
     if table is FACT_ORDER:
-        return f"{insert} SELECT {columns}, {_find_day(days, timezone)} FROM {_copied_name(table)}"
+        day = find_day("created_at_order", timezone, min(days), max(days))
+        return f"{insert} SELECT {columns}, {day} FROM {_copied_name(table)}"
     orders = f"(SELECT DISTINCT order_id, {DAY.name} FROM {stage_name(FACT_ORDER.name)})"
     own = ", ".join(f"r.{name}" for name in table.names)
     refunds = _copied_name(FACT_REFUND)
@@ -89,39 +87,3 @@ def _create(name: str, table: Table, *, days: bool) -> list[str]:
 
 def _copied_name(table: Table) -> str:
     return f"ordersetl_copy_{table.name}"
-
-
-def _find_day(days: Sequence[date], timezone: str) -> str:
-    """The expression of the date of ``created_at_order`` in a zone, by our data of zones: Redshift's may be older."""
-    created = "created_at_order"
-    spans = list(_list_offsets(days, timezone)) if timezone != "UTC" else []
-    if not spans:
-        return f"CAST({created} AS DATE)"
-    shifted = [f"CAST({created} {_write(offset)} AS DATE)" for _, offset in spans]
-    branches = "".join(
-        f" WHEN {created} < CAST('{end:%Y-%m-%d %H:%M:%S}' AS TIMESTAMP) THEN {day}"
-        for (end, _), day in zip(spans[:-1], shifted[:-1], strict=True)
-    )
-    return f"CASE{branches} ELSE {shifted[-1]} END" if branches else shifted[0]
-
-
-def _list_offsets(days: Iterable[date], timezone: str) -> Iterable[tuple[datetime, timedelta]]:
-    """End (naive UTC) and offset of each span of one offset, from before the first of the days to after the last."""
-    days = sorted(days)
-    if not days:
-        return []
-    zone = read_zone(timezone)
-    begin, end = datetime.combine(days[0], time()) - _REACH, datetime.combine(days[-1], time()) + _DAY + _REACH
-    spans: list[tuple[datetime, timedelta]] = []
-    while begin < end:
-        for _, until, offset in split_by_offset(zone, begin, begin + _DAY):
-            if spans and spans[-1][1] == offset:
-                spans.pop()
-            spans.append((until, offset))
-        begin += _DAY
-    return spans
-
-
-def _write(offset: timedelta) -> str:
-    seconds = round(offset.total_seconds())
-    return f"{'-' if seconds < 0 else '+'} INTERVAL '{abs(seconds)} seconds'"

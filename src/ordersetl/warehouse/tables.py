@@ -10,6 +10,7 @@ from ordersetl.errors import ConfigError
 from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, FACT_ORDER, FACT_REFUND, Column, Table
 from ordersetl.warehouse.connection import Warehouse
 from ordersetl.warehouse.names import LEDGER, VIEWS, quote, read_statements
+from ordersetl.warehouse.zone_days import find_day_of_any
 
 __all__ = [
     "DAY",
@@ -32,8 +33,9 @@ DAY = Column("dt", "DATE", nullable=False)
 """What a fact has beside the columns of its files."""
 _LEDGER = Table(LEDGER, (Column("file", "VARCHAR"), Column("sha256", "VARCHAR")), ("file",))
 _LEDGER_COLUMNS = (*_LEDGER.names, "rows", "loaded_at")
-_ZONE = "AT TIME ZONE 'UTC' AS DATE"
-"""Where views.sql has the shop's time zone."""
+_REFUNDED_AT = "r.refunded_at"
+_REFUND_DAY = find_day_of_any(_REFUNDED_AT, "UTC")
+"""As views.sql has it: where the shop's time zone goes."""
 _TYPES = {
     "character varying": "VARCHAR",
     "text": "VARCHAR",
@@ -164,7 +166,8 @@ def create_views(warehouse: Warehouse, timezone: str) -> None:
 
 def _read_views(timezone: str) -> list[str]:
     """The statements; the zone is one of the list of IANA names, which have no quotes."""
-    return [statement.replace(_ZONE, _ZONE.replace("UTC", timezone)) for statement in read_statements("views")]
+    day = find_day_of_any(_REFUNDED_AT, timezone)
+    return [statement.replace(_REFUND_DAY, day) for statement in read_statements("views")]
 
 
 def _all_tables() -> tuple[Table, ...]:
