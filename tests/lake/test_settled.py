@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ordersetl.errors import InternalError, StorageError
 from ordersetl.lake.layout import MANIFEST, PENDING, Lake
 from ordersetl.lake.settled import look_until_settled
 
@@ -51,3 +52,26 @@ def test_a_commit_that_is_under_way_is_waited_for(lake: Lake) -> None:
     looks = Looks(lake, commits=0)
     assert not look_until_settled(lake, looks)[1]
     assert looks.made == 5
+
+
+@pytest.mark.parametrize("error", [StorageError, InternalError])
+def test_a_look_whose_files_a_commit_took_away_is_repeated(lake: Lake, error: type[Exception]) -> None:
+    looks = Looks(lake, commits=2)
+
+    def look() -> int:
+        if (made := looks()) <= 2:
+            raise error("there is no such file")
+        return made
+
+    assert look_until_settled(lake, look) == (3, True)
+
+
+@pytest.mark.parametrize("commits", [0, 99])
+def test_a_look_that_fails_by_itself_or_every_time_has_failed(lake: Lake, commits: int) -> None:
+    looks = Looks(lake, commits)
+
+    def look() -> int:
+        raise StorageError(f"look {looks()} failed")
+
+    with pytest.raises(StorageError, match=f"look {1 if commits == 0 else 5} failed"):
+        look_until_settled(lake, look)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from ordersetl.errors import InternalError, StorageError
 from ordersetl.lake.commit import is_committing
 from ordersetl.lake.layout import MANIFEST, PENDING, Lake
 from ordersetl.lake.manifest import MAX_MANIFEST_BYTES
@@ -22,13 +23,25 @@ def look_until_settled(
         lake: the output.
         look: reads what it wants of it.
         is_enough: whether what was found will do, whatever came between.
+
+    Raises:
+        StorageError, InternalError: what ``look`` raises, where no commit came between that may have changed its files.
     """
-    for _ in range(_MAX_LOOKS):
+    for left in reversed(range(_MAX_LOOKS)):
         before = _read_committed(lake)
-        found = look()
-        if is_enough(found) or (_read_committed(lake) == before and not is_committing(lake)):
+        try:
+            found = look()
+        except (StorageError, InternalError):
+            if left == 0 or _is_settled(lake, before):
+                raise
+            continue
+        if is_enough(found) or _is_settled(lake, before):
             return found, True
     return found, False
+
+
+def _is_settled(lake: Lake, before: tuple[bytes | None, ...]) -> bool:
+    return _read_committed(lake) == before and not is_committing(lake)
 
 
 def _read_committed(lake: Lake) -> tuple[bytes | None, ...]:
