@@ -1,7 +1,8 @@
-"""Loads a warehouse again and again, from one of two outputs and then the other, and dies at each point in turn.
+"""Loads a warehouse again and again, each time from that of two outputs which it does not hold, and dies at points.
 
-``killed_load.py URL OUTPUT OUTPUT POINT...``: by SIGKILL before the POINT-th statement of a load. Each load is a fork
-of this process, which says ``killed`` or ``finished`` on stdout once it has ended, and goes on for a line on stdin.
+``killed_load.py URL OUTPUT OUTPUT POINT...``: by SIGKILL before the POINT-th statement of a load, before its COMMIT
+where POINT is 0. It holds the second output. Each load is a fork of this process, which says ``killed`` or ``finished``
+on stdout once it has ended, and goes on for a line on stdin.
 """
 
 import os
@@ -32,7 +33,7 @@ def die_at(point: int) -> None:
         def count(*arguments: Any) -> Any:
             nonlocal done
             done += 1
-            if done == point:
+            if done == point or (point == 0 and "COMMIT" in arguments):
                 os.kill(os.getpid(), signal.SIGKILL)
             return execute(*arguments)
 
@@ -43,8 +44,9 @@ def die_at(point: int) -> None:
 
 
 def main(url: str, outputs: list[Path], points: list[int]) -> None:
-    for number, point in enumerate(points):
-        lake = Lake(outputs[number % 2])
+    finished = 0
+    for point in points:
+        lake = Lake(outputs[finished % 2])
         child = os.fork()
         if child == 0:
             die_at(point)
@@ -56,6 +58,7 @@ def main(url: str, outputs: list[Path], points: list[int]) -> None:
             os._exit(0)
         _, status = os.waitpid(child, 0)
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        finished += not killed
         sys.stdout.write("killed\n" if killed else "finished\n" if status == 0 else f"failed {status}\n")
         sys.stdout.flush()
         sys.stdin.readline()
