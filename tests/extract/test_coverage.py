@@ -268,6 +268,58 @@ def test_until_within_the_last_day_ends_where_something_was_shown(shop: Shop) ->
     assert shop.run(Window(since=START - 5 * DAY, until=START - 2 * HOUR)).window_end == START - 2 * HOUR
 
 
+def test_a_gap_reaches_back_by_lookback_where_no_until_settled_its_beginning(shop: Shop) -> None:
+    shop.sell("a", day(3))
+    shop.run()
+    shop.sell("late", day(3) - 9 * MIN)
+    shop.sell("b", day(20))
+    ((since, until),) = shop.run(Window(since=day(10))).gaps
+    assert (since, until) == (day(3) - LOOKBACK, day(10))
+    assert shop.run(Window(since, until)).gaps == ()
+    assert shop.got == set(shop.orders)
+
+
+def test_since_within_the_lookback_leaves_a_gap(shop: Shop) -> None:
+    shop.sell("a", day(3))
+    shop.run()
+    shop.sell("late", day(3) - 9 * MIN)
+    shop.sell("b", day(20))
+    assert shop.run(Window(since=day(3) - MIN)).gaps == ((day(3) - LOOKBACK, day(3) - MIN),)
+    ((since, until),) = shop.run().gaps
+    shop.run(Window(since, until))
+    assert shop.run().gaps == ()
+    assert shop.got == set(shop.orders)
+    shop.sell("c", day(25))
+    assert shop.run(Window(since=day(20) - LOOKBACK)).gaps == ()
+
+
+def test_an_end_that_until_settled_is_sure_whatever_came_between(shop: Shop) -> None:
+    for number in range(1, 31):
+        shop.sell(f"o-{number}", day(number) + HOUR)
+    shop.run(Window(since=day(10), until=day(20)))
+    shop.run(Window(since=day(5), until=day(10)))
+    assert shop.run(Window(since=day(20), until=day(21))).gaps == ()
+    assert shop.run(Window(since=day(23))).gaps == ((day(21), day(23)),)
+
+
+def test_all_markers_together_tell_of_the_gaps_that_the_newest_one_does(shop: Shop) -> None:
+    shop.sell("a", day(3))
+    shop.run()
+    shop.wait(HOUR)
+    shop.sell("b", day(4))
+    shop.run(lookback="1m")
+    for number in (10, 20):
+        shop.sell(f"o-{number}", day(number) + HOUR)
+        shop.wait(HOUR)
+        told = shop.run(Window(since=day(number), until=day(number) + 2 * HOUR if number == 10 else None)).gaps
+    assert told == ((day(4) - LOOKBACK, day(10)), (day(10) + 2 * HOUR, day(20)))
+    newest = max(list_batches(Lake(shop.root)))
+    marker = raw.read_marker(Lake(shop.root), newest)
+    record = encode_record(msgspec.structs.replace(marker, covered_of=""))
+    (shop.root / "raw" / newest / MARKER).write_bytes(record)
+    assert shop.run().gaps == told
+
+
 def test_a_gap_s_command_takes_its_ends_as_they_are_printed(shop: Shop) -> None:
     from ordersetl.results import to_plain  # noqa: PLC0415
 
@@ -275,7 +327,7 @@ def test_a_gap_s_command_takes_its_ends_as_they_are_printed(shop: Shop) -> None:
     shop.run()
     shop.sell("b", day(20))
     output = to_plain(shop.run(Window(since=day(10))))["gaps"]
-    assert output == [["2025-08-03T00:00:00.123456Z", "2025-08-10T00:00:00Z"]]
+    assert output == [["2025-08-02T23:50:00.123456Z", "2025-08-10T00:00:00Z"]]
     since, until = map(datetime.fromisoformat, output[0])
     assert shop.run(Window(since, until)).gaps == ()
 

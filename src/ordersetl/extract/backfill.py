@@ -127,7 +127,8 @@ def extract_windows(
         first = make_request(context, origin, missing[0], references)
         requests = [msgspec.structs.replace(first, since=window.since, until=window.until) for window in missing]
         results = _fetch_all(context, open_client, requests, concurrency)
-    coverage = read_coverage(context.lake, list_batches(context.lake), origin, now=context.now())
+    lake, lookback = context.lake, context.settings.lookback
+    coverage = read_coverage(lake, list_batches(lake), origin, now=context.now(), lookback=lookback)
     return BackfillResult(
         source=origin.source,
         url=origin.url,

@@ -204,7 +204,7 @@ def commit_batch(
     request, now = batch.request, context.now()
     covered_of = "" if before is None else hash_batches(sorted([*batches, batch.id]))
     before = before or Coverage()
-    coverage, end = before.add(request, batch.pages)
+    coverage, end = before.add(request, batch.pages, context.settings.lookback)
     marker = BatchMarker(
         batch=batch.id,
         source=request.source,

@@ -3,11 +3,14 @@
 A batch covers ``[since, end)``: to its ``until``, where that lies more than a day before the extraction began; else to
 the newest time that any record of this or an earlier batch of the same origin has shown, at most the time at which the
 extraction began. So it is the source's clock that counts, and no order that a slow or a naive clock stamps is skipped.
+
+An end that time has not settled is sure only up to the lookback before what was shown: what was stamped after that may
+have become visible since. Whoever continues asks for it again; where an interval ends for good, it ends there.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Protocol
@@ -22,6 +25,7 @@ __all__ = [
     "LogEnd",
     "OfOrigin",
     "find_gaps",
+    "find_sure",
     "hash_batches",
     "have_one_origin",
     "merge_intervals",
@@ -54,11 +58,13 @@ class Coverage:
     """Merged intervals that are covered, oldest first, and the newest time that any record has shown.
 
     The beginning of an interval is None where everything before its end is covered. An interval of no length says
-    where to continue from where nothing is covered yet.
+    where to continue from where nothing is covered yet. Up to ``sure`` the newest interval lacks nothing; None where
+    nobody looked, and it is the lookback before its end.
     """
 
     intervals: tuple[Interval, ...] = ()
     shown: datetime | None = None
+    sure: datetime | None = field(default=None, compare=False)
 
     @property
     def end(self) -> datetime | None:
@@ -70,13 +76,35 @@ class Coverage:
         """What was never asked for between what was."""
         return find_gaps(self.intervals)
 
-    def add(self, request: BatchRequest, pages: Iterable[PageEntry]) -> tuple["Coverage", datetime | None]:
+    def add(
+        self, request: BatchRequest, pages: Iterable[PageEntry], lookback: timedelta
+    ) -> tuple["Coverage", datetime | None]:
         """The coverage with one more batch, and the end of what that batch covers; None where it covers nothing."""
         shown = max(filter(None, (self.shown, _find_shown(request, pages))), default=None)
         end = _find_end(request, shown)
+        return self.join(request, end, shown, lookback), end
+
+    def join(
+        self, request: BatchRequest, end: datetime | None, shown: datetime | None, lookback: timedelta
+    ) -> "Coverage":
+        """The coverage with one more batch, of which it is known where it ends and what was shown then."""
+        since, shown = request.since, max(filter(None, (self.shown, shown)), default=None)
         if end is None:
-            return Coverage(self.intervals, shown), None
-        return Coverage(merge_intervals([*self.intervals, (request.since, end)]), shown), end
+            return replace(self, shown=shown)
+        sure = _find_sure(request, end, shown, lookback)
+        if self.end is None or since == end:
+            sure_now = sure if self.end is None else self.sure
+            return Coverage(merge_intervals([*self.intervals, (since, end)]), shown, sure_now)
+        sure_before = self.sure or self.end - lookback
+        if end < self.end:
+            own_end = sure if since is None else max(since, sure)
+            return Coverage(merge_intervals([*self.intervals, (since, own_end)]), shown, self.sure)
+        joins = since is None or since <= sure_before or (request.continues is True and since <= self.end)
+        if joins or end == self.end:
+            sure = max(sure, sure_before) if joins else sure_before
+            return Coverage(merge_intervals([*self.intervals, (since, end)]), shown, sure)
+        *earlier, (begin, _) = self.intervals
+        return Coverage(merge_intervals([*earlier, (begin, sure_before), (since, end)]), shown, sure)
 
     def as_of(self, now: datetime) -> "Coverage":
         """The coverage without what only a clock that was ahead could claim: a future end that nothing showed."""
@@ -104,12 +132,16 @@ def have_one_origin(one: OfOrigin, other: OfOrigin) -> bool:
     return (one.source, one.url, one.selection) == (other.source, other.url, other.selection)
 
 
-def read_coverage(lake: Lake, batches: Sequence[str], origin: OfOrigin, *, now: datetime) -> Coverage:
+def read_coverage(
+    lake: Lake, batches: Sequence[str], origin: OfOrigin, *, now: datetime, lookback: timedelta = timedelta(0)
+) -> Coverage:
     """What the committed ``batches`` of one origin cover, as of now, as :func:`read_log_end` finds it."""
-    return read_log_end(lake, batches, origin, now=now).coverage
+    return read_log_end(lake, batches, origin, now=now, lookback=lookback).coverage
 
 
-def read_log_end(lake: Lake, batches: Sequence[str], origin: OfOrigin, *, now: datetime) -> LogEnd:
+def read_log_end(
+    lake: Lake, batches: Sequence[str], origin: OfOrigin, *, now: datetime, lookback: timedelta = timedelta(0)
+) -> LogEnd:
     """The newest of the committed ``batches``, and what those of one origin cover, as of now.
 
     The newest marker of the origin tells, if the batches are those that it took into account; else each of them is
@@ -129,11 +161,31 @@ def read_log_end(lake: Lake, batches: Sequence[str], origin: OfOrigin, *, now: d
             return LogEnd(markers[0], coverage, is_recorded=at == len(batches))
         markers += [raw.read_marker(lake, batch) for batch in reversed(batches[: at - 1])]
         break
-    ours = [marker for marker in markers if have_one_origin(marker.request, origin)]
-    intervals = [(marker.since, end) for marker in ours if (end := _recorded_end(marker, now)) is not None]
-    shown = max(filter(None, (marker.shown for marker in ours)), default=None)
-    coverage = Coverage(merge_intervals(intervals), shown).as_of(now)
-    return LogEnd(markers[0] if markers else None, coverage, is_recorded=False)
+    coverage = Coverage()
+    for marker in reversed(markers):
+        if have_one_origin(marker.request, origin):
+            coverage = coverage.join(marker.request, _recorded_end(marker, now), marker.shown, lookback)
+    return LogEnd(markers[0] if markers else None, coverage.as_of(now), is_recorded=False)
+
+
+def find_sure(
+    lake: Lake, batches: Sequence[str], request: BatchRequest, coverage: Coverage, lookback: timedelta
+) -> Coverage:
+    """The coverage with up to when its newest interval is sure, where a gap before ``request`` depends on it.
+
+    Only a window that its user begins after what is sure anyway makes it read markers, newest first.
+
+    Raises:
+        CorruptedError: a marker that is needed is not what was written.
+    """
+    end, since = coverage.end, request.since
+    if end is None or coverage.sure or since is None or request.continues or since <= end - lookback:
+        return coverage
+    for batch in reversed(batches):
+        marker = raw.read_marker(lake, batch)
+        if have_one_origin(marker.request, request) and marker.window_end == end:
+            return replace(coverage, sure=_find_sure(marker.request, end, marker.shown, lookback))
+    return coverage
 
 
 def merge_intervals(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
@@ -175,13 +227,25 @@ def _find_shown(request: BatchRequest, pages: Iterable[PageEntry]) -> datetime |
 def _find_end(request: BatchRequest, shown: datetime | None) -> datetime | None:
     """The end of what a batch covers: never before its since, None where nothing says."""
     until = request.until
-    if until is not None and until < request.began_at - _SETTLED:
-        end: datetime | None = until
+    if _is_settled(request):
+        end = until
     else:
         end = min(filter(None, (shown, request.began_at, until))) if shown is not None else None
     if request.since is None:
         return end
     return request.since if end is None else max(request.since, end)
+
+
+def _is_settled(request: BatchRequest) -> bool:
+    """Whether its until had long passed, so that nothing before it is missing."""
+    return request.until is not None and request.until < request.began_at - _SETTLED
+
+
+def _find_sure(request: BatchRequest, end: datetime, shown: datetime | None, lookback: timedelta) -> datetime:
+    """Up to when a batch that covers time up to ``end`` lacks nothing that became visible late."""
+    if _is_settled(request) and end == request.until:
+        return end
+    return min(end, (shown or end) - lookback)
 
 
 def _recorded_end(marker: BatchMarker, now: datetime) -> datetime | None:

@@ -6,15 +6,15 @@ batch, byte for byte and in their order: so that of each order the version that 
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from ordersetl.errors import CorruptedError, OrdersetlError
 from ordersetl.extract.batch import Batch, commit_batch
-from ordersetl.extract.coverage import Coverage, LogEnd, read_log_end
+from ordersetl.extract.coverage import Coverage, LogEnd, find_sure, read_log_end
 from ordersetl.lake import unfinished
 from ordersetl.lake.in_force import InForce
 from ordersetl.lake.layout import Lake
@@ -56,19 +56,20 @@ def settle_batch(context: RunContext, batch: Batch) -> Settled:
         LockedError: the lock was lost.
         StorageError: the disk refused.
     """
-    request, batches = batch.request, list_batches(context.lake)
-    end = None
+    lake, request, lookback = context.lake, batch.request, context.settings.lookback
+    batches, end = list_batches(lake), None
     with suppress(CorruptedError):
-        end = read_log_end(context.lake, batches, request, now=context.now())
-        if not _is_news(context.lake, batch, end):
+        found = read_log_end(lake, batches, request, now=context.now(), lookback=lookback)
+        end = replace(found, coverage=find_sure(lake, batches, request, found.coverage, lookback))
+        if not _is_news(lake, batch, end, lookback):
             context.lock.assert_held()
-            unfinished.drop_batch(context.lake, batch.id)
-            return Settled(None, end.coverage.add(request, batch.pages)[1], end.coverage)
+            unfinished.drop_batch(lake, batch.id)
+            return Settled(None, end.coverage.add(request, batch.pages, lookback)[1], end.coverage)
     marker, coverage = commit_batch(context, batch, batches=batches, before=None if end is None else end.coverage)
     return Settled(marker.batch, marker.window_end, coverage)
 
 
-def _is_news(lake: Lake, batch: Batch, end: LogEnd) -> bool:
+def _is_news(lake: Lake, batch: Batch, end: LogEnd, lookback: timedelta) -> bool:
     """Whether it says anything beyond the log so far, or that must be recorded: what is covered once batches are gone.
 
     Raises:
@@ -81,7 +82,7 @@ def _is_news(lake: Lake, batch: Batch, end: LogEnd) -> bool:
         or _asked(newest.request) != _asked(batch.request)
         or not {file.sha256 for file in batch.request.references.values()}
         <= {file.sha256 for file in newest.references.values()}
-        or _covers_more(batch, newest, end.coverage)
+        or _covers_more(batch, newest, end.coverage, lookback)
         or (batch.records > 0 and not _repeats(lake, batch, newest))
     )
 
@@ -93,10 +94,10 @@ def _asked(request: BatchRequest) -> BatchRequest:
     )
 
 
-def _covers_more(batch: Batch, newest: BatchMarker, before: Coverage) -> bool:
+def _covers_more(batch: Batch, newest: BatchMarker, before: Coverage, lookback: timedelta) -> bool:
     """Whether it moves what is covered, or is a window for ever: a backfill must not fetch that again."""
     request = batch.request
-    after, end = before.add(request, batch.pages)
+    after, end = before.add(request, batch.pages, lookback)
     is_settled = request.until is not None and end == request.until
     return after != before or (is_settled and _window(newest.request) != _window(request))
 
