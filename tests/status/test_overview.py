@@ -84,6 +84,26 @@ def test_a_run_moves_the_age_and_a_backfill_does_not(tmp_path: Path) -> None:
     assert found.coverage.newest == datetime(2025, 9, 1, 13, 51, 34, tzinfo=UTC)
 
 
+def test_a_clock_that_was_ahead_once_does_not_hide_that_nothing_runs(tmp_path: Path) -> None:
+    sample(tmp_path, Clock(NOW - 5 * HOUR))
+    ahead = NOW + 8760 * HOUR
+    sample(tmp_path, Clock(ahead))
+    found = look(tmp_path, max_age=HOUR)
+    assert found.as_of is None or found.as_of <= NOW
+    assert found.too_old
+    sample(tmp_path, Clock(NOW - 2 * HOUR))
+    found = look(tmp_path, max_age=HOUR)
+    assert found.age_s == pytest.approx(2 * 3600, abs=60)
+    assert found.too_old
+    assert read_status(Lake(tmp_path), ahead).age_s == pytest.approx((ahead - NOW + 2 * HOUR).total_seconds(), abs=60)
+
+
+def test_a_clock_that_is_seconds_ahead_is_no_alarm(tmp_path: Path) -> None:
+    sample(tmp_path, Clock(NOW + timedelta(seconds=5)))
+    found = look(tmp_path, max_age=HOUR)
+    assert (found.as_of, found.too_old) == (NOW, False)
+
+
 def test_what_was_fetched_is_not_loaded(tmp_path: Path) -> None:
     settings = Settings(source="sample", output=tmp_path, workers=1)
     pipeline.extract(settings, runtime=Runtime(now=Clock(NOW - 2 * HOUR)))

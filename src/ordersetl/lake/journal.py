@@ -104,10 +104,13 @@ class JournalKeeper:
         self._put(under_way=place)
 
     def note_asked(self, until: datetime | None, *, is_news: bool) -> None:
-        """Note up to when the source was asked (None: until the command began), and whether that left a batch."""
-        asked = min(filter(None, (until, self._since)))
+        """Note up to when the source was asked (None: until the command began), and whether that left a batch.
+
+        What was noted before counts only where it does not lie in the future: a clock that was ahead wrote that.
+        """
+        asked, before = min(filter(None, (until, self._since))), self._journal.asked
         quiet = 0 if is_news else self._journal.quiet + 1
-        self._change(asked=max(filter(None, (asked, self._journal.asked))), quiet=quiet)
+        self._change(asked=asked if before is None or before > self._since else max(asked, before), quiet=quiet)
 
     def end(self) -> None:
         """Note that all has ended well."""

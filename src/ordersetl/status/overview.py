@@ -1,6 +1,7 @@
 """How an output is, as one look without the lock finds it: a run may be under way, and change it meanwhile."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from ordersetl.errors import CorruptedError, OrdersetlError
@@ -24,6 +25,8 @@ from ordersetl.status.raw_problems import describe_raw
 __all__ = ["read_status"]
 
 _MAX_LOOKS = 5
+_MAX_SKEW = timedelta(minutes=1)
+"""What the clock of the machine that runs may be ahead of the one that looks."""
 _PLACES = (RAW, STAGED, QUARANTINE, CURATED, INDEX, RUNS)
 
 
@@ -43,7 +46,7 @@ def read_status(lake: Lake, now: datetime, *, max_age: timedelta | None = None) 
     manifest = _read_manifest(lake, problems)
     waiting = tuple(sorted(set(batches) - set(manifest.batches)))
     journal, running = _look_at_command(lake)
-    as_of = _find_as_of(lake, manifest, batches, journal)
+    as_of = _find_as_of(lake, manifest, batches, journal, now)
     age_s = None if as_of is None else max(0.0, (now - as_of).total_seconds())
     partitions = manifest.partitions.values()
     return StatusResult(
@@ -109,17 +112,20 @@ def _find_failure(journal: Journal, running: RunningCommand | None) -> LastFailu
     return LastFailure(failed.command, failed.stage, failed.at, failed.code, failed.message)
 
 
-def _find_as_of(lake: Lake, manifest: Manifest, batches: Sequence[str], journal: Journal) -> datetime | None:
-    """Up to when curated has what the source said: as noted, or as the newest batch that is in it shows."""
+def _find_as_of(
+    lake: Lake, manifest: Manifest, batches: Sequence[str], journal: Journal, now: datetime
+) -> datetime | None:
+    """Up to when curated has what the source said: as noted, or as the newest batch that is in it shows.
+
+    What lies in the future is not believed: a clock that was ahead wrote it, and it would hide that nothing runs.
+    """
     times = [journal.loaded] if journal.loaded else []
     newest = max(set(manifest.batches).intersection(batches), default=None)
     if newest is not None:
-        try:
+        with suppress(OrdersetlError):  # the coverage says that it is damaged
             request = raw.read_marker(lake, newest).request
-        except OrdersetlError:
-            return max(times, default=None)  # the coverage says that it is damaged
-        times.append(min(filter(None, (request.until, request.began_at))))
-    return max(times, default=None)
+            times.append(min(filter(None, (request.until, request.began_at))))
+    return max((min(time, now) for time in times if time <= now + _MAX_SKEW), default=None)
 
 
 def _read_coverage(lake: Lake, batches: Sequence[str], now: datetime, problems: list[str]) -> OriginCoverage | None:

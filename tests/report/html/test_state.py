@@ -69,6 +69,8 @@ def test_when_the_source_was_last_asked_is_what_runs_noted(tmp_path: Path) -> No
         journal.begin("extract")
         journal.note_asked(None, is_news=False)
     assert read_state(lake).asked == time(3)
+    assert read_state(lake, time(3)).asked == time(3)
+    assert read_state(lake, time(2)).asked is None
 
 
 def test_damage_is_told_of(tmp_path: Path) -> None:

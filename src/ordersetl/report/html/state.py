@@ -46,8 +46,10 @@ class RawState:
         return [(end, since) for (_, end), (since, _) in pairwise(self.covered) if since is not None]
 
 
-def read_state(lake: Lake) -> RawState:
+def read_state(lake: Lake, now: datetime | None = None) -> RawState:
     """The state of the raw log as it is now; it never fails over what is damaged, which is for the checks to say.
+
+    What was noted for after ``now`` a clock wrote that was ahead; None believes all.
 
     Raises:
         StorageError: the disk refused.
@@ -65,4 +67,7 @@ def read_state(lake: Lake) -> RawState:
     except CorruptedError as error:
         problem = error.message
     waiting = len(set(batches) - set(manifest.batches))
-    return RawState(len(batches), waiting, newest, manifest.settings.timezone, problem, read_journal(lake).asked)
+    asked = read_journal(lake).asked
+    if asked is not None and now is not None and asked > now:
+        asked = None
+    return RawState(len(batches), waiting, newest, manifest.settings.timezone, problem, asked)

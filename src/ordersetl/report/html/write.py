@@ -56,6 +56,6 @@ def write_page(
     from ordersetl.report.html.page import PageContent, render_page  # noqa: PLC0415 - brings in the templates' engine
     from ordersetl.report.html.state import read_state  # noqa: PLC0415
 
-    page = render_page(PageContent(result, figures, read_state(lake), made_at, complete))
+    page = render_page(PageContent(result, figures, read_state(lake, made_at), made_at, complete))
     write_user_file(target, page.encode(), lake.disk)
     log.info("the page is written: %s", target)
