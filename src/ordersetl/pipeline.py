@@ -87,7 +87,7 @@ def extract(
     ):
         journal.begin("extract")
         result = stage.extract(context, plan)
-        journal.note_asked(plan.window.until, is_news=bool(result.batches))
+        journal.note_asked(result.asked, is_news=bool(result.batches))
         return result
 
 
@@ -239,7 +239,7 @@ def run(
         done = StageAccount(report, journal)
         with StagingAhead(context) as ahead:
             extracted = done.take("extract", lambda: stage.extract(context, plan, on_page=ahead.add))
-            journal.note_asked(plan.window.until, is_news=bool(extracted.batches))
+            journal.note_asked(extracted.asked, is_news=bool(extracted.batches))
             folding = take_in_force(context)
             stages = StagedBatches(folding)
             transformed = done.take("transform", lambda: transform_batches(folding, stages, ahead=ahead))

@@ -66,7 +66,7 @@ def test_it_warns_and_fails_nothing(tmp_path: Path) -> None:
     now = datetime(2025, 8, 20, 12, tzinfo=UTC)
     with open_job(tmp_path, now=lambda: now) as job, keep_journal(job.lake, "run", job.now) as journal:
         write_batch(job, records, pages_of=300)
-        journal.note_asked(None, is_news=True)
+        journal.note_asked(now, is_news=True)
         journal.begin("load")
         run(job)
     result = check(Lake(tmp_path))

@@ -19,7 +19,7 @@ DATA = {
     },
     "extract": {
         *("batch", "source", "url", "since", "until", "window_end", "pages", "records", "bytes", "retries"),
-        *("resumed_pages", "seconds", "gaps"),
+        *("resumed_pages", "seconds", "gaps", "asked"),
     },
     "transform": {
         *("batches", "staged_anew", "received", "accepted", "rejected", "outside_window", "rejected_by_reason"),

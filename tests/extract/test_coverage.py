@@ -332,6 +332,16 @@ def test_a_gap_s_command_takes_its_ends_as_they_are_printed(shop: Shop) -> None:
     assert shop.run(Window(since, until)).gaps == ()
 
 
+def test_an_empty_window_after_what_is_covered_says_nothing_of_the_source(shop: Shop) -> None:
+    shop.sell("a", day(3))
+    assert shop.run().asked == START
+    assert shop.run(Window(since=day(10))).asked is None
+    assert shop.run(Window(since=day(2), until=day(3))).asked == day(3)
+    assert shop.run().asked == START
+    shop.sell("b", day(11))
+    assert shop.run(Window(since=day(10))).asked == START
+
+
 # Windows that are empty
 
 

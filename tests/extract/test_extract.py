@@ -414,6 +414,19 @@ def test_it_goes_on_although_the_clock_went_back(tmp_path: Path) -> None:
     assert extract(tmp_path, Api(), at=BEGAN - timedelta(hours=6)).batch == batch
 
 
+def test_one_of_a_clock_that_was_far_ahead_begins_again(tmp_path: Path) -> None:
+    interrupt(tmp_path, kept=2, at=BEGAN + timedelta(days=365))
+    api = Api()
+    result = extract(tmp_path, api, at=BEGAN)
+    assert (result.resumed_pages, result.asked) == (0, BEGAN)
+    assert api.cursors == [None, "c2", "c3"]
+
+
+def test_one_that_is_taken_up_asked_the_source_when_it_began(tmp_path: Path) -> None:
+    interrupt(tmp_path, kept=2)
+    assert extract(tmp_path, Api(), at=BEGAN + timedelta(hours=1)).asked == BEGAN
+
+
 def test_one_that_stopped_before_the_first_page_begins_again(tmp_path: Path) -> None:
     interrupt(tmp_path, kept=0)
     result = extract(tmp_path, Api(), at=BEGAN + timedelta(hours=1))

@@ -84,6 +84,12 @@ def test_a_run_moves_the_age_and_a_backfill_does_not(tmp_path: Path) -> None:
     assert found.coverage.newest == datetime(2025, 9, 1, 13, 51, 34, tzinfo=UTC)
 
 
+def test_an_empty_window_after_what_is_covered_does_not_move_the_age(tmp_path: Path) -> None:
+    sample(tmp_path, Clock(NOW - 5 * HOUR))
+    sample(tmp_path, Clock(NOW - HOUR), Window(since=NOW - 2 * HOUR))
+    assert look(tmp_path).age_s == pytest.approx(5 * 3600, abs=60)
+
+
 def test_a_clock_that_was_ahead_once_does_not_hide_that_nothing_runs(tmp_path: Path) -> None:
     sample(tmp_path, Clock(NOW - 5 * HOUR))
     ahead = NOW + 8760 * HOUR

@@ -143,6 +143,7 @@ def extract_windows(
         resumed_pages=sum(result.resumed_pages for result in results),
         seconds=time.monotonic() - started,
         gaps=coverage.gaps,
+        asked=max(filter(None, (result.asked for result in results)), default=None),
     )
 
 

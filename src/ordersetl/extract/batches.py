@@ -95,6 +95,7 @@ def commit_result(context: RunContext, batch: Batch, *, retries: int, started: f
         resumed_pages=batch.resumed,
         seconds=time.monotonic() - started,
         gaps=settled.coverage.gaps,
+        asked=settled.coverage.find_asked(request),
     )
 
 

@@ -106,6 +106,12 @@ class Coverage:
         *earlier, (begin, _) = self.intervals
         return Coverage(merge_intervals([*earlier, (begin, sure_before), (since, end)]), shown, sure)
 
+    def find_asked(self, request: BatchRequest) -> datetime | None:
+        """Up to when one of its batches asked the source, by our clock; None where it begins after what is covered."""
+        if request.since is not None and (self.end is None or request.since > self.end):
+            return None
+        return min(filter(None, (request.until, request.began_at)))
+
     def as_of(self, now: datetime) -> "Coverage":
         """The coverage without what only a clock that was ahead could claim: a future end that nothing showed."""
         if self.end is None or self.end <= now:

@@ -62,8 +62,8 @@ def take_up(
 
 
 def _is_fresh(context: RunContext, found: Batch, request: BatchRequest) -> bool:
-    """Whether its extraction began not too long before this one."""
-    return request.began_at - found.request.began_at <= context.settings.resume_within
+    """Whether its extraction began not too long before this one, nor after it, by a clock that was ahead."""
+    return abs(request.began_at - found.request.began_at) <= context.settings.resume_within
 
 
 def _asked(request: BatchRequest) -> Hashable:

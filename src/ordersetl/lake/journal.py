@@ -103,14 +103,14 @@ class JournalKeeper:
         place = UnderWay(self._command, os.getpid(), socket.gethostname(), self._since, stage, self._now())
         self._put(under_way=place)
 
-    def note_asked(self, until: datetime | None, *, is_news: bool) -> None:
-        """Note up to when the source was asked (None: until the command began), and whether that left a batch.
+    def note_asked(self, asked: datetime | None, *, is_news: bool) -> None:
+        """Note up to when the source was asked (None: nothing new), and whether that left a batch.
 
-        What was noted before counts only where it does not lie in the future: a clock that was ahead wrote that.
+        What lies after now does not count, nor where it was noted before: a clock that was ahead wrote that.
         """
-        asked, before = min(filter(None, (until, self._since))), self._journal.asked
-        quiet = 0 if is_news else self._journal.quiet + 1
-        self._change(asked=asked if before is None or before > self._since else max(asked, before), quiet=quiet)
+        now = self._now()
+        times = [time for time in (asked, self._journal.asked) if time is not None and time <= now]
+        self._change(asked=max(times, default=None), quiet=0 if is_news else self._journal.quiet + 1)
 
     def end(self) -> None:
         """Note that all has ended well."""

@@ -25,7 +25,9 @@ class ExtractResult:
     ``batch`` is None where nothing new came (no record, or those that the newest batch ends with): then none was kept.
 
     It covers what lies before ``window_end``, by the source's clock; nothing where that is None. ``gaps`` are spans
-    of time, since and until, that no batch of this origin ever asked for, between those that were.
+    of time, since and until, that no batch of this origin ever asked for, between those that were. ``asked`` is up to
+    when the source was asked, by this machine's clock: of an extraction that was taken up, when that began. None where
+    it says nothing new of the source, as of a window that begins after all that is covered and brought nothing.
     """
 
     batch: str | None
@@ -41,6 +43,7 @@ class ExtractResult:
     resumed_pages: int
     seconds: float
     gaps: tuple[tuple[datetime, datetime], ...] = ()
+    asked: datetime | None = None
 
     @property
     def batches(self) -> tuple[str, ...]:
@@ -53,7 +56,7 @@ class BackfillResult:
     """A long window, fetched as several batches: ``windows`` has those that were fetched now, oldest first.
 
     ``windows_covered`` counts the others: a batch had covered them before. The counts are those of ``windows``;
-    ``gaps`` as there.
+    ``gaps`` as there. ``asked`` is the newest of theirs, None where all windows were covered.
     """
 
     source: str
@@ -69,6 +72,7 @@ class BackfillResult:
     resumed_pages: int
     seconds: float
     gaps: tuple[tuple[datetime, datetime], ...] = ()
+    asked: datetime | None = None
 
     @property
     def batches(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from ordersetl.errors import CorruptedError, OrdersetlError
-from ordersetl.extract.coverage import read_coverage
+from ordersetl.extract.coverage import Coverage, read_coverage
 from ordersetl.lake import raw
 from ordersetl.lake.journal import Journal, describe_death, read_journal
 from ordersetl.lake.layout import CURATED, INDEX, LOCK, QUARANTINE, RAW, RUNS, STAGED, Lake
@@ -123,8 +123,10 @@ def _find_as_of(
     newest = max(set(manifest.batches).intersection(batches), default=None)
     if newest is not None:
         with suppress(OrdersetlError):  # the coverage says that it is damaged
-            request = raw.read_marker(lake, newest).request
-            times.append(min(filter(None, (request.until, request.began_at))))
+            marker = raw.read_marker(lake, newest)
+            end = (marker.request.since, marker.request.began_at)  # of a batch that records no coverage
+            asked = Coverage(marker.covered or (end,)).find_asked(marker.request)
+            times += [asked] if asked else []
     return max((min(time, now) for time in times if time <= now + _MAX_SKEW), default=None)
 
 

@@ -67,7 +67,7 @@ def test_when_the_source_was_last_asked_is_what_runs_noted(tmp_path: Path) -> No
     lake = Lake(tmp_path)
     with keep_journal(lake, "run", lambda: time(3)) as journal:
         journal.begin("extract")
-        journal.note_asked(None, is_news=False)
+        journal.note_asked(time(3), is_news=False)
     assert read_state(lake).asked == time(3)
     assert read_state(lake, time(3)).asked == time(3)
     assert read_state(lake, time(2)).asked is None
