@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -30,8 +31,9 @@ from ordersetl.extract import batch as under_way
 from ordersetl.extract.batches import PageWatcher, extract_orders
 from ordersetl.extract.origin import Origin, ReferenceFile
 from ordersetl.lake import kept_files, raw
-from ordersetl.lake.layout import Lake
+from ordersetl.lake.layout import MANIFEST, Lake
 from ordersetl.lake.listing import MARKER, list_batches, list_unfinished
+from ordersetl.lake.manifest import Manifest, encode_manifest
 from ordersetl.results import ExtractResult
 from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
@@ -552,6 +554,43 @@ def test_a_complete_fetch_of_another_request_is_committed_beside_it(
     assert raw.read_marker(lake, batch).records == 3
     assert raw.read_marker(lake, batch).references.keys() == {"users"}
     assert batch in caplog.text
+
+
+def hold(root: Path, batch: str) -> None:
+    """Have the manifest of curated name a batch."""
+    Lake(root).storage.put(MANIFEST, encode_manifest(Manifest(batches=(batch,))))
+
+
+@pytest.mark.parametrize("kept", [3, 1])
+def test_pages_of_a_batch_that_curated_holds_stay_without_its_marker(tmp_path: Path, kept: int) -> None:
+    batch = extract(tmp_path, Api()).batch
+    assert batch is not None
+    hold(tmp_path, batch)
+    (tmp_path / "raw" / batch / "batch.json").unlink()
+    if kept == 1:
+        (tmp_path / "raw" / batch / "page-00002.json").write_bytes(b"")
+    before = files(tmp_path, batch)
+    result = extract(tmp_path, Api(), at=BEGAN + timedelta(minutes=1))
+    assert (result.pages, result.resumed_pages) == (3, 0)
+    assert files(tmp_path, batch) == before | ({"batch.json"} if kept == 3 else set())
+    if kept == 3:
+        assert batch in list_batches(Lake(tmp_path))
+
+
+def test_a_batch_that_curated_holds_and_that_brought_nothing_gets_its_marker_again(tmp_path: Path) -> None:
+    first, lost = extract(tmp_path, Api()).batch, "20250901T120500.000000Z"
+    shutil.copytree(tmp_path / "raw" / str(first), tmp_path / "raw" / lost, ignore=lambda *_: ["batch.json"])
+    hold(tmp_path, lost)
+    extract(tmp_path, Api(), at=BEGAN + timedelta(hours=2))
+    assert list_batches(Lake(tmp_path))[:2] == [first, lost]
+
+
+def test_nothing_is_dropped_where_the_manifest_cannot_be_read(tmp_path: Path) -> None:
+    left = interrupt(tmp_path, kept=2)
+    (tmp_path / "curated").mkdir()
+    (tmp_path / "curated/_manifest.json").write_bytes(b"{")
+    extract(tmp_path, Api(), Window(since=BEGAN - timedelta(days=1)), at=BEGAN + timedelta(hours=1))
+    assert "page-00002.json" in files(tmp_path, left)
 
 
 def test_a_complete_fetch_of_the_sample_is_not_committed_among_real_orders(tmp_path: Path) -> None:

@@ -47,10 +47,10 @@ class Settled:
     coverage: Coverage
 
 
-def settle_batch(context: RunContext, batch: Batch) -> Settled:
+def settle_batch(context: RunContext, batch: Batch, *, is_held: bool = False) -> Settled:
     """Commit a batch that is complete, or drop it where it says nothing beyond what is committed.
 
-    Where that cannot be told, it is committed.
+    Where that cannot be told, or where ``is_held``, as curated holds it, it is committed.
 
     Raises:
         LockedError: the lock was lost.
@@ -61,7 +61,7 @@ def settle_batch(context: RunContext, batch: Batch) -> Settled:
     with suppress(CorruptedError):
         found = read_log_end(lake, batches, request, now=context.now(), lookback=lookback)
         end = replace(found, coverage=find_sure(lake, batches, request, found.coverage, lookback))
-        if not _is_news(lake, batch, end, lookback):
+        if not is_held and not _is_news(lake, batch, end, lookback):
             context.lock.assert_held()
             unfinished.drop_batch(lake, batch.id)
             return Settled(None, end.coverage.add(request, batch.pages, lookback)[1], end.coverage)

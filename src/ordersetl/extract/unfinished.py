@@ -2,14 +2,15 @@
 
 import hashlib
 import logging
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 
-from ordersetl.errors import SourceError
+from ordersetl.errors import CorruptedError, SourceError
 from ordersetl.extract.batch import Batch
 from ordersetl.extract.news import settle_batch
 from ordersetl.lake import raw, unfinished
 from ordersetl.lake.layout import calls_name, page_name
 from ordersetl.lake.listing import list_batches, list_unfinished
+from ordersetl.lake.manifest import read_manifest
 from ordersetl.lake.raw import BatchRequest, CallsEntry, PageEntry
 from ordersetl.runtime import RunContext
 from ordersetl.source.answer import find_charset
@@ -29,7 +30,8 @@ def take_up(
     """The interrupted extraction of each of the requests, None where there is none that can be taken up.
 
     Of the others, those that lack nothing but their marker (which may also have been deleted) are committed if they
-    bring anything new, and the rest is dropped.
+    bring anything new, and the rest is dropped; but none that curated holds: what lacks its marker there was deleted,
+    and its pages are all that a repair may have.
 
     Args:
         context: of the command.
@@ -42,12 +44,14 @@ def take_up(
     wanted = {_asked(request): at for at, request in enumerate(requests)}
     sources = {request.source for request in requests}
     newest = max(list_batches(context.lake), default="")
-    for batch in reversed(list_unfinished(context.lake)):
+    left = list_unfinished(context.lake)
+    held = _find_held(context, left)
+    for batch in reversed(left):
         earlier = raw.read_request(context.lake, batch)
         found = _read_pages(context, client, batch, earlier) if earlier is not None else None
         at = None if found is None else wanted.get(_asked(found.request))
         is_fresh = found is not None and at is not None and _is_fresh(context, found, requests[at])
-        if found is not None and at is not None and is_fresh and not (in_order and found.id <= newest):
+        if batch not in held and found and at is not None and is_fresh and not (in_order and found.id <= newest):
             log.info("going on with the interrupted extraction %s after page %d", found.id, len(found.pages))
             unfinished.prune_batch(context.lake, batch, pages=len(found.pages))
             taken[at] = found
@@ -55,10 +59,21 @@ def take_up(
         elif found is not None and found.complete and found.request.source in sources:
             log.warning("committing %s: all its pages were there, but not its marker", found.id)
             unfinished.prune_batch(context.lake, batch, pages=len(found.pages))
-            newest = max(newest, settle_batch(context, found).batch or "")
-        else:
+            newest = max(newest, settle_batch(context, found, is_held=batch in held).batch or "")
+        elif batch not in held:
             unfinished.drop_unfinished(context.lake, batch)
     return taken
+
+
+def _find_held(context: RunContext, left: Sequence[str]) -> Collection[str]:
+    """Those of the batches that curated holds; all of them where nobody can tell."""
+    if not left:
+        return ()
+    try:
+        manifest = read_manifest(context.lake)
+    except CorruptedError:
+        return left
+    return set(left).intersection(manifest.batches if manifest else ())
 
 
 def _is_fresh(context: RunContext, found: Batch, request: BatchRequest) -> bool:
