@@ -1,6 +1,8 @@
 """Why is an order missing? Each state that it can be in, from what was received and what curated has."""
 
+import os
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -33,6 +35,36 @@ def is_staged(request: pytest.FixtureRequest) -> bool:
 def settle(root: Path, *, is_staged: bool) -> None:
     if not is_staged:
         shutil.rmtree(root / "staged")
+
+
+def put_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def put_link(path: Path) -> None:
+    path.rename(path.with_suffix(".elsewhere"))
+    path.symlink_to(path.with_suffix(".elsewhere"))
+
+
+def make_vast(path: Path) -> None:
+    os.truncate(path, 1 << 34)
+
+
+@pytest.mark.parametrize("harm", [put_pipe, put_link, make_vast])
+@pytest.mark.parametrize("role", ["orders", "rejects"])
+def test_what_is_no_staged_file_any_more_is_neither_awaited_nor_believed(
+    tmp_path: Path, role: str, harm: Callable[[Path], None]
+) -> None:
+    with open_job(tmp_path) as job:
+        write_batch(job, [order(), order("bad", amount=-1)])
+        run(job)
+        other = write_batch(job, [order(updated_at=LATER, status="paid")])
+        run(job)
+    harm(next((tmp_path / "staged").glob(f"*/{role}-*")))
+    assert results(trace(tmp_path)) == ["superseded", "current"]
+    assert trace(tmp_path).versions[1].batch == other
+    assert results(trace(tmp_path, "bad")) == ["rejected"]
 
 
 def test_an_order_that_is_there(tmp_path: Path, *, is_staged: bool) -> None:

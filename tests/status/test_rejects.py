@@ -1,7 +1,9 @@
 """The quarantine as a list: what is open, why, where it is in raw; and what closes it."""
 
+import os
 from pathlib import Path
 
+import pytest
 from lakes import item, open_job, order, run, write_batch
 
 from ordersetl.lake.layout import Lake
@@ -44,6 +46,17 @@ def test_the_newest_batch_comes_first_and_each_order_once(tmp_path: Path) -> Non
     found = list_quarantine(Lake(tmp_path))
     assert ids(found) == ["a", "b"]
     assert found.records[0].batch == newest
+
+
+@pytest.mark.parametrize("size", [1 << 34, 0])
+def test_a_file_that_was_made_vast_or_empty_costs_itself_alone(tmp_path: Path, size: int) -> None:
+    with open_job(tmp_path) as job:
+        harmed = fill(job, order("a", amount=-1))
+        fill(job, order("b", amount=-1))
+    path = tmp_path / "quarantine" / f"{harmed}.ndjson"
+    os.truncate(path, 0)
+    os.truncate(path, size)
+    assert ids(list_quarantine(Lake(tmp_path))) == ["b"]
 
 
 def test_filters(tmp_path: Path) -> None:

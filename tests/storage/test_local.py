@@ -86,6 +86,8 @@ def test_what_is_not_a_file_of_its_own_is_described_and_not_read(storage: LocalS
     for key in ("a", "link", "pipe"):
         with pytest.raises(UnfitFileError):
             storage.read(key, 1)
+        with pytest.raises(UnfitFileError):
+            storage.open_columns(key).scan()
     with pytest.raises(UnfitFileError, match="is larger than 0 bytes"):
         storage.read("a/b", 0)
 

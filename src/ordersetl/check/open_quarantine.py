@@ -17,7 +17,7 @@ from ordersetl.check.tables import select_rows
 from ordersetl.lake.index import are_valid, hash_ids, look_up_tombstones, open_segments
 from ordersetl.lake.layout import Lake, quarantine_key
 from ordersetl.lake.manifest import IndexEntry, Manifest
-from ordersetl.lake.quarantine import RejectLine, decode_reject
+from ordersetl.lake.quarantine import RejectLine, decode_reject, read_lines
 from ordersetl.lake.rejected import read_rejected
 from ordersetl.lake.segments import BrokenSegmentError
 from ordersetl.results import OpenOrder, OpenQuarantine, RejectExample
@@ -132,14 +132,14 @@ def list_examples(database: duckdb.DuckDBPyConnection, lake: Lake) -> tuple[Reje
 def _read_detail(lake: Lake, batch: str, position: int) -> str:
     """What validation said of the record at this line of the batch's file; "" where it cannot be read."""
     with suppress(OSError), lake.storage.open(quarantine_key(batch)) as file:
-        rejected = decode_reject(next(islice(file, position, None), b""))
+        rejected = decode_reject(next(islice(read_lines(file), position, None), b""))
         return rejected.detail if rejected is not None else ""
     return ""
 
 
 def _read_rejected(lake: Lake, batch: str) -> Iterator[tuple[object, ...]]:
     with suppress(OSError), lake.storage.open(quarantine_key(batch)) as file:
-        for position, line in enumerate(file):
+        for position, line in enumerate(read_lines(file)):
             rejected = decode_reject(line)
             if rejected is not None:
                 where = (batch, rejected.page, rejected.index, rejected.scope, position)

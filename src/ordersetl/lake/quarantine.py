@@ -2,17 +2,22 @@
 
 import json
 import math
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from io import BufferedIOBase
 from typing import Any
 
 import msgspec
 
 from ordersetl.text import format_time
 
-__all__ = ["Reject", "RejectLine", "decode_reject"]
+__all__ = ["Reject", "RejectLine", "decode_reject", "read_lines"]
+
+_MAX_LINE_BYTES = 1 << 28
+"""Of one record with its reason: more than any page of orders is meant to hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,14 @@ class RejectLine(msgspec.Struct, frozen=True):
     time: datetime | None = None
     line: int | None = None
     detail: str = ""
+
+
+def read_lines(file: BufferedIOBase) -> Iterator[bytes]:
+    """The lines of a quarantine file, up to one that is longer than any that was written."""
+    while line := file.readline(_MAX_LINE_BYTES):
+        if len(line) == _MAX_LINE_BYTES:
+            return
+        yield line
 
 
 def decode_reject(line: bytes) -> RejectLine | None:

@@ -14,9 +14,9 @@ from ordersetl.lake import raw
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.in_force import find_in_force
 from ordersetl.lake.layout import Lake, page_name, raw_key, staged_key
-from ordersetl.lake.quarantine import RejectLine, decode_reject
+from ordersetl.lake.quarantine import RejectLine, decode_reject, read_lines
 from ordersetl.lake.raw import BatchMarker
-from ordersetl.lake.staged import read_stage
+from ordersetl.lake.staged import StagedFile, StageMarker, read_stage
 from ordersetl.results import OrderVersion
 from ordersetl.source.description.mapping import Mapping
 from ordersetl.source.description.model import Description
@@ -97,16 +97,24 @@ def _read_staged(lake: Lake, source: _Source, order_id: str) -> list[OrderVersio
     rejects: list[RejectLine] = []
     try:
         for part in stage.parts:
+            if not all(_is_whole(lake, stage, file) for file in (part.orders, part.rejects) if file.rows):
+                return None
             if part.orders.rows:
                 orders = stage.columns(lake, part.orders).scan().select(*ORDER_SCHEMA)
                 rows += orders.filter(pl.col("order_id") == order_id).select(_HEAD).collect().rows()
             if part.rejects.rows:
                 with lake.storage.open(staged_key(source.marker.batch, part.rejects.name)) as lines:
-                    found = map(decode_reject, lines)
+                    found = map(decode_reject, read_lines(lines))
                     rejects += [reject for reject in found if reject is not None and reject.order_id == order_id]
     except (OSError, pl.exceptions.PolarsError):
         return None
     return _describe(lake, source, rows, rejects)
+
+
+def _is_whole(lake: Lake, stage: StageMarker, file: StagedFile) -> bool:
+    """Whether it is a regular file of the size that is recorded."""
+    found = lake.storage.stat(staged_key(stage.batch, file.name))
+    return found is not None and not found.problem and found.bytes == file.bytes
 
 
 def _validate_raw(lake: Lake, source: _Source, order_id: str, settings: FoldSettings) -> list[OrderVersion]:

@@ -15,7 +15,7 @@ from ordersetl.lake.index import are_valid, hash_ids, look_up, open_segments
 from ordersetl.lake.layout import QUARANTINE, Lake, page_name, quarantine_key, raw_key
 from ordersetl.lake.listing import list_batches
 from ordersetl.lake.manifest import Manifest, read_manifest
-from ordersetl.lake.quarantine import RejectLine, decode_reject
+from ordersetl.lake.quarantine import RejectLine, decode_reject, read_lines
 from ordersetl.lake.rejected import read_rejected
 from ordersetl.lake.segments import BrokenSegmentError
 from ordersetl.load.files import CorruptedFileError, read_partition
@@ -150,4 +150,4 @@ def _describe(found: RejectLine) -> QuarantinedRecord:
 
 def _read_lines(lake: Lake, batch: str) -> Iterator[bytes]:
     with suppress(OSError), lake.storage.open(quarantine_key(batch)) as file:
-        yield from file
+        yield from read_lines(file)

@@ -181,7 +181,7 @@ class LocalStorage:
 
     def open_columns(self, key: str) -> ColumnFile:
         """What Polars scans a file of columns by."""
-        return ColumnFile(str(self.root / key))
+        return ColumnFile(str(self.root / key), is_local=True)
 
     @contextmanager
     def local_files(self, keys: Iterable[str]) -> Iterator[dict[str, Path]]:
