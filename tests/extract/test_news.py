@@ -179,6 +179,32 @@ def test_new_reference_files_are_news_and_known_ones_are_not(shop: Shop, tmp_pat
     shop.assert_right()
 
 
+def test_a_reference_file_that_is_known_as_of_another_kind_is_news(shop: Shop, tmp_path: Path) -> None:
+    both = tmp_path / "both.csv"
+    both.write_text(
+        "user_id,email,country,created_at,sku,name,category,price\nu-1,a@x.test,ES,2025-01-01,A,Mug,kitchen,2\n"
+    )
+    shop.sell("a")
+    shop.run(users=both)
+    assert shop.run(users=both, products=both).load.dimensions_written == ("dim_product.csv",)
+    assert shop.run(users=both, products=both).extract.batches == ()
+    shop.assert_right()
+
+
+def test_a_backfill_takes_a_reference_file_that_is_given_again_after_another(shop: Shop, tmp_path: Path) -> None:
+    users = tmp_path / "users.csv"
+    shop.sell("a")
+    shop.now += 6 * DAY
+    window = Window(START - 2 * DAY, START + 2 * DAY)
+    for country in ("ES", "FR", "ES"):
+        users.write_text(f"user_id,email,country,created_at\nu-1,a@x.test,{country},2025-01-01\n")
+        found = shop.run(window, backfill=Backfill(2 * DAY, 1), users=users)
+        assert "dim_user.csv" in found.load.dimensions_written
+        assert f",{country}," in (shop.root / "curated/dim_user.csv").read_text()
+        assert shop.run(window, backfill=Backfill(2 * DAY, 1), users=users).extract.batches == ()
+    shop.assert_right()
+
+
 def test_a_batch_that_went_away_is_recorded_by_the_next_run(shop: Shop) -> None:
     for name in "abc":
         shop.sell(name)

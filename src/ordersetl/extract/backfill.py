@@ -152,12 +152,13 @@ def _list_covered(
 ) -> set[tuple[datetime | None, datetime | None]]:
     """Windows that a batch of this origin was fetched for when they had long passed, so that nothing was missing.
 
-    None where a reference file is given that no batch has: the windows that are fetched keep it.
+    None where a reference file is given that is not the one of its kind that came last: the windows that are fetched
+    keep it.
     """
     markers = [raw.read_marker(context.lake, batch) for batch in list_batches(context.lake)]
     ours = [marker for marker in markers if have_one_origin(marker.request, origin)]
-    kept = {entry.sha256 for marker in ours for entry in marker.references.values()}
-    if any(hashlib.sha256(file.body).hexdigest() not in kept for file in references):
+    in_force = {kind: entry.sha256 for marker in markers for kind, entry in marker.references.items()}
+    if any(hashlib.sha256(file.body).hexdigest() != in_force.get(file.kind) for file in references):
         return set()
     return {(m.since, m.until) for m in ours if m.until is not None and m.window_end == m.until}
 

@@ -80,8 +80,8 @@ def _is_news(lake: Lake, batch: Batch, end: LogEnd, lookback: timedelta) -> bool
         newest is None
         or not end.is_recorded
         or _asked(newest.request) != _asked(batch.request)
-        or not {file.sha256 for file in batch.request.references.values()}
-        <= {file.sha256 for file in newest.references.values()}
+        or not {(kind, file.sha256) for kind, file in batch.request.references.items()}
+        <= {(kind, file.sha256) for kind, file in newest.references.items()}
         or _covers_more(batch, newest, end.coverage, lookback)
         or (batch.records > 0 and not _repeats(lake, batch, newest))
     )
