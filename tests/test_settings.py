@@ -454,6 +454,24 @@ def test_a_url_that_is_none_is_refused_and_not_shown(text: str) -> None:
     assert SECRET not in message
 
 
+@pytest.mark.parametrize(
+    ("output", "right"),
+    [
+        ("file:///srv/shop", "must be a path without file:"),
+        ("file:x", "must be a path without file:"),
+        ("S3://bucket/orders", "must begin with s3:// in lower case"),
+        ("s3:bucket", "must be s3://BUCKET/PREFIX"),
+        ("gs://bucket/orders", "must be a path, or s3://BUCKET/PREFIX"),
+        ("abfss:/container", "must be a path, or s3://BUCKET/PREFIX"),
+    ],
+)
+def test_a_url_that_is_no_place_for_an_output_is_refused(output: str, right: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(output=output)
+    assert right in caught.value.message
+    assert load_settings(output=f"./{output}").output == Path(output)
+
+
 def test_output_is_a_path_given_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setenv("ORDERSETL_OUTPUT", "~/orders")

@@ -4,9 +4,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Location", "ObjectUrl", "parse_url"]
+__all__ = ["Location", "ObjectUrl", "parse_location", "parse_url"]
 
 _URL = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?P<prefix>(?:/[^/\x00-\x1f]+)*)/?")
+
+_SCHEME = re.compile(r"(?:file|s3):|[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+"""How a URL begins; a folder of such a name is ``./file:x``."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,25 @@ class ObjectUrl:
 
 Location = Path | ObjectUrl
 """Where an output, or something in it, is."""
+
+
+def parse_location(text: str) -> Location:
+    """A path, or an object URL, from text.
+
+    Raises:
+        ValueError: it is a URL that names no place in S3.
+    """
+    if text.startswith("s3:"):
+        return parse_url(text)
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        return Path(text)
+    name = scheme[0].partition(":")[0]
+    if name.lower() == "file":
+        raise ValueError("must be a path without file:, such as /srv/shop")
+    if name.lower() == "s3":
+        raise ValueError("must begin with s3:// in lower case")
+    raise ValueError(f"must be a path, or s3://BUCKET/PREFIX; {name}: is no place where an output can be")
 
 
 def parse_url(text: str) -> ObjectUrl:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import polars as pl
 import pytest
 from faulty import FaultyDisk
 
@@ -34,6 +35,17 @@ def test_what_is_put_is_read_listed_and_described(storage: LocalStorage) -> None
     assert storage.entries("raw") == [Entry("a", "folder")]
     assert storage.entries("staged") == []
     assert str(storage.open_columns("raw/a/1.json")) == str(storage.root / "raw/a/1.json")
+
+
+@pytest.mark.parametrize("folder", ["file:x", "s3:x", "http:/x", "a[b]*?"])
+def test_columns_are_scanned_where_the_path_looks_like_a_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(folder).mkdir(parents=True)
+    pl.DataFrame({"a": [1]}).write_parquet(tmp_path / folder / "a.parquet")
+    scanned = LocalStorage(Path(folder), FaultyDisk()).open_columns("a.parquet").scan().collect()
+    assert scanned.rows() == [(1,)]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from pydantic import (
 from ordersetl.settings.environment import VARIABLE_PREFIX, read_environment, read_variables
 from ordersetl.settings.notify_url import NotifyUrl
 from ordersetl.settings.span import Span
-from ordersetl.url import Location, ObjectUrl, parse_url
+from ordersetl.url import Location, ObjectUrl, parse_location
 from ordersetl.zones import list_zones
 
 __all__ = ["CANCELLED_STATUSES", "Settings", "list_secrets"]
@@ -191,7 +191,7 @@ class Settings(BaseModel):
     @classmethod
     def _object_url(cls, value: object) -> object:
         if isinstance(value, str):
-            return parse_url(value) if value.startswith("s3:") else Path(value)
+            return parse_location(value)
         if not isinstance(value, Path | ObjectUrl):
             raise ValueError("must be a path, or s3://BUCKET/PREFIX")  # noqa: TRY004 - pydantic collects ValueError
         return value

@@ -180,8 +180,8 @@ class LocalStorage:
             ) from error
 
     def open_columns(self, key: str) -> ColumnFile:
-        """What Polars scans a file of columns by."""
-        return ColumnFile(str(self.root / key), is_local=True)
+        """What Polars scans a file of columns by: an absolute path, as it takes some relative ones for URLs."""
+        return ColumnFile(str((self.root / key).absolute()), is_local=True)
 
     @contextmanager
     def local_files(self, keys: Iterable[str]) -> Iterator[dict[str, Path]]:
