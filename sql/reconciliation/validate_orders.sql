@@ -59,6 +59,7 @@ SELECT
     OR coalesce(items_unparseable, false)
     OR is_large_id(given_order_id)
     OR is_large_id(given_user_id)
+    OR is_large_id(given_currency)
     OR is_long_number(given_amount)
     OR is_long_number(given_discount)
     OR is_long_number(given_tax)
@@ -121,7 +122,7 @@ LEFT JOIN (
         count(*) FILTER (WHERE reason IS NULL AND qty > 0) AS valid_lines,
         count(*) FILTER (WHERE reason IS NOT NULL) AS rejected_lines,
         count(*) FILTER (WHERE reason IS NULL AND qty > 0 AND amount IS NULL) AS unpriced_lines,
-        coalesce(sum(amount) FILTER (WHERE reason IS NULL), 0) AS line_amount,
+        coalesce(sum(amount) FILTER (WHERE reason IS NULL AND qty > 0), 0) AS line_amount,
         sum(qty) FILTER (WHERE reason IS NULL) AS qty,
         sum(discount) FILTER (WHERE reason IS NULL AND qty > 0) AS line_discount,
         sum(tax) FILTER (WHERE reason IS NULL AND qty > 0) AS line_tax,

@@ -487,6 +487,16 @@ def test_texts_that_sql_does_not_read_as_the_models_do_are_no_alarm(tmp_path: Pa
     assert [outcome for outcome in outcomes.values() if not outcome.ok] == []
 
 
+def test_a_currency_whose_digits_a_double_does_not_hold_is_no_alarm(tmp_path: Path) -> None:
+    texts = ["1e15", "1e23", "12345678901234567", "12345678901234567.0", "1.5e3", "-1e17"]
+    with open_job(tmp_path) as job:
+        records = [json.dumps(order(f"o-{at}", 1, currency="@")) for at in range(len(texts))]
+        write_lake_batch(job, [Raw(r.replace('"@"', text)) for r, text in zip(records, texts, strict=True)])
+        run(job)
+    found = check_deeply(Lake(tmp_path))
+    assert all(outcome.ok for outcome in found.values()), found
+
+
 def test_the_average_price_of_an_sku_is_compared_half_even(tmp_path: Path) -> None:
     prices = [("0.0001", "0.0002"), ("0.0002", "0.0003"), ("1", "2.0001"), ("1", None), (None, None)]
     records = [

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import httpx
 import polars as pl
 import pytest
 from described_shop import DESCRIPTION, SmallShop, sale
@@ -42,6 +43,29 @@ def test_what_was_mapped_is_what_raw_holds(shop: SmallShop) -> None:
     assert found["raw_orders"].detail.startswith(
         "Raw holds 306 records: 303 accepted versions of 303 orders in 603 rows"
     )
+
+
+def test_a_line_of_quantity_0_adds_nothing_to_an_absent_total(shop: SmallShop) -> None:
+    lines = [{"article": "A", "count": 1, "sum": "10.00"}, {"article": "B", "count": 0, "sum": "4.00"}]
+    shop.sales = [sale(1, lines=lines, total=None)]
+    shop.run()
+    assert shop.curated("order_amount") == ["10.0000"]
+    found = check(shop)
+    assert all(outcome.ok for outcome in found.values()), found
+
+
+class LargeLabels(SmallShop):
+    """A shop whose currency is a number that no double holds."""
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text=super().answer(request).text.replace('"EUR"', "1e400"))
+
+
+def test_a_currency_that_is_a_number_past_any_double_is_no_alarm(tmp_path: Path) -> None:
+    shop = LargeLabels(tmp_path, [sale(1)])
+    shop.run()
+    found = check(shop)
+    assert all(outcome.ok for outcome in found.values()), found
 
 
 def test_what_was_read_wrong_in_bulk_is_found(shop: SmallShop, monkeypatch: pytest.MonkeyPatch) -> None:
