@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import msgspec
@@ -111,6 +112,20 @@ def test_a_shop_whose_clock_is_off_loses_nothing_and_repeats_little(tmp_path: Pa
     assert shop.got == set(shop.orders)
     repeated = max(0.0, ahead) * 60 / 7 + 6
     assert max(shop.answered[-5:]) <= repeated
+
+
+@pytest.mark.parametrize(("lookback", "lost"), [("10m", True), ("70m", False)])
+def test_a_naive_clock_west_of_utc_that_is_set_back_needs_an_hour_more_of_lookback(
+    shop: Shop, lookback: str, *, lost: bool
+) -> None:
+    shop.naive = True
+    shop.now = datetime(2025, 11, 2, 4, 30, tzinfo=UTC)
+    for number in range(18):
+        local = shop.now.astimezone(ZoneInfo("America/New_York"))  # back from 2 to 1 o'clock at 6:00 UTC
+        shop.sell(f"o-{number}", local.replace(tzinfo=UTC))
+        shop.run(lookback=lookback)
+        shop.wait(10 * MIN)
+    assert (shop.got != set(shop.orders)) is lost
 
 
 def test_the_window_begins_at_the_newest_time_that_was_shown_less_lookback(shop: Shop) -> None:
