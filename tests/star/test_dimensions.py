@@ -132,6 +132,23 @@ def test_a_header_alone_is_an_empty_file_of_users() -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
+        (b"root:x:0:0:root:/root:/bin/bash\n", "its first line is no header"),
+        (b"hunter2\n", "its first line is no header"),
+        (b"TOKEN=s3cr3t,KEY=hunter2\n", "its first line is no header"),
+        (b"id,mail,s3cr3t+hunter2/00112233445566778899==\n", "it has id, mail and 1 more"),
+        (b"a,b,c,d,e,f,g,h,s3cr3t,hunter2\n", "it has a, b, c, d, e, f, g, h and 2 more"),
+    ],
+)
+def test_of_a_file_that_is_no_reference_file_only_names_of_columns_are_shown(body: bytes, said: str) -> None:
+    message = refusal(USERS, body)
+    assert f": {said} / " in message
+    assert "s3cr3t" not in message
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
         (b"", "it is empty"),
         (b"\xef\xbb\xbf", "it is empty"),
         (b"\n\n", "it is empty"),

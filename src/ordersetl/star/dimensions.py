@@ -1,7 +1,8 @@
 """The dimensions: reference files folded in batch order, and inferred members for keys that only orders name."""
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -10,7 +11,15 @@ from typing import Any
 import polars as pl
 
 from ordersetl.errors import ConfigError
-from ordersetl.star.reference_csv import OddCell, Rows, describe_odd_cells, find_swallowed, read_rows, require_strict
+from ordersetl.star.reference_csv import (
+    OddCell,
+    Rows,
+    describe_odd_cells,
+    find_swallowed,
+    read_rows,
+    refuse_blank_before_quote,
+    require_strict,
+)
 from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, Table
 from ordersetl.star.values import AMOUNT_LIMIT, TEXT_BYTES, read_date, read_decimal, read_short_text, read_text
 
@@ -28,6 +37,8 @@ __all__ = [
 _Reader = Callable[[str], tuple[Any, str]]
 """Gives a cell's value, and what is odd about it ("" if nothing)."""
 _LINE = "line"
+_COLUMN_NAME = re.compile(r"[^\W\d][\w .-]{0,29}").fullmatch
+_MAX_NAMES = 8
 _PROBLEMS = {
     "key": "no key that can be used, so the row is left out",
     "cells_unreadable": "it cannot be read, so it is taken as empty",
@@ -102,9 +113,11 @@ def inspect_reference(dimension: Dimension, body: bytes, name: str) -> str:
     Raises:
         ConfigError: it is not; with the line.
     """
-    found = read_rows(_decode(body, name), name, strict=True)
+    text = _decode(body, name)
+    found = read_rows(text, name, strict=True)
     positions = _positions(dimension, found.header, name)
     require_strict(found, name)
+    refuse_blank_before_quote(text, name)
     _, _, odd = _read_cells(dimension, found, positions)
     odd += find_swallowed(found)
     return describe_odd_cells(name, odd) if odd else ""
@@ -171,12 +184,23 @@ def _positions(dimension: Dimension, header: list[str], name: str) -> dict[str, 
     given = [cell.strip() for cell in header]
     missing = [column for column in dimension.columns.values() if column not in given]
     if missing:
-        found = f"it has {', '.join(given)[:200]}" if any(given) else "it is empty"
+        found = _describe_header(given)
         raise ConfigError(
             f"{name} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}: {found}",
             hint=f"A {dimension.kind} file has the header {','.join(dimension.columns.values())}, in any order.",
         )
     return {column: len(given) - 1 - given[::-1].index(source) for column, source in dimension.columns.items()}
+
+
+def _describe_header(given: Sequence[str]) -> str:
+    """The names in a header; nothing of a first line that is none, as that of any other file may be a secret."""
+    if not any(given):
+        return "it is empty"
+    names = [cell for cell in given if _COLUMN_NAME(cell)]
+    if len(given) == 1 or not names:
+        return "its first line is no header"
+    more = len(given) - len(names[:_MAX_NAMES])
+    return f"it has {', '.join(names[:_MAX_NAMES])}{f' and {more:,} more' if more else ''}"
 
 
 def _read_cells(

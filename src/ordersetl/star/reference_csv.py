@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,10 +11,20 @@ from itertools import islice
 from ordersetl.errors import ConfigError
 from ordersetl.text import many
 
-__all__ = ["OddCell", "Rows", "describe_odd_cells", "find_swallowed", "read_rows", "require_strict"]
+__all__ = [
+    "OddCell",
+    "Rows",
+    "describe_odd_cells",
+    "find_swallowed",
+    "read_rows",
+    "refuse_blank_before_quote",
+    "require_strict",
+]
 
 _LARGEST_CELL = 1 << 20
 _MAX_SHOWN = 5
+_MAYBE_BLANK_BEFORE_QUOTE = re.compile(r'(?:^|[,\r])[ \t]+"', re.MULTILINE)
+"""What costs little to look for; it may also be within a cell in quotes."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +97,24 @@ def require_strict(found: Rows, name: str) -> None:
         if len(row) > len(names):
             raise ConfigError(
                 f"{name}, line {line}: the row has {len(row)} cells, and the header has {len(names)}",
-                hint="Put a cell that holds a comma in quotes, and take away cells that are too many.",
+                hint="Put a cell that holds a comma in quotes, without a blank before them, and take away cells that "
+                "are too many.",
             )
         if row[0].strip() == names[0] and [cell.strip() for cell in row] == names:
             raise ConfigError(f"{name}, line {line}: the header is repeated there", hint="Leave the first one alone.")
+
+
+def refuse_blank_before_quote(text: str, name: str) -> None:
+    """Refuse a quote that a blank precedes in its cell: it opens nothing, and a comma after it would end the cell.
+
+    Raises:
+        ConfigError: with the line.
+    """
+    if _MAYBE_BLANK_BEFORE_QUOTE.search(text) and (fault := _find_fault(text, 1)):
+        line, problem = fault
+        raise ConfigError(
+            f"{name}, line {line}: {problem}", hint="Take away the blank between the comma and the quote."
+        )
 
 
 def find_swallowed(found: Rows) -> list[OddCell]:
@@ -126,7 +151,11 @@ def _find_fault(text: str, begins: int) -> tuple[int, str] | None:
             elif state == "closed":
                 closes = "" if number == opened else f" in line {number}"
                 return opened, f"the quote that opens there closes{closes} before the cell ends"
-            elif state == "start":
+            elif state == "blank" and character == '"':
+                return number, "a blank stands before the quote that is to open a cell"
+            elif state in {"start", "blank"} and character in " \t":
+                state = "blank"
+            elif state in {"start", "blank"}:
                 state, opened = ("quoted", number) if character == '"' else ("plain", opened)
     return (opened, "the quote that opens there is never closed") if state == "quoted" else None
 
