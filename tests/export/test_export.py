@@ -14,7 +14,7 @@ import pytest
 from lakes import curated_bytes, item, open_job, order, run, write_batch
 
 from ordersetl.check.views import open_views
-from ordersetl.errors import ConfigError, CorruptedError
+from ordersetl.errors import ConfigError, CorruptedError, StorageError
 from ordersetl.export.stage import Format, export_table, read_format
 from ordersetl.export.tables import EXPORTS
 from ordersetl.lake.layout import Lake
@@ -139,6 +139,13 @@ def test_what_cannot_be_written_is_refused(lake: Lake, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="its name does not say"):
         read_format(tmp_path / "x.txt", None)
     assert (tmp_path / "output/curated").is_dir()
+
+
+def test_a_file_that_cannot_be_made_is_named(lake: Lake, tmp_path: Path) -> None:
+    name = "x" * 240 + ".csv"  # that which is renamed to it has a longer one
+    with pytest.raises(StorageError, match=r"cannot write .*x\.csv: File name too long") as caught:
+        export_table(lake, "orders", tmp_path / name, "csv")
+    assert "Choose another place for the file" in caught.value.hint
 
 
 def test_a_damaged_layer_is_not_exported(lake: Lake, tmp_path: Path) -> None:

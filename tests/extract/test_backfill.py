@@ -250,6 +250,7 @@ def test_a_signal_ends_all_windows_and_keeps_their_pages(shop: Shop) -> None:
         ("http://127.0.0.1:8000", "t", False),
         ("http://localhost", "t", False),
         ("http://[::1]:8000", "t", False),
+        ("http://sample.ordersetl.invalid", "t", False),
         ("http://shop.example", None, False),
     ],
 )

@@ -1,5 +1,6 @@
 """The staged cache: it counts only where every byte is what the marker records."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,8 +10,9 @@ import msgspec
 import pytest
 from lakes import open_job, order, run, spoil, transform, write_batch
 
+from ordersetl.check.layer import check
 from ordersetl.lake.counts import BatchCounts
-from ordersetl.lake.fold_settings import DEFAULTS
+from ordersetl.lake.fold_settings import DEFAULTS, FoldSettings
 from ordersetl.lake.manifest import read_manifest
 from ordersetl.lake.rejected import read_rejected
 from ordersetl.lake.staged import (
@@ -122,7 +124,8 @@ def test_quarantine_is_trusted_by_size_and_time_or_by_hash_if_asked(context: Run
 
     def damaged(*, verify: bool = False) -> list[str]:
         assert manifest is not None
-        return [*find_damaged_quarantine(context.lake, read_rejected(context.lake, manifest), verify=verify)]
+        rejected = read_rejected(context.lake, manifest)
+        return [*find_damaged_quarantine(context.lake, rejected, manifest.settings, verify=verify)]
 
     assert damaged() == []
     os.utime(path, (1, 1))
@@ -134,4 +137,25 @@ def test_quarantine_is_trusted_by_size_and_time_or_by_hash_if_asked(context: Run
     assert damaged(verify=True) == []
     path.unlink()
     assert damaged() == [BATCH]
-    assert find_damaged_quarantine(context.lake, {}, verify=True) == {}
+    assert find_damaged_quarantine(context.lake, {}, DEFAULTS, verify=True) == {}
+
+
+def test_quarantine_of_a_staging_under_other_settings_is_no_damage(context: RunContext) -> None:
+    """A mapping was changed, and the run stopped at its rejects: what was loaded is as it was."""
+    run(context)
+    manifest = read_manifest(context.lake)
+    assert manifest is not None
+    body = b'{"reason": "of the new mapping"}\n'
+    path = context.lake.folder / "quarantine" / f"{BATCH}.ndjson"
+    path.write_bytes(body)
+    rejected = read_rejected(context.lake, manifest)
+    assert find_damaged_quarantine(context.lake, rejected, DEFAULTS, verify=False) == {BATCH: "its size differs"}
+    stage = find_stage(context.lake, BATCH, rules=RULES, settings=DEFAULTS, source_digest=None)
+    assert stage is not None
+    of_body = {"quarantine_sha256": hashlib.sha256(body).hexdigest(), "quarantine_bytes": len(body)}
+    write_stage(context.lake, msgspec.structs.replace(stage, settings=FoldSettings("CET"), **of_body))
+    assert find_damaged_quarantine(context.lake, rejected, DEFAULTS, verify=True) == {}
+    assert find_damaged_quarantine(context.lake, rejected, FoldSettings("CET"), verify=True) == {
+        BATCH: "its size differs"
+    }
+    assert check(context.lake).ok

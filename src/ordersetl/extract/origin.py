@@ -257,12 +257,14 @@ def require_one_source(lake: Lake, origin: Origin, *, is_meant: bool = True) -> 
             )
         raise ConfigError(
             f"{lake.root} holds orders of a real API, and the sample's must not mix with them",
-            hint="Give --api-url or set ORDERSETL_API_URL; or choose another folder with --output.",
+            hint=f"Give {_name_source(marker.source)}--api-url, as for the runs before; or choose another folder with "
+            "--output.",
         )
     if marker.source != origin.source:
         raise ConfigError(
             f"{lake.root} holds orders of the source {marker.source}, and {origin.source}'s must not mix with them",
-            hint=f"Choose another folder with --output, or go on with --source {marker.source}.",
+            hint=f"Choose another folder with --output, or go on with --source {marker.source} (or the path of its "
+            "file, if you wrote it).",
         )
     mapping = hash_mapping(origin.description.description) if origin.description else ""
     if bool(marker.request.mapping) != bool(mapping):
@@ -271,3 +273,7 @@ def require_one_source(lake: Lake, origin: Origin, *, is_meant: bool = True) -> 
             f"the source {origin.source} had {has} when {lake.root} was fetched, and its description has {has_not} now",
             hint="Choose another folder with --output, and fetch all again.",
         )
+
+
+def _name_source(source: str) -> str:
+    return "" if source == "generic" else f"--source {source} (or the path of its file, if you wrote it) and "

@@ -14,7 +14,7 @@ import msgspec
 from ordersetl.errors import CorruptedError
 from ordersetl.lake.checksum import decode_record, encode_record
 from ordersetl.lake.kept_files import ReferenceEntry
-from ordersetl.lake.layout import RAW, Lake, calls_name, page_name, raw_key
+from ordersetl.lake.layout import MANIFEST, RAW, Lake, calls_name, page_name, raw_key
 from ordersetl.lake.listing import MARKER
 from ordersetl.lake.reading import read_content, read_verified
 from ordersetl.lake.records import check_marker, check_request
@@ -240,6 +240,6 @@ def _read_raw(lake: Lake, key: str, recorded: PageEntry | CallsEntry, since: dat
         window = f"--since {since.isoformat()}" if since else "--full"
         raise CorruptedError(
             f"the raw page {lake.locate(key)} is damaged: {error.message}",
-            hint=f"Restore it from a backup, or move {lake.locate(key).parent} away and fetch it again: ordersetl run "
-            f"{window}",
+            hint=f"Restore it from a backup. Without one, move {lake.locate(key).parent} away, delete "
+            f"{lake.locate(MANIFEST)}, and fetch it again: ordersetl run {window}",
         ) from error

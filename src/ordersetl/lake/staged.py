@@ -29,6 +29,7 @@ __all__ = [
     "find_stage",
     "has_quarantine",
     "has_rejects",
+    "is_staged_anew",
     "list_staged",
     "read_stage",
     "write_stage",
@@ -138,15 +139,30 @@ def has_quarantine(lake: Lake, marker: StageMarker) -> bool:
     return find_problem(lake, quarantine_key(marker.batch), recorded) is None
 
 
-def find_damaged_quarantine(lake: Lake, rejected: Mapping[str, QuarantineEntry], *, verify: bool) -> dict[str, str]:
-    """What is wrong with the quarantine of applied batches: by size and time, or by hash with ``verify``."""
+def is_staged_anew(lake: Lake, batch: str, settings: FoldSettings) -> bool:
+    """Whether its quarantine file is that of a staging under other settings than these, which was not loaded."""
+    stage = read_stage(lake, batch)
+    return stage is not None and stage.settings != settings.of_staging and has_quarantine(lake, stage)
+
+
+def find_damaged_quarantine(
+    lake: Lake, rejected: Mapping[str, QuarantineEntry], settings: FoldSettings, *, verify: bool
+) -> dict[str, str]:
+    """What is wrong with the quarantine of batches, as sentences: by size and time, or by hash with ``verify``.
+
+    Args:
+        lake: the output.
+        rejected: what was recorded of the batches that were applied.
+        settings: under which they were.
+        verify: hash the files, instead of trusting size and time.
+    """
     problems = {}
     look = lake.storage.looks(QUARANTINE, deep=True).stat if rejected else None
     for batch, entry in rejected.items():
         trusted = None if verify else entry.mtime_ns
         problem = find_problem(lake, quarantine_key(batch), entry, trusted_time_ns=trusted, look=look)
-        if problem is not None:
-            problems[batch] = problem.text
+        if problem is not None and not is_staged_anew(lake, batch, settings):
+            problems[batch] = f"{'its' if problem.recorded else 'it'} {problem.text}"
     return problems
 
 

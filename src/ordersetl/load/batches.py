@@ -1,16 +1,15 @@
 """Load: fold the staged batches into the curated layer, repair what is damaged, and commit it all in one step."""
 
 import time
-from collections.abc import Mapping
 
 from ordersetl.lake.layout import file_day, partition_day
 from ordersetl.lake.listing import list_batches
-from ordersetl.lake.manifest import Manifest, QuarantineEntry
+from ordersetl.lake.manifest import Manifest
 from ordersetl.lake.segments import BrokenSegmentError
 from ordersetl.lake.staged import find_damaged_quarantine
 from ordersetl.load.files import CorruptedFileError
 from ordersetl.load.fold import StageProvider, fold_batches
-from ordersetl.load.plan import plan_batches, read_current_state
+from ordersetl.load.plan import CurrentState, plan_batches, read_current_state
 from ordersetl.results import Damage, LoadResult
 from ordersetl.runtime import RunContext
 from ordersetl.star.dimensions import PRODUCTS, USERS
@@ -45,7 +44,7 @@ def load_batches(
     committed = list_batches(context.lake)
     current = read_current_state(context, verify=verify, rebuild=rebuild)
     damages = list(current.damages)
-    lost_quarantine = _repair_quarantine(context, provider, current.rejected or {}, verify=verify)
+    lost_quarantine = _repair_quarantine(context, provider, current, verify=verify)
     while True:
         plan = plan_batches(context, current, committed)
         try:
@@ -84,13 +83,14 @@ def load_batches(
 
 
 def _repair_quarantine(
-    context: RunContext, provider: StageProvider, rejected: Mapping[str, QuarantineEntry], *, verify: bool
+    context: RunContext, provider: StageProvider, current: CurrentState, *, verify: bool
 ) -> list[Damage]:
     """Have quarantine files of applied batches that were lost or changed written again."""
-    damaged = find_damaged_quarantine(context.lake, rejected, verify=verify)
+    settings = current.manifest.settings
+    damaged = find_damaged_quarantine(context.lake, current.rejected or {}, settings, verify=verify)
     for batch in damaged:
         provider(batch)
-    return [Damage(f"quarantine/{batch}.ndjson", f"it {problem}") for batch, problem in damaged.items()]
+    return [Damage(f"quarantine/{batch}.ndjson", problem) for batch, problem in damaged.items()]
 
 
 def _count_rows(manifest: Manifest, file: str) -> int:

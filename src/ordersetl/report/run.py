@@ -54,12 +54,12 @@ def _main_facts(result: RunResult) -> dict[str, str]:
     told = ", ".join(f"{count:,} {what}" for what, count in changes.items() if count) or "none changed"
     fetched = result.extract
     is_first = set(loaded.batches) == set(fetched.batches)
-    rebuilt = "; everything was folded again" if loaded.rebuilt and not is_first else ""
+    is_rebuilt = loaded.rebuilt and not is_first  # then all of them are new to it
     return {
         "came": f"{many(fetched.records, 'record')} in {many(fetched.pages, 'page')}, {format_size(fetched.bytes)}",
-        "orders": told + rebuilt,
+        "orders": "everything was folded again" if is_rebuilt else told,
         "now": f"{many(loaded.orders_total, 'order')} in {many(result.check.totals.partitions, 'partition')}, "
-        f"{many(loaded.rows, 'row')},{_until(result)}",
+        f"{many(loaded.rows, 'row')}{',' if (until := _until(result)) else ''}{until}",
         "checked": _covered(result),
         **warehouse_facts(result.warehouse),
     }

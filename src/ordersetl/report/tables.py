@@ -51,7 +51,8 @@ class Hanging:
 
 def draw_facts(title: str, facts: Mapping[str, str | Sequence[str]], complete: Complete) -> Table:
     """A title, and a line a fact: its name, and what there is to know; or several lines."""
-    table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None, pad_edge=False)
+    line = Text(title, style="bold", no_wrap=True, overflow="ignore")
+    table = Table(title=line, title_justify="left", show_header=False, box=None, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts.items():

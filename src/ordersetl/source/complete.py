@@ -35,15 +35,8 @@ _SUCCESS = ("success", "ok")
 _FAILURES = {"error", "errors", "fail", "failed", "failure", "partial", "incomplete", "timeout"}
 _MORE = (
     *("has_more", "more", "has_next", "has_next_page", "has_more_pages", "has_more_items", "has_more_results"),
-    *(
-        "has_more_orders",
-        "has_more_records",
-        "has_more_data",
-        "more_pages",
-        "more_results",
-        "more_items",
-        "more_available",
-    ),
+    *("has_more_orders", "has_more_records", "has_more_data"),
+    *("more_pages", "more_results", "more_items", "more_available"),
     *("more_records", "is_truncated", "truncated", "incomplete", "is_incomplete", "incomplete_results", "partial"),
     "is_partial",
 )

@@ -242,7 +242,7 @@ def validate_envelope(envelope: object) -> tuple[list[Any], str | None]:
         what = ".".join(map(str, first["loc"]))
         problem = "there is no list of orders in it" if what in {"", "orders"} else f"{what}: {first['msg']}"
         raise InvalidResponseError(
-            f"the answer is JSON, but not a page of orders: {problem}{_name_keys(envelope)}",
+            f"it is not a page of orders: {problem}{_name_keys(envelope)}",
             hint="Look at --api-url: it must be the base that /orders follows.",
         ) from None
     cursor = None if page.next_cursor is None else str(page.next_cursor)

@@ -97,7 +97,7 @@ class SourceLogin:
         """Say that a secret would travel where everybody on the way can read it."""
         sent = bool(self._given) and self._auth.kind != "none"
         for url in dict.fromkeys([self._url if sent else None, self.token_url]):
-            if url is not None and (at := httpx.URL(url)).scheme == "http" and not is_loopback(at.host):
+            if url is not None and (at := httpx.URL(url)).scheme == "http" and not _stays_here(at.host):
                 log.warning("secrets travel to %s unencrypted: use https:// where the API has it.", at.host)
 
     def authorize(self, asker: Asker) -> Authorization:
@@ -185,6 +185,11 @@ class SourceLogin:
         sent = [] if request.client == "basic" else ["client_id", "client_secret"]
         sent += ["refresh_token"] if request.grant == "refresh_token" else []
         return {"grant_type": request.grant, **{name: self._values[name] for name in sent if name in self._values}}
+
+
+def _stays_here(host: str) -> bool:
+    """Whether what is sent there leaves this machine not; nothing does to a name that is none (RFC 6761)."""
+    return is_loopback(host) or host.endswith(".invalid")
 
 
 def is_loopback(host: str) -> bool:

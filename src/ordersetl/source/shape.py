@@ -167,7 +167,7 @@ class PageShape:
         answer = parse_json(text)
         keys = f"; its keys: {', '.join(list(answer)[:12])[:200]}" if isinstance(answer, dict) and answer else ""
         return InvalidResponseError(
-            f"the answer is JSON, but there is no list of orders at {self.description.records.text}{keys}",
+            f"there is no list of orders at {self.description.records.text}{keys}",
             hint=f"Look at --api-url, and at `records` of the source {self.description.name}.",
         )
 

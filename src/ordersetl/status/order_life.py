@@ -9,11 +9,13 @@ import polars as pl
 
 from ordersetl.extract.coverage import Coverage, read_coverage
 from ordersetl.lake import raw
+from ordersetl.lake.in_force import find_in_force
 from ordersetl.lake.layout import Lake, partition_file
 from ordersetl.lake.listing import list_batches
 from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.load.files import CorruptedFileError, read_partition, read_refunds
 from ordersetl.results import CurrentRow, OrderResult, OrderVersion, RefundRow
+from ordersetl.source.kept_pages import describe_request
 from ordersetl.status.received import find_versions
 from ordersetl.status.rejects import find_days
 from ordersetl.text import format_time
@@ -155,10 +157,18 @@ def _explain_unknown(lake: Lake, batches: Sequence[str], now: datetime) -> str:
     places = [f"between {format_time(since)} and {format_time(until)}" for since, until in coverage.gaps]
     if (first := coverage.intervals[0][0]) is not None:
         places.insert(0, f"before {format_time(first)}")
-    asked = f"was never received in what was asked for, up to {format_time(coverage.intervals[-1][1])}"
+    skipped = _name_skipped(lake, batches)
+    asked = f"was never received in what was asked for, up to {format_time(coverage.intervals[-1][1])}{skipped}"
     if not places:
         return f"{asked}. If the shop has it all the same, fetch all again: ordersetl run --full"
     return f"{asked}. Never asked for was what changed {' or '.join(places)}. To fetch all: ordersetl run --full"
+
+
+def _name_skipped(lake: Lake, batches: Sequence[str]) -> str:
+    """Records that the newest batch's mapping leaves out, of which nobody looks whether one is of the order."""
+    description = describe_request(lake, raw.read_marker(lake, batches[-1]).request, find_in_force(lake))
+    skips = description.mapping.skip if description is not None and description.mapping is not None else ()
+    return f", unless as one of what is no order ({', '.join(skip.name for skip in skips)})" if skips else ""
 
 
 def _read_coverage(lake: Lake, batches: Sequence[str], now: datetime) -> Coverage:

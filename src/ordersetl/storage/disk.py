@@ -173,7 +173,7 @@ def is_own_folder(path: Path) -> bool:
     if not stat.S_ISDIR(mode):
         raise StorageError(
             f"{path} must be a folder of its own, and is a {'link' if stat.S_ISLNK(mode) else 'file'}",
-            hint="ordersetl never writes through a link: move it away, or choose another folder with --output.",
+            hint="Move it away, or choose another folder with --output.",
         )
     return True
 

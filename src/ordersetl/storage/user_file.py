@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ordersetl.errors import ConfigError
+from ordersetl.errors import ConfigError, StorageError
 from ordersetl.storage.disk import Disk, describe_kind, temporary_path
 
 __all__ = ["has_folder", "is_in_folder", "replace_user_file", "require_user_file", "write_user_file"]
@@ -79,6 +79,12 @@ def replace_user_file(path: Path, disk: Disk) -> Iterator[tuple[Path, Callable[[
         disk.sync_folder(target.parent)
         return size
 
+    try:
+        temporary.touch(0o600, exist_ok=False)  # says best what stands in the way
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {target}: {error.strerror}", hint="Choose another place for the file, or free some room."
+        ) from error
     try:
         yield temporary, publish
     finally:

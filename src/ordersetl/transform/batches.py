@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from ordersetl.errors import CorruptedError, InternalError, StorageError
 from ordersetl.lake import raw, staged
@@ -11,7 +12,7 @@ from ordersetl.lake.field_counts import FieldCounts
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.layout import MANIFEST, RAW, STAGED, Lake, quarantine_key, staged_key
 from ordersetl.lake.listing import is_committed, list_batches
-from ordersetl.lake.manifest import Manifest, QuarantineEntry, read_manifest
+from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.lake.raw import BatchMarker
 from ordersetl.lake.rejected import read_rejected
 from ordersetl.lake.segments import BrokenSegmentError
@@ -86,7 +87,7 @@ def transform_batches(
         stages.add(marker)
         context.progress("transform batches", done + 1, len(waiting))
     seen = set(waiting)
-    for batch in staged.find_damaged_quarantine(context.lake, _list_rejected(context.lake, manifest), verify=verify):
+    for batch in _list_unquarantined(context.lake, manifest, verify=verify):
         if batch not in seen:
             stages.ensure(batch)
             staged_again.append(batch)
@@ -211,11 +212,14 @@ def _manifest_or_none(lake: Lake) -> Manifest | None:
         return None  # load says so, and folds everything again
 
 
-def _list_rejected(lake: Lake, manifest: Manifest | None) -> dict[str, QuarantineEntry]:
-    try:
-        return read_rejected(lake, manifest) if manifest else {}
-    except BrokenSegmentError:
-        return {}  # load says so, and makes it again
+def _list_unquarantined(lake: Lake, manifest: Manifest | None, *, verify: bool) -> list[str]:
+    """Batches that were loaded, whose quarantine file is not what was recorded."""
+    if manifest is None:
+        return []
+    with suppress(BrokenSegmentError):  # load says so, and makes it again
+        rejected = read_rejected(lake, manifest)
+        return list(staged.find_damaged_quarantine(lake, rejected, manifest.settings, verify=verify))
+    return []
 
 
 def _require_reconciled(source: BatchMarker, marker: StageMarker) -> None:

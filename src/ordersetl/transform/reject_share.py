@@ -93,10 +93,11 @@ def require_few_rejects(lake: Lake, result: TransformResult, settings: Settings)
     if share.rejected < settings.min_rejects or share.rejected <= ratio * share.orders:
         return
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in result.rejected_by_reason.items())
+    load = "or load what is good: ordersetl load, or a higher " if result.accepted else "or set a higher "
     raise TooManyRejectsError(
         f"{share.rejected:,} of {share.orders:,} waiting orders were rejected, more than the allowed share of "
         f"{ratio:g}: {reasons}. Nothing was loaded; batches that wait: {len(result.batches)}",
-        hint=f"Look at {settings.output / 'quarantine'}. Then repair the source and run again (an order that comes "
-        "again and is good counts as good), or load what is good: ordersetl load, or a higher "
-        "ORDERSETL_MAX_REJECT_RATIO or ORDERSETL_MIN_REJECTS.",
+        hint=f"Look at {settings.output / 'quarantine'}. Then repair the source, or a mapping that was changed, and "
+        f"run again (an order that comes again and is good counts as good), {load}ORDERSETL_MAX_REJECT_RATIO or "
+        "ORDERSETL_MIN_REJECTS.",
     )
