@@ -308,6 +308,25 @@ def test_since_within_the_lookback_leaves_a_gap(shop: Shop) -> None:
     assert shop.run(Window(since=day(20) - LOOKBACK)).gaps == ()
 
 
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_gap_after_an_interval_shorter_than_the_lookback_is_named(shop: Shop, *, earlier: bool) -> None:
+    if earlier:
+        shop.sell("long ago", day(2))
+        shop.run(Window(since=day(1), until=day(3)))
+    begin = shop.now - 5 * HOUR
+    shop.sell("first", begin + 3 * MIN)
+    shop.run(Window(since=begin))
+    shop.sell("late", begin + 30 * MIN)  # it becomes visible after that
+    shop.sell("new", begin + 2 * HOUR)
+    gaps = shop.run(Window(since=begin + HOUR)).gaps
+    assert gaps[-1][0] <= begin + timedelta(microseconds=1)
+    assert gaps[-1][1] == begin + HOUR
+    for since, until in gaps:
+        shop.run(Window(since=since, until=until))
+    assert "late" in shop.got
+    assert shop.run().gaps == ()
+
+
 def test_an_end_that_until_settled_is_sure_whatever_came_between(shop: Shop) -> None:
     for number in range(1, 31):
         shop.sell(f"o-{number}", day(number) + HOUR)

@@ -306,6 +306,15 @@ def test_a_call_whose_pages_always_shift_is_an_error() -> None:
         records_of(shop, paged)
 
 
+def test_elements_without_an_id_of_their_own_may_come_twice() -> None:
+    paged = {**LINES, "params": {"page": "${page}"}, "paging": TOTAL}
+    shop = Shop(orders_of(1))
+    line = {"sku": "A", "product": {"id": 7}}
+    pages = [httpx.Response(200, json=found, headers={"X-Total": "3"}) for found in ([line, {"sku": "B"}], [line])]
+    shop.failing["/api/orders/1/lines"] = pages[::-1]
+    assert records_of(shop, paged)[0]["lines"] == [line, {"sku": "B"}, line]
+
+
 def test_no_content_is_an_empty_list_whatever_would_prove_its_end() -> None:
     for paging in (TOTAL, {"kind": "page", "end": "has_more", "has_more": "more"}):
         shop = Shop(orders_of(1))
@@ -343,6 +352,7 @@ def test_one_page_that_names_another_is_not_all(answer: dict[str, Any], headers:
 def test_an_orders_own_words_say_nothing_of_pages() -> None:
     shop = Shop(orders_of(1))
     answer = {"list": [{"id": 1}], "complete": False, "partial": True, "data": {"next": "step"}, "has_more": False}
+    answer["info"] = {"complete": False, "data": {"has_more": True}}
     shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json=answer)]
     assert records_of(shop, {**LINES, "records": "list"})[0]["lines"] == [{"id": 1}]
 

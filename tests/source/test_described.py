@@ -556,12 +556,17 @@ def test_a_total_that_the_api_caps_may_stand_for_more(kind: str) -> None:
     assert set(ids_of(fetch(api, description, request_of(since=SINCE, until=UNTIL)))) == set(range(50))
 
 
-def test_a_window_is_cut_where_its_orders_are() -> None:
-    """A search from the beginning of time is not halved year by year."""
-    api = Api.of(50, "cursor", ceiling=6)
-    pages = fetch(api, describe(paging=paging("cursor", "null", max_objects=6)))
-    assert set(ids_of(pages)) == set(range(50))
-    assert len(api.asked) <= 3 * 50 // 3
+@pytest.mark.parametrize("limit", [{"max_objects": 30}, {"max_pages": 10}])
+@pytest.mark.parametrize(("kind", "end"), [("cursor", "null"), ("cursor", "has_more"), ("page", "empty_page")])
+@pytest.mark.parametrize("rising", [True, False])
+def test_a_window_is_cut_where_its_orders_are(kind: str, end: str, limit: dict[str, int], *, rising: bool) -> None:
+    """A search from the beginning of time is not halved year by year, nor order by order."""
+    api = Api.of(300, kind, ceiling=30)
+    if not rising:
+        api.orders.reverse()
+    pages = fetch(api, describe(paging=paging(kind, end, **limit)))
+    assert set(ids_of(pages)) == set(range(300))
+    assert len(api.asked) <= 5 * 300 // 3 * (1 + (kind == "page"))  # each of these is looked back at
 
 
 @pytest.mark.parametrize("kind", ["page", "offset"])
@@ -597,7 +602,7 @@ def test_one_instant_that_holds_too_much_is_refused() -> None:
     api = Api.of(50, "page", ceiling=6)
     for order in api.orders:
         order["updated"] = "2025-08-20T10:00:00Z"
-    with pytest.raises(SourceError, match="lets 6 orders be fetched, and there are more from 2025-08-20T"):
+    with pytest.raises(SourceError, match="lets 6 orders be fetched, and there may be more from 2025-08-20T"):
         fetch(api, describe(paging=paging("page", "total", max_objects=6)), request_of(since=SINCE, until=UNTIL))
 
 

@@ -213,10 +213,11 @@ def status(
         if quarantine:
             return list_quarantine(lake, reason=reason, order_id=order)
         if order is not None:
-            return trace_order(lake, order, runtime.now())
+            return trace_order(lake, order, runtime.now(), lookback=settings.lookback)
         if prometheus is not None:
             lake.require_not_within(prometheus)
-        result = read_status(lake, runtime.now(), max_age=read_span_of("--max-age", max_age) if max_age else None)
+        oldest = read_span_of("--max-age", max_age) if max_age else None
+        result = read_status(lake, runtime.now(), max_age=oldest, lookback=settings.lookback)
         if prometheus is not None:
             write_metrics(prometheus, result, runtime.disk)
         return result

@@ -33,6 +33,7 @@ __all__ = [
     "read_log_end",
 ]
 
+_INSTANT = timedelta(microseconds=1)
 _SETTLED = timedelta(days=1)
 """What a source says of a time this long ago is complete, however far off its clock is."""
 
@@ -104,6 +105,8 @@ class Coverage:
             sure = max(sure, sure_before) if joins else sure_before
             return Coverage(merge_intervals([*self.intervals, (since, end)]), shown, sure)
         *earlier, (begin, _) = self.intervals
+        if begin is not None:  # what it began with was asked for, however short it is: else no gap would follow it
+            sure_before = max(sure_before, begin + _INSTANT)
         return Coverage(merge_intervals([*earlier, (begin, sure_before), (since, end)]), shown, sure)
 
     def find_asked(self, request: BatchRequest) -> datetime | None:

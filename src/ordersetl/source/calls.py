@@ -10,6 +10,8 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
+import msgspec
+
 from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.answer import find_charset
 from ordersetl.source.ask import Answer, Ask, TryAgainError
@@ -234,6 +236,11 @@ class CallFetcher:
         return replace(ask, url=search.cursor, params={}) if paging.kind in _BY_URL and search.cursor else ask
 
 
+class _Named(msgspec.Struct):
+    id: Any = None
+
+
+_named = msgspec.json.Decoder(_Named)
 _BY_URL = {"link", "next_url"}
 _NUMBERED = {"page", "offset"}
 _ONE_PAGE = Paging(kind="none")
@@ -276,5 +283,13 @@ def _read_list(call: Call, text: bytes, claims: Mapping[str, Any]) -> tuple[int,
         elements = records.read(text)
     except DECODING:
         return len(records.parse(text)), hash(text), frozenset()
-    named = frozenset(hash(found) for found in map(bytes, elements) if b'"id"' in found)
+    named = frozenset(hash(found) for found in map(bytes, elements) if b'"id"' in found and _has_id(found))
     return len(elements), hash_texts(elements), named
+
+
+def _has_id(element: bytes) -> bool:
+    """Whether it is an object with an id of its own."""
+    try:
+        return _named.decode(element).id is not None
+    except DECODING:
+        return False

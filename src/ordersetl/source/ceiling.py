@@ -30,11 +30,12 @@ def choose_cut(newest: Sequence[datetime]) -> datetime | None:
     """Where to cut a search that the API ended, so that few of its orders come again; None where nothing shows it.
 
     Args:
-        newest: time of each page's newest order. Where they rise, all that is older than the last of them has come.
+        newest: time of each page's newest order. Where they rise, all that is older than the last but one has come, and
+            fits with a page to spare.
     """
     if not newest:
         return None
-    return newest[-1] if list(newest) == sorted(newest) else median_low(newest)
+    return newest[-2:][0] if list(newest) == sorted(newest) else median_low(newest)
 
 
 def _is_most(paging: Paging, total: int) -> bool:

@@ -119,9 +119,9 @@ _KINDS = {
     }.items()
 }
 _COUNTS = _KINDS["pages"] | _KINDS["totals"]
-_OF_RECORDS = {"data", "result", "results", "response", "body", "payload", "query"}
-_OF_ORDERS = {"truncated", "istruncated", "incomplete", "isincomplete", "partial", "ispartial"} | _KINDS["last"]
-"""What may as well be an order's own."""
+_OF_ORDERS = {"data", "result", "results", "response", "body", "payload", "query"} | _KINDS["last"]
+_OF_ORDERS |= {"truncated", "istruncated", "incomplete", "isincomplete", "partial", "ispartial"}
+"""What may as well hold an order, or be its own."""
 
 
 def require_complete(
@@ -152,9 +152,15 @@ def find_more(claims: Mapping[str, Any], headers: Mapping[str, str]) -> str | No
 
     The answer may be an order itself: its own members, and words that it may use of itself, say nothing of pages.
     """
-    of_pages = {name: claim for name, claim in claims.items() if _normalize(name) not in _OF_RECORDS | _OF_ORDERS}
     of_headers = read_header_claims(headers.items())
-    return next(chain(_find_more(of_pages, depth=1), _find_more(of_headers, "the header ", depth=1)), None)
+    return next(chain(_find_more(_of_pages(claims), depth=1), _find_more(of_headers, "the header ", depth=1)), None)
+
+
+def _of_pages(claims: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
+    """What may be about pages alone, at any depth that is looked into."""
+    kept = {name: claim for name, claim in claims.items() if _normalize(name) not in _OF_ORDERS}
+    inner = {name: _of_pages(c, depth + 1) for name, c in kept.items() if isinstance(c, Mapping) and depth < _MAX_DEPTH}
+    return kept | inner
 
 
 def read_header_claims(headers: Iterable[tuple[str, str]]) -> dict[str, Any]:

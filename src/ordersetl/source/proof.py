@@ -88,7 +88,8 @@ def prove_end(
         raise InvalidResponseError("the answer says that there is more, and names no next page", hint=_HINT)
     if paging.kind == "none" and (problem := find_more(claims, headers) if last else "not all came"):
         raise InvalidResponseError(
-            f"the answer is not complete ({problem}), and the description has no paging for it", hint=_HINT
+            f"the answer is not complete ({problem}), and the description has no paging for it",
+            hint="Say how its pages go on: paging, of the orders or of the call; docs/sources.md.",
         )
     return last
 

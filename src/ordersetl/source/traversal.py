@@ -193,7 +193,7 @@ class Traversal:
             since = format_time(part.since) if part.since else "the beginning"
             most = many(self._paging.max_objects or 0, "order") if self._paging.max_objects else "so many pages"
             raise SourceError(
-                f"the API lets {most} be fetched, and there are more from {since} on that the same window must hold",
+                f"the API lets {most} be fetched, and there may be more from {since} on that the same window must hold",
                 hint="This API cannot be fetched completely in this way: ask its makers for an export of that time.",
             )
         at.slices[:1] = halves

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
@@ -34,13 +34,14 @@ _STATES = {
 """State of an order that curated has not by the result of a version, the first of these that there is."""
 
 
-def trace_order(lake: Lake, order_id: str, now: datetime) -> OrderResult:
+def trace_order(lake: Lake, order_id: str, now: datetime, *, lookback: timedelta = timedelta(0)) -> OrderResult:
     """The life of an order, by its id as curated and the quarantine write it.
 
     Args:
         lake: the output; nothing in it is changed.
         order_id: of the order.
         now: the time, aware UTC.
+        lookback: of the runs, by which a gap reaches back.
 
     Raises:
         CorruptedError: the manifest is damaged, or a batch that may have the order, in raw and staged.
@@ -51,7 +52,7 @@ def trace_order(lake: Lake, order_id: str, now: datetime) -> OrderResult:
     found = _find_rows(lake, manifest, order_id)
     if found is None:
         state, counts = _find_state(versions)
-        answer = _explain(state, counts) if counts else _explain_unknown(lake, batches, now)
+        answer = _explain(state, counts) if counts else _explain_unknown(lake, batches, now, lookback)
         return OrderResult(order_id, state, f"order {order_id} {answer}", versions)
     day, rows = found
     return OrderResult(
@@ -149,9 +150,9 @@ def _why(version: OrderVersion) -> str:
     return f"{version.reason}: {version.detail}" if version.detail else version.reason
 
 
-def _explain_unknown(lake: Lake, batches: Sequence[str], now: datetime) -> str:
+def _explain_unknown(lake: Lake, batches: Sequence[str], now: datetime, lookback: timedelta) -> str:
     """What was never asked for, where the order may be."""
-    coverage = _read_coverage(lake, batches, now)
+    coverage = _read_coverage(lake, batches, now, lookback)
     if not coverage.intervals:
         return "was never received: nothing was fetched yet. To begin: ordersetl run"
     places = [f"between {format_time(since)} and {format_time(until)}" for since, until in coverage.gaps]
@@ -171,7 +172,8 @@ def _name_skipped(lake: Lake, batches: Sequence[str]) -> str:
     return f", unless as one of what is no order ({', '.join(skip.name for skip in skips)})" if skips else ""
 
 
-def _read_coverage(lake: Lake, batches: Sequence[str], now: datetime) -> Coverage:
+def _read_coverage(lake: Lake, batches: Sequence[str], now: datetime, lookback: timedelta) -> Coverage:
     if not batches:
         return Coverage()
-    return read_coverage(lake, batches, raw.read_marker(lake, batches[-1]).request, now=now)
+    request = raw.read_marker(lake, batches[-1]).request
+    return read_coverage(lake, batches, request, now=now, lookback=lookback)

@@ -30,13 +30,16 @@ _MAX_SKEW = timedelta(minutes=1)
 _PLACES = (RAW, STAGED, QUARANTINE, CURATED, INDEX, RUNS)
 
 
-def read_status(lake: Lake, now: datetime, *, max_age: timedelta | None = None) -> StatusResult:
+def read_status(
+    lake: Lake, now: datetime, *, max_age: timedelta | None = None, lookback: timedelta = timedelta(0)
+) -> StatusResult:
     """How the output is.
 
     Args:
         lake: the output; nothing in it is changed, and no lock is taken.
         now: the time, aware UTC.
         max_age: how long ago curated may have had all that the source says; None for any time.
+        lookback: of the runs, by which a gap reaches back.
 
     Raises:
         StorageError: it cannot be read.
@@ -60,7 +63,7 @@ def read_status(lake: Lake, now: datetime, *, max_age: timedelta | None = None) 
         last_failure=_find_failure(journal, running),
         succeeded=dict(journal.succeeded),
         quiet_runs=journal.quiet,
-        coverage=_read_coverage(lake, batches, now, problems),
+        coverage=_read_coverage(lake, batches, now, lookback, problems),
         batches=BatchCount(len(batches), waiting, tuple(list_unfinished(lake))),
         partitions=len(partitions),
         orders=sum(entry.orders for entry in partitions),
@@ -130,13 +133,15 @@ def _find_as_of(
     return max((min(time, now) for time in times if time <= now + _MAX_SKEW), default=None)
 
 
-def _read_coverage(lake: Lake, batches: Sequence[str], now: datetime, problems: list[str]) -> OriginCoverage | None:
+def _read_coverage(
+    lake: Lake, batches: Sequence[str], now: datetime, lookback: timedelta, problems: list[str]
+) -> OriginCoverage | None:
     """What was asked of the source of the newest batch; None where there is none, or nobody can tell."""
     if not batches:
         return None
     try:
         marker = raw.read_marker(lake, batches[-1])
-        found = read_coverage(lake, batches, marker.request, now=now)
+        found = read_coverage(lake, batches, marker.request, now=now, lookback=lookback)
     except CorruptedError as error:
         problems.append(f"{error.message}. {error.hint}")
         return None

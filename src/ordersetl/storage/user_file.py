@@ -80,10 +80,11 @@ def replace_user_file(path: Path, disk: Disk) -> Iterator[tuple[Path, Callable[[
         return size
 
     try:
-        temporary.touch(0o600, exist_ok=False)  # says best what stands in the way
-    except OSError as error:
+        disk.write(temporary, b"", sync=False)  # says best what stands in the way
+    except StorageError as error:
+        reason = error.__cause__.strerror if isinstance(error.__cause__, OSError) else error.message
         raise StorageError(
-            f"cannot write {target}: {error.strerror}", hint="Choose another place for the file, or free some room."
+            f"cannot write {target}: {reason}", hint="Choose another place for the file, or free some room."
         ) from error
     try:
         yield temporary, publish

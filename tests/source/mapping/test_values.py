@@ -82,6 +82,7 @@ def test_a_sign_that_says_what_an_amount_is_goes(value: object, amount: object) 
         ("rfc2822", "Europe/Berlin", "Wed, 20 Aug 2025 10:00:00 -0000", UTC_TEN),  # it is UTC, somewhere
         ("rfc2822", "Europe/Berlin", "Wed, 20 Aug 2025 10:00:00 -0000 (CEST)", UTC_TEN),
         ("rfc2822", "Europe/Berlin", "Wed, 20 Aug 2025 12:00:00", UTC_TEN),
+        ("rfc2822", "Europe/Berlin", "Wed Aug 20 12:00:00 2025", UTC_TEN),
         ("rfc2822", "Europe/Berlin", "Wed, 20 Aug 2025 12:00:00 JST", "Wed, 20 Aug 2025 12:00:00 JST"),
         ("rfc2822", "UTC", "Wed, 20 Aug 2025 12:00:00 GMT+2", "Wed, 20 Aug 2025 12:00:00 GMT+2"),
         ("rfc2822", "UTC", "Wed, 31 Feb 2025 10:00:00 +0000", "Wed, 31 Feb 2025 10:00:00 +0000"),

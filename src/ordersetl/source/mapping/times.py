@@ -63,7 +63,7 @@ def _parse_mail_time(text: str) -> datetime:
     """
     time = parsedate_to_datetime(text)
     zone = _CLOCK.split(text)[-1].strip()
-    if time.tzinfo is not None or not zone:
+    if time.tzinfo is not None or not zone or zone.isdigit():  # a year may be there
         return time
     if not zone.startswith("-0000"):
         raise ValueError(f"{zone} is the name of no zone")
