@@ -24,7 +24,7 @@ from ordersetl.lake.manifest import FileEntry, Manifest
 from ordersetl.lake.raw import read_marker
 from ordersetl.lake.rejected import read_rejected
 from ordersetl.lake.segments import BrokenSegmentError
-from ordersetl.lake.staged import is_staged_anew
+from ordersetl.lake.staged import is_staged_again
 from ordersetl.results import CheckOutcome
 from ordersetl.storage.local import Entry
 from ordersetl.storage.looks import Looks
@@ -65,7 +65,7 @@ def inspect_quarantine(lake: Lake, manifest: Manifest, *, max_samples: int) -> C
     """
     try:
         found = _find_problems(lake, read_rejected(lake, manifest), quarantine_key, {}, lake.storage)
-        problems = [row for row in found if not is_staged_anew(lake, row["file"], manifest.settings)]
+        problems = [row for row in found if not is_staged_again(lake, row["file"], manifest.settings)]
     except BrokenSegmentError:
         problems = [{"file": INDEX, "problem": "the list of quarantine files is missing or damaged"}]
     why = "What was rejected must stay findable: without its quarantine an order is lost silently."

@@ -29,7 +29,7 @@ __all__ = [
     "find_stage",
     "has_quarantine",
     "has_rejects",
-    "is_staged_anew",
+    "is_staged_again",
     "list_staged",
     "read_stage",
     "write_stage",
@@ -139,7 +139,7 @@ def has_quarantine(lake: Lake, marker: StageMarker) -> bool:
     return find_problem(lake, quarantine_key(marker.batch), recorded) is None
 
 
-def is_staged_anew(lake: Lake, batch: str, settings: FoldSettings) -> bool:
+def is_staged_again(lake: Lake, batch: str, settings: FoldSettings) -> bool:
     """Whether its quarantine file is that of a staging under other settings than these, which was not loaded."""
     stage = read_stage(lake, batch)
     return stage is not None and stage.settings != settings.of_staging and has_quarantine(lake, stage)
@@ -161,7 +161,7 @@ def find_damaged_quarantine(
     for batch, entry in rejected.items():
         trusted = None if verify else entry.mtime_ns
         problem = find_problem(lake, quarantine_key(batch), entry, trusted_time_ns=trusted, look=look)
-        if problem is not None and not is_staged_anew(lake, batch, settings):
+        if problem is not None and not is_staged_again(lake, batch, settings):
             problems[batch] = f"{'its' if problem.recorded else 'it'} {problem.text}"
     return problems
 

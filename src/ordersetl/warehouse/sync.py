@@ -155,7 +155,7 @@ class Load:
     def _merge(self, table: Table) -> None:
         """Bring the rows of a dimension to what is staged, but for those whose keys are no more.
 
-        Keys that are there twice, as they can be where none is enforced or somebody dropped it, are inserted anew.
+        Keys that are there twice, as they can be where none is enforced or somebody dropped it, are inserted again.
         """
         target, stage, key = self.warehouse.names(table.name), stage_name(table.name), table.key[0]
         columns = ", ".join(table.names)
