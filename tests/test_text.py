@@ -2,7 +2,7 @@
 
 import pytest
 
-from ordersetl.text import many, one_line, printable
+from ordersetl.text import first_line, many, one_line, printable
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,11 @@ from ordersetl.text import many, one_line, printable
 def test_nothing_that_steers_a_terminal_is_left(text: str, shown: str) -> None:
     assert printable(text) == shown
     assert printable(text).isprintable()
+
+
+@pytest.mark.parametrize(("said", "line"), [("\n  a b \nc", "a b"), ("", "ValueError"), (" \n", "ValueError")])
+def test_the_first_line_of_an_error(said: str, line: str) -> None:
+    assert first_line(ValueError(said)) == line
 
 
 def test_one_line() -> None:

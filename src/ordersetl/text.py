@@ -5,7 +5,7 @@ import re
 import unicodedata
 from datetime import date
 
-__all__ = ["format_span", "format_time", "look_up_charset", "many", "one_line", "printable"]
+__all__ = ["first_line", "format_span", "format_time", "look_up_charset", "many", "one_line", "printable"]
 
 _CHARSET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,39}")
 _NO_CHARSETS = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"}
@@ -23,6 +23,11 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Printable text in one line, its white space run together."""
     return printable(" ".join(text.split()))
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an error says, as it is; its kind where it says nothing."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def format_time(time: date) -> str:

@@ -16,6 +16,7 @@ from ordersetl.lake.manifest import FileEntry
 from ordersetl.resources import locate
 from ordersetl.star.schema import FACT_ORDER, FACT_REFUND, Table
 from ordersetl.storage.disk import open_regular
+from ordersetl.text import first_line
 
 __all__ = [
     "GROUP_BYTES",
@@ -107,7 +108,7 @@ def read_files(
                 try:
                     _create_table(database, target, table, [paths[name]], labels=labels)
                 except duckdb.Error as error:
-                    unreadable[name] = _first_line(error)
+                    unreadable[name] = first_line(error)
             good = [name for name in good if name not in unreadable]
             _create_table(database, target, table, [paths[name] for name in good], labels=labels)
     return unreadable
@@ -191,7 +192,3 @@ def _find_misfit(path: Path, table: Table) -> str | None:
             return None if file.read(1) == b"\n" else "the last row is cut off"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -17,7 +17,7 @@ from ordersetl.source.answer import find_charset
 from ordersetl.source.ask import Answer, Ask, TryAgainError
 from ordersetl.source.asker import Asker
 from ordersetl.source.call_tasks import CallTask, list_tasks
-from ordersetl.source.complete import find_error
+from ordersetl.source.complete import HINT, find_error
 from ordersetl.source.description.model import Call, Paging
 from ordersetl.source.envelope import find_next, note_envelope
 from ordersetl.source.head import DECODING, hash_texts
@@ -38,7 +38,6 @@ _AT_ONCE = 4
 _MAX_PAGES = 1000
 _MAX_RESTARTS = 3
 _MIB = 1 << 20
-_HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
 
 
 class _Part(NamedTuple):
@@ -209,7 +208,7 @@ class CallFetcher:
         """
         named = {name: claims[name] for name in ("error", "errors") if name in claims}
         if self._session.description.errors is None and (problem := find_error(named)):
-            raise InvalidResponseError(f"there is an error in it: {problem}", hint=_HINT)
+            raise InvalidResponseError(f"there is an error in it: {problem}", hint=HINT)
 
     def _make_ask(self, task: CallTask, search: _Search) -> Ask:
         call, paging = task.call, task.call.paging or _ONE_PAGE
@@ -253,15 +252,15 @@ def _prove_last(paging: Paging, search: _Search, part: _Part) -> bool:
     progress = Progress(search.number, search.received, part.elements, search.page_records, total, part.next_cursor)
     last = prove_end(paging, part.claims, part.headers, progress, page_size=paging.page_size)
     if last and total is not None and search.received < total:
-        raise InvalidResponseError(f"its pages ended after {search.received:,} of {total:,}", hint=_HINT)
+        raise InvalidResponseError(f"its pages ended after {search.received:,} of {total:,}", hint=HINT)
     if part.elements and part.content in search.contents:
-        raise InvalidResponseError("its pages repeat: the same elements came for the second time", hint=_HINT)
+        raise InvalidResponseError("its pages repeat: the same elements came for the second time", hint=HINT)
     if paging.kind in _NUMBERED and not part.named.isdisjoint(search.named):
-        raise ShiftedError("an element came twice: its pages shifted while they were read", hint=_HINT)
+        raise ShiftedError("an element came twice: its pages shifted while they were read", hint=HINT)
     is_stuck = part.next_cursor is not None and part.next_cursor in search.cursors
     is_stuck |= paging.kind in _NUMBERED and not part.elements
     if not last and (is_stuck or search.number >= _MAX_PAGES):
-        raise InvalidResponseError("its pages do not end", hint=_HINT)
+        raise InvalidResponseError("its pages do not end", hint=HINT)
     return last
 
 

@@ -16,6 +16,7 @@ from ordersetl.text import many
 
 __all__ = [
     "CLAIM_NAMES",
+    "HINT",
     "Count",
     "find_error",
     "find_more",
@@ -79,9 +80,8 @@ _NAMES = (*_ERRORS, *_SUCCESS, "status", *_MORE, *_LAST, *_CURSORS, *_CONTAINERS
 _LABELS = {"rel", "relation", "title", "method", "type", "templated", "name", "meta"}
 """What a link has besides its target."""
 _MAX_DEPTH = 4
-_LARGE = 2**53
 _MAX_VALUE = 60
-_HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
+HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
 
 
 @lru_cache(maxsize=1024)
@@ -139,12 +139,12 @@ def require_complete(
         InvalidResponseError: it is not complete.
     """
     if problem := find_error(claims):
-        raise InvalidResponseError(f"the answer has orders, and an error beside them: {problem}", hint=_HINT)
+        raise InvalidResponseError(f"the answer has orders, and an error beside them: {problem}", hint=HINT)
     if next_cursor is not None:
         return
     problem = next(_find_more(claims), None) or next(_find_more(headers, "the header "), None) or unmet
     if problem is not None:
-        raise InvalidResponseError(f"the answer is not complete: there is no next_cursor, but {problem}", hint=_HINT)
+        raise InvalidResponseError(f"the answer is not complete: there is no next_cursor, but {problem}", hint=HINT)
 
 
 def find_more(claims: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
@@ -188,7 +188,7 @@ def read_count(value: object) -> int | None:
     """A whole number, perhaps as text or with a point; None of anything else."""
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
         return int(value.strip()[:18])
-    if isinstance(value, float | Decimal) and 0 <= value < _LARGE and value == int(value):
+    if isinstance(value, float | Decimal) and 0 <= value < 2**53 and value == int(value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 

@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ordersetl.errors import InvalidResponseError
-from ordersetl.source.complete import find_more, read_count
+from ordersetl.source.complete import HINT, find_more, read_count
 from ordersetl.source.description.expressions import Expression
 from ordersetl.source.description.model import Paging
 
 __all__ = ["Progress", "ShiftedError", "find_total", "prove_end"]
-
-_HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
 
 
 class ShiftedError(InvalidResponseError):
@@ -41,7 +39,7 @@ def find_total(paging: Paging, claims: Mapping[str, Any], headers: Mapping[str, 
     """
     total = _find_count(paging.total, paging.total_header, claims, headers)
     if total is None and paging.end == "total":
-        raise InvalidResponseError(f"the answer has no total at {_name(paging.total, paging.total_header)}", hint=_HINT)
+        raise InvalidResponseError(f"the answer has no total at {_name(paging.total, paging.total_header)}", hint=HINT)
     return total
 
 
@@ -81,11 +79,11 @@ def prove_end(
             last = next_cursor is None
             if last and not _names(paging, claims):
                 name = paging.next.text if paging.next is not None else "next"
-                raise InvalidResponseError(f"the answer lacks {name}: it may not be the last", hint=_HINT)
+                raise InvalidResponseError(f"the answer lacks {name}: it may not be the last", hint=HINT)
         case _:
             last = next_cursor is None
     if not last and next_cursor is None and paging.kind in {"cursor", "next_url", "link"}:
-        raise InvalidResponseError("the answer says that there is more, and names no next page", hint=_HINT)
+        raise InvalidResponseError("the answer says that there is more, and names no next page", hint=HINT)
     if paging.kind == "none" and (problem := find_more(claims, headers) if last else "not all came"):
         raise InvalidResponseError(
             f"the answer is not complete ({problem}), and the description has no paging for it",
@@ -99,9 +97,9 @@ def _require_count(paging: Paging, claims: Mapping[str, Any], headers: Mapping[s
     count = _find_count(paging.page_count, paging.page_count_header, claims, headers)
     if count is None:
         name = _name(paging.page_count, paging.page_count_header)
-        raise InvalidResponseError(f"the answer has no number of pages at {name}", hint=_HINT)
+        raise InvalidResponseError(f"the answer has no number of pages at {name}", hint=HINT)
     if progress.records and progress.number > count:
-        raise ShiftedError(f"page {progress.number:,} has records, and there are {count:,} pages", hint=_HINT)
+        raise ShiftedError(f"page {progress.number:,} has records, and there are {count:,} pages", hint=HINT)
     return count
 
 
@@ -121,7 +119,7 @@ def _read_flag(paging: Paging, claims: Mapping[str, Any]) -> bool:
         flag = flag.lower() == "true"
     if not isinstance(flag, bool):
         name = paging.has_more.text if paging.has_more is not None else "has_more"
-        raise InvalidResponseError(f"the answer does not say whether there is more: {name} is {flag!r:.60}", hint=_HINT)
+        raise InvalidResponseError(f"the answer does not say whether there is more: {name} is {flag!r:.60}", hint=HINT)
     return flag
 
 

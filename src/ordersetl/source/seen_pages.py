@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from ordersetl.source.complete import HINT
 from ordersetl.source.description.model import Paging
 from ordersetl.source.page import Page
 from ordersetl.source.times import find_newest
@@ -11,7 +12,6 @@ from ordersetl.source.versions import SeenVersions
 __all__ = ["SeenPages"]
 
 _LONGEST_QUOTE = 60
-_HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
 
 
 class SeenPages:
@@ -66,4 +66,4 @@ class SeenPages:
         head = page.head
         earlier = self._contents.get((head.records, head.content)) if head.records else None
         if earlier is not None:
-            raise RepeatedError(f"page {page.number:,} holds the same records as page {earlier:,}", hint=_HINT)
+            raise RepeatedError(f"page {page.number:,} holds the same records as page {earlier:,}", hint=HINT)

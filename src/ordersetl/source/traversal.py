@@ -14,6 +14,7 @@ import msgspec
 
 from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.ceiling import choose_cut, is_too_long, reached_ceiling
+from ordersetl.source.complete import HINT
 from ordersetl.source.description.model import Description
 from ordersetl.source.page import Page
 from ordersetl.source.position import Position
@@ -29,7 +30,6 @@ log = logging.getLogger(__name__)
 
 _MAX_EMPTY_PAGES = 1000
 _MAX_RESTARTS = 3
-_HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
 
 
 class Traversal:
@@ -75,7 +75,7 @@ class Traversal:
         """
         self._goes_on = False
         if self._seen.versions.last_ids != SeenVersions.list_ids(again):
-            raise ShiftedError(f"page {self.position.number:,} holds other orders than a moment ago", hint=_HINT)
+            raise ShiftedError(f"page {self.position.number:,} holds other orders than a moment ago", hint=HINT)
 
     @property
     def offset(self) -> int:
@@ -155,7 +155,7 @@ class Traversal:
         at = self.position
         if at.restarts >= _MAX_RESTARTS:
             problem = f"{error.message} (its window began again {at.restarts} times)"
-            raise type(error)(problem, hint=error.hint or _HINT) from error
+            raise type(error)(problem, hint=error.hint or HINT) from error
         at.restarts += 1
         at.pages = self._kept  # the page that showed it is not kept
         at.pass_digest = self._seen.versions.digest
@@ -212,7 +212,7 @@ class Traversal:
         if total is None:
             return
         if at.total is not None and total < at.total:
-            raise ShiftedError(f"the total went from {at.total:,} to {total:,} while its pages were read", hint=_HINT)
+            raise ShiftedError(f"the total went from {at.total:,} to {total:,} while its pages were read", hint=HINT)
         at.first_total = total if at.first_total is None else at.first_total
         at.total = total
 
@@ -227,18 +227,17 @@ class Traversal:
         self._seen.add_cursor(next_cursor)
         if paging.kind in {"page", "offset"} and records == 0:
             raise ShiftedError(
-                f"page {at.number:,} is empty, and {at.received:,} orders came of {at.total or 'more'}", hint=_HINT
+                f"page {at.number:,} is empty, and {at.received:,} orders came of {at.total or 'more'}",
+                hint=HINT,
             )
         if at.is_short and paging.end != "empty_page":
             raise ShiftedError(
                 f"page {at.number:,} holds {many(records, 'order')}, and those before it {at.page_records:,}: it is "
                 "shorter than promised",
-                hint=_HINT,
+                hint=HINT,
             )
         if at.empty > _MAX_EMPTY_PAGES:
-            raise InvalidResponseError(
-                f"the API sent {at.empty} empty pages in a row, each with a next one", hint=_HINT
-            )
+            raise InvalidResponseError(f"the API sent {at.empty} empty pages in a row, each with a next one", hint=HINT)
         if at.pages >= self._max_pages:
             raise SourceError(
                 f"there is a next page after {at.pages:,} pages, the most that are fetched at once",
@@ -255,7 +254,7 @@ class Traversal:
         if self._paging.kind != "page" or at.page_records is None:
             return
         if records > at.page_records or (at.is_short and records):
-            raise ShiftedError(f"page {at.number:,} was shorter than promised: others follow it", hint=_HINT)
+            raise ShiftedError(f"page {at.number:,} was shorter than promised: others follow it", hint=HINT)
 
     def _require_met(self) -> None:
         """Refuse an end before all was there, or after more than the total that was to prove it.
@@ -267,13 +266,13 @@ class Traversal:
         is_proof = paging.end == "total" and paging.kind != "none"
         least, most = self._least_total or 0, at.total if is_proof and at.total is not None else at.received
         if not least <= at.received <= most:
-            raise ShiftedError(f"{at.received:,} orders came, and the total is {at.total:,}", hint=_HINT)
+            raise ShiftedError(f"{at.received:,} orders came, and the total is {at.total:,}", hint=HINT)
         if paging.kind not in {"page", "offset"} or at.number == 1:
             return
         versions = self._seen.versions
         if versions.may_lack(at.received, at.first_total) and at.pass_digest != versions.digest:
             twice = many(versions.repeated, "order")
-            raise ShiftedError(f"{twice} came twice: the pages shifted while they were read", hint=_HINT)
+            raise ShiftedError(f"{twice} came twice: the pages shifted while they were read", hint=HINT)
 
     @property
     def _least_total(self) -> int | None:

@@ -13,7 +13,7 @@ from ordersetl.lake.layout import Lake
 from ordersetl.star.schema import Table
 from ordersetl.storage.copies import local_groups
 from ordersetl.storage.user_file import has_folder
-from ordersetl.text import printable
+from ordersetl.text import first_line, printable
 from ordersetl.warehouse.connection import CuratedFile, Dialect, Row, stage_name
 from ordersetl.warehouse.names import LEDGER, Names, read_definition
 from ordersetl.warehouse.tables import DAY, FACTS
@@ -119,15 +119,11 @@ def _translate(path: Path) -> Iterator[None]:
                 f"there is no file {shown}", hint="Correct the path; where it is right, fill it: ordersetl load"
             ) from error
         raise WarehouseError(
-            f"{shown} cannot be used: {_first_line(error)}",
+            f"{shown} cannot be used: {printable(first_line(error))}",
             hint="Name another file; where its disk is full, free some room.",
         ) from error
     except duckdb.Error as error:
         raise WarehouseError(
-            f"{shown} refused a statement: {_first_line(error)}",
+            f"{shown} refused a statement: {printable(first_line(error))}",
             hint="Nothing was changed there. Where the file was changed by hand, remove it and run: ordersetl load",
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return printable(next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__))

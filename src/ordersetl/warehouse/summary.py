@@ -15,7 +15,7 @@ from ordersetl.lake.layout import Lake, curated_key, file_day
 from ordersetl.lake.manifest import FileEntry, Manifest
 from ordersetl.star.schema import Table
 from ordersetl.storage.copies import local_groups
-from ordersetl.text import printable
+from ordersetl.text import first_line, printable
 from ordersetl.warehouse.connection import Dialect, Execute
 from ordersetl.warehouse.duckdb_file import DUCKDB
 from ordersetl.warehouse.tables import FACTS
@@ -112,12 +112,12 @@ def _translate(table: Table) -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException as error:
         raise StorageError(
-            f"the files of {table.name} cannot be compared: {_first_line(error)}",
+            f"the files of {table.name} cannot be compared: {printable(first_line(error))}",
             hint="Free some memory, or some room in the folder for temporary files (TMPDIR), and run it again.",
         ) from error
     except (OSError, duckdb.Error) as error:
         raise CorruptedError(
-            f"the files of {table.name} cannot be read: {_first_line(error)}",
+            f"the files of {table.name} cannot be read: {printable(first_line(error))}",
             hint="Rebuild them from raw, and load them: ordersetl load --verify",
         ) from error
 
@@ -136,7 +136,3 @@ def _summarize_paths(
 def _hash_row(dialect: Dialect, table: Table) -> str:
     values = (f"COALESCE({dialect.text_of(c.name, c.type)}, CHR({_NULL})) || CHR({_END})" for c in table.columns)
     return dialect.hash_number.format(" || ".join(values))
-
-
-def _first_line(error: Exception) -> str:
-    return printable(next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__))
