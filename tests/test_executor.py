@@ -1,12 +1,12 @@
 """What stages are given: work in order on an executor, bounded, and awaited whatever happens."""
 
-import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from lakes import SerialExecutor, open_job
 
@@ -196,16 +196,16 @@ def test_21_what_only_this_process_can_do_runs_on_its_own_threads(tmp_path: Path
 @pytest.mark.parametrize("width", [3, lambda: 3])
 def test_22_an_executor_is_asked_for_its_width(tmp_path: Path, width: int | Callable[[], int]) -> None:
     with open_job(tmp_path / "output", workers=None) as opened:
-        context = dataclasses.replace(opened, runtime=dataclasses.replace(opened.runtime, width=width))
+        context = msgspec.structs.replace(opened, runtime=msgspec.structs.replace(opened.runtime, width=width))
         assert context.workers == 3
         with ThreadPoolExecutor(5) as five:
-            assert dataclasses.replace(opened, executor=five).workers == 5
+            assert msgspec.structs.replace(opened, executor=five).workers == 5
         assert opened.workers == count_cores()
 
 
 def test_22_the_setting_goes_before_the_width(tmp_path: Path) -> None:
     with open_job(tmp_path / "output", workers=2) as opened:
-        assert dataclasses.replace(opened, runtime=dataclasses.replace(opened.runtime, width=7)).workers == 2
+        assert msgspec.structs.replace(opened, runtime=msgspec.structs.replace(opened.runtime, width=7)).workers == 2
 
 
 def test_work_in_the_background_is_awaited_after_an_error(tmp_path: Path) -> None:

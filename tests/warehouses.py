@@ -6,13 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 from lakes import item, order, run, write_batch
 
@@ -104,7 +105,7 @@ class Place:
 
     def load(self, context: RunContext, *, verify: bool = False, **settings: Any) -> WarehouseResult:
         """Bring it to what curated holds."""
-        context = replace(context, settings=self.settings_for(context.lake, **settings))
+        context = msgspec.structs.replace(context, settings=self.settings_for(context.lake, **settings))
         result = follow_manifest(context, verify=verify)
         assert result is not None
         return result

@@ -4,8 +4,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Generic, ParamSpec, Protocol, TypeVar
+
+import msgspec
 
 from ordersetl.runtime import RunContext
 
@@ -31,8 +32,7 @@ class Workplace(Protocol):
         """Allow the work to end here."""
 
 
-@dataclass(frozen=True)
-class Workers:
+class Workers(msgspec.Struct, frozen=True):
     """An executor for a command that holds no output; ``width`` says how many items it works on at a time now."""
 
     executor: Executor

@@ -1,11 +1,12 @@
 """How every writing command begins: the lock is acquired, and what an earlier one left half done is in order."""
 
 import contextlib
-import dataclasses
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from ordersetl.executor import Workers
 from ordersetl.lake.commit import recover
@@ -53,9 +54,9 @@ def open_context(
             from ordersetl.cluster import open_cluster  # noqa: PLC0415 - brings in Dask
 
             cluster = stack.enter_context(open_cluster(settings.cluster, lock, max_wait_s=settings.cluster_wait_s))
-            runtime = dataclasses.replace(runtime, executor=cluster, width=cluster.width, is_remote=True)
+            runtime = msgspec.structs.replace(runtime, executor=cluster, width=cluster.width, is_remote=True)
         elif runtime.executor is None:
-            runtime = dataclasses.replace(runtime, width=count_cores())
+            runtime = msgspec.structs.replace(runtime, width=count_cores())
         # one thread more than there are workers: some of what is under way waits for the disk
         executor = runtime.executor or stack.enter_context(ThreadPoolExecutor((settings.workers or count_cores()) + 1))
         threads = runtime.threads or stack.enter_context(ThreadPoolExecutor(_OWN_THREADS))
@@ -78,4 +79,4 @@ def open_workers(settings: Settings, runtime: Runtime, seen: "Seen") -> Iterator
 
 def take_in_force(context: RunContext) -> RunContext:
     """The context with the description of the newest batch there is now."""
-    return dataclasses.replace(context, in_force=find_in_force(context.lake))
+    return msgspec.structs.replace(context, in_force=find_in_force(context.lake))

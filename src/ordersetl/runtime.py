@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.in_force import NOTHING_IN_FORCE, InForce
@@ -49,8 +50,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True)
-class Runtime:
+class Runtime(msgspec.Struct, frozen=True):
     """What a command runs in, each part replaceable: the command line shows progress and obeys signals, tests count.
 
     ``checkpoint`` is called wherever the work may end without loss, and raises InterruptedRunError after a signal.
@@ -65,12 +65,12 @@ class Runtime:
     ``complete`` adds the options in use to the commands that a text for people names.
     """
 
-    progress: Progress = field(default_factory=SilentProgress)
+    progress: Progress = msgspec.field(default_factory=SilentProgress)
     checkpoint: Callable[[], None] = _go_on
     interruptible: Callable[[], AbstractContextManager[None]] = nullcontext
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = _utc_now
-    disk: Disk = field(default_factory=Disk)
+    disk: Disk = msgspec.field(default_factory=Disk)
     executor: Executor | None = None
     width: int | Callable[[], int] | None = None
     is_remote: bool = False
@@ -80,8 +80,7 @@ class Runtime:
     complete: Callable[[str], str] = str
 
 
-@dataclass(frozen=True)
-class RunContext:
+class RunContext(msgspec.Struct, frozen=True):
     """One writing command at work on one output, which it alone may change.
 
     ``executor`` computes, perhaps elsewhere. ``threads`` are this process's own, for what only it can do beside that.

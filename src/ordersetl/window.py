@@ -1,7 +1,8 @@
 """A window on time: what of it is fetched, and what of an answer counts."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 __all__ = ["MAX_AHEAD", "Backfill", "Window"]
 
@@ -9,8 +10,7 @@ MAX_AHEAD = timedelta(days=1)
 """What a time of the source may be ahead of ours: two clocks differ, but not by more."""
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """A window on an order's ``updated_at`` (``created_at`` where it has none): since inclusive, until exclusive.
 
     Times are aware; None is open. To be fetched, a window without ``since`` begins where the batches so far end, or
@@ -37,8 +37,7 @@ class Window:
         return time if self.began_at is None or time <= self.began_at + MAX_AHEAD else self.began_at
 
 
-@dataclass(frozen=True)
-class Backfill:
+class Backfill(msgspec.Struct, frozen=True):
     """A window is cut into shorter ones of this span, and so many are fetched at a time, each as its own batch."""
 
     span: timedelta

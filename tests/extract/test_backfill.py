@@ -145,7 +145,7 @@ def test_what_is_covered_is_not_fetched_again_but_for_the_newest_day(shop: Shop)
     assert (result.windows_covered, len(result.windows)) == (3, 3)
 
 
-class OtherStore(Origin):
+class OtherStore(Origin, frozen=True):
     """The same API, where another store's orders are selected."""
 
     @property

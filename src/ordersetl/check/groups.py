@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import msgspec
 
 from ordersetl.errors import ConfigError
 from ordersetl.executor import Workplace, map_bounded
@@ -35,8 +36,7 @@ _KEYS = "order_key"
 _WANTED = "wanted_order"
 
 
-@dataclass(frozen=True)
-class GroupTask:
+class GroupTask(msgspec.Struct, frozen=True):
     """One group: ``query`` knows its files and the dimensions alone; ``wanted`` are the orders to tell of in full."""
 
     query: "TableQuery"
@@ -52,8 +52,7 @@ class GroupFound:
     totals: Mapping[str, bytes] = field(repr=False)
 
 
-@dataclass(frozen=True)
-class SeenOutput:
+class SeenOutput(msgspec.Struct, frozen=True):
     """What a worker must see of an output that this command does not write."""
 
     lake: Lake

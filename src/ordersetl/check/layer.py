@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 
 import duckdb
+import msgspec
 
 from ordersetl.check.files import inspect_batches, inspect_files, inspect_orphans, inspect_quarantine
 from ordersetl.check.groups import OpenWorkers
@@ -29,8 +30,7 @@ _KEYS_LISTED = 1000
 _MANIFEST_WHY = "The manifest says what the curated layer holds: without it there is nothing to compare with."
 
 
-@dataclass(frozen=True)
-class _Scope:
+class _Scope(msgspec.Struct, frozen=True):
     """What is covered, as :func:`check` says."""
 
     days: Collection[date] | None = None

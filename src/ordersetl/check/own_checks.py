@@ -3,11 +3,12 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from threading import Timer
 
 import duckdb
+import msgspec
 
 from ordersetl.check.tables import read_why
 from ordersetl.check.views import open_views
@@ -25,8 +26,7 @@ _ROWS = 10_000
 """Rows that are counted at a time."""
 
 
-@dataclass(frozen=True)
-class OwnCheck:
+class OwnCheck(msgspec.Struct, frozen=True):
     """One file of the user's: its name without the ending, its one query, and how many seconds that may take."""
 
     path: Path

@@ -8,6 +8,7 @@ from datetime import date
 from functools import cached_property
 
 import duckdb
+import msgspec
 
 from ordersetl.check.figures import FIGURE_TOTALS, collect_figures, create_periods, list_periods
 from ordersetl.check.files import find_regular_files
@@ -45,8 +46,7 @@ _METRIC_COLUMNS = ("line_amount", "lines_with_amount", "user_country", "updated_
 """Columns of order_summary that no check looks at."""
 
 
-@dataclass(frozen=True)
-class QueryResult:
+class QueryResult(msgspec.Struct, frozen=True):
     """What the SQL found; of a part of the layer no metrics but the bridge, and no open quarantine.
 
     ``figures`` are None where they were not asked for.
@@ -223,14 +223,14 @@ class TableQuery:
         close_rejects(database)
         if self.deep:
             outcomes += compare_raw(database, self.lake, self.manifest, max_samples=self.max_samples)
-        found = QueryResult(outcomes, collect_metrics(database), list_open(database, most=self.max_samples))
-        if self.today is None:
-            return found
-        zone = self.manifest.settings.timezone
+        metrics, still_open = collect_metrics(database), list_open(database, most=self.max_samples)
+        figures = None if self.today is None else self._collect_figures(database, self.today)
+        return QueryResult(outcomes, metrics, still_open, figures)
+
+    def _collect_figures(self, database: duckdb.DuckDBPyConnection, today: date) -> LayerFigures:
         examples = list_examples(database, self.lake)
-        return replace(
-            found, figures=collect_figures(database, self._periods, examples, timezone=zone, today=self.today)
-        )
+        zone = self.manifest.settings.timezone
+        return collect_figures(database, self._periods, examples, timezone=zone, today=today)
 
     def _report_unreadable(self, problems: Mapping[str, str]) -> CheckOutcome:
         rows = [{"file": name, "problem": problem} for name, problem in sorted(problems.items())]

@@ -1,12 +1,12 @@
 """Write one table or view of the curated layer into one file, of one committed state, whatever runs meanwhile."""
 
 import time
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Literal
 
 import duckdb
+import msgspec
 
 from ordersetl.check.views import open_views
 from ordersetl.errors import ConfigError, CorruptedError, InternalError, StorageError
@@ -94,8 +94,7 @@ def _read_manifest(lake: Lake) -> Manifest:
     return manifest
 
 
-@dataclass(frozen=True)
-class _Days:
+class _Days(msgspec.Struct, frozen=True):
     """From the day ``since`` on, and before ``until``; None is open."""
 
     since: date | None

@@ -1,12 +1,11 @@
 """What can be exported: each table and view with its order, and the day by which a span of it is cut."""
 
-from dataclasses import dataclass
+import msgspec
 
 __all__ = ["EXPORTS", "Export"]
 
 
-@dataclass(frozen=True)
-class Export:
+class Export(msgspec.Struct, frozen=True):
     """Rows go by ``order``; ``day`` is the column that a span of days cuts, None where there is none.
 
     With ``is_partitioned`` that is the partition's, so that no other files need be read.

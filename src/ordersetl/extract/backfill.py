@@ -8,7 +8,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -63,12 +62,13 @@ def cut_windows(window: Window, span: timedelta, now: datetime) -> list[Window]:
     return [Window(since, until) for since, until in zip(begins, [*begins[1:], window.until], strict=True)]
 
 
-@dataclass
-class _Work:
+class _Work(msgspec.Struct):
     """What the windows that are under way share: how they are told to end, and what they report."""
 
-    stop: threading.Event = field(default_factory=threading.Event)
-    events: "queue.SimpleQueue[Future[int] | tuple[Batch, PageEntry]]" = field(default_factory=queue.SimpleQueue)
+    stop: threading.Event = msgspec.field(default_factory=threading.Event)
+    events: "queue.SimpleQueue[Future[int] | tuple[Batch, PageEntry]]" = msgspec.field(
+        default_factory=queue.SimpleQueue
+    )
 
     def await_page(self, pages: Iterator[Page]) -> Page | None:
         """The next page of a window, unless the command ends."""
@@ -206,12 +206,11 @@ def _fetch_all(
     return results
 
 
-@dataclass
-class _Shown:
+class _Shown(msgspec.Struct):
     """What progress has shown: pages of all windows, and records of each by its batch."""
 
     pages: int = 0
-    records: Counter[str] = field(default_factory=Counter)
+    records: Counter[str] = msgspec.field(default_factory=Counter)
 
     def add(self, context: RunContext, batch: Batch, entry: PageEntry) -> None:
         """Show one more page, of all windows and of its own."""

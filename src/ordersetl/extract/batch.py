@@ -4,10 +4,11 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Self
+
+import msgspec
 
 from ordersetl.errors import LockedError, StorageError
 from ordersetl.extract.coverage import Coverage, hash_batches
@@ -35,14 +36,13 @@ PageWatcher = Callable[[str, BatchRequest, PageEntry, Page | None], None]
 """Called with each page on disk: its batch, what that asks for, its entry, and the page itself if just received."""
 
 
-@dataclass
-class Batch:
+class Batch(msgspec.Struct):
     """A batch under way: its pages so far, how many of them an earlier run left, and what they have shown."""
 
     id: str
     request: BatchRequest
     trail: Trail
-    pages: list[PageEntry] = field(default_factory=list)
+    pages: list[PageEntry] = msgspec.field(default_factory=list)
     resumed: int = 0
     complete: bool = False
 

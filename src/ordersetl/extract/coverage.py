@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Protocol
 
+import msgspec
+
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import BatchMarker, BatchRequest, Interval, PageEntry
@@ -124,8 +126,7 @@ class Coverage:
         return Coverage(merge_intervals(kept), self.shown)
 
 
-@dataclass(frozen=True)
-class LogEnd:
+class LogEnd(msgspec.Struct, frozen=True):
     """The newest batch, None where there is none, and what the batches of one origin cover.
 
     ``is_recorded``: the newest batch is of that origin, and its marker alone tells.

@@ -6,7 +6,6 @@ batch, byte for byte and in their order: so that of each order the version that 
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -35,8 +34,7 @@ _MAX_BYTES = 16 << 20
 """Of a batch whose records are compared one by one."""
 
 
-@dataclass(frozen=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """What became of a complete batch: ``batch`` is its id, or None where it brought nothing new and is dropped.
 
     ``window_end`` ends what it covers, None where that is nothing; ``coverage`` is that of all its origin.
@@ -60,7 +58,7 @@ def settle_batch(context: RunContext, batch: Batch, *, is_held: bool = False) ->
     batches, end = list_batches(lake), None
     with suppress(CorruptedError):
         found = read_log_end(lake, batches, request, now=context.now(), lookback=lookback)
-        end = replace(found, coverage=find_sure(lake, batches, request, found.coverage, lookback))
+        end = msgspec.structs.replace(found, coverage=find_sure(lake, batches, request, found.coverage, lookback))
         if not is_held and not _is_news(lake, batch, end, lookback):
             context.lock.assert_held()
             unfinished.drop_batch(lake, batch.id)

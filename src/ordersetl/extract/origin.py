@@ -4,10 +4,10 @@ import hashlib
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import msgspec
 
 from ordersetl.errors import ConfigError, CorruptedError, StorageError
 from ordersetl.extract.bounded_file import read_bounded
@@ -27,7 +27,6 @@ from ordersetl.source.description.loading import (
 )
 from ordersetl.source.description.model import Description
 from ordersetl.source.description.variables import resolve_variables
-from ordersetl.source.sample import SAMPLE_URL, sample_references
 from ordersetl.star.dimensions import PRODUCTS, USERS, Dimension, inspect_reference
 from ordersetl.star.schema import RULES
 
@@ -51,8 +50,7 @@ _GENERIC = "generic"
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Where the orders come from: a source by name, its base URL, its description and the values of its variables.
 
     ``page_size`` is how many orders are asked for a page, None where the settings alone say.
@@ -61,7 +59,7 @@ class Origin:
     source: str
     url: str
     description: LoadedDescription | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = msgspec.field(default_factory=dict)
     page_size: int | None = None
 
     @property
@@ -75,8 +73,7 @@ class Origin:
         }
 
 
-@dataclass(frozen=True)
-class ReferenceFile:
+class ReferenceFile(msgspec.Struct, frozen=True):
     """Content of a users or products file that is kept with the batch; ``kind`` is ``users`` or ``products``."""
 
     kind: str
@@ -101,6 +98,8 @@ def choose_origin(settings: Settings) -> Origin:
     if name == SAMPLE:
         if settings.api_url is not None:
             raise ConfigError("the sample source has an API of its own", hint="Leave out --api-url or --source.")
+        from ordersetl.source.sample import SAMPLE_URL  # noqa: PLC0415 - real runs do without
+
         loaded, url = load_builtin(_GENERIC), SAMPLE_URL
     else:
         loaded = load_source(name or _GENERIC, settings)
@@ -183,6 +182,8 @@ def read_references(
     """
     users, products = users or settings.users, products or settings.products
     if origin.source == SAMPLE:
+        from ordersetl.source.sample import sample_references  # noqa: PLC0415 - likewise
+
         sample_users, sample_products = sample_references()
         users, products = users or sample_users, products or sample_products
     given = [(USERS, users), (PRODUCTS, products)]
@@ -224,7 +225,7 @@ def choose_transport(origin: Origin) -> httpx.BaseTransport | None:
     """The sample API in this process; None where the network leads to the origin."""
     if origin.source != SAMPLE:
         return None
-    from ordersetl.source.sample import sample_app  # noqa: PLC0415 - real runs do without
+    from ordersetl.source.sample import sample_app  # noqa: PLC0415 - likewise
 
     return httpx.WSGITransport(app=sample_app())
 

@@ -1,7 +1,8 @@
 """The first page of a source, fetched to be looked at: nothing of it is kept."""
 
 import time
-from dataclasses import dataclass
+
+import msgspec
 
 from ordersetl.errors import ConfigError
 from ordersetl.extract.stage import ExtractPlan, prepare_clients
@@ -14,8 +15,7 @@ from ordersetl.source.page import Page
 __all__ = ["FirstPage", "fetch_first_page"]
 
 
-@dataclass(frozen=True)
-class FirstPage:
+class FirstPage(msgspec.Struct, frozen=True):
     """A page, what was asked for, how it is mapped (None: its records are orders as they are), and seconds it took."""
 
     page: Page

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from ordersetl.errors import ConfigError
 from ordersetl.extract.backfill import ClientOpener, cut_windows, extract_windows
@@ -31,8 +32,7 @@ from ordersetl.window import Backfill, Window
 __all__ = ["ExtractPlan", "extract", "prepare", "prepare_clients"]
 
 
-@dataclass(frozen=True)
-class ExtractPlan:
+class ExtractPlan(msgspec.Struct, frozen=True):
     """Where from, what and with which reference files; ``windows`` are what a backfill is cut into, or empty.
 
     ``session`` is what all clients share of the origin.

@@ -1,8 +1,9 @@
 """What a run keeps account of, stage by stage: in its report, and in the journal."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
+
+import msgspec
 
 from ordersetl.lake.journal import JournalKeeper
 from ordersetl.lake.runs import RunReport
@@ -18,13 +19,12 @@ class _TakesTime(Protocol):
 _Result = TypeVar("_Result", bound=_TakesTime)
 
 
-@dataclass
-class StageAccount:
+class StageAccount(msgspec.Struct):
     """Keeps account of the stages of a run: which is under way, what each did, how long it took."""
 
     report: RunReport
     journal: JournalKeeper
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = msgspec.field(default_factory=dict)
 
     def take(self, stage: str, work: Callable[[], _Result]) -> _Result:
         """Go through a stage; its result."""

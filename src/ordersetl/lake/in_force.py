@@ -1,6 +1,6 @@
 """Which description of the source is in force: the newest batch's, for all batches of the output."""
 
-from dataclasses import dataclass
+import msgspec
 
 from ordersetl.errors import CorruptedError
 from ordersetl.lake.layout import Lake
@@ -11,8 +11,7 @@ from ordersetl.lake.raw import BatchRequest, read_marker
 __all__ = ["NOTHING_IN_FORCE", "InForce", "find_in_force"]
 
 
-@dataclass(frozen=True)
-class InForce:
+class InForce(msgspec.Struct, frozen=True):
     """``description`` is its SHA-256, None where it is not known; ``mapping`` as in a batch's request."""
 
     description: str | None = None

@@ -5,7 +5,6 @@
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 from typing import Protocol
@@ -50,8 +49,7 @@ class Recorded(Protocol):
         """Its size."""
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """What is wrong with a file; ``recorded`` and ``found`` where it is its size or its hash."""
 
     text: str
@@ -59,12 +57,11 @@ class Problem:
     found: str = ""
 
 
-@dataclass
-class Examined:
+class Examined(msgspec.Struct):
     """``valid`` are the entries of files that are as recorded, with today's times; ``problems`` are the others."""
 
-    valid: dict[str, FileEntry] = field(default_factory=dict)
-    problems: dict[str, str] = field(default_factory=dict)
+    valid: dict[str, FileEntry] = msgspec.field(default_factory=dict)
+    problems: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def examine(lake: Lake, manifest: Manifest, *, verify: bool) -> Examined:

@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from io import BufferedIOBase
@@ -20,8 +19,7 @@ _MAX_LINE_BYTES = 1 << 28
 """Of one record with its reason: more than any page of orders is meant to hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(msgspec.Struct, frozen=True):
     """A rejected order (``line`` is None) or line, where it is in raw, and why.
 
     ``time`` is that of the order's version as it counts, None where it cannot be read.

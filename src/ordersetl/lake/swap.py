@@ -17,7 +17,6 @@ import uuid
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
@@ -162,8 +161,7 @@ def _carry_through(commit: "_Commit") -> None:
     _collect(storage, closed, commit.keep)
 
 
-@dataclass(frozen=True)
-class _Commit:
+class _Commit(msgspec.Struct, frozen=True):
     """A commit after its commit point: ``version`` is that of its manifest.
 
     ``fresh`` are the files whose literal names cannot be right yet; the others are read first.

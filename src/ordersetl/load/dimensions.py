@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import polars as pl
 
 from ordersetl.lake.commit import Commit
@@ -25,8 +25,7 @@ _FEW = 8
 """Where the pending orders name less than this share of the keys, these alone are looked up."""
 
 
-@dataclass(frozen=True)
-class DimensionState:
+class DimensionState(msgspec.Struct, frozen=True):
     """A dimension before and after a load: all rows, or where ``by_key`` those that the pending orders name.
 
     ``changed`` are the rows that are new or differ. ``members`` are all of it after the load.
@@ -40,8 +39,7 @@ class DimensionState:
     by_key: bool
 
 
-@dataclass(frozen=True)
-class FoldedDimensions:
+class FoldedDimensions(msgspec.Struct, frozen=True):
     """Both dimensions, and what became of the reference files.
 
     ``references``: the SHA-256 of the file of each kind that was applied last; ``notes`` on odd cells in those applied.

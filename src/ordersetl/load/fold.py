@@ -1,10 +1,10 @@
 """One fold: from the staged parts to the files of the next state, and their commit."""
 
-import dataclasses
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
+
+import msgspec
 
 from ordersetl.executor import background, map_bounded
 from ordersetl.lake import index
@@ -41,8 +41,7 @@ _GROUP_ORDERS = 60_000
 """Orders that one worker folds at a time: bounds memory."""
 
 
-@dataclass(frozen=True)
-class Folded:
+class Folded(msgspec.Struct, frozen=True):
     """The manifest that is now committed, and what became of the pending versions and of the files.
 
     ``orphans`` are files that a rebuild moved away, since no batch accounts for them; ``source_changes`` say which
@@ -50,16 +49,15 @@ class Folded:
     """
 
     manifest: Manifest
-    orders: OrderChanges = field(default_factory=OrderChanges)
+    orders: OrderChanges = msgspec.field(default_factory=OrderChanges)
     written: Sequence[str] = ()
     removed: Sequence[str] = ()
-    notes: Mapping[str, int] = field(default_factory=dict)
+    notes: Mapping[str, int] = msgspec.field(default_factory=dict)
     orphans: Sequence[Damage] = ()
     source_changes: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class _Fold:
+class _Fold(msgspec.Struct, frozen=True):
     """A fold under way."""
 
     context: RunContext
@@ -92,7 +90,7 @@ def fold_batches(context: RunContext, provider: StageProvider, current: CurrentS
         resolved = resolve_versions(context.lake, parts, incoming, current.partitions, current.broken_days)
     dimensions = folding.result()
     changed = list_changed_keys(dimensions.states)
-    lookup = dataclasses.replace(lookup, uses=find_uses(context.lake, current, changed))
+    lookup = msgspec.structs.replace(lookup, uses=find_uses(context.lake, current, changed))
     days = _find_days(fold, resolved, changed, lookup)
     with background(context, lookup.add, context.lake, incoming, parts) as adding:
         total = _fold_days(fold, days, resolved, dimensions)

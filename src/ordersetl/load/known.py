@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import polars as pl
 
 from ordersetl.lake import kept_files
@@ -21,8 +21,7 @@ from ordersetl.star.dimensions import USERS, Dimension, fold_dimension, read_ref
 __all__ = ["History", "list_files", "read_files"]
 
 
-@dataclass(frozen=True)
-class History:
+class History(msgspec.Struct, frozen=True):
     """What a load builds on: the current state, and the staged parts of what was applied where some of it is lost."""
 
     context: RunContext

@@ -1,8 +1,8 @@
 """What a load looks the pending orders up in: the index and the tombstones, rebuilt where they are lost."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import polars as pl
 
 from ordersetl.lake import index
@@ -16,8 +16,7 @@ from ordersetl.load.versions import Incoming, list_keys, list_tombstones, scan_v
 __all__ = ["Lookup", "find_lookup"]
 
 
-@dataclass(frozen=True)
-class Lookup:
+class Lookup(msgspec.Struct, frozen=True):
     """The segments of both tables before the load, and the uses of users and products, None where none are kept."""
 
     index: tuple[IndexEntry, ...]

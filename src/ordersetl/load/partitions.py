@@ -7,9 +7,9 @@ A day is folded in one of two ways:
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 
+import msgspec
 import polars as pl
 
 from ordersetl.lake.commit import Commit
@@ -30,8 +30,7 @@ from ordersetl.star.schema import FACT_ORDER, FACT_REFUND, Table
 __all__ = ["DayGroup", "GroupOutcome", "fold_group", "group_days"]
 
 
-@dataclass(frozen=True)
-class DayGroup:
+class DayGroup(msgspec.Struct, frozen=True):
     """Neighbouring days that are folded together, and all that it takes.
 
     ``rebuilt`` are those of the days that are made from all parts; ``partitions`` and ``refunds`` are the files of
@@ -50,14 +49,13 @@ class DayGroup:
     members: Mapping[str, tuple[IndexEntry, ...]]
 
 
-@dataclass
-class GroupOutcome:
+class GroupOutcome(msgspec.Struct):
     """What became of a group's partitions, and of the pending versions in them."""
 
-    files: dict[str, FileEntry] = field(default_factory=dict)
-    written: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    changes: OrderChanges = field(default_factory=OrderChanges)
+    files: dict[str, FileEntry] = msgspec.field(default_factory=dict)
+    written: list[str] = msgspec.field(default_factory=list)
+    removed: list[str] = msgspec.field(default_factory=list)
+    changes: OrderChanges = msgspec.field(default_factory=OrderChanges)
 
     def add(self, other: "GroupOutcome") -> None:
         """Add what became of another group."""

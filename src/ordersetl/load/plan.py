@@ -1,7 +1,6 @@
 """What a load builds on, and which batches it folds over that."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 
 import msgspec
@@ -24,8 +23,7 @@ from ordersetl.text import many
 __all__ = ["CurrentState", "Part", "Plan", "list_parts", "plan_batches", "read_current_state"]
 
 
-@dataclass
-class CurrentState:
+class CurrentState(msgspec.Struct):
     """What the next state builds on: the manifest, its valid files, and what was found damaged.
 
     A day's files are valid only together. ``rebuild``: no curated file is trusted, and all batches are folded again.
@@ -79,8 +77,7 @@ class CurrentState:
         return not self.rebuild and not self.damages and self.valid == self.manifest.files
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """Which batches are folded.
 
     ``waiting`` ones are not applied yet; ``late`` ones of these sort before an applied one. A late batch is folded in
@@ -98,8 +95,7 @@ class Plan:
         return self.history + self.pending
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """A staged part. ``number`` orders all parts of all batches.
 
     ``days``, ``line_days`` and ``refund_days``: how many order versions, lines and refunds each day has in it; the
@@ -127,7 +123,9 @@ class Part:
         earlier = [sum(rows for day, rows in rows_of.items() if day < days[0]) for rows_of in counts]
         kept = [{day: rows for day, rows in rows_of.items() if days[0] <= day <= days[-1]} for rows_of in counts]
         orders, lines, refunds = (known + more for known, more in zip(self.before, earlier, strict=True))
-        return replace(self, days=kept[0], line_days=kept[1], refund_days=kept[2], before=(orders, lines, refunds))
+        return msgspec.structs.replace(
+            self, days=kept[0], line_days=kept[1], refund_days=kept[2], before=(orders, lines, refunds)
+        )
 
 
 def read_current_state(context: RunContext, *, verify: bool, rebuild: bool) -> CurrentState:
@@ -182,7 +180,7 @@ def _examine_index(lake: Lake, current: CurrentState, *, verify: bool) -> Curren
     rejected = _read_rejected(lake, manifest, verify=verify)
     if rejected is None:
         lost.append("a segment of the list of quarantine files")
-    return replace(
+    return msgspec.structs.replace(
         current,
         manifest=manifest,
         damages=[*current.damages, *(Damage("index", f"{what} is missing or damaged") for what in lost)],

@@ -1,9 +1,9 @@
 """The rows that a group of days is folded from: the curated ones as they are, and those of staged versions."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 
+import msgspec
 import polars as pl
 
 from ordersetl.errors import InternalError
@@ -31,16 +31,14 @@ _FOUND: dict[str, pl.DataType] = {
 }
 
 
-@dataclass(frozen=True)
-class FactRows:
+class FactRows(msgspec.Struct, frozen=True):
     """Rows of fact_order and of fact_refund, each with the day of the order, ``dt``."""
 
     orders: pl.DataFrame
     refunds: pl.DataFrame
 
 
-@dataclass(frozen=True)
-class StagedVersions:
+class StagedVersions(msgspec.Struct, frozen=True):
     """Order versions with their lines and refunds.
 
     ``orders``: ORDER_SCHEMA without what is mentioned, part, pending, first_line, line_count; the lines of a version

@@ -6,9 +6,9 @@ not the rows.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
 from datetime import date
 
+import msgspec
 import polars as pl
 
 from ordersetl.lake import index
@@ -52,8 +52,7 @@ _GONE_SCHEMA: dict[str, pl.DataType] = {**TOMBSTONE_SCHEMA, **VERSION_SCHEMA}
 _KNOWN_SCHEMA: dict[str, pl.DataType] = {"order_id": pl.String(), "was": pl.Date(), **VERSION_SCHEMA}
 
 
-@dataclass(frozen=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True):
     """The pending versions in short; all but ``new_keys`` are headers (order_id, updated_at_order, dt, part, pos).
 
     ``repeated``: versions whose hash another one has, of the same order, or rarely of another. ``new_keys``: what the
@@ -71,8 +70,7 @@ class Incoming:
     stale: pl.DataFrame
 
 
-@dataclass(frozen=True)
-class ResolvedVersions:
+class ResolvedVersions(msgspec.Struct, frozen=True):
     """Which versions count.
 
     ``superseded`` (VERSION_SCHEMA): versions that do not. ``moved_out``: rows (order_id, sku) that a newer version of
@@ -85,7 +83,7 @@ class ResolvedVersions:
     known: pl.DataFrame
 
 
-RESOLVED = tuple(field.name for field in fields(ResolvedVersions))
+RESOLVED = tuple(field.name for field in msgspec.structs.fields(ResolvedVersions))
 """Names of its frames."""
 
 

@@ -1,9 +1,9 @@
 """What tables for a terminal are made of: facts a line each, columns, and values as people read them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
+import msgspec
 from rich.console import Console, ConsoleOptions
 from rich.table import Table
 from rich.text import Text
@@ -33,8 +33,7 @@ _MAX_LISTED = 2
 _NUMBERS = {"amount", "average order", "lines", "net", "orders", "qty", "refunded", "revenue"}
 
 
-@dataclass(frozen=True)
-class Hanging:
+class Hanging(msgspec.Struct, frozen=True):
     """A paragraph whose first line begins at the margin, and whose others are indented by so many characters."""
 
     text: Text

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Collection
-from dataclasses import dataclass
+
+import msgspec
 
 from ordersetl.settings.secrets import SUFFIX, read_secret_files
 
@@ -13,8 +14,7 @@ VARIABLE_PREFIX = "ORDERSETL_VAR_"
 """Variables of this name are for descriptions of sources, and not settings."""
 
 
-@dataclass(frozen=True)
-class Variable:
+class Variable(msgspec.Struct, frozen=True):
     """A variable's name as it is written, and its value."""
 
     name: str

@@ -4,10 +4,10 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -23,8 +23,7 @@ _FLAGS = frozenset({"api_url", "source", "output", "users", "products", "warehou
 """Settings that the command line has a flag for."""
 
 
-@dataclass(frozen=True)
-class _Given:
+class _Given(msgspec.Struct, frozen=True):
     """What is set, by flags over the environment over the file, and how to name where a setting comes from."""
 
     flags: Mapping[str, Any]

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from urllib.parse import unquote_plus
 
 import httpx
+import msgspec
 
 from ordersetl.errors import SourceError
 
@@ -78,8 +79,7 @@ class Ask:
         return self.url.partition("?")[0]
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The body of a 200, its headers, and which way it came, for messages."""
 
     body: bytes

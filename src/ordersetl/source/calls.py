@@ -5,7 +5,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -56,17 +56,16 @@ class _Part(NamedTuple):
     bytes: int
 
 
-@dataclass
-class _Search:
+class _Search(msgspec.Struct):
     """The pages of one call so far."""
 
     number: int = 0
     received: int = 0
     page_records: int | None = None
     cursor: str | None = None
-    cursors: set[str] = field(default_factory=set)
-    contents: set[int] = field(default_factory=set)
-    named: set[int] = field(default_factory=set)
+    cursors: set[str] = msgspec.field(default_factory=set)
+    contents: set[int] = msgspec.field(default_factory=set)
+    named: set[int] = msgspec.field(default_factory=set)
 
 
 class CallFetcher:

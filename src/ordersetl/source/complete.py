@@ -5,11 +5,12 @@ A page without ``next_cursor`` ends a batch, so it must not say in any other way
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from itertools import chain
 from typing import Any
+
+import msgspec
 
 from ordersetl.errors import InvalidResponseError
 from ordersetl.text import many
@@ -176,8 +177,7 @@ def read_header_claims(headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
     return claims
 
 
-@dataclass(frozen=True)
-class Count:
+class Count(msgspec.Struct, frozen=True):
     """A ``number`` that a page names, of all pages or of all records."""
 
     number: int

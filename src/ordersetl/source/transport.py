@@ -9,12 +9,12 @@ import ssl
 import time
 import zlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 import httpcore
 import httpx
+import msgspec
 
 from ordersetl.errors import ConfigError
 from ordersetl.settings import Settings
@@ -68,15 +68,14 @@ def _read_certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-@dataclass
-class Allowance:
+class Allowance(msgspec.Struct):
     """What one answer may still take: seconds by ``clock``, bytes off the wire; and whom it was asked of."""
 
     clock: Callable[[], float] = time.monotonic
     connected_to: tuple[str, int] | None = None
-    _ends: float = field(default=float("inf"))
-    _bytes: float = field(default=float("inf"))
-    _seconds: float = field(default=float("inf"))
+    _ends: float = msgspec.field(default=float("inf"))
+    _bytes: float = msgspec.field(default=float("inf"))
+    _seconds: float = msgspec.field(default=float("inf"))
 
     def begin(self, seconds: float) -> None:
         """Begin an answer, of which the headers come first."""

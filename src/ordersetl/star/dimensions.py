@@ -3,11 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from ordersetl.errors import ConfigError
@@ -46,8 +46,7 @@ _PROBLEMS = {
 }
 
 
-@dataclass(frozen=True)
-class Dimension:
+class Dimension(msgspec.Struct, frozen=True):
     """A dimension, the kind of reference file that feeds it, and that file's columns by table column.
 
     ``enriches`` are the columns that facts have too; ``mentioned`` those that orders may say of a key.

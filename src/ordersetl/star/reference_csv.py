@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import msgspec
+
 from ordersetl.errors import ConfigError
 from ordersetl.text import many
 
@@ -27,8 +29,7 @@ _MAYBE_BLANK_BEFORE_QUOTE = re.compile(r'(?:^|[,\r])[ \t]+"', re.MULTILINE)
 """What costs little to look for; it may also be within a cell in quotes."""
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """The header, the rows below it without blank lines, and the line in which each of these begins."""
 
     header: list[str]

@@ -1,8 +1,8 @@
 """The star schema, written once: a test compares every other statement of it (DDLs, CSV headers) with this one."""
 
-from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 import polars as pl
 
 __all__ = [
@@ -35,8 +35,7 @@ _POLARS: dict[SqlType, pl.DataType] = {
 }
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """One column of a curated table."""
 
     name: str
@@ -44,8 +43,7 @@ class Column:
     nullable: bool = True
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     """A curated table: its columns in file order and its key, which is also its sort order."""
 
     name: str

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from ordersetl.errors import OrdersetlError
@@ -37,8 +37,7 @@ _HEAD = ("pos", "dt", "order_amount", "currency", "updated_at_order", "status")
 _INDEX_MASK = (1 << PAGE_BITS) - 1
 
 
-@dataclass(frozen=True)
-class _Source:
+class _Source(msgspec.Struct, frozen=True):
     """A batch in raw, and how its records are mapped; None where they are orders as they are."""
 
     marker: BatchMarker

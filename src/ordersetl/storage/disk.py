@@ -12,12 +12,13 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cache
 from io import BufferedReader
 from itertools import count
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from ordersetl.errors import StorageError
 from ordersetl.storage.new_file import NewFile, Written, clear
@@ -70,8 +71,7 @@ class UnfitFileError(OSError):
 _attempts = count()
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One durable step: what is done, to which path, and for a rename from where."""
 
     operation: Operation | ObjectOperation

@@ -11,9 +11,10 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ordersetl.errors import LockedError, StorageError
 from ordersetl.storage.lock import Holder, is_running, make_note, name_holder, read_holder
@@ -29,8 +30,7 @@ LEASE_S = 60.0
 _POLL_S = 1.0
 
 
-@dataclass(frozen=True)
-class Lease:
+class Lease(msgspec.Struct, frozen=True):
     """A held lease; :meth:`assert_held` checks that it is still this command's, from any machine."""
 
     storage: "ObjectStorage"

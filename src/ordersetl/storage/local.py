@@ -32,11 +32,12 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from ordersetl.errors import StorageError
 from ordersetl.storage.columns import ColumnFile
@@ -60,8 +61,7 @@ Durability = Literal["full", "content", "none"]
 its folder; or neither, for what can be derived again and whose hash will show it."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileStat:
+class FileStat(msgspec.Struct, frozen=True):
     """What is at a key; ``problem`` says why it is not a regular file of its own, and is empty where it is one."""
 
     problem: str
@@ -81,16 +81,14 @@ class Entry(NamedTuple):
     kind: Literal["file", "folder", "other"]
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(msgspec.Struct, frozen=True):
     """Files under a prefix, and their bytes together."""
 
     files: int
     bytes: int
 
 
-@dataclass(frozen=True)
-class LocalStorage:
+class LocalStorage(msgspec.Struct, frozen=True):
     """The files under ``root``, written by ``disk``. ``root`` may itself be a link; no folder below it may."""
 
     root: Path

@@ -12,11 +12,11 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from filelock import BaseFileLock, FileLock, Timeout
 
 from ordersetl.errors import LockedError, StorageError
@@ -42,8 +42,7 @@ _LOCKS = Path("/proc/locks")
 """Where Linux lists the locks that are held."""
 
 
-@dataclass(frozen=True)
-class Holder:
+class Holder(msgspec.Struct, frozen=True):
     """Who holds a lock; ``certain`` where this machine can tell that it still does."""
 
     pid: int

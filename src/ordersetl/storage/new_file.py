@@ -5,9 +5,10 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+import msgspec
 
 __all__ = ["NewFile", "Written", "clear"]
 
@@ -16,8 +17,7 @@ for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOINHERIT"):
     _CREATING |= getattr(os, _flag, 0)
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """What a write left on disk: SHA-256 (hex), size in bytes, modification time in nanoseconds."""
 
     sha256: str

@@ -16,11 +16,12 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ordersetl.errors import StorageError
 from ordersetl.storage.columns import ColumnFile
@@ -52,8 +53,7 @@ __all__ = ["ObjectStorage"]
 _AT_ONCE = 16
 
 
-@dataclass(frozen=True)
-class ObjectStorage:
+class ObjectStorage(msgspec.Struct, frozen=True):
     """The objects under ``root``; each change is a step of ``disk``, so that tests can fail and count it."""
 
     root: ObjectUrl

@@ -1,7 +1,8 @@
 """Versions of objects, by which writers are kept apart where nothing can be renamed."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 __all__ = ["ChangedError", "ObjectOperation", "Versioned"]
 
@@ -13,8 +14,7 @@ class ChangedError(Exception):
     """What is there is not what a conditional write expected; it may be this very write's own content."""
 
 
-@dataclass(frozen=True)
-class Versioned:
+class Versioned(msgspec.Struct, frozen=True):
     """Content, and its version at the store."""
 
     data: bytes

@@ -12,7 +12,6 @@ nesting.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -34,16 +33,14 @@ PAGE_BITS = 32
 """An order's position in its batch: page << PAGE_BITS | index in the page."""
 
 
-@dataclass(frozen=True)
-class FallbackRecord:
+class FallbackRecord(msgspec.Struct, frozen=True):
     """A record that the models must validate; ``text`` is its JSON."""
 
     pos: int
     text: str
 
 
-@dataclass(frozen=True)
-class BulkOrders:
+class BulkOrders(msgspec.Struct, frozen=True):
     """What was read of ``pages`` in bulk, and what was not.
 
     ``orders`` fit (CHARGED_SCHEMA, no day yet), ``items`` (ITEM_SCHEMA) and ``refunds`` (REFUND_ITEM_SCHEMA) are
@@ -57,7 +54,7 @@ class BulkOrders:
     refunds: pl.DataFrame
     fallback: Sequence[FallbackRecord]
     pages: frozenset[int]
-    skipped: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, int] = msgspec.field(default_factory=dict)
     skipped_lines: pl.DataFrame | None = None
     seen: SeenFields = NOTHING_SEEN
 

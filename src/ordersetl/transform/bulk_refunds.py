@@ -1,7 +1,6 @@
 """Refunds in bulk, as parts, where they certainly fit the models' rules; other orders are fallbacks."""
 
-from dataclasses import dataclass
-
+import msgspec
 import polars as pl
 
 from ordersetl.star.frames import REFUND_ITEM_SCHEMA
@@ -35,8 +34,7 @@ _SUMMARY_SCHEMA: dict[str, pl.DataType] = {
 }
 
 
-@dataclass(frozen=True)
-class BulkRefunds:
+class BulkRefunds(msgspec.Struct, frozen=True):
     """``parts`` of refunds (REFUND_ITEM_SCHEMA), and a ``summary`` of the orders that have any.
 
     The summary has a row an order: ``pos``, whether its ``refunds_fit``, and how many of their fields have a value:

@@ -5,11 +5,11 @@ Fields are in the order of their rules: the first failure is the reason that is 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, NotRequired
 
+import msgspec
 from pydantic import AfterValidator, PlainValidator, TypeAdapter, ValidationInfo
 from typing_extensions import TypedDict
 
@@ -82,8 +82,7 @@ class Refund(TypedDict):
     items: NotRequired[list[RefundItem] | None]
 
 
-@dataclass(frozen=True)
-class RefundPart:
+class RefundPart(msgspec.Struct, frozen=True):
     """What a refund says of one SKU, or without SKU the rest of its amount: negative where it says more of SKUs."""
 
     refund_id: str

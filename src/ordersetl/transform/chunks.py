@@ -2,10 +2,10 @@
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+import msgspec
 import polars as pl
 
 from ordersetl.executor import WorkQueue
@@ -39,8 +39,7 @@ _ROW_GROUP = 16_384
 """Rows: small enough that a day's rows are found without reading a whole file."""
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(msgspec.Struct, frozen=True):
     """Pages of one batch that are validated together, as the ``number``-th part of it.
 
     ``received`` are the same pages where they are at hand as they came in; the others are read from disk.
@@ -59,8 +58,7 @@ class Chunk:
     description: "Description | None" = None
 
 
-@dataclass(frozen=True)
-class ChunkOutcome:
+class ChunkOutcome(msgspec.Struct, frozen=True):
     """What a chunk became on disk, its counts, and the fields that its records have."""
 
     part: PartEntry

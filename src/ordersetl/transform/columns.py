@@ -1,10 +1,10 @@
 """Validated orders, their items and their refunds, and how accepted orders become columns of these."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from ordersetl.star.frames import CHARGE_SCHEMA, ITEM_SCHEMA, ORDER_SCHEMA, REFUND_ITEM_SCHEMA
@@ -21,13 +21,12 @@ def _empty(schema: dict[str, pl.DataType]) -> dict[str, list[Any]]:
     return {name: [] for name in schema}
 
 
-@dataclass
-class Columns:
+class Columns(msgspec.Struct):
     """Accepted orders, items and parts of refunds of the models' path, column by column."""
 
-    _orders: dict[str, list[Any]] = field(default_factory=lambda: _empty(CHARGED_SCHEMA))
-    _items: dict[str, list[Any]] = field(default_factory=lambda: _empty(ITEM_SCHEMA))
-    _refunds: dict[str, list[Any]] = field(default_factory=lambda: _empty(REFUND_ITEM_SCHEMA))
+    _orders: dict[str, list[Any]] = msgspec.field(default_factory=lambda: _empty(CHARGED_SCHEMA))
+    _items: dict[str, list[Any]] = msgspec.field(default_factory=lambda: _empty(ITEM_SCHEMA))
+    _refunds: dict[str, list[Any]] = msgspec.field(default_factory=lambda: _empty(REFUND_ITEM_SCHEMA))
 
     @property
     def orders(self) -> pl.DataFrame:

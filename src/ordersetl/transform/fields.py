@@ -2,10 +2,10 @@
 
 import json
 import os
-from dataclasses import dataclass
 from functools import cache
 
 import duckdb
+import msgspec
 import polars as pl
 
 __all__ = [
@@ -77,8 +77,7 @@ def read_json(records: pl.Series, query: str) -> pl.DataFrame | None:
             return None
 
 
-@dataclass(frozen=True)
-class FieldTables:
+class FieldTables(msgspec.Struct, frozen=True):
     """Fields of the generic API as JSON text, by ``pos``: of ``orders`` and of their ``items``, named as there.
 
     ``refunds`` and ``refund_items`` are numbered by ``refund``; None where no order has any. A boolean ``sure``, where

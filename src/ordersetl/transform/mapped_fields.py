@@ -6,7 +6,6 @@ is not certain goes to the mapping of one record, and to the models.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -45,8 +44,7 @@ _TIMES = ("created_at", "updated_at", "cancelled_at")
 _NO_LINES = {"type": "literal", "value": [], "children": []}
 
 
-@dataclass(frozen=True)
-class MappedFields:
+class MappedFields(msgspec.Struct, frozen=True):
     """What was read of some records, by their ``pos``.
 
     ``tables`` are the fields of those that are orders, and the lines and refunds of all; ``sure`` says of each whether

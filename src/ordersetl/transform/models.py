@@ -5,11 +5,11 @@ Fields are in the order of their rules: the first failure is the reason that is 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, NotRequired
 
+import msgspec
 from pydantic import AfterValidator, PlainValidator, TypeAdapter, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
@@ -137,8 +137,7 @@ _VERSION: TypeAdapter[_Version] = TypeAdapter(_Version)
 _UPDATED_VERSION: TypeAdapter[_UpdatedVersion] = TypeAdapter(_UpdatedVersion)
 
 
-@dataclass(frozen=True)
-class ReadOrder:
+class ReadOrder(msgspec.Struct, frozen=True):
     """An accepted order. ``lines`` hold (index in ``items``, line); ``failures`` are its rejected lines.
 
     ``lines_skipped`` counts the valid lines of quantity 0, which are not in ``lines``.
@@ -160,8 +159,7 @@ class ReadOrder:
     texts_cut: int
 
 
-@dataclass(frozen=True)
-class GoneOrder:
+class GoneOrder(msgspec.Struct, frozen=True):
     """An accepted version with which an order leaves: ``deleted``, or emptied (it has no line left and no amount)."""
 
     order_id: str

@@ -6,10 +6,10 @@ Pydantic validates; each failure carries a reason code (the error's type) and a 
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Annotated, NotRequired, cast, overload
 
+import msgspec
 from pydantic import AfterValidator, PlainValidator, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 from typing_extensions import TypedDict
@@ -147,8 +147,7 @@ _LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, AfterValidator(_check_pro
 _TOTAL_LINE: TypeAdapter[TotalLine] = TypeAdapter(Annotated[TotalLine, AfterValidator(_check_total)])
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """Why a record or one of its lines was rejected. ``line`` is the index in ``items``, None for the whole order."""
 
     reason: str
@@ -194,15 +193,14 @@ class LineFailures(Sequence[Failure]):
         return failure
 
 
-@dataclass
-class Items:
+class Items(msgspec.Struct):
     """``lines`` are the valid ones of a quantity above 0, ``skipped`` counts those of quantity 0.
 
     ``texts_cut`` counts the names of valid lines that were too long.
     """
 
     failures: LineFailures
-    lines: list[tuple[int, Line]] = field(default_factory=list)
+    lines: list[tuple[int, Line]] = msgspec.field(default_factory=list)
     skipped: int = 0
     texts_cut: int = 0
 

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ordersetl.lake.quarantine import Reject
 from ordersetl.source.nested import MAX_DEPTH, DeepRecord
@@ -24,8 +25,7 @@ _ID_REASONS = {"not_an_object", "missing_order_id", "invalid_order_id"}
 """Rules that come before the one on depth."""
 
 
-@dataclass(frozen=True)
-class RejectedLines:
+class RejectedLines(msgspec.Struct, frozen=True):
     """Rejected lines of one accepted order."""
 
     page: int
@@ -45,14 +45,13 @@ class RejectedLines:
             yield Reject(*where, f.line, order_id, f.reason, f.detail, self.time, self.items[f.line or 0])
 
 
-@dataclass
-class Outcome:
+class Outcome(msgspec.Struct):
     """What became of records: those accepted as ``columns``, the bad ones in the order of the pages, and how many."""
 
-    columns: Columns = field(default_factory=Columns)
-    found_bad: list[Reject | RejectedLines] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
-    skipped: Counter[str] = field(default_factory=Counter)
+    columns: Columns = msgspec.field(default_factory=Columns)
+    found_bad: list[Reject | RejectedLines] = msgspec.field(default_factory=list)
+    counts: Counter[str] = msgspec.field(default_factory=Counter)
+    skipped: Counter[str] = msgspec.field(default_factory=Counter)
 
     def accept(self, pos: int, order: ReadOrder | GoneOrder, time: datetime) -> None:
         """Take in an order whose version counts as of ``time``."""

@@ -1,9 +1,9 @@
 """How many of the distinct orders that wait are rejected: a retry that sends a bad order again adds none."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
+import msgspec
 import polars as pl
 
 from ordersetl.errors import TooManyRejectsError
@@ -21,8 +21,7 @@ _VERSION_SCHEMA: dict[str, pl.DataType] = {"order_id": pl.String(), "batch": pl.
 _LINES = 10_000
 
 
-@dataclass(frozen=True)
-class RejectShare:
+class RejectShare(msgspec.Struct, frozen=True):
     """Distinct orders, and those of them whose last version is rejected; a record without an id counts for itself."""
 
     rejected: int

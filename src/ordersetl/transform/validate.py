@@ -5,10 +5,10 @@ Two paths give the same result: the bulk path for records that fit it, the model
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import polars as pl
 
 from ordersetl.lake.counts import BatchCounts
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Validated", "validate_pages"]
 
 
-@dataclass
-class Validated:
+class Validated(msgspec.Struct):
     """What a chunk of pages holds.
 
     ``orders`` has CHARGED_SCHEMA (each ``pos`` once), ``items`` ITEM_SCHEMA, ``refunds`` REFUND_ITEM_SCHEMA;
@@ -48,7 +47,7 @@ class Validated:
     refunds: pl.DataFrame
     found_bad: list[Reject | RejectedLines]
     counts: BatchCounts
-    seen: dict[str, FieldCount] = field(default_factory=dict)
+    seen: dict[str, FieldCount] = msgspec.field(default_factory=dict)
 
     @property
     def rejects(self) -> Iterator[Reject]:

@@ -1,9 +1,10 @@
 """What a warehouse has to do for us: the little that is not the same SQL in all of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
+
+import msgspec
 
 from ordersetl.lake.layout import Lake
 from ordersetl.star.schema import SqlType, Table
@@ -14,8 +15,7 @@ __all__ = ["CuratedFile", "Dialect", "Execute", "Row", "Warehouse", "stage_name"
 Row = tuple[Any, ...]
 
 
-@dataclass(frozen=True)
-class CuratedFile:
+class CuratedFile(msgspec.Struct, frozen=True):
     """A curated file that is to be staged: its key, its day (None for a dimension), and its size."""
 
     key: str
@@ -23,8 +23,7 @@ class CuratedFile:
     bytes: int
 
 
-@dataclass(frozen=True)
-class Dialect:
+class Dialect(msgspec.Struct, frozen=True):
     """How a database writes what no two of them write alike.
 
     ``text_type`` is that of a text column. ``time_text``, ``date_text`` and ``hash_number`` are patterns of

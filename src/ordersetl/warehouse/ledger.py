@@ -1,10 +1,11 @@
 """The ledger: which version of each curated file a warehouse holds, and how that differs from the manifest."""
 
 from collections.abc import Mapping, Set as AbstractSet
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import PurePosixPath
+
+import msgspec
 
 from ordersetl.lake.layout import curated_key, file_day
 from ordersetl.lake.manifest import FileEntry, Manifest
@@ -22,16 +23,14 @@ _STAGED_FILES = stage_name("file")
 _ROWS_A_STATEMENT = 1000
 
 
-@dataclass(frozen=True)
-class LedgerEntry:
+class LedgerEntry(msgspec.Struct, frozen=True):
     """What the ledger says of a file: its hash, and how many rows came from it."""
 
     sha256: str
     rows: int
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True):
     """What a warehouse lacks of the manifest, in whole days: an order's rows and its refunds lie in the same one.
 
     ``loaded`` are the files to load: those that differ, and the others of their days. ``gone`` are files that the

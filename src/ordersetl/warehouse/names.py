@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from ordersetl.resources import locate
 from ordersetl.star.schema import TABLES
@@ -34,8 +35,7 @@ _COMMENT = re.compile(r"\s*--.*")
 _DEFINES = re.compile(r"CREATE (?:TABLE IF NOT EXISTS|INDEX IF NOT EXISTS \w+ ON) (\w+)")
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(msgspec.Struct, frozen=True):
     """Where our tables are: ``names("fact_order")`` is that table's name as SQL takes it."""
 
     schema: str

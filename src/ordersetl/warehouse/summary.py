@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import msgspec
 
 from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake.csv_scan import select_csv
@@ -28,12 +28,11 @@ _NULL, _END = 30, 31
 """Codes of the characters that stand for a null, and after each value, where a row is hashed."""
 
 
-@dataclass(frozen=True)
-class Summary:
+class Summary(msgspec.Struct, frozen=True):
     """Rows, sums by currency ("" for none) and, where asked for, the sum of the hashes of the rows."""
 
     rows: int = 0
-    sums: Mapping[str, Decimal] = field(default_factory=dict)
+    sums: Mapping[str, Decimal] = msgspec.field(default_factory=dict)
     content: int | None = None
 
 

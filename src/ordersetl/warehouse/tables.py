@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from string import ascii_lowercase, ascii_uppercase
 from typing import Literal
+
+import msgspec
 
 from ordersetl.errors import ConfigError
 from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, FACT_ORDER, FACT_REFUND, Column, Table
@@ -45,21 +46,19 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True)
-class FoundColumn:
+class FoundColumn(msgspec.Struct, frozen=True):
     """A column as a warehouse has it: its type in the words of our schema, and the limit of a text, None for none."""
 
     type: str
     max_length: int | None = None
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """What was done so that our tables are there: those that were made, and the columns that were added to others."""
 
     created: tuple[str, ...]
     added: Mapping[str, tuple[str, ...]]
-    columns: Mapping[str, Mapping[str, FoundColumn]] = field(default_factory=dict)
+    columns: Mapping[str, Mapping[str, FoundColumn]] = msgspec.field(default_factory=dict)
 
     @property
     def changed(self) -> set[str]:

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+import msgspec
 from pydantic import SecretStr
 
 from ordersetl.errors import ConfigError
@@ -46,8 +46,7 @@ _SSL_MODES = frozenset({"verify-full", "verify-ca", "disable"})
 _PREFIX = re.compile(rf"(?:[a-z_][a-z0-9_]{{0,{MAX_PREFIX - 1}}})?")
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """A warehouse and the place of our tables in it. ``url`` is for messages: it never holds a secret.
 
     ``options`` are the parameters of the URL beside schema and prefix; ``timeout_s`` bounds, in seconds, how long a
@@ -61,7 +60,7 @@ class Target:
     port: int | None = None
     user: str = ""
     database: str = ""
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = msgspec.field(default_factory=dict)
     password: SecretStr | None = None
     timeout_s: float = 60.0
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
 
+import msgspec
 import pytest
 from packed import read_data, unpack
 from shops import HOSTILE, NOW, make_content, make_figures
@@ -72,7 +73,7 @@ def test_hostile_names_are_text(where: str) -> None:
             make_figures(3, names=["Coffee"] * len(HOSTILE)),
             [replace(FAILED, samples=tuple({name: name} for name in HOSTILE), detail="".join(HOSTILE), why=HOSTILE[0])],
         ),
-        "source": replace(plain, state=RawState(1, 0, None, HOSTILE[1], problem="".join(HOSTILE))),
+        "source": msgspec.structs.replace(plain, state=RawState(1, 0, None, HOSTILE[1], problem="".join(HOSTILE))),
     }[where]
     page = render_page(hostile)
     allowed = {(name, tuple(tag)) for name, tag in Elements(render_page(plain)).tags}
@@ -119,7 +120,9 @@ def test_a_warning_is_to_be_looked_at_and_no_failure() -> None:
 
 
 def test_commands_get_the_options_in_use() -> None:
-    content = replace(make_content(make_figures(3), [FAILED]), complete=lambda command: f"{command} -o 'my shop'")
+    content = msgspec.structs.replace(
+        make_content(make_figures(3), [FAILED]), complete=lambda command: f"{command} -o 'my shop'"
+    )
     assert "ordersetl load --verify -o 'my shop'" in Elements(render_page(content)).text
 
 

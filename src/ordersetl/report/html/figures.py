@@ -1,9 +1,10 @@
 """The figures that the page carries for its script, in as much detail as there is room for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+
+import msgspec
 
 from ordersetl.report.currencies import count_digits
 from ordersetl.report.html.series import encode_days, encode_shares, fold_months
@@ -19,8 +20,7 @@ _MAX_CODE = 12
 _DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True)
-class Detail:
+class Detail(msgspec.Struct, frozen=True):
     """How much of the figures a page carries.
 
     Of ``currencies`` that many; the last ``days`` one by one, older ones folded into months. With ``months`` a reader

@@ -1,7 +1,8 @@
 """What is no failure, and yet for somebody to look at."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from ordersetl.report.html.state import RawState
 from ordersetl.report.html.words import format_moment
@@ -15,8 +16,7 @@ _MAX_GAPS = 3
 _MAX_SUMS = 6
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(msgspec.Struct, frozen=True):
     """A sentence, with commands to paste in it; ``link`` is the id of the section that says more, "" for none."""
 
     text: str

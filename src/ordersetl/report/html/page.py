@@ -3,9 +3,9 @@
 import base64
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ordersetl.report.currencies import format_money
@@ -28,8 +28,7 @@ _STEPS = ("gross", "discount", "tax", "shipping", "other", "amount", "refunded",
 _MAX_WINDOWS = 12
 
 
-@dataclass(frozen=True)
-class PageContent:
+class PageContent(msgspec.Struct, frozen=True):
     """All that a page shows. ``complete`` adds the options in use to the commands that it names."""
 
     check: CheckResult

@@ -1,9 +1,10 @@
 """What the page says of the raw log: how fresh it is, which time it covers, what waits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+
+import msgspec
 
 from ordersetl.errors import CorruptedError
 from ordersetl.lake.journal import read_journal
@@ -15,8 +16,7 @@ from ordersetl.lake.raw import BatchMarker, Interval, read_marker
 __all__ = ["RawState", "read_state"]
 
 
-@dataclass(frozen=True)
-class RawState:
+class RawState(msgspec.Struct, frozen=True):
     """The raw log by its newest batch: ``covered`` by it and the earlier ones of its origin, oldest first.
 
     ``newest`` and what comes of it are None where there is no batch, or its marker is damaged: ``problem`` says that.

@@ -3,10 +3,10 @@
 import hashlib
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, get_args
 
+import msgspec
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -31,8 +31,7 @@ _MAX_SHOWN = 6
 Location = tuple[str | int, ...]
 
 
-@dataclass(frozen=True)
-class LoadedDescription:
+class LoadedDescription(msgspec.Struct, frozen=True):
     """A description and the file that it is: its bytes, and their SHA-256."""
 
     description: Description
