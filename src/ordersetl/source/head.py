@@ -1,7 +1,7 @@
 """The head of a page: how many records it holds, what identifies these, and what its envelope says."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -96,10 +96,16 @@ class PageHead:
 
 
 class _Decoders:
-    """Of a page of the generic API: an envelope with a list of records of a type, or that list alone."""
+    """Of a page of the generic API: an envelope with a list of records of a type, or that list alone.
 
-    def __init__(self, record: Any) -> None:  # noqa: ANN401 - a type for msgspec
-        claims = [(f"claim{at}", Any, msgspec.field(default=None, name=name)) for at, name in enumerate(CLAIM_NAMES)]
+    Args:
+        record: the type, for msgspec.
+        claim_names: of the envelope's other members that are read too.
+    """
+
+    def __init__(self, record: Any, claim_names: Collection[str] = ()) -> None:  # noqa: ANN401 - a type for msgspec
+        self._claim_names = claim_names
+        claims = [(f"claim{at}", Any, msgspec.field(default=None, name=name)) for at, name in enumerate(claim_names)]
         members: list[Any] = [("orders", list[record] | None), ("next_cursor", Any, msgspec.UNSET), *claims]
         self.envelope = msgspec.json.Decoder(msgspec.defstruct("_Envelope", members, gc=False))
         self.list = msgspec.json.Decoder(list[record])
@@ -117,14 +123,14 @@ class _Decoders:
         claims = msgspec.structs.astuple(parts)[2:]
         envelope: dict[str, Any] = {}
         if claims.count(None) < len(claims):  # which most pages do not: they make none
-            envelope = {name: claim for name, claim in zip(CLAIM_NAMES, claims, strict=True) if claim is not None}
+            envelope = {name: claim for name, claim in zip(self._claim_names, claims, strict=True) if claim is not None}
         envelope["orders"] = parts.orders
         if parts.next_cursor is not msgspec.UNSET:
             envelope["next_cursor"] = parts.next_cursor
         return envelope
 
 
-_keyed, _raw = _Decoders(Record), _Decoders(msgspec.Raw)
+_keyed, _raw = _Decoders(Record, CLAIM_NAMES), _Decoders(msgspec.Raw)
 
 
 def read_head(body: bytes, *, most: int | None = None) -> PageHead:
