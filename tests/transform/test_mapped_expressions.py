@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from ordersetl.source.description.expressions import Expression
-from ordersetl.source.mapping.values import Money, is_true
+from ordersetl.source.description.expressions import Expression, is_true
+from ordersetl.source.mapping.values import Money
 from ordersetl.source.parser import parse_json
 from ordersetl.transform.mapped_expressions import Scope
 from ordersetl.transform.mapped_paths import Member, NotInBulkError, Reader

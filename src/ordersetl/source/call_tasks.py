@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from ordersetl.source.description.expressions import is_true
 from ordersetl.source.description.model import Call
-from ordersetl.source.envelope import is_true
 from ordersetl.source.joined import Key
 from ordersetl.source.page import Page
 from ordersetl.source.paths import Members

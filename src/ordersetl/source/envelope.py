@@ -9,10 +9,11 @@ from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.answer import quote_text
 from ordersetl.source.ask import Answer, Ask, TryAgainError, origin_of
 from ordersetl.source.complete import find_next_link
+from ordersetl.source.description.expressions import is_true
 from ordersetl.source.description.model import Paging
 from ordersetl.source.session import SourceSession
 
-__all__ = ["find_next", "is_true", "note_envelope"]
+__all__ = ["find_next", "note_envelope"]
 
 _MAX_MESSAGE = 300
 _MAX_CURSOR = 16_384
@@ -72,11 +73,6 @@ def find_next(paging: Paging, ask: Ask, answer: Answer, envelope: Mapping[str, A
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise InvalidResponseError("the cursor is not valid Unicode, so that it cannot be sent back")
     return text if paging.kind == "cursor" else _resolve(text, ask, answer)
-
-
-def is_true(value: object) -> bool:
-    """Whether a value is true in the sense of JMESPath: not null, false or empty; 0 is."""
-    return value is not None and value is not False and value not in ("", [], {})
 
 
 def _resolve(target: str, ask: Ask, answer: Answer) -> str:

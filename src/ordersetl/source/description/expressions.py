@@ -14,11 +14,16 @@ from jmespath.functions import Functions, signature
 from pydantic import GetPydanticSchema
 from pydantic_core import core_schema
 
-__all__ = ["FAILED", "Expression", "ExpressionText"]
+__all__ = ["FAILED", "Expression", "ExpressionText", "is_true"]
 
 FAILED = {"failed": "an expression"}
 """Stands for the value of an expression that failed: no rule takes it for an id, an amount or a time."""
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+
+
+def is_true(value: object) -> bool:
+    """Whether what an expression found is true in the sense of JMESPath: not null, false or empty; 0 is."""
+    return value is not None and value is not False and value not in ("", [], {})
 
 
 class _ExactFunctions(Functions):

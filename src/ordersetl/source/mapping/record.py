@@ -3,10 +3,10 @@
 from functools import partial
 from typing import Any
 
-from ordersetl.source.description.expressions import FAILED, Expression
+from ordersetl.source.description.expressions import FAILED, Expression, is_true
 from ordersetl.source.description.mapping import ItemMapping, Mapping, RefundItemMapping, RefundMapping
 from ordersetl.source.mapping.times import find_time_reader
-from ordersetl.source.mapping.values import Money, find_sku, is_true, without_sign
+from ordersetl.source.mapping.values import Money, find_sku, without_sign
 from ordersetl.source.nested import DeepRecord
 from ordersetl.star.values import read_text
 

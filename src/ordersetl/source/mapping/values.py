@@ -1,4 +1,4 @@
-"""Values of native records in the terms of the generic API: amounts in major units, ids of lines, truth."""
+"""Values of native records in the terms of the generic API: amounts in major units, ids of lines."""
 
 import re
 from collections.abc import Sequence
@@ -11,16 +11,11 @@ from ordersetl.source.description.expressions import FAILED, Expression
 from ordersetl.source.description.mapping import Fallback
 from ordersetl.star.values import EXACT, has_surrogate, read_text
 
-__all__ = ["Money", "find_sku", "is_true", "without_sign"]
+__all__ = ["Money", "find_sku", "without_sign"]
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _MAX_EXPONENT = 60
 """Beyond it an amount is out of range, or 0, in any unit."""
-
-
-def is_true(value: object) -> bool:
-    """Truth in the sense of JMESPath: null, false and what is empty are not true, 0 is."""
-    return not (value is None or value is False or value in ("", [], {}))
 
 
 class Money:
