@@ -52,6 +52,18 @@ def test_a_parent_of_0_is_no_parent() -> None:
     assert column(read("bigcommerce", products=[product]), "line_amount") == {"A": Decimal(60)}
 
 
+def test_a_row_is_worth_what_the_shop_says_where_prices_include_tax() -> None:
+    of_magento = [
+        {"sku": "A", "qty_ordered": 3, "base_price": 8.26, "base_row_total": 24.79},  # 3 at 10.00, 21 % tax included
+        {"sku": "B", "qty_ordered": 100, "base_price": 0.82, "base_row_total": 81.82},
+        {"sku": "C", "qty_ordered": 2, "base_price": 0.82},
+    ]
+    rows = column(read("magento", items=of_magento), "line_amount")
+    assert rows == {"A": Decimal("24.79"), "B": Decimal("81.82"), "C": Decimal("1.64")}
+    of_bigcommerce = [{"sku": "A", "quantity": 10, "price_ex_tax": "236.9667", "total_ex_tax": "2369.6667"}]
+    assert column(read("bigcommerce", products=of_bigcommerce), "line_amount") == {"A": Decimal("2369.6667")}
+
+
 def test_what_bigcommerce_took_off_one_product_is_off_that_one() -> None:
     usual = {"quantity": 1, "price_ex_tax": "50.0000"}
     products = [

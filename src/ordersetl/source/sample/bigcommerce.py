@@ -193,6 +193,7 @@ def _render_line(line: ShopLine) -> dict[str, Any]:
         "sku": line.sku,
         "quantity": int(line.qty),
         "price_ex_tax": _text(line.price),
+        "total_ex_tax": _text(line.subtotal),
         "total_tax": _text(line.tax),
         "parent_order_product_id": line.parent,
         "applied_discounts": [{"id": "coupon", "amount": _text(line.discount)}] if line.discount else [],

@@ -198,6 +198,7 @@ class _Order:
             "legacyResourceId": str(FIRST_ID + order.number),
             "name": f"#{order.number}",
             "createdAt": _time(order.created_at),
+            "processedAt": _time(order.created_at),
             "updatedAt": _time(order.updated_at),
             "cancelledAt": _time(order.cancelled_at) if order.cancelled_at else None,
             "test": order.kind == "test",
