@@ -20,6 +20,11 @@ class FieldCount(msgspec.Struct, frozen=True):
         """How many had it."""
         return sum(self.types.values())
 
+    @property
+    def lacking(self) -> int:
+        """How many did not."""
+        return self.of - self.seen
+
     def __add__(self, other: "FieldCount") -> "FieldCount":
         names = sorted({*self.types, *other.types})
         return FieldCount(
@@ -51,14 +56,14 @@ class Drift(msgspec.Struct, frozen=True):
 class FieldHistory(msgspec.Struct, frozen=True):
     """Fields of all applied batches since the source last changed, and what changed and nobody has seen to yet.
 
-    ``lacking`` counts the newest objects, not in ``used`` yet, none of which has a field that all had before.
+    ``pending`` are the newest counts of fields that all had before and some lack now: not in ``used`` yet.
     """
 
     used: dict[str, FieldCount] = {}
     sampled: int = 0
     others: dict[str, FieldCount] = {}
     drift: tuple[Drift, ...] = ()
-    lacking: dict[str, int] = {}
+    pending: dict[str, FieldCount] = {}
 
 
 def add_counts(one: dict[str, FieldCount], other: dict[str, FieldCount]) -> dict[str, FieldCount]:

@@ -32,7 +32,7 @@ def advance_history(
 
     A used field that was in every record so far, of at least a hundred, drifts where none of the newest records has it,
     at least three in a row, or where one has it with a type that it never had. With ``fail`` it stays as a drift until
-    it is back as it was; else what it is now counts from now on, also of one that drifted before.
+    all have it again as it was; else what it is now counts from now on, also of one that drifted before.
 
     Args:
         history: so far.
@@ -42,55 +42,78 @@ def advance_history(
     """
     open_drift = {found.field: found for found in history.drift}
     used: dict[str, FieldCount] = {}
-    lacking: dict[str, int] = dict(history.lacking)
+    pending: dict[str, FieldCount] = dict(history.pending)
     notes: list[str] = []
     known = dict(history.used)
     if drift != "fail":
         notes += [f"the field {path}, which the mapping uses, {found.problem}" for path, found in open_drift.items()]
         known = {path: count for path, count in known.items() if path not in open_drift}
         open_drift = {}
-    for path, newest in counts.used.items():
-        before = known.get(path, FieldCount())
-        new = newest + FieldCount(lacking.pop(path, 0))
-        if _was_always_there(before) and not new.seen and new.of < _ENOUGH_LACKING:
-            used[path], lacking[path] = before, new.of
-            continue
-        problem = _find_problem(before, new)
-        if problem is None and (path not in open_drift or new.seen):
-            open_drift.pop(path, None)
-            used[path] = before + new
-            if _was_always_there(before) and new.seen < new.of:
-                notes.append(f"the field {path}, which all had so far, is not in {new.of - new.seen:,} of {new.of:,}")
-        elif drift == "fail":
-            if problem is not None and path not in open_drift:
-                open_drift[path] = Drift(path, problem, batch)
+    for path, new in counts.used.items():
+        before, held = known.get(path, FieldCount()), pending.pop(path, FieldCount())
+        problem = _find_problem(before, held, new)
+        still_held = _hold(held, new) if problem is None and _was_always_there(before) else None
+        if path in open_drift and (problem is not None or new.lacking or not new.of):
             used[path] = before
-        else:
-            if problem is not None:
-                notes.append(f"the field {path}, which the mapping uses, {problem}")
+        elif problem is not None and drift == "fail":
+            open_drift[path], used[path] = Drift(path, problem, batch), before
+        elif problem is not None:
+            notes.append(f"the field {path}, which the mapping uses, {problem}")
             used[path] = new
+        else:
+            open_drift.pop(path, None)
+            used[path] = before + held + new if still_held is None else before
+            pending |= {} if still_held is None else {path: still_held}
+            if _is_news(before, held, still_held, new):
+                both = held + new
+                notes.append(f"the field {path}, which all had so far, is not in {both.lacking:,} of {both.of:,}")
     kept = {path: count for path, count in known.items() if path not in used}
     others = _advance_others(history, counts)
     if drift != "ignore":
         notes += _describe_others(history, counts)
     opened = tuple(open_drift[path] for path in sorted(open_drift))
     told = notes if drift != "ignore" else []
-    lacking = {path: count for path, count in lacking.items() if count}
-    return FieldHistory(kept | used, history.sampled + counts.sampled, others, opened, lacking), told
+    return FieldHistory(kept | used, history.sampled + counts.sampled, others, opened, pending), told
 
 
-def _find_problem(before: FieldCount, new: FieldCount) -> str | None:
+def _find_problem(before: FieldCount, held: FieldCount, new: FieldCount) -> str | None:
     """How a field differs from what it always was; None where it does not, or nobody could rely on it."""
-    if not _was_always_there(before) or not new.of:
+    if not _was_always_there(before):
         return None
-    if not new.seen:
-        return f"vanished: it was in all of {before.of:,} before, and is in none of {new.of:,} since"
     strange = {name: count for name, count in new.types.items() if name not in before.types}
     if strange:
         kind = " or ".join(before.types)
         found = ", ".join(f"{name} in {count:,}" for name, count in strange.items())
         return f"changed its type: it was {kind} in all of {before.of:,} before, and is {found} of {new.of:,} since"
+    lacking = _add_lacking(held, new)
+    if new.of and not lacking.seen and lacking.of >= _ENOUGH_LACKING:
+        return f"vanished: it was in all of {before.of:,} before, and is in none of {lacking.of:,} since"
     return None
+
+
+def _hold(held: FieldCount, new: FieldCount) -> FieldCount | None:
+    """Counts of a field that all had before which wait for the next ones; None where these settle it.
+
+    Lookback brings old records beside the new ones. So where only some lack it, what comes next tells whether ever more
+    do, until all do, or whether it is a field that a record may lack.
+    """
+    if not new.of:
+        return held if held.of else None
+    if not new.seen:
+        return _add_lacking(held, new)
+    are_more = new.lacking * held.of > held.lacking * new.of
+    return new if new.lacking and (not held.of or (held.seen and are_more)) else None
+
+
+def _add_lacking(held: FieldCount, new: FieldCount) -> FieldCount:
+    """The new counts, with those held where no record of either has the field."""
+    return new if held.seen or new.seen else held + new
+
+
+def _is_news(before: FieldCount, held: FieldCount, still_held: FieldCount | None, new: FieldCount) -> bool:
+    """Whether this is the first to tell that a field which all had is one that some lack."""
+    is_open = still_held is not None and not still_held.seen  # it may yet be a drift
+    return _was_always_there(before) and not held.seen and not is_open and held.lacking + new.lacking > 0
 
 
 def _was_always_there(before: FieldCount) -> bool:
