@@ -179,10 +179,20 @@ def test_settings_are_frozen_and_travel_to_other_processes() -> None:
 
 
 def test_a_named_file_must_be_there(tmp_path: Path) -> None:
-    for path in (tmp_path / "absent.toml", tmp_path):
-        with pytest.raises(ConfigError, match="there is no file") as caught:
+    for path, problem in ((tmp_path / "absent.toml", "there is no file"), (tmp_path, "is a folder")):
+        with pytest.raises(ConfigError, match=problem) as caught:
             load_settings(path)
         assert "--config" in caught.value.hint
+
+
+def test_what_has_the_name_of_the_file_and_is_none_is_not_passed_over() -> None:
+    Path("ordersetl.toml").mkdir()  # as Docker makes of a file to be mounted that is missing
+    with pytest.raises(ConfigError, match=r"ordersetl\.toml is a folder"):
+        load_settings()
+    Path("ordersetl.toml").rmdir()
+    Path("ordersetl.toml").symlink_to("nowhere.toml")
+    with pytest.raises(ConfigError, match=r"there is no file ordersetl\.toml"):
+        load_settings()
 
 
 @pytest.mark.parametrize("data", [b"page_size = ", b"\xff\xfe", b"[a\n", b"page_size = 1\npage_size = 2"])

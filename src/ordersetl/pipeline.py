@@ -1,8 +1,8 @@
 """The pipeline as a library: the four stages, each on its own, and all in order.
 
 Every function takes settings, and returns a frozen result or raises an :class:`~ordersetl.errors.OrdersetlError`.
-All but :func:`check` hold the output's lock while they work, and first carry through what an earlier command left
-half done.
+All but :func:`check` and :func:`preview` hold the output's lock while they work, and first carry through what an
+earlier command left half done.
 """
 
 import contextlib

@@ -44,6 +44,7 @@ def paste(text: str, cwd: Path) -> list[subprocess.CompletedProcess[str]]:
         ("`ordersetl load` does it", "`ordersetl load --output 'my shop' --config a.toml` does it"),
         ("Fold: ordersetl load --rebuild.", "Fold: ordersetl load --output 'my shop' --config a.toml --rebuild."),
         ("ordersetl check --output x", "ordersetl check --config a.toml --output x"),
+        ("ordersetl init", "ordersetl init --output 'my shop' --config a.toml --api-url http://shop.test/api"),
         ("ordersetl load -o x; next", "ordersetl load --config a.toml -o x; next"),
         (
             "ordersetl run --full, or --output",

@@ -10,6 +10,7 @@ import termios
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from console import environment, ordersetl
@@ -118,11 +119,34 @@ def test_on_a_terminal_it_asks_until_the_answer_can_be(tmp_path: Path, shop_url:
     assert tomllib.loads((tmp_path / "ordersetl.toml").read_text())["api_url"] == shop_url
 
 
-def talk(folder: Path, *answers: str) -> str:
-    """All that init says on a terminal of its own while it gets these answers, one a question."""
+def test_ctrl_c_at_a_question_ends_it(tmp_path: Path, shop_url: str) -> None:
+    (tmp_path / "small.toml").write_text(DESCRIPTION)
+    for answers in (["\x03"], ["./small.toml", "shop", shop_url, "\x03"]):
+        assert "Error: interrupted" in talk(tmp_path, *answers, code=130)
+        assert not (tmp_path / "ordersetl.toml").exists()
+
+
+IN_A_TERMINAL = """
+import fcntl, os, signal, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Makes the input the terminal of a command, whose keys then send it signals."""
+
+
+def talk(folder: Path, *answers: str, code: int = 0) -> str:
+    """All that init says on a terminal of its own while it gets these answers, one a question; ``\x03`` is Ctrl-C."""
     mine, theirs = pty.openpty()
     command = [sys.executable, "-m", "ordersetl", "init"]
-    process = subprocess.Popen(command, cwd=folder, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs)
+    streams: Any = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_A_TERMINAL, *command],
+        cwd=folder,
+        env=environment(),
+        start_new_session=True,
+        **streams,
+    )
     os.close(theirs)
     said, waiting = "", list(answers)
     while select.select([mine], [], [], 60)[0]:
@@ -134,10 +158,11 @@ def talk(folder: Path, *answers: str) -> str:
         if waiting and said.rstrip().endswith(":"):
             while waiting[0] == SECRET and termios.tcgetattr(mine)[3] & termios.ECHO:
                 pass  # it asks first, and hides what is typed then
-            os.write(mine, f"{waiting.pop(0)}\n".encode())
+            answer = waiting.pop(0)
+            os.write(mine, (answer if answer == "\x03" else f"{answer}\n").encode())
             said += " "
     os.close(mine)
-    assert process.wait(timeout=60) == 0, said
+    assert process.wait(timeout=60) == code, said
     return said
 
 

@@ -35,6 +35,8 @@ def test_an_age_past_the_one_that_is_allowed_is_exit_3(shop: Path) -> None:
     assert ended.json["data"]["too_old"] is True
     assert ended.json["data"]["max_age_s"] == 0
     assert "Next:" in ended.err
+    assert ordersetl("status", "--max-age", "", cwd=shop).code == 2  # as of a variable that is not set
+    assert ordersetl("status", "--quarantine", "--max-age", "", cwd=shop).code == 2
     wrong = ordersetl("status", "--max-age", "soon", cwd=shop)
     assert (wrong.code, wrong.out) == (2, "")
     assert "--max-age soon" in wrong.err

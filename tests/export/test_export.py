@@ -92,6 +92,9 @@ def test_days_cut_the_span(lake: Lake, tmp_path: Path) -> None:
         ("2025-08-25", "-2.0000"),  # the refund of an order of the 20th
     ]
     assert export_table(lake, "orders", tmp_path / "out.csv", "csv", since=date(2026, 1, 1)).rows == 0
+    for until in (date(2025, 8, 22), date(2025, 8, 10)):
+        with pytest.raises(ConfigError, match=f"no day is from 2025-08-22 on and before {until}"):
+            export_table(lake, "orders", tmp_path / "x.csv", "csv", since=date(2025, 8, 22), until=until)
     with pytest.raises(ConfigError, match="has no days"):
         export_table(lake, "dim_user", tmp_path / "x.csv", "csv", since=date(2025, 8, 1))
 

@@ -135,6 +135,12 @@ def test_the_command_prints_it_and_does_nothing(shop: Path) -> None:
     )
 
 
+def test_a_warehouse_of_another_kind_says_nothing_of_the_schema(shop: Path) -> None:
+    for warehouse, schema in (("duckdb:///shop.duckdb", "public"), ("postgresql://u@h/d?schema=sales", "sales")):
+        ended = ordersetl("load", "--print-sql", "postgres", cwd=shop, ORDERSETL_WAREHOUSE=warehouse)
+        assert f'CREATE SCHEMA IF NOT EXISTS "{schema}"' in ended.out, ended.err
+
+
 def test_what_cannot_be_printed_is_said_so(shop: Path, tmp_path: Path) -> None:
     assert "Choose one of postgres, redshift, redshift-spectrum" in ordersetl("load", "--print-sql", "x", cwd=shop).err
     assert ordersetl("load", "--print-sql", "postgres", "--verify", cwd=shop).code == 2

@@ -193,7 +193,8 @@ def status(
 
     It takes no lock, reads little, and works while a run is under way.
     """
-    if (reason is not None and not quarantine) or ((quarantine or order is not None) and (max_age or prometheus)):
+    of_records, of_age = quarantine or order is not None, max_age is not None or prometheus is not None
+    if (reason is not None and not quarantine) or (of_records and of_age):
         raise ConfigError(
             "these options do not go together",
             hint="Give --max-age and --prometheus, or --quarantine with --reason and --order, or --order alone.",
@@ -216,7 +217,7 @@ def status(
             return trace_order(lake, order, runtime.now(), lookback=settings.lookback)
         if prometheus is not None:
             lake.require_not_within(prometheus)
-        oldest = read_span_of("--max-age", max_age) if max_age else None
+        oldest = None if max_age is None else read_span_of("--max-age", max_age)
         result = read_status(lake, runtime.now(), max_age=oldest, lookback=settings.lookback)
         if prometheus is not None:
             write_metrics(prometheus, result, runtime.disk)

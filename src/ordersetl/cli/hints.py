@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 __all__ = ["OptionsInUse"]
 
-_COMMAND = re.compile(r"(?<![\w./-])ordersetl (run|extract|transform|load|check|status|export)(?![\w-])")
+_COMMAND = re.compile(r"(?<![\w./-])ordersetl (init|run|extract|transform|load|check|status|export)(?![\w-])")
 _END = re.compile(r"[`;]|[:.,](?=\s|$)|$")
 """Where a command within a sentence ends."""
 _EVERYWHERE = ("output", "config")
 _LOADING = (*_EVERYWHERE, "warehouse")
 _SOURCE = ("api_url", "source", "users", "products")
 _OPTIONS = {
+    "init": (*_EVERYWHERE, "api_url", "source"),
     "run": (*_LOADING, *_SOURCE),
     "extract": (*_EVERYWHERE, *_SOURCE),
     "load": _LOADING,

@@ -1,6 +1,7 @@
 """Ask for what a source needs, where flags and environment do not say it, and write it into a new settings file."""
 # ruff: noqa: PLC0415
 
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -112,7 +113,7 @@ def write_settings_file(path: Path, settings: "Settings", preview: "PreviewResul
 def _find_source(settings: "Settings", ask: Ask | None) -> str:
     from ordersetl.source.description.loading import list_builtin
 
-    known = ", ".join(list_builtin())
+    known = ", ".join([*list_builtin(), _SAMPLE])
     if ask is None:
         raise ConfigError("init needs a source", hint=f"Give --source: {known}, or the path of a description.")
     question = f"Source ({known}, or the path of a description)"
@@ -173,6 +174,8 @@ def _change(settings: "Settings", **values: object) -> "Settings":
 
 
 def _ask(question: str, hidden: bool, check: Callable[[str], Any]) -> Any:  # noqa: ANN401, FBT001 - of any answer
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # Polars has the system go on reading after Ctrl-C
     while True:
         try:
             answer = typer.prompt(question, default="", show_default=False, hide_input=hidden, err=True)

@@ -61,6 +61,8 @@ def export_table(
         raise ConfigError(f"there is no table {table}", hint=f"Give one of {', '.join(EXPORTS)}.")
     if export.day is None and (since or until):
         raise ConfigError(f"{table} has no days", hint="Leave out --since and --until.")
+    if since is not None and until is not None and since >= until:
+        raise ConfigError(f"no day is from {since} on and before {until}", hint="Give --until a later day.")
     lake.require_not_within(path)
     if kind == "xlsx":
         require_writer()

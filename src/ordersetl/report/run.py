@@ -96,8 +96,8 @@ def _title_bridge(result: RunResult) -> str:
 
 
 def _until(result: RunResult) -> str:
-    """Up to which time of the source it is; empty where that is a backfill's, or nobody knows."""
-    if isinstance(result.extract, BackfillResult) or result.extract.window_end is None:
+    """Up to which time of the source it is; empty where a window of one's own ended before, or nobody knows."""
+    if isinstance(result.extract, BackfillResult) or result.extract.until or result.extract.window_end is None:
         return ""
     return f" up to {format_time(result.extract.window_end.replace(microsecond=0))}"
 
@@ -107,6 +107,7 @@ def _list_notes(result: RunResult) -> Iterator[str]:
     yield from _note_rejects(result.transform)
     yield from _note_oddities(result.transform)
     yield from (f"reference files: {note.replace('_', ' ')} {n:,}" for note, n in result.load.reference_notes.items())
+    yield from (f"the source changed: {change}" for change in result.load.source_changes)
     yield from filter(None, map(_note_other, result.check.metrics.bridge))
     yield from (f"{warned.name}: {warned.detail}" for warned in result.check.outcomes if warned.warning)
     if result.load.late:

@@ -1,6 +1,7 @@
 """Settings of a command: what its flags, the environment and a TOML file set, and what is wrong there by name."""
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ from ordersetl.settings.secrets import read_secret_files
 __all__ = ["CONFIG_FILE", "load_given", "load_settings"]
 
 CONFIG_FILE = "ordersetl.toml"
-_FLAGS = frozenset({"api_url", "source", "output", "users", "products", "warehouse"})
+_FLAGS = frozenset({"api_url", "source", "output", "users", "products", "warehouse", "cluster"})
 """Settings that the command line has a flag for."""
 
 
@@ -93,9 +94,10 @@ def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
     """What a TOML file sets; nothing where it is not required and not there."""
     try:
         if not path.is_file():
-            if not required:
+            if not required and not os.path.lexists(path):
                 return {}
-            raise ConfigError(f"there is no file {path}", hint="Give the path of a TOML file to --config.")
+            problem = f"{path} is a folder" if path.is_dir() else f"there is no file {path}"
+            raise ConfigError(problem, hint="Give the path of a TOML file to --config.")
         # Windows' Notepad begins files with a byte order mark
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, nested without end

@@ -74,7 +74,7 @@ def list_quarantine(lake: Lake, *, reason: str | None = None, order_id: str | No
         )
         (selected,) = database.execute("SELECT count(*) FROM selected").fetchall()[0]
         newest = database.execute(
-            f"SELECT batch, position FROM selected ORDER BY batch DESC, position LIMIT {_MAX_RECORDS}"
+            f"SELECT batch, position FROM selected ORDER BY batch DESC, position DESC LIMIT {_MAX_RECORDS}"
         ).fetchall()
     return QuarantineResult(counted, dict(lines), reason, order_id, selected, tuple(_read_records(lake, newest)))
 

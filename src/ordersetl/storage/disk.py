@@ -51,8 +51,8 @@ _HINTS = {
     errno.EDQUOT: "The quota is used up. Free some room and run the same command again: nothing half-done was kept.",
     errno.EFBIG: "The file size limit (ulimit -f) was reached. Raise it and run the same command again.",
     errno.EROFS: "The file system is read-only. Choose another folder with --output, or mount it writable.",
-    errno.EACCES: "Give this user permission to write there, or choose another folder with --output.",
-    errno.EPERM: "Give this user permission to write there, or choose another folder with --output.",
+    errno.EACCES: "Give this user permission to write there, or choose another place.",
+    errno.EPERM: "Give this user permission to write there, or choose another place.",
 }
 
 

@@ -20,10 +20,12 @@ from ordersetl.warehouse.redshift_sql import REDSHIFT, copy_from, create_copied,
 from ordersetl.warehouse.sync import Load
 from ordersetl.warehouse.tables import FACTS
 
-__all__ = ["SCRIPTS", "ScriptKind", "write_script"]
+__all__ = ["OF_WAREHOUSE", "SCRIPTS", "ScriptKind", "write_script"]
 
 ScriptKind = Literal["postgres", "redshift", "redshift-spectrum"]
 SCRIPTS: tuple[ScriptKind, ...] = ("postgres", "redshift", "redshift-spectrum")
+OF_WAREHOUSE = {"postgres": "postgresql", "redshift": "redshift", "redshift-spectrum": "redshift"}
+"""The kind of warehouse whose URL says where the tables of a script are."""
 STAGING = "s3://BUCKET/PREFIX"
 """What stands for the place in S3 where none is set."""
 

@@ -102,7 +102,7 @@ def write_statements(settings: Settings, kind: str, now: datetime) -> SqlScript:
     """
     from ordersetl.warehouse.names import Names
     from ordersetl.warehouse.redshift_sql import write_role
-    from ordersetl.warehouse.script import SCRIPTS, STAGING, write_script
+    from ordersetl.warehouse.script import OF_WAREHOUSE, SCRIPTS, STAGING, write_script
 
     if kind not in SCRIPTS:
         raise ConfigError(f"--print-sql {kind}: no such statements", hint=f"Choose one of {', '.join(SCRIPTS)}.")
@@ -110,7 +110,8 @@ def write_statements(settings: Settings, kind: str, now: datetime) -> SqlScript:
     manifest = read_manifest(lake)
     if manifest is None:
         raise ConfigError("there is nothing in curated yet", hint="Load it first: ordersetl run")
-    target = _find_target(settings)
+    found = _find_target(settings)
+    target = found if found and found.kind == OF_WAREHOUSE[kind] else None
     schema = settings.warehouse_schema or ("spectrum" if kind == "redshift-spectrum" else "public")
     names = target.names if target else Names(schema, settings.warehouse_prefix or "")
     options = target.options if target else {}
