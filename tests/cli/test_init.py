@@ -122,7 +122,7 @@ def test_on_a_terminal_it_asks_until_the_answer_can_be(tmp_path: Path, shop_url:
 def test_ctrl_c_at_a_question_ends_it(tmp_path: Path, shop_url: str) -> None:
     (tmp_path / "small.toml").write_text(DESCRIPTION)
     for answers in (["\x03"], ["./small.toml", "shop", shop_url, "\x03"]):
-        assert "Error: interrupted" in talk(tmp_path, *answers, code=130)
+        assert "interrupted" in talk(tmp_path, *answers, code=130)
         assert not (tmp_path / "ordersetl.toml").exists()
 
 

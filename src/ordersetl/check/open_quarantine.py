@@ -106,7 +106,7 @@ def list_open(database: duckdb.DuckDBPyConnection, *, most: int) -> OpenQuaranti
     reasons = database.execute("SELECT reason, count(*) FROM open_order GROUP BY ALL ORDER BY reason").fetchall()
     newest = database.execute(
         """SELECT batch, order_id, reason FROM open_order WHERE order_id IS NOT NULL
-        ORDER BY batch DESC, position DESC, order_id LIMIT $most""",
+        ORDER BY batch DESC, position, order_id LIMIT $most""",
         {"most": most},
     ).fetchall()
     return OpenQuarantine(orders, without_id, dict(reasons), tuple(OpenOrder(*row) for row in newest))

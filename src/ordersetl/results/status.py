@@ -136,7 +136,7 @@ class QuarantinedRecord:
 
 @dataclass(frozen=True)
 class QuarantineResult:
-    """What was rejected and is still open, newest first.
+    """What was rejected and is still open, of the newest batch first.
 
     An order is open while curated has no version of it as new; a rejected line while the version that it is of is the
     current one. ``open`` counts orders, ``lines`` the open lines by reason. ``selected`` counts those of both that

@@ -48,7 +48,7 @@ def count_open(lake: Lake, manifest: Manifest, batches: Sequence[str]) -> OpenQu
 
 
 def list_quarantine(lake: Lake, *, reason: str | None = None, order_id: str | None = None) -> QuarantineResult:
-    """The open rejected orders and lines, newest first.
+    """The open rejected orders and lines, of the newest batch first.
 
     Args:
         lake: the output; nothing in it is changed.
@@ -74,7 +74,7 @@ def list_quarantine(lake: Lake, *, reason: str | None = None, order_id: str | No
         )
         (selected,) = database.execute("SELECT count(*) FROM selected").fetchall()[0]
         newest = database.execute(
-            f"SELECT batch, position FROM selected ORDER BY batch DESC, position DESC LIMIT {_MAX_RECORDS}"
+            f"SELECT batch, position FROM selected ORDER BY batch DESC, position LIMIT {_MAX_RECORDS}"
         ).fetchall()
     return QuarantineResult(counted, dict(lines), reason, order_id, selected, tuple(_read_records(lake, newest)))
 
