@@ -16,12 +16,13 @@ from lakes import LaxDisk
 
 from ordersetl.errors import ConfigError, InterruptedRunError, SourceError
 from ordersetl.extract.backfill import cut_windows, extract_windows
+from ordersetl.extract.batches import extract_orders
 from ordersetl.extract.origin import Origin
 from ordersetl.extract.stage import prepare
 from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.listing import list_batches
-from ordersetl.results import BackfillResult
+from ordersetl.results import BackfillResult, ExtractResult
 from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
@@ -49,7 +50,7 @@ class Shop:
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         params = request.url.params
-        since, cursor = params["updated_since"], params.get("cursor", "0")
+        since, cursor = params.get("updated_since", "2"), params.get("cursor", "0")
         self.asked.append((since[8:10], cursor))
         if (other := self.before_answer(request)) is not None:
             return other
@@ -72,6 +73,12 @@ class Shop:
         concurrency: int = 3,
         checkpoint: Callable[[], None] = lambda: None,
     ) -> BackfillResult:
+        windows = cut_windows(Window(day(first), day(last)), DAY, self.now)
+        with self._open(checkpoint) as (context, open_client):
+            return extract_windows(context, open_client, origin, windows, concurrency=concurrency)
+
+    @contextmanager
+    def _open(self, checkpoint: Callable[[], None] = lambda: None) -> Iterator[tuple[RunContext, Any]]:
         settings = Settings(output=self.root, max_retries=0)
         runtime = Runtime(now=lambda: self.now, checkpoint=checkpoint)
         self.root.mkdir(parents=True, exist_ok=True)
@@ -82,10 +89,12 @@ class Shop:
             with open_http(settings, httpx.MockTransport(self.answer)) as http:
                 yield OrdersClient(http, settings, sleep=sleep, now=runtime.now)
 
-        windows = cut_windows(Window(day(first), day(last)), DAY, self.now)
         with acquire_lock(lake.folder / ".lock", disk=lake.disk) as lock, ThreadPoolExecutor(2) as threads:
-            context = RunContext(lake, settings, lock, threads, runtime, threads)
-            return extract_windows(context, open_client, origin, windows, concurrency=concurrency)
+            yield RunContext(lake, settings, lock, threads, runtime, threads), open_client
+
+    def extract(self) -> ExtractResult:
+        with self._open() as (context, open_client), open_client(lambda _: None) as client:
+            return extract_orders(context, client, ORIGIN, Window())
 
     def windows(self) -> list[tuple[datetime | None, datetime | None, int]]:
         lake = Lake(self.root)
@@ -199,6 +208,26 @@ def test_a_window_that_fails_goes_on_at_its_page(shop: Shop) -> None:
     assert Counter(since for since, _ in shop.asked) == {"03": 1, "04": 2, "05": 2}
     assert (result.windows_covered, result.resumed_pages) == (2, 1)
     assert sum(records for _, _, records in shop.windows()) == 15
+
+
+def test_later_windows_that_are_complete_do_not_hide_that_the_first_is_not(shop: Shop) -> None:
+    def fail_last(request: httpx.Request) -> httpx.Response | None:
+        params = request.url.params
+        if params["updated_since"][8:10] == "02" or "cursor" not in params:
+            return None
+        while not [*shop.root.glob("raw/*/page-00002.json")]:
+            pass  # until the second window has all its pages
+        return httpx.Response(404)
+
+    shop.before_answer = fail_last
+    with pytest.raises(SourceError, match="404"):
+        shop.backfill(1, 3, concurrency=2)
+    assert shop.windows() == []  # the second waits for the first
+    shop.before_answer = lambda _: httpx.Response(404)
+    with pytest.raises(SourceError, match="404"):
+        shop.extract()
+    shop.before_answer = lambda _: None
+    assert shop.extract().records == 3 * 31
 
 
 def test_an_expired_cursor_begins_its_window_again(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Hashable, Sequence
 
 from ordersetl.errors import CorruptedError, SourceError
 from ordersetl.extract.batch import Batch
+from ordersetl.extract.coverage import have_one_origin
 from ordersetl.extract.news import settle_batch
 from ordersetl.lake import raw, unfinished
 from ordersetl.lake.layout import calls_name, page_name
@@ -30,8 +31,9 @@ def take_up(
     """The interrupted extraction of each of the requests, None where there is none that can be taken up.
 
     Of the others, those that lack nothing but their marker (which may also have been deleted) are committed if they
-    bring anything new, and the rest is dropped; but none that curated holds: what lacks its marker there was deleted,
-    and its pages are all that a repair may have.
+    bring anything new, unless an earlier window lacks pages: who continues from the later one would never ask for it.
+    The rest is dropped; but none that curated holds: what lacks its marker there was deleted, and its pages are all
+    that a repair may have.
 
     Args:
         context: of the command.
@@ -46,9 +48,9 @@ def take_up(
     newest = max(list_batches(context.lake), default="")
     left = list_unfinished(context.lake)
     held = _find_held(context, left)
-    for batch in reversed(left):
-        earlier = raw.read_request(context.lake, batch)
-        found = _read_pages(context, client, batch, earlier) if earlier is not None else None
+    kept = {batch: _read_pages(context, client, batch, raw.read_request(context.lake, batch)) for batch in left}
+    lacking = [found.request for found in kept.values() if found is not None and not found.complete]
+    for batch, found in reversed(kept.items()):
         at = None if found is None else wanted.get(_asked(found.request))
         is_fresh = found is not None and at is not None and _is_fresh(context, found, requests[at])
         if batch not in held and found and at is not None and is_fresh and not (in_order and found.id <= newest):
@@ -56,13 +58,25 @@ def take_up(
             unfinished.prune_batch(context.lake, batch, pages=len(found.pages))
             taken[at] = found
             del wanted[_asked(found.request)]
-        elif found is not None and found.complete and found.request.source in sources:
+        elif (
+            found is not None
+            and found.complete
+            and found.request.source in sources
+            and (batch in held or not any(_is_before(request, found.request) for request in lacking))
+        ):
             log.warning("committing %s: all its pages were there, but not its marker", found.id)
             unfinished.prune_batch(context.lake, batch, pages=len(found.pages))
             newest = max(newest, settle_batch(context, found, is_held=batch in held).batch or "")
         elif batch not in held:
             unfinished.drop_unfinished(context.lake, batch)
     return taken
+
+
+def _is_before(one: BatchRequest, other: BatchRequest) -> bool:
+    """Whether a window of the same origin begins before another one."""
+    if not have_one_origin(one, other) or other.since is None:
+        return False
+    return one.since is None or one.since < other.since
 
 
 def _find_held(context: RunContext, left: Sequence[str]) -> Collection[str]:
@@ -89,11 +103,14 @@ def _asked(request: BatchRequest) -> Hashable:
     return request.source, request.url, window, request.page_size, contents, described
 
 
-def _read_pages(context: RunContext, client: OrdersClient, batch: str, request: BatchRequest) -> Batch:
+def _read_pages(context: RunContext, client: OrdersClient, batch: str, request: BatchRequest | None) -> Batch | None:
     """The pages that were kept, up to the first that is missing, unreadable or no page that may follow.
 
-    One that is not UTF-8 is fetched again: nothing says in which charset it came.
+    None where nobody knows what was asked. One that is not UTF-8 is fetched again: nothing says in which charset it
+    came.
     """
+    if request is None:
+        return None
     trail = client.begin_trail(request)
     found = Batch(batch, request, trail)
     if not isinstance(trail, PageTrail):
