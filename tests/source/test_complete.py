@@ -84,6 +84,17 @@ MORE = [
     {"page_info": {"has_next_page": True, "end_cursor": "x"}},
     {"pageInfo": {"hasNextPage": True, "endCursor": "x"}},
     {"response_metadata": {"next_cursor": "x"}},
+    {"has_more": "1"},
+    {"has_more": "y"},
+    {"has_more": 37},
+    {"is_last": 0},
+    {"is_last": "0"},
+    {"isLast": "no"},
+    {"nextURL": "https://shop.test/2"},
+    {"nextPageURL": "https://shop.test/2"},
+    {"__next": "https://shop.test/2"},
+    {"pagination": {"next": True}},
+    {"links": [{"rel": ["self"], "href": "x"}, {"rel": ["next"], "href": "https://shop.test/2"}]},
     {"total_count": 25},
     {"meta": {"total": 25}},
     {"pagination": {"page": 1, "totalPages": 3}},
@@ -125,6 +136,9 @@ def test_a_link_to_a_next_page_is_not_the_end(link: str, body: bytes) -> None:
         ("X-Next-Cursor", "abc"),
         ("Next-Cursor", "abc"),
         ("X-Has-More", "true"),
+        ("X-Has-More", "1"),
+        ("Content-Range", "orders 0-1/319"),
+        ("X-Pagination", '{"totalPages": 3, "hasNext": true}'),
         ("X-WP-TotalPages", "3"),
     ],
 )
@@ -148,12 +162,15 @@ def test_a_next_page_in_another_header_is_not_the_end(header: tuple[str, str]) -
         {"page_info": {"has_next_page": False, "end_cursor": "c9"}, "paging": {"cursors": {"after": "c9"}}},
         {"meta": {"total": 10, "page": 1, "pages": 1}, "total_count": 10, "cursor": "c1"},
         {"total": {"orders": 50}, "count": 50},
+        {"has_more": "0", "last": 0, "last_page": "0", "is_last": 1, "done": "yes", "next": False},
         {"total": 1234.5, "summary": {"total": 99}},
     ],
     ids=str,
 )
 def test_a_good_last_page_is_the_end(members: dict[str, Any]) -> None:
     headers = [("Link", '<http://shop.test/1>; rel="prev"'), ("X-Next-Page", ""), ("X-Has-More", "false")]
+    headers += [("Content-Range", "orders 0-9/10"), ("Content-Range", "bytes 0-9/319"), ("Content-Range", "x 0-9/*")]
+    headers += [("X-Pagination", '{"hasNext": false}'), ("X-Pagination", "{")]
     admit(head(10, **members), *headers, ("Link", '<http://x/next>; rel="nextish"'), ("X-Request-Id", "next"))
 
 

@@ -4,19 +4,18 @@ A page without ``next_cursor`` ends a batch, so it must not say in any other way
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from functools import lru_cache
 from itertools import chain
 from typing import Any
 
 import msgspec
 
 from ordersetl.errors import InvalidResponseError
+from ordersetl.source.claim_names import COUNTS, KINDS, normalize
 from ordersetl.text import many
 
 __all__ = [
-    "CLAIM_NAMES",
     "HINT",
     "Count",
     "find_error",
@@ -29,100 +28,18 @@ __all__ = [
     "require_complete",
 ]
 
-_ERRORS = (
-    *("error", "errors", "error_message", "error_messages", "exception", "fault"),
-    *("failures", "partial_failure", "partial_failures"),
-)
-_SUCCESS = ("success", "ok")
 _FAILURES = {"error", "errors", "fail", "failed", "failure", "partial", "incomplete", "timeout"}
-_MORE = (
-    *("has_more", "more", "has_next", "has_next_page", "has_more_pages", "has_more_items", "has_more_results"),
-    *("has_more_orders", "has_more_records", "has_more_data"),
-    *("more_pages", "more_results", "more_items", "more_available"),
-    *("more_records", "is_truncated", "truncated", "incomplete", "is_incomplete", "incomplete_results", "partial"),
-    "is_partial",
-)
-_LAST = ("last", "is_last", "last_page", "is_last_page", "done", "is_done", "complete", "is_complete", "finished")
-_CURSORS = (
-    *(
-        "next",
-        "next_cursor",
-        "next_page",
-        "next_page_token",
-        "next_token",
-        "next_url",
-        "next_uri",
-        "next_link",
-        "next_href",
-    ),
-    *(
-        "next_page_url",
-        "next_page_link",
-        "next_page_cursor",
-        "next_page_info",
-        "next_offset",
-        "next_marker",
-        "next_key",
-    ),
-    *("next_records_url", "next_results_url", "next_page_number", "continuation", "continuation_token"),
-    *("last_evaluated_key", "cursor_next", "odata_next_link"),
-)
-_CONTAINERS = (
-    *("meta", "metadata", "links", "link", "pagination", "paging", "page_info", "page", "pages", "pager", "paginator"),
-    *("cursor", "cursors", "response_metadata", "paging_info", "pagination_info", "page_meta", "list_info", "info"),
-    *("navigation", "data", "result", "results", "response", "body", "payload", "query", "search_metadata"),
-)
-_PAGES = ("total_pages", "wp_total_pages", "page_count", "pages", "last_page", "num_pages", "pages_count")
-_TOTALS = (
-    *("total", "total_count", "total_results", "total_records", "total_items", "total_orders", "total_elements"),
-    *("total_size", "orders_count", "order_count"),
-)
-_NAMES = (*_ERRORS, *_SUCCESS, "status", *_MORE, *_LAST, *_CURSORS, *_CONTAINERS, *_PAGES, *_TOTALS)
 _LABELS = {"rel", "relation", "title", "method", "type", "templated", "name", "meta"}
 """What a link has besides its target."""
 _MAX_DEPTH = 4
 _MAX_VALUE = 60
 HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
-
-
-@lru_cache(maxsize=1024)
-def _normalize(name: str) -> str:
-    """A name without what its variants differ in: ``hasMore``, ``has-more`` and ``HAS_MORE`` are one."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _list_variants(name: str) -> Iterator[str]:
-    words = name.split("_")
-    pascal = "".join(word.title() for word in words)
-    yield from (name, f"_{name}", name.upper(), name.replace("_", "-"), "".join(words))
-    yield from (pascal, pascal[0].lower() + pascal[1:], name.title(), name.title().replace("_", "-"))
-
-
-CLAIM_NAMES: Mapping[str, None] = dict.fromkeys(
-    variant
-    for name in (*_NAMES, "@odata.nextLink", "odata.nextLink", "@nextLink")
-    for variant in (_list_variants(name) if "." not in name and "@" not in name else [name])
-    if variant != "next_cursor"
-)
-"""Names beside ``orders`` and ``next_cursor`` that may say something of the page, each in all its variants."""
-
-_KINDS = {
-    kind: frozenset(map(_normalize, names))
-    for kind, names in {
-        "errors": _ERRORS,
-        "success": _SUCCESS,
-        "more": _MORE,
-        "last": _LAST,
-        "cursors": (*_CURSORS, "nextlink"),
-        "containers": _CONTAINERS,
-        "pages": _PAGES,
-        "totals": _TOTALS,
-    }.items()
-}
-_COUNTS = _KINDS["pages"] | _KINDS["totals"]
-_OF_ORDERS = {"data", "result", "results", "response", "body", "payload", "query"} | _KINDS["last"]
+_OF_ORDERS = {"data", "result", "results", "response", "body", "payload", "query"} | KINDS["last"]
 _OF_ORDERS |= {"truncated", "istruncated", "incomplete", "isincomplete", "partial", "ispartial"}
 """What may as well hold an order, or be its own."""
+_NUMBERS = {"last", "lastpage"}
+"""Of the flags that say whether a page is the last, those that may be its number."""
+_RANGE = re.compile(r"\s*(?!bytes\b)\S+\s+\d+-(\d+)/(\d+)\s*", re.IGNORECASE | re.ASCII)
 
 
 def require_complete(
@@ -159,7 +76,7 @@ def find_more(claims: Mapping[str, Any], headers: Mapping[str, str]) -> str | No
 
 def _of_pages(claims: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
     """What may be about pages alone, at any depth that is looked into."""
-    kept = {name: claim for name, claim in claims.items() if _normalize(name) not in _OF_ORDERS}
+    kept = {name: claim for name, claim in claims.items() if normalize(name) not in _OF_ORDERS}
     inner = {name: _of_pages(c, depth + 1) for name, c in kept.items() if isinstance(c, Mapping) and depth < _MAX_DEPTH}
     return kept | inner
 
@@ -170,11 +87,27 @@ def read_header_claims(headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
     for name, value in headers:
         if name.lower() == "link" and (target := find_next_link(value)):
             claims["Link"] = {"next": target}
+        elif name.lower() == "content-range":
+            claims["Content-Range"] = {"more": _ends_early(value)}
         elif name.lower().startswith("x-"):
-            claims[name[2:]] = value.strip()
-        elif _normalize(name) in _KINDS["cursors"]:
+            claims[name[2:]] = _read_header(value.strip())
+        elif normalize(name) in KINDS["cursors"]:
             claims[name] = value.strip()
     return claims
+
+
+def _read_header(value: str) -> object:
+    """A header's value, as what JSON says where it holds an object: ``X-Pagination`` does."""
+    try:
+        return msgspec.json.decode(value) if value.startswith("{") else value
+    except (msgspec.DecodeError, RecursionError):
+        return value
+
+
+def _ends_early(value: str) -> bool:
+    """Whether a ``Content-Range`` (RFC 9110, 14.4), of another unit than bytes, ends before all that there is."""
+    found = _RANGE.fullmatch(value)
+    return found is not None and int(found[1][:18]) + 1 < int(found[2][:18])
 
 
 class Count(msgspec.Struct, frozen=True):
@@ -196,17 +129,17 @@ def read_count(value: object) -> int | None:
 def read_counts(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -> Iterator[tuple[str, Count]]:
     """What a page says of how many records or pages there are, by the names of the members."""
     for name, value in claims.items():
-        normalized, number = _normalize(name), read_count(value)
-        if number is not None and normalized in _COUNTS:
-            yield f"{where}{name}", Count(number, normalized in _KINDS["pages"])
-        elif normalized in _KINDS["containers"] and isinstance(value, Mapping) and depth < _MAX_DEPTH:
+        normalized, number = normalize(name), read_count(value)
+        if number is not None and normalized in COUNTS:
+            yield f"{where}{name}", Count(number, normalized in KINDS["pages"])
+        elif normalized in KINDS["containers"] and isinstance(value, Mapping) and depth < _MAX_DEPTH:
             yield from read_counts(value, f"{where}{name}.", depth=depth + 1)
 
 
 def find_shortfall(counts: Mapping[str, Count], *, pages: int, records: int) -> str | None:
     """Which of the counts is not met by so many pages with so many records; None where all are."""
     for name, count in counts.items():
-        if pages > 1 and _normalize(name.rpartition(".")[2]) == "pagecount":
+        if pages > 1 and normalize(name.rpartition(".")[2]) == "pagecount":
             continue  # some mean the records of each page by it
         if count.number > (pages if count.of_pages else records):
             held = "" if count.of_pages else f", and {'the answer holds' if pages == 1 else 'the pages hold'} "
@@ -230,14 +163,14 @@ def find_next_link(value: str) -> str | None:
 def find_error(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -> str | None:
     """Which member says that something failed, and what it says; None where none does."""
     for name, value in claims.items():
-        normalized = _normalize(name)
-        if normalized in _KINDS["errors"] and _is_filled(value) and read_count(value) != 0:
+        normalized = normalize(name)
+        if normalized in KINDS["errors"] and _is_filled(value) and read_count(value) != 0:
             return f"{where}{name} is {_show(value)}"
-        if normalized in _KINDS["success"] and (value is False or _text(value) == "false" or read_count(value) == 0):
+        if normalized in KINDS["success"] and (value is False or _text(value) == "false" or read_count(value) == 0):
             return f"{where}{name} is {_show(value)}"
         if normalized == "status" and _text(value) in _FAILURES:
             return f"{where}{name} is {_show(value)}"
-        if normalized in _KINDS["containers"] and isinstance(value, Mapping) and depth < _MAX_DEPTH:
+        if normalized in KINDS["containers"] and isinstance(value, Mapping) and depth < _MAX_DEPTH:
             problem = find_error(value, f"{where}{name}.", depth=depth + 1)
             if problem:
                 return problem
@@ -246,15 +179,15 @@ def find_error(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) ->
 
 def _find_more(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -> Iterator[str]:
     for name, value in claims.items():
-        normalized = _normalize(name)
+        normalized = normalize(name)
         if depth == 0 and name == "next_cursor":
             continue
-        not_last = normalized in _KINDS["last"] and (value is False or _text(value) == "false")
-        if not_last or (normalized in _KINDS["more"] and _is_true(value)):
+        not_last = normalized in KINDS["last"] and _is_false(value, may_be_number=normalized in _NUMBERS)
+        if not_last or (normalized in KINDS["more"] and _is_true(value)):
             yield f"{where}{name} says that there is more"
-        elif normalized in _KINDS["cursors"] and _is_target(value):
+        elif normalized in KINDS["cursors"] and (value is True or _is_target(value)):
             yield f"{where}{name} is {_show(value)}"
-        elif normalized in _KINDS["containers"] and depth < _MAX_DEPTH:
+        elif normalized in KINDS["containers"] and depth < _MAX_DEPTH:
             if isinstance(value, Mapping):
                 yield from _find_more(value, f"{where}{name}.", depth=depth + 1)
             elif isinstance(value, list):
@@ -264,14 +197,15 @@ def _find_more(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) ->
 def _is_next(link: object) -> bool:
     if not isinstance(link, Mapping):
         return False
-    relations = str(link.get("rel", link.get("relation", ""))).lower().split()
+    relation = link.get("rel", link.get("relation", ""))
+    relations = " ".join(map(str, relation if isinstance(relation, list) else [relation])).lower().split()
     return "next" in relations and any(_is_target(link.get(key)) for key in ("href", "url", "uri", "link"))
 
 
 def _is_target(value: object) -> bool:
     """Whether a cursor, a page number or a link leads anywhere."""
     if isinstance(value, Mapping):
-        return any(_is_target(member) for name, member in value.items() if _normalize(name) not in _LABELS)
+        return any(_is_target(member) for name, member in value.items() if normalize(name) not in _LABELS)
     if isinstance(value, str):
         return _text(value) not in {"", "null", "none", "false", "0"}
     return _is_filled(value) and value is not True
@@ -285,7 +219,12 @@ def _is_filled(value: object) -> bool:
 
 
 def _is_true(value: object) -> bool:
-    return value is True or _text(value) in {"true", "yes"} or (value == 1 and not isinstance(value, Sequence))
+    """Whether a flag is set; a number says how many there are."""
+    return value is True or _text(value) in {"true", "yes", "y"} or (read_count(value) or 0) > 0
+
+
+def _is_false(value: object, *, may_be_number: bool) -> bool:
+    return value is False or _text(value) in {"false", "no", "n"} or (not may_be_number and read_count(value) == 0)
 
 
 def _text(value: object) -> str | None:

@@ -9,7 +9,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ordersetl.errors import InvalidResponseError
-from ordersetl.source.complete import CLAIM_NAMES
+from ordersetl.source.claim_names import CLAIM_NAMES
 from ordersetl.source.nested import MAX_DEPTH, count_records, is_shallow
 from ordersetl.source.parser import decode_text, parse_page
 

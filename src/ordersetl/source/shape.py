@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ordersetl.errors import InvalidResponseError
-from ordersetl.source.complete import CLAIM_NAMES
+from ordersetl.source.claim_names import CLAIM_NAMES
 from ordersetl.source.description.expressions import Expression
 from ordersetl.source.description.model import Description
 from ordersetl.source.head import (
