@@ -1,10 +1,11 @@
-"""What tells the records of one page from those of another."""
+"""What the head of a page says: of its records, and why it is none."""
 
 import json
 from typing import Any
 
 import pytest
 
+from ordersetl.errors import InvalidResponseError
 from ordersetl.source.head import read_head
 
 
@@ -14,6 +15,12 @@ def content(records: list[Any], cursor: str | None = None) -> int:
 
 def order(number: int, **members: Any) -> dict[str, Any]:
     return {"order_id": f"o{number}", "updated_at": f"2025-08-20T10:00:{number % 60:02d}Z", **members}
+
+
+def test_an_error_in_place_of_a_page_is_quoted() -> None:
+    with pytest.raises(InvalidResponseError, match="but an error: error is 'cursor expired'") as caught:
+        read_head(b'{"error": "cursor expired"}')
+    assert "run the same command later" in caught.value.hint
 
 
 @pytest.mark.parametrize("count", [1, 2, 9, 300])

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ordersetl.errors import InvalidResponseError
 from ordersetl.source.claim_names import CLAIM_NAMES
+from ordersetl.source.complete import HINT, find_error
 from ordersetl.source.nested import MAX_DEPTH, count_records, is_shallow
 from ordersetl.source.parser import decode_text, parse_page
 
@@ -244,6 +245,8 @@ def validate_envelope(envelope: object) -> tuple[list[Any], str | None]:
     try:
         page = Envelope.model_validate(envelope)
     except ValidationError as error:
+        if isinstance(envelope, dict) and (said := find_error(envelope)):
+            raise InvalidResponseError(f"it is not a page of orders, but an error: {said}", hint=HINT) from None
         first = error.errors()[0]
         what = ".".join(map(str, first["loc"]))
         problem = "there is no list of orders in it" if what in {"", "orders"} else f"{what}: {first['msg']}"
