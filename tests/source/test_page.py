@@ -79,7 +79,7 @@ def test_a_page_in_any_form_gives_its_head_and_its_records(body: bytes, head: Pa
         (b"5", "no list of orders"),
         (b'"orders"', "no list of orders"),
         (b"{}", "no list of orders"),
-        (b'{"error": "try later"}', "no list of orders"),
+        (b'{"error": "try later"}', "but an error: error is 'try later'"),
         (b'{"orders": [1], "orders": {}}', "no list of orders"),
         (b'{"orders": {"1": {}}}', "no list of orders"),
         (b'{"orders": "[]"}', "no list of orders"),
