@@ -111,7 +111,7 @@ def preview(
 
     plan = stage.prepare(settings, window, None, None, runtime, backfill=None)
     first = preview.fetch_first_page(settings, plan, runtime, orders=orders)
-    mapping = first.description.mapping if first.description is not None else None
+    mapping = first.description.mapping
     return preview_page(
         first.page, first.request, FoldSettings.of(settings), mapping, limit=orders, seconds=first.seconds
     )

@@ -13,6 +13,7 @@ from ordersetl.extract.origin import Origin, read_references
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import encode_manifest, read_manifest
 from ordersetl.settings import Settings
+from ordersetl.source.description.loading import load_builtin
 from ordersetl.source.sample import sample_app
 from ordersetl.source.server import serve
 from ordersetl.star.schema import RULES
@@ -145,6 +146,6 @@ def test_a_file_that_the_library_is_given_goes_before_the_setting(tmp_path: Path
     for name in ("given", "set"):
         (tmp_path / f"{name}.csv").write_text("user_id,email,country,created_at\n")
     settings = Settings(users=tmp_path / "set.csv")
-    origin, lake = Origin("generic", "http://shop.test"), Lake(tmp_path / "output")
+    origin, lake = Origin("generic", "http://shop.test", load_builtin("generic")), Lake(tmp_path / "output")
     names = [read_references(settings, origin, users, None, lake)[0].name for users in (None, tmp_path / "given.csv")]
     assert names == ["set.csv", "given.csv"]

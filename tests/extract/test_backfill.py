@@ -26,10 +26,12 @@ from ordersetl.results import BackfillResult, ExtractResult
 from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
+from ordersetl.source.description.loading import load_builtin
 from ordersetl.storage.lock import acquire_lock
 from ordersetl.window import Window
 
-ORIGIN = Origin("generic", "https://shop.example/api")
+GENERIC = load_builtin("generic")
+ORIGIN = Origin("generic", "https://shop.example/api", GENERIC)
 DAY = timedelta(days=1)
 NOW = datetime(2025, 9, 1, 12, tzinfo=UTC)
 PAGE = 2
@@ -164,9 +166,9 @@ class OtherStore(Origin, frozen=True):
 
 def test_what_another_selection_covers_is_fetched(shop: Shop) -> None:
     shop.backfill(1, 3)
-    result = shop.backfill(1, 3, origin=OtherStore(ORIGIN.source, ORIGIN.url))
+    result = shop.backfill(1, 3, origin=OtherStore(ORIGIN.source, ORIGIN.url, GENERIC))
     assert (result.windows_covered, result.records) == (0, 6)
-    assert shop.backfill(1, 3, origin=OtherStore(ORIGIN.source, ORIGIN.url)).windows_covered == 2
+    assert shop.backfill(1, 3, origin=OtherStore(ORIGIN.source, ORIGIN.url, GENERIC)).windows_covered == 2
 
 
 def test_windows_are_fetched_at_the_same_time(shop: Shop) -> None:

@@ -27,10 +27,12 @@ from ordersetl.results import ExtractResult
 from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
+from ordersetl.source.description.loading import load_builtin
 from ordersetl.storage.lock import acquire_lock
 from ordersetl.window import Window
 
-ORIGIN = Origin("generic", "http://shop.test")
+GENERIC = load_builtin("generic")
+ORIGIN = Origin("generic", "http://shop.test", GENERIC)
 START = datetime(2025, 9, 1, 12, tzinfo=UTC)
 MIN, HOUR, DAY, YEAR = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(days=365)
 LOOKBACK = 10 * MIN
@@ -416,7 +418,7 @@ def test_the_newest_marker_tells_alone_while_batches_come_one_after_the_other(
         shop.run()
     assert len(set(read)) == 1
     assert len(read) == 2
-    shop.run(origin=Origin("generic", "http://other.test"))
+    shop.run(origin=Origin("generic", "http://other.test", GENERIC))
     with counting(monkeypatch) as read:
         assert shop.run().since == day(8) - LOOKBACK
     assert len(set(read)) == 2

@@ -38,11 +38,13 @@ from ordersetl.results import ExtractResult
 from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
+from ordersetl.source.description.loading import load_builtin
 from ordersetl.storage.disk import Disk, Step
 from ordersetl.storage.lock import acquire_lock
 from ordersetl.window import Window
 
-ORIGIN = Origin("generic", "http://shop.test")
+GENERIC = load_builtin("generic")
+ORIGIN = Origin("generic", "http://shop.test", GENERIC)
 BEGAN = datetime(2025, 9, 1, 12, tzinfo=UTC)
 USERS = ReferenceFile("users", "users.csv", b"user_id,email,country,created_at\nu-1,a@b.c,DE,2025-01-01\n")
 
@@ -315,7 +317,7 @@ def test_the_first_run_asks_for_everything_and_the_next_continues(tmp_path: Path
 def test_another_origin_begins_on_its_own(tmp_path: Path) -> None:
     extract(tmp_path, Api())
     api = Api()
-    extract(tmp_path, api, at=BEGAN + timedelta(days=1), origin=Origin("generic", "http://other.test"))
+    extract(tmp_path, api, at=BEGAN + timedelta(days=1), origin=Origin("generic", "http://other.test", GENERIC))
     assert "updated_since" not in api.asked[0]
     api = Api()
     extract(tmp_path, api, at=BEGAN + timedelta(days=2))
@@ -443,8 +445,8 @@ def test_one_that_stopped_before_the_first_page_begins_again(tmp_path: Path) -> 
         (Window(since=datetime(2025, 1, 1, tzinfo=UTC)), {}),
         (Window(until=datetime(2025, 1, 1, tzinfo=UTC)), {}),
         (Window(), {"page_size": 10}),
-        (Window(), {"origin": Origin("generic", "http://other.test")}),
-        (Window(), {"origin": Origin("sample", "http://shop.test")}),
+        (Window(), {"origin": Origin("generic", "http://other.test", GENERIC)}),
+        (Window(), {"origin": Origin("sample", "http://shop.test", GENERIC)}),
         (Window(), {"references": [USERS]}),
         (Window(), {"at": BEGAN + timedelta(hours=1, seconds=1)}),
         (Window(), {"resume_within": "0s"}),
@@ -466,7 +468,9 @@ def test_one_that_is_older_than_a_committed_batch_does_not_go_on(tmp_path: Path)
     left = interrupt(tmp_path, kept=2)
     (tmp_path / "raw" / left).rename(tmp_path / "aside")
     since = Window(since=datetime(2025, 1, 1, tzinfo=UTC))
-    newer = extract(tmp_path, Api(), since, at=BEGAN + timedelta(minutes=1), origin=Origin("generic", "http://o.test"))
+    newer = extract(
+        tmp_path, Api(), since, at=BEGAN + timedelta(minutes=1), origin=Origin("generic", "http://o.test", GENERIC)
+    )
     (tmp_path / "aside").rename(tmp_path / "raw" / left)
     result = extract(tmp_path, Api(), at=BEGAN + timedelta(minutes=2))
     assert result.resumed_pages == 0
@@ -594,7 +598,7 @@ def test_nothing_is_dropped_where_the_manifest_cannot_be_read(tmp_path: Path) ->
 
 
 def test_a_complete_fetch_of_the_sample_is_not_committed_among_real_orders(tmp_path: Path) -> None:
-    leave_unmarked(tmp_path, origin=Origin("sample", "http://sample.test"))
+    leave_unmarked(tmp_path, origin=Origin("sample", "http://sample.test", GENERIC))
     result = extract(tmp_path, Api(), at=BEGAN + timedelta(hours=1))
     assert list_batches(Lake(tmp_path)) == [result.batch]
 

@@ -21,6 +21,8 @@ WOO = {"api_url": "https://shop.example", "source": "woocommerce", "api_user": "
 TOKEN = {"api_token": "t"}
 PASSWORD = {"api_password": "p"}
 
+GENERIC = load_builtin("generic")
+
 
 def choose(**given: Any) -> Origin:
     return choose_origin(Settings(**given))
@@ -163,16 +165,16 @@ def keep_batch(lake: Lake, source: str, mapping: str = "") -> None:
 )
 def test_one_output_holds_one_source(tmp_path: Path, kept: str, source: str, message: str) -> None:
     lake = Lake(tmp_path, LaxDisk())
-    require_one_source(lake, Origin(source, "https://shop.example"))
+    require_one_source(lake, Origin(source, "https://shop.example", GENERIC))
     keep_batch(lake, kept)
-    require_one_source(lake, Origin(kept, "https://other.example"))
+    require_one_source(lake, Origin(kept, "https://other.example", GENERIC))
     with pytest.raises(ConfigError, match=message) as caught:
-        require_one_source(lake, Origin(source, "https://shop.example"))
+        require_one_source(lake, Origin(source, "https://shop.example", GENERIC))
     assert caught.value.exit_code == 2
 
 
 def test_the_sample_is_not_taken_for_a_source_that_nobody_knows_any_more(tmp_path: Path) -> None:
-    lake, sample = Lake(tmp_path, LaxDisk()), Origin("sample", "http://sample.invalid")
+    lake, sample = Lake(tmp_path, LaxDisk()), Origin("sample", "http://sample.invalid", GENERIC)
     require_one_source(lake, sample, is_meant=False)
     partition = tmp_path / "curated/dt=2025-08-20/fact_order.csv"
     partition.parent.mkdir(parents=True)

@@ -127,8 +127,8 @@ def make_request(
         began_at=began,
         references={file.kind: store_reference(context.lake, file.body, file.name) for file in references},
         continues=window.since is None,
-        description=store_description(context.lake, origin.description.body) if origin.description else None,
-        mapping=hash_mapping(origin.description.description) if origin.description else "",
+        description=store_description(context.lake, origin.description.body),
+        mapping=hash_mapping(origin.description.description),
         selection=origin.selection,
     )
 

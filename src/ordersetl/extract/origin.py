@@ -58,14 +58,14 @@ class Origin(msgspec.Struct, frozen=True):
 
     source: str
     url: str
-    description: LoadedDescription | None = None
+    description: LoadedDescription
     variables: Mapping[str, str] = msgspec.field(default_factory=dict)
     page_size: int | None = None
 
     @property
     def selection(self) -> dict[str, str]:
         """Values of the variables that say which orders come; of a list, each value once and sorted."""
-        known = self.description.description.variables if self.description else {}
+        known = self.description.description.variables
         return {
             name: ",".join(sorted({part.strip() for part in value.split(",")})) if known[name].per_request else value
             for name, value in self.variables.items()
@@ -267,7 +267,7 @@ def require_one_source(lake: Lake, origin: Origin, *, is_meant: bool = True) -> 
             hint=f"Choose another folder with --output, or go on with --source {marker.source} (or the path of its "
             "file, if you wrote it).",
         )
-    mapping = hash_mapping(origin.description.description) if origin.description else ""
+    mapping = hash_mapping(origin.description.description)
     if bool(marker.request.mapping) != bool(mapping):
         has, has_not = ("no mapping", "one") if mapping else ("a mapping", "none")
         raise ConfigError(

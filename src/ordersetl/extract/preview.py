@@ -20,7 +20,7 @@ class FirstPage(msgspec.Struct, frozen=True):
 
     page: Page
     request: BatchRequest
-    description: Description | None
+    description: Description
     seconds: float
 
 
@@ -40,14 +40,13 @@ def fetch_first_page(settings: Settings, plan: ExtractPlan, runtime: Runtime, *,
     if orders < 1:
         raise ConfigError(f"a preview of {orders} orders shows nothing", hint="Give --preview 1 or more.")
     started, origin = time.monotonic(), plan.origin
-    description = origin.description.description if origin.description is not None else None
-    most = description.request.max_page_size if description is not None else settings.page_size
+    description = origin.description.description
     request = BatchRequest(
         source=origin.source,
         url=origin.url,
         since=plan.window.since,
         until=plan.window.until,
-        page_size=min(orders, most),
+        page_size=min(orders, description.request.max_page_size),
         began_at=runtime.now(),
         continues=plan.window.since is None,
     )

@@ -25,7 +25,7 @@ from ordersetl.results import BackfillResult, ExtractResult
 from ordersetl.runtime import RunContext, Runtime
 from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
-from ordersetl.source.session import SourceSession, generic_session
+from ordersetl.source.session import SourceSession
 from ordersetl.text import format_time
 from ordersetl.window import Backfill, Window
 
@@ -120,10 +120,7 @@ def prepare_clients(settings: Settings, plan: ExtractPlan, runtime: Runtime) -> 
 
 def _open_session(settings: Settings, origin: Origin, runtime: Runtime) -> SourceSession:
     """What all clients of a command share of its origin."""
-    if origin.description is None:
-        return generic_session(origin.url, settings, now=runtime.now)
-    description = origin.description.description
-    return SourceSession(description, origin.url, origin.variables, settings, now=runtime.now)
+    return SourceSession(origin.description.description, origin.url, origin.variables, settings, now=runtime.now)
 
 
 def _read_window(window: Window, now: datetime) -> Window:

@@ -18,6 +18,7 @@ from ordersetl.lake.layout import MANIFEST, RAW, Lake, calls_name, page_name, ra
 from ordersetl.lake.listing import MARKER
 from ordersetl.lake.reading import read_content, read_verified
 from ordersetl.lake.records import check_marker, check_request
+from ordersetl.window import Window
 
 __all__ = [
     "FORMAT",
@@ -80,6 +81,11 @@ class BatchRequest(msgspec.Struct, frozen=True):
         if self.since is None or self.continues or (self.continues is None and self.since.microsecond):
             return None
         return self.since
+
+    @property
+    def window(self) -> Window:
+        """What of its records counts."""
+        return Window(self.enforced_since, self.until, began_at=self.began_at)
 
 
 class CallsEntry(msgspec.Struct, frozen=True):

@@ -26,15 +26,13 @@ from ordersetl.source.page import Page, read_records
 from ordersetl.star.frames import ORDER_SCHEMA
 from ordersetl.star.schema import RULES
 from ordersetl.star.values import read_short_text, read_version_time
-from ordersetl.transform.bulk import PAGE_BITS
+from ordersetl.transform.bulk import split_position
 from ordersetl.transform.models import GoneOrder, read_order
 from ordersetl.transform.validate import validate_pages
-from ordersetl.window import Window
 
 __all__ = ["find_versions"]
 
 _HEAD = ("pos", "dt", "order_amount", "currency", "updated_at_order", "status")
-_INDEX_MASK = (1 << PAGE_BITS) - 1
 
 
 class _Source(msgspec.Struct, frozen=True):
@@ -120,7 +118,7 @@ def _validate_raw(lake: Lake, source: _Source, order_id: str, settings: FoldSett
     rows: list[tuple[Any, ...]] = []
     rejects: list[RejectLine] = []
     request = source.marker.request
-    window = Window(request.enforced_since, request.until, began_at=request.began_at)
+    window = request.window
     for number in range(1, len(source.marker.pages) + 1):
         valid = validate_pages([source.read_page(lake, number)], window, settings, source.mapping)
         rows += valid.orders.filter(pl.col("order_id") == order_id).select(_HEAD).rows()
@@ -136,7 +134,7 @@ def _describe(
     bad_lines = Counter((reject.page, reject.index) for reject in rejects if reject.scope == "line")
     versions = []
     for pos, day, amount, currency, updated_at, status in rows:
-        page, index = pos >> PAGE_BITS, pos & _INDEX_MASK
+        page, index = split_position(pos)
         versions.append(
             _version(
                 source,

@@ -27,10 +27,28 @@ from ordersetl.transform.seen_fields import NOTHING_SEEN, SeenFields
 if TYPE_CHECKING:
     from ordersetl.transform.mapped_fields import BulkMapping
 
-__all__ = ["NOTHING_READ", "PAGE_BITS", "BulkOrders", "FallbackRecord", "read_bulk"]
+__all__ = [
+    "NOTHING_READ",
+    "PAGE_BITS",
+    "BulkOrders",
+    "FallbackRecord",
+    "join_position",
+    "read_bulk",
+    "split_position",
+]
 
 PAGE_BITS = 32
 """An order's position in its batch: page << PAGE_BITS | index in the page."""
+
+
+def join_position(page: int, index: int) -> int:
+    """The position in a batch of a record of a page."""
+    return page << PAGE_BITS | index
+
+
+def split_position(position: int) -> tuple[int, int]:
+    """Number of the page and index in it."""
+    return position >> PAGE_BITS, position & ((1 << PAGE_BITS) - 1)
 
 
 class FallbackRecord(msgspec.Struct, frozen=True):
@@ -78,7 +96,7 @@ def read_bulk(pages: Sequence[Page], mapping: "BulkMapping | None" = None) -> Bu
         if found is None:
             continue
         read.add(page.number)
-        first = page.number << PAGE_BITS
+        first = join_position(page.number, 0)
         positions.append(pl.int_range(first, first + len(found), dtype=pl.UInt64, eager=True))
         texts.extend(found)
     if not texts:

@@ -79,7 +79,7 @@ class BatchStaging:
         self.in_force = in_force
         self.pages: list[PageEntry] = []
         self._context = context
-        self._window = Window(request.enforced_since, request.until, began_at=request.began_at)
+        self._window = request.window
         self._settings = FoldSettings.of(context.settings, in_force.mapping)
         self._description = describe_request(context.lake, request, in_force)
         self._gathered: list[PageEntry] = []

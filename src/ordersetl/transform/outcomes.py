@@ -10,7 +10,7 @@ import msgspec
 from ordersetl.lake.quarantine import Reject
 from ordersetl.source.nested import MAX_DEPTH, DeepRecord
 from ordersetl.star.values import read_short_text, read_version_time
-from ordersetl.transform.bulk import PAGE_BITS
+from ordersetl.transform.bulk import split_position
 from ordersetl.transform.columns import Columns
 from ordersetl.transform.models import GoneOrder, ReadOrder, read_order
 from ordersetl.transform.order_lines import Failure, LineFailures
@@ -85,7 +85,7 @@ def validate_records(records: Iterable[tuple[int, Any]], window: Window, mapper:
         if time is not None and not window.holds(time):
             outcome.counts["outside"] += 1
             continue
-        page, index = pos >> PAGE_BITS, pos & ((1 << PAGE_BITS) - 1)
+        page, index = split_position(pos)
         read = _read_any(record, order, totals=mapper is not None)
         if isinstance(read, Failure):
             order_id = read_short_text(order.get("order_id"))[0] if isinstance(order, dict) else None

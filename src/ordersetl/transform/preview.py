@@ -12,13 +12,11 @@ from ordersetl.results import PreviewLine, PreviewOrder, PreviewReject, PreviewR
 from ordersetl.source.description.mapping import Mapping
 from ordersetl.source.page import Page
 from ordersetl.star.lines import merge_lines, merge_refunds
-from ordersetl.transform.bulk import PAGE_BITS
+from ordersetl.transform.bulk import split_position
 from ordersetl.transform.validate import Validated, validate_pages
-from ordersetl.window import Window
 
 __all__ = ["preview_page"]
 
-_INDEX_MASK = (1 << PAGE_BITS) - 1
 _LINE = (
     *("sku", "product_name", "qty", "item_price", "line_amount"),
     *("discount_amount", "tax_amount", "shipping_amount", "refunded_amount"),
@@ -38,7 +36,7 @@ def preview_page(
         limit: most accepted orders to show.
         seconds: that the page took.
     """
-    window = Window(request.enforced_since, request.until, began_at=request.began_at)
+    window = request.window
     found = validate_pages([page], window, settings, mapping)
     rejects = tuple(PreviewReject(bad.index, bad.line, bad.order_id, bad.reason, bad.detail) for bad in found.rejects)
     counts = found.counts
@@ -70,7 +68,7 @@ def _list_orders(found: Validated, limit: int) -> Iterator[PreviewOrder]:
     for order in orders.iter_rows(named=True):
         rows = by_order.get((order["pos"],), lines.clear())
         yield PreviewOrder(
-            index=order["pos"] & _INDEX_MASK,
+            index=split_position(order["pos"])[1],
             order_id=order["order_id"],
             created_at=_aware(order["created_at_order"]),
             updated_at=order["updated_at_order"].replace(tzinfo=UTC),

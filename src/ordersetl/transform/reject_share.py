@@ -12,7 +12,7 @@ from ordersetl.lake.quarantine import decode_reject
 from ordersetl.lake.staged import list_staged
 from ordersetl.results import TransformResult
 from ordersetl.settings import Settings
-from ordersetl.transform.bulk import PAGE_BITS
+from ordersetl.transform.bulk import join_position
 
 __all__ = ["RejectShare", "count_share", "has_accepted", "require_few_rejects"]
 
@@ -70,7 +70,7 @@ def _rejected(lake: Lake, batches: Sequence[str]) -> Iterator[pl.DataFrame]:
                 while chunk := list(islice(lines, _LINES)):
                     found = [line for line in map(decode_reject, chunk) if line is not None and line.scope == "order"]
                     ids = [line.order_id for line in found]
-                    positions = [line.page << PAGE_BITS | line.index for line in found]
+                    positions = [join_position(line.page, line.index) for line in found]
                     columns = {"order_id": ids, "batch": [number] * len(found), "pos": positions}
                     yield pl.DataFrame(columns, schema=_VERSION_SCHEMA)
 

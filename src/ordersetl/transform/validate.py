@@ -21,7 +21,7 @@ from ordersetl.source.parser import parse_json, parse_page
 from ordersetl.star.days import find_days
 from ordersetl.star.frames import ORDER_SCHEMA
 from ordersetl.star.values import to_naive
-from ordersetl.transform.bulk import NOTHING_READ, PAGE_BITS, BulkOrders, read_bulk
+from ordersetl.transform.bulk import NOTHING_READ, BulkOrders, join_position, read_bulk, split_position
 from ordersetl.transform.outcomes import Outcome, RejectedLines, validate_records
 from ordersetl.window import Window
 
@@ -128,7 +128,7 @@ def _count_fields(
     """The records, the fields of those counted that were not read in bulk."""
     unread = frozenset(fast.seen.unread)
     for pos, record in records:
-        if pos >> PAGE_BITS not in fast.pages or pos in unread:
+        if split_position(pos)[0] not in fast.pages or pos in unread:
             tally.add(record)
         yield pos, record
 
@@ -185,7 +185,7 @@ def _parse_record(text: str) -> Any:  # noqa: ANN401 - any JSON value
 
 def _page_records(page: Page) -> Iterator[tuple[int, Any]]:
     for index, record in enumerate(read_records(page)):
-        yield page.number << PAGE_BITS | index, record
+        yield join_position(page.number, index), record
 
 
 def _apply_window(orders: pl.DataFrame, window: Window) -> tuple[pl.DataFrame, int]:
