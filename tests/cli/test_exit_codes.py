@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -167,6 +168,17 @@ def busy_shop() -> Iterator[str]:
     """An API that sends a page and then asks to come back in a minute."""
     with serve(sample_app(faults=[Fault(on=range(2, 1_000), status=503, headers={"Retry-After": "60"})])) as url:
         yield url
+
+
+def test_a_store_that_cannot_be_reached_is_named_with_what_leads_to_it(tmp_path: Path) -> None:
+    pytest.importorskip("obstore", reason="the extra s3 is not installed")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and listens not
+        keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "us-east-1"}
+        endpoint = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        ended = ordersetl("status", "--output", "s3://bucket/x", cwd=tmp_path, AWS_ENDPOINT_URL=endpoint, **keys)
+    assert ended.code == 1
+    assert "Look at the store, and at the AWS_ variables" in ended.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

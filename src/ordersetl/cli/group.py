@@ -65,9 +65,7 @@ class Commands(TyperGroup):
         except OrdersetlError as error:
             code = _end(invocation, error)
         except OSError as error:
-            where = f" ({error.filename})" if error.filename else ""
-            failure = StorageError(f"{error.strerror or error}{where}", hint="Look at the file, then run it again.")
-            code = _end(invocation, failure, error)
+            code = _end(invocation, _name_file(error), error)
         except Exception as error:  # noqa: BLE001 - the outermost edge: a bug is reported, never passed over
             hint = "This is a bug in ordersetl: please report it" + (
                 "." if invocation.verbose else ", with what the same command says with --verbose."
@@ -81,6 +79,14 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise InterruptedRunError("interrupted", hint="Run the same command again.") from None
+
+
+def _name_file(error: OSError) -> StorageError:
+    from ordersetl.storage.store import hint_at  # noqa: PLC0415 - where all goes well nobody needs it
+
+    is_object = str(error.filename).startswith("s3://")
+    hint = hint_at(error) if is_object else "Look at the file, then run it again."
+    return StorageError(f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}", hint=hint)
 
 
 def _end(invocation: Invocation, failure: OrdersetlError, cause: Exception | None = None) -> int:
