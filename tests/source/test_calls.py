@@ -170,6 +170,8 @@ def test_a_call_that_fails_for_good_fails_the_fetch() -> None:
         (httpx.Response(200, json=[{}]), "has no total at X-Total"),
         (httpx.Response(200, json={"lines": []}), "no list"),
         (httpx.Response(200, text="<html>"), "looks like HTML"),
+        (httpx.Response(200, text=""), "looks like an empty body"),
+        (httpx.Response(200, text="\n"), "looks like an empty body"),
     ],
 )
 def test_an_answer_that_is_not_complete_is_refused(answer: httpx.Response, problem: str) -> None:
@@ -252,7 +254,7 @@ def test_an_error_or_no_list_at_all_is_no_empty_list(answer: dict[str, Any]) -> 
 )
 def test_null_is_an_empty_list(empty: Any) -> None:
     shop = Shop(orders_of(1))
-    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json=empty)]
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, text=json.dumps(empty))]
     assert records_of(shop, OBJECT)[0]["lines"] == []
 
 

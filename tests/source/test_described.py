@@ -237,6 +237,13 @@ def test_no_content_is_no_orders(kind: str, end: str) -> None:
     assert ids_of(pages) == []
 
 
+@pytest.mark.parametrize("body", ["", " \r\n"])
+@pytest.mark.parametrize(("kind", "end"), [*PAGINGS, ("none", "total")])
+def test_an_empty_body_of_http_200_is_no_end(kind: str, end: str, body: str) -> None:
+    with pytest.raises(InvalidResponseError, match="is not JSON; it looks like an empty body"):
+        fetch(lambda _: httpx.Response(200, text=body), describe(paging=paging(kind, end)))
+
+
 def test_no_content_in_the_midst_of_pages_is_no_end() -> None:
     api = Api.of(8, "page")
     with pytest.raises(InvalidResponseError):

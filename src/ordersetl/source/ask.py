@@ -80,12 +80,13 @@ class Ask:
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The body of a 200, its headers, and which way it came, for messages."""
+    """The body of a 200, its headers, and which way it came, for messages; ``is_empty`` of a 204, which has none."""
 
     body: bytes
     headers: httpx.Headers
     route: str
     url: str = ""
+    is_empty: bool = False
 
 
 def add_params(url: str, params: Mapping[str, str]) -> str:

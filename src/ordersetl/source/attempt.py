@@ -155,7 +155,7 @@ class Attempts:
         if response.status_code != HTTPStatus.OK and not is_empty:
             raise self._refuse(ask, f"{url}{route}", response)
         if is_empty:
-            return Answer(b"", response.headers, route, str(response.request.url))
+            return Answer(b"", response.headers, route, str(response.request.url), is_empty=True)
         coding = response.headers.get("Content-Encoding", "").strip().lower()
         if coding not in _CODINGS:
             named = quote_text(coding[:40], self._secrets)

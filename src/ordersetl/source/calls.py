@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ordersetl.errors import InvalidResponseError, SourceError
-from ordersetl.source.answer import find_charset
 from ordersetl.source.ask import Answer, Ask, TryAgainError
 from ordersetl.source.asker import Asker
 from ordersetl.source.call_tasks import CallTask, list_tasks
@@ -26,7 +25,7 @@ from ordersetl.source.listing import ListPath
 from ordersetl.source.page import Page, page_text
 from ordersetl.source.parser import parse_json
 from ordersetl.source.proof import Progress, ShiftedError, find_total, prove_end
-from ordersetl.source.reading import explain_problem
+from ordersetl.source.reading import explain_problem, find_answer_charset
 from ordersetl.source.session import SourceSession, fill_headers
 from ordersetl.source.template import Value, fill_body, fill_params
 
@@ -187,7 +186,7 @@ class CallFetcher:
 
     def _read(self, task: CallTask, search: _Search, ask: Ask, answer: Answer) -> _Part:
         try:
-            charset = find_charset(answer.body, answer.headers.get("Content-Type", ""))
+            charset = find_answer_charset(answer)
             text = page_text(answer.body, charset)
             claims = _read_claims(text)
             note_envelope(self._session, ask, answer, claims)
@@ -245,7 +244,7 @@ _ONE_PAGE = Paging(kind="none")
 
 
 def _prove_last(paging: Paging, search: _Search, part: _Part) -> bool:
-    if search.number == 1 and not part.bytes:  # as HTTP 204: nothing, and no word of more
+    if search.number == 1 and not part.bytes:  # HTTP 204: nothing, and no word of more
         return True
     total = find_total(paging, part.claims, part.headers)
     progress = Progress(search.number, search.received, part.elements, search.page_records, total, part.next_cursor)

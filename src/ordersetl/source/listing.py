@@ -20,7 +20,7 @@ _EMPTY = {b"", b"null", b"[]"}
 class ListPath:
     """Where a list is: a path of names, empty where the answer is the list itself.
 
-    Of nothing at all, an empty body, the list is empty: so some APIs answer HTTP 204.
+    Of nothing at all, the body of HTTP 204, the list is empty.
 
     Args:
         expression: the path.

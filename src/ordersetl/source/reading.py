@@ -7,7 +7,7 @@ from ordersetl.source.page import Page
 from ordersetl.source.parser import NotJsonError
 from ordersetl.source.shape import PageShape
 
-__all__ = ["explain_problem", "open_page"]
+__all__ = ["explain_problem", "find_answer_charset", "open_page"]
 
 _MAX_PROBLEM = 400
 
@@ -16,10 +16,21 @@ def open_page(answer: Answer, number: int, max_records: int, shape: PageShape | 
     """The ``number``-th page of a batch, its head not read yet.
 
     Raises:
-        InvalidResponseError: its bytes are in no charset that its answer names.
+        InvalidResponseError: as :func:`find_answer_charset`.
     """
-    charset = find_charset(answer.body, answer.headers.get("Content-Type", ""))
-    return Page(number, answer.body, charset, max_records, shape)
+    return Page(number, answer.body, find_answer_charset(answer), max_records, shape)
+
+
+def find_answer_charset(answer: Answer) -> str | None:
+    """The charset that an answer is read in, as :func:`find_charset` has it.
+
+    Raises:
+        NotJsonError: it is blank, and not by its status: a server that broke down answers so too, and proves no end.
+        CharsetError: its bytes are in no charset that it names.
+    """
+    if not answer.is_empty and not answer.body.strip():
+        raise NotJsonError("the page is blank", hint="Try again later, or look at what the API sends.")
+    return find_charset(answer.body, answer.headers.get("Content-Type", ""))
 
 
 def explain_problem(error: InvalidResponseError, ask: Ask, answer: Answer, secrets: Secrets) -> InvalidResponseError:

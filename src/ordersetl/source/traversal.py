@@ -116,7 +116,7 @@ class Traversal:
             SourceError: there are too many pages, or orders at one time.
         """
         at, records, claims = self.position, page.head.records, page.head.claims
-        is_blank = at.number == 0 and not page.body.strip()  # as HTTP 204: no order, and no word of more
+        is_blank = at.number == 0 and not page.body  # HTTP 204: no order, and no word of more
         if not is_blank:
             self._note_total(claims, headers)
         if at.number == 0 and is_too_long(self._paging, at, records):
