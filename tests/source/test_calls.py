@@ -232,6 +232,7 @@ OBJECT: dict[str, Any] = {**LINES, "records": "data.lines"}
     [
         {"error": {"code": 5}},
         {"errors": ["timeout"], "data": {"lines": [{"sku": "A"}]}},
+        {"success": False, "data": {"lines": [{"sku": "A"}]}},
         {"status": 500, "title": "Internal error"},
         {"data": {}},
         {"data": [1]},

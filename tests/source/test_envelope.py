@@ -8,7 +8,7 @@ import httpx
 import pytest
 from described_api import NOW, Api, describe, fetch, ids_of, open_client, request_of
 
-from ordersetl.errors import SourceError
+from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.page import read_records
 
 CURSOR = {"kind": "cursor", "next": "next", "end": "null"}
@@ -29,6 +29,36 @@ def test_an_error_in_http_200_is_an_error(answer: dict[str, Any]) -> None:
     with pytest.raises(SourceError, match=r"answered HTTP 200 with an error in it: no field") as caught:
         fetch(lambda _: httpx.Response(200, json=answer), describe(paging={**CURSOR, "end": "absent"}, errors=ERRORS))
     assert caught.value.message.isprintable()
+
+
+@pytest.mark.parametrize("extra", [{"errors": [{"message": "shard 3 is down"}]}, {"error": "late"}, {"success": False}])
+@pytest.mark.parametrize("kind", ["cursor", "next_url", "link", "page", "offset", "none"])
+def test_an_error_beside_orders_is_an_error_where_the_description_says_nothing_of_errors(
+    extra: dict[str, Any], kind: str
+) -> None:
+    given = {"kind": kind, **({"next": "next"} if kind in {"cursor", "next_url"} else {})}
+    given |= {} if kind == "none" else {"end": "has_more", "has_more": "more"}
+    with pytest.raises(
+        InvalidResponseError, match=f"answered HTTP 200, but there is an error in it: {next(iter(extra))} is"
+    ):
+        fetch(Api.of(2, kind, extra={"next": None, **extra}), describe(paging=given))
+    errors = {"when": "failure"}  # which decides, where the description has it
+    assert ids_of(fetch(Api.of(2, kind, extra={"next": None, **extra}), describe(paging=given, errors=errors))) == [
+        0,
+        1,
+    ]
+
+
+@pytest.mark.parametrize("extra", [{"errors": [], "error": None, "success": True}, {"error": 0}, {"errors": {}}])
+def test_an_error_of_nothing_is_none(extra: dict[str, Any]) -> None:
+    assert ids_of(fetch(Api.of(2, "cursor", extra=extra), describe(paging=CURSOR))) == [0, 1]
+
+
+def test_what_an_order_says_of_errors_is_its_own() -> None:
+    orders = [{"id": 0, "error": "late", "errors": ["x"], "success": False}]
+    bare = fetch(lambda _: httpx.Response(200, json=orders), describe(records="@", paging={"kind": "none"}))
+    listed = fetch(lambda _: httpx.Response(200, json={"orders": orders}), describe(paging={"kind": "none"}))
+    assert ids_of(bare) == ids_of(listed) == [0]
 
 
 def test_a_throttled_answer_of_http_200_is_asked_for_again() -> None:

@@ -16,7 +16,7 @@ from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.ask import Answer, Ask, TryAgainError
 from ordersetl.source.asker import Asker
 from ordersetl.source.call_tasks import CallTask, list_tasks
-from ordersetl.source.complete import HINT, find_error
+from ordersetl.source.complete import HINT
 from ordersetl.source.description.model import Call, Paging
 from ordersetl.source.envelope import find_next, note_envelope
 from ordersetl.source.head import DECODING, hash_texts
@@ -190,23 +190,12 @@ class CallFetcher:
             text = page_text(answer.body, charset)
             claims = _read_claims(text)
             note_envelope(self._session, ask, answer, claims)
-            self._require_no_error(claims)
             elements, content, named = _read_list(task.call, text, claims)
             next_cursor = find_next(task.call.paging or _ONE_PAGE, ask, answer, claims)
         except InvalidResponseError as error:
             raise explain_problem(error, ask, answer, self._session.secrets) from None
         kept = CallAnswer.of(task.key, search.number + 1, answer.body, charset)
         return _Part(kept, elements, content, named, claims, answer.headers, next_cursor, len(answer.body))
-
-    def _require_no_error(self, claims: Mapping[str, Any]) -> None:
-        """Refuse an answer that names an error, unless the description says where errors are.
-
-        Raises:
-            InvalidResponseError: it does.
-        """
-        named = {name: claims[name] for name in ("error", "errors") if name in claims}
-        if self._session.description.errors is None and (problem := find_error(named)):
-            raise InvalidResponseError(f"there is an error in it: {problem}", hint=HINT)
 
     def _make_ask(self, task: CallTask, search: _Search) -> Ask:
         call, paging = task.call, task.call.paging or _ONE_PAGE

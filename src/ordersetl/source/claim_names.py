@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-__all__ = ["CLAIM_NAMES", "COUNTS", "KINDS", "normalize"]
+__all__ = ["CLAIM_NAMES", "COUNTS", "ERROR_NAMES", "KINDS", "normalize"]
 
 _ERRORS = (
     *("error", "errors", "error_message", "error_messages", "exception", "fault"),
     *("failures", "partial_failure", "partial_failures"),
 )
 _SUCCESS = ("success", "ok")
+ERROR_NAMES = ("error", "errors", "success")
+"""Members by which an answer of any API says that it is an error, or lacks something."""
 _MORE = (
     *("has_more", "more", "has_next", "has_next_page", "has_more_pages", "has_more_items", "has_more_results"),
     *("has_more_orders", "has_more_records", "has_more_data"),
@@ -20,28 +22,10 @@ _MORE = (
 )
 _LAST = ("last", "is_last", "last_page", "is_last_page", "done", "is_done", "complete", "is_complete", "finished")
 _CURSORS = (
-    *(
-        "next",
-        "next_cursor",
-        "next_page",
-        "next_page_token",
-        "next_token",
-        "next_url",
-        "next_uri",
-        "next_link",
-        "next_href",
-    ),
-    *(
-        "next_page_url",
-        "next_page_link",
-        "next_page_cursor",
-        "next_page_info",
-        "next_offset",
-        "next_marker",
-        "next_key",
-    ),
-    *("next_records_url", "next_results_url", "next_page_number", "continuation", "continuation_token"),
-    *("last_evaluated_key", "cursor_next", "odata_next_link"),
+    *("next", "next_cursor", "next_page", "next_page_token", "next_token", "next_url", "next_uri", "next_link"),
+    *("next_href", "next_page_url", "next_page_link", "next_page_cursor", "next_page_info", "next_offset"),
+    *("next_marker", "next_key", "next_records_url", "next_results_url", "next_page_number", "continuation"),
+    *("continuation_token", "last_evaluated_key", "cursor_next", "odata_next_link"),
 )
 _CONTAINERS = (
     *("meta", "metadata", "links", "link", "pagination", "paging", "page_info", "page", "pages", "pager", "paginator"),

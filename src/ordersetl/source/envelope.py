@@ -8,7 +8,8 @@ import httpx
 from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.answer import quote_text
 from ordersetl.source.ask import Answer, Ask, TryAgainError, origin_of
-from ordersetl.source.complete import find_next_link
+from ordersetl.source.claim_names import ERROR_NAMES
+from ordersetl.source.complete import find_error, find_next_link
 from ordersetl.source.description.expressions import is_true
 from ordersetl.source.description.model import Paging
 from ordersetl.source.session import SourceSession
@@ -22,8 +23,11 @@ _MAX_CURSOR = 16_384
 def note_envelope(session: SourceSession, ask: Ask, answer: Answer, envelope: Mapping[str, Any]) -> None:
     """Learn what an answer says of limits and of its version, and refuse it where it is an error.
 
+    It is one where the description says so; where that says nothing of errors, by what :data:`ERROR_NAMES` are.
+
     Raises:
         TryAgainError: it asks to come back later.
+        InvalidResponseError: it has an error in it that the description does not know.
         SourceError: it is another error.
     """
     session.throttling.note_answer(answer.headers, envelope)
@@ -37,7 +41,12 @@ def note_envelope(session: SourceSession, ask: Ask, answer: Answer, envelope: Ma
             "whether its fields are still the same.",
         )
     errors = session.description.errors
-    if errors is None or not is_true(errors.when.search(envelope)):
+    if errors is None:
+        if problem := find_error({name: envelope[name] for name in ERROR_NAMES if name in envelope}):
+            hint = "Look at what the API says. Where it is no error, `errors.when` of the description says when one is."
+            raise InvalidResponseError(f"there is an error in it: {problem}", hint=hint)
+        return
+    if not is_true(errors.when.search(envelope)):
         return
     told = quote_text(_show(errors.message.search(envelope) if errors.message else None), session.secrets)
     problem = f"HTTP 200 with an error in it{f': {told[:_MAX_MESSAGE]}' if told else ''}"

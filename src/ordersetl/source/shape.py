@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ordersetl.errors import InvalidResponseError
-from ordersetl.source.claim_names import CLAIM_NAMES
+from ordersetl.source.claim_names import CLAIM_NAMES, ERROR_NAMES
 from ordersetl.source.description.expressions import Expression
 from ordersetl.source.description.model import Description
 from ordersetl.source.head import (
@@ -33,7 +33,7 @@ __all__ = ["PageShape", "shape_of"]
 
 
 class PageShape:
-    """Reads pages as a description says. Of the envelope only those members are read that the description names.
+    """Reads pages as a description says. Of the envelope those members are read that it names, or that may be errors.
 
     Args:
         description: of the source.
@@ -194,9 +194,11 @@ class PageShape:
     def _decoders(self) -> dict[Any, tuple[msgspec.json.Decoder[Any], msgspec.json.Decoder[Any]]]:
         """Of a page whose records are values of a type: as the description says, and as a bare list."""
         chains = self._chains if self._are_apart else set()
+        names = [] if self.description.errors is not None else [*ERROR_NAMES]
         if self.description.paging.kind == "none":  # anything that says of more pages says that one is not all
-            known = {chain[0] for chain in (self._list.path, *chains) if chain}
-            chains = chains | {(name,) for name in CLAIM_NAMES if name not in known}
+            names += CLAIM_NAMES
+        known = {chain[0] for chain in (self._list.path, *chains) if chain}
+        chains = chains | {(name,) for name in names if name not in known}
         leaves: dict[tuple[str, ...], Any] = dict.fromkeys(chains, Any)
         return {
             record: (
