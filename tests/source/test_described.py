@@ -376,6 +376,17 @@ def test_a_total_that_is_not_met_is_refused(kind: str) -> None:
     assert "began again 3 times" in caught.value.message or kind == "cursor"
 
 
+@pytest.mark.parametrize("kind", ["page", "offset", "cursor"])
+def test_an_empty_page_among_those_that_are_promised_is_no_end(kind: str) -> None:
+    api = Api.of(3, kind, extra={"pages": 2, "next": "c3"})
+    with pytest.raises(InvalidResponseError, match=r"page 2 is empty, and there are 2 pages .*began again 3 times"):
+        fetch(api, describe(paging=paging(kind, "page_count")))
+    for promised in (0, 1):
+        assert (
+            ids_of(fetch(Api.of(0, kind, extra={"pages": promised}), describe(paging=paging(kind, "page_count")))) == []
+        )
+
+
 def test_a_last_page_that_is_repeated_past_the_end_is_no_more_orders() -> None:
     class Magento(Api):
         def __call__(self, request: httpx.Request) -> httpx.Response:

@@ -93,13 +93,15 @@ def prove_end(
 
 
 def _require_count(paging: Paging, claims: Mapping[str, Any], headers: Mapping[str, str], progress: Progress) -> int:
-    """How many pages there are, which a page with records is one of."""
+    """How many pages there are: a page with records is one of them, and the last of several has records."""
     count = _find_count(paging.page_count, paging.page_count_header, claims, headers)
     if count is None:
         name = _name(paging.page_count, paging.page_count_header)
         raise InvalidResponseError(f"the answer has no number of pages at {name}", hint=HINT)
     if progress.records and progress.number > count:
         raise ShiftedError(f"page {progress.number:,} has records, and there are {count:,} pages", hint=HINT)
+    if not progress.records and progress.number == count > 1:
+        raise ShiftedError(f"page {progress.number:,} is empty, and there are {count:,} pages", hint=HINT)
     return count
 
 
