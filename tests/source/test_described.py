@@ -11,6 +11,7 @@ from described_api import BASE, NOW, Api, describe, fetch, ids_of, open_client, 
 
 from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.client import RepeatedError
+from ordersetl.source.page import Page
 from ordersetl.source.proof import ShiftedError
 from ordersetl.source.traversal import Traversal
 
@@ -333,6 +334,25 @@ def test_a_refused_cursor_begins_its_window_again(caplog: pytest.LogCaptureFixtu
             lambda r: httpx.Response(410) if "cursor" in r.url.params else api(r),
             describe(paging=paging("cursor", "null")),
         )
+
+
+def test_a_command_that_goes_on_begins_again_as_often_as_the_first() -> None:
+    api, description = Api.of(9, "cursor"), describe(paging=paging("cursor", "null"))
+    refusals, pages = [410] * 4, list[Page]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(refusals.pop()) if refusals and "cursor" in request.url.params else api(request)
+
+    with open_client(answer, description) as client, pytest.raises(SourceError, match="began again 3 times"):
+        pages.extend(client.pages(request_of()))
+    refusals += [410] * 3
+    with open_client(answer, description) as client:
+        trail = client.resume_trail(request_of(), pages[-1].position or b"", now=NOW)
+        assert trail is not None
+        for page in pages:
+            trail.replay(page)
+        pages += client.pages(request_of(), trail)
+    assert set(ids_of(pages)) == set(range(9))
 
 
 # An end that is not proven

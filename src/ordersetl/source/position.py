@@ -28,7 +28,6 @@ class Position(msgspec.Struct):
     page_records: int | None = None
     first_total: int | None = None
     total: int | None = None
-    restarts: int = 0
     pass_digest: str = ""
     at: datetime | None = None
 

@@ -50,6 +50,7 @@ class Traversal:
         self._max_pages = max_pages
         self._kept = position.pages
         self._goes_on = position.number > 0
+        self._restarts = 0  # of this command: what is wrong with an API now says nothing of the next run
         self._seen = self._open_search()
 
     @property
@@ -150,13 +151,13 @@ class Traversal:
         """Begin the slice again, whose pages so far are kept: what comes twice the fold removes.
 
         Raises:
-            SourceError: the error, where it began again often enough.
+            SourceError: the error, where this command began it again often enough.
         """
         at = self.position
-        if at.restarts >= _MAX_RESTARTS:
-            problem = f"{error.message} (its window began again {at.restarts} times)"
+        if self._restarts >= _MAX_RESTARTS:
+            problem = f"{error.message} (its window began again {self._restarts} times)"
             raise type(error)(problem, hint=error.hint or HINT) from error
-        at.restarts += 1
+        self._restarts += 1
         at.pages = self._kept  # the page that showed it is not kept
         at.pass_digest = self._seen.versions.digest
         self._begin()
@@ -178,7 +179,7 @@ class Traversal:
     def _finish(self) -> None:
         at = self.position
         del at.slices[0]
-        at.restarts, at.pass_digest = 0, ""
+        self._restarts, at.pass_digest = 0, ""
         self._begin()
 
     def _halve(self) -> None:
@@ -197,7 +198,7 @@ class Traversal:
                 hint="This API cannot be fetched completely in this way: ask its makers for an export of that time.",
             )
         at.slices[:1] = halves
-        at.restarts, at.pass_digest = 0, ""
+        self._restarts, at.pass_digest = 0, ""
         self._begin()
 
     def _note_total(self, claims: Mapping[str, Any], headers: Mapping[str, str]) -> None:
