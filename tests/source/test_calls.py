@@ -156,6 +156,16 @@ def test_a_call_that_fails_in_passing_is_made_again(at_once: bool) -> None:  # n
     assert sum(pauses) >= 9
 
 
+def test_a_call_that_asks_to_wait_too_long_fails_the_fetch_at_once() -> None:
+    shop = Shop(orders_of(100))
+    shop.failing["/api/orders/3/lines"] = [httpx.Response(429, headers={"Retry-After": "86400"})]
+    pauses: list[float] = []
+    with pytest.raises(SourceError, match=r"orders/3/lines failed: HTTP 429 .*it asked to wait 86400 s"):
+        records_of(shop, LINES, at_once=True, pauses=pauses, retry_total_s=5)
+    assert sum(pauses) == 0
+    assert len(shop.asked) < 20
+
+
 def test_a_call_that_fails_for_good_fails_the_fetch() -> None:
     shop = Shop(orders_of(6))
     shop.failing["/api/orders/4/lines"] = [httpx.Response(404)]

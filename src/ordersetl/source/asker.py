@@ -102,10 +102,7 @@ class Asker:
         try:
             read_answer: _Read = self._retrying(try_again)
         except TryAgainError as error:
-            attempts = self._retrying.statistics["attempt_number"]
-            failed = "failed" if attempts == 1 else f"failed {attempts} times, the last time"
-            asked = "" if error.wait_s is None else f"; it asked to wait {error.wait_s:.0f} s"
-            raise SourceError(f"{ask.shown} {failed}: {error}{asked}", hint=_HINT_LATER) from error
+            raise self._give_up(ask, error, self._retrying.statistics["attempt_number"]) from error
         return read_answer
 
     def ask_apart(self, ask: Ask, read: Callable[[Answer], _Read]) -> _Read:
@@ -125,7 +122,7 @@ class Asker:
 
         Raises:
             TryAgainError: what failed may pass.
-            SourceError: it will not.
+            SourceError: it will not, or not for longer than may be waited.
         """
         self.await_turn()
         return self.ask_now(ask, read)
@@ -144,8 +141,16 @@ class Asker:
             return read(answer)
         except TryAgainError as error:
             if error.wait_s is not None:
+                if error.wait_s > self._settings.retry_total_s:
+                    raise self._give_up(ask, error) from error
                 self._pace.hold(error.wait_s)  # for the others: this one waits before it tries again
             raise
+
+    @staticmethod
+    def _give_up(ask: Ask, error: TryAgainError, attempts: int = 1) -> SourceError:
+        failed = "failed" if attempts == 1 else f"failed {attempts} times, the last time"
+        asked = "" if error.wait_s is None else f"; it asked to wait {error.wait_s:.0f} s"
+        return SourceError(f"{ask.shown} {failed}: {error}{asked}", hint=_HINT_LATER)
 
     def _send(self, ask: Ask) -> Answer:
         """The answer; asked for a second time where what shows who asks had expired."""

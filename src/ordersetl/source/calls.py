@@ -125,7 +125,7 @@ class CallFetcher:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="call") as pool:
             try:
                 for task in tasks:
-                    if len(waiting) >= 2 * _AT_ONCE:
+                    while len(waiting) >= 2 * _AT_ONCE or any(_has_failed(first) for _, first in waiting):
                         yield self._finish(*waiting.popleft())
                     self._asker.await_turn()
                     waiting.append((task, pool.submit(self._begin, self._others, task)))
@@ -230,6 +230,10 @@ _named = msgspec.json.Decoder(_Named)
 _BY_URL = {"link", "next_url"}
 _NUMBERED = {"page", "offset"}
 _ONE_PAGE = Paging(kind="none")
+
+
+def _has_failed(first: "Future[_Part]") -> bool:
+    return first.done() and first.exception() is not None
 
 
 def _prove_last(paging: Paging, search: _Search, part: _Part) -> bool:
