@@ -2,8 +2,10 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import httpx
 import pytest
@@ -18,6 +20,7 @@ from ordersetl.source.page import Page, page_text, read_records
 
 NOW = datetime(2025, 9, 1, 12, tzinfo=UTC)
 TOKEN = "s3cret/t0ken+x"  # noqa: S105 - of a test
+HIDDEN = "(not shown: it holds the token)"
 
 
 def fetch(*answers: httpx.Response, **settings: Any) -> list[Page]:
@@ -158,6 +161,14 @@ def test_a_token_that_the_api_echoes_is_not_shown(text: str, status: int) -> Non
 def test_a_token_in_a_key_or_an_error_is_not_shown() -> None:
     for members in ({TOKEN: 1}, {"orders": [], "error": f"{TOKEN} is bad"}, {"orders": [], "next": TOKEN}):
         assert TOKEN not in problem(httpx.Response(200, json=members), api_token=TOKEN).message
+
+
+@pytest.mark.parametrize("encode", [quote, quote_plus, lambda text: quote(text, safe=""), json.dumps, str])
+def test_a_secret_is_masked_however_it_is_encoded(encode: Callable[[str], str]) -> None:
+    for secret in ("a b&c/d+e", 'p"w\\d é/x'):
+        shown = quote_text(f"bad form: client_secret={encode(secret)}&x=1", [secret])
+        assert shown in {"bad form: client_secret=***&x=1", 'bad form: client_secret="***"&x=1', HIDDEN}
+    assert quote_text(f"x={quote_plus('a b/c').lower()}", ["a b/c"]) == HIDDEN
 
 
 def test_a_cut_quote_does_not_end_in_the_beginning_of_the_secret() -> None:

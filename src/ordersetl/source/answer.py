@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import quote as percent_encode
+from urllib.parse import quote as percent_encode, quote_plus, unquote_plus
 
 import httpx
 
@@ -110,13 +110,19 @@ def quote_text(text: str, secrets: Secrets, *, cut: bool = False, most: int = _M
         cut = True
     shown = " ".join("".join(char if char.isprintable() else " " for char in window).split())
     for secret in secrets:
-        for form in {secret, percent_encode(secret, safe=""), json.dumps(secret)[1:-1], secret.replace("/", "\\/")}:
+        for form in _list_forms(secret):
             shown = shown.replace(form, _MASK)
         if cut:
             shown = _drop_beginning_of(secret, shown)
-        if secret in "".join(shown.split()):
+        if secret in "".join(shown.split()) or secret in unquote_plus(shown):
             return "(not shown: it holds the token)"
     return shown if len(shown) <= most else f"{shown[:most]}..."
+
+
+def _list_forms(secret: str) -> set[str]:
+    """A secret as it is, as URLs and forms have it, and as JSON has it."""
+    encoded = {percent_encode(secret, safe=""), quote_plus(secret)}
+    return {secret, *encoded, json.dumps(secret)[1:-1], secret.replace("/", "\\/")}
 
 
 def _drop_beginning_of(secret: str, text: str) -> str:
