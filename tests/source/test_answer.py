@@ -175,6 +175,8 @@ def test_a_cut_quote_does_not_end_in_the_beginning_of_the_secret() -> None:
     assert quote_text("so it is s3cret/t0", [TOKEN], cut=True) == "so it is "
     assert quote_text("so it is s3cret/t0", [TOKEN]) == "so it is s3cret/t0"
     assert quote_text("so it is", (), cut=True) == "so it is"
+    assert quote_text("the key 's3cret/t0...' a second time", [TOKEN]) == "the key '...' a second time"
+    assert quote_text("the key 's3cret%2Ft0...' is bad...", [TOKEN]) == "the key '...' is bad..."
 
 
 # Charsets

@@ -1,9 +1,11 @@
 """Fetching by description: every kind of paging to its proven end, and nothing that is left out without a word."""
 
+import itertools
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote_plus
 
 import httpx
 import pytest
@@ -428,6 +430,20 @@ def test_a_cursor_that_comes_again_is_refused() -> None:
 
     with pytest.raises(RepeatedError, match="second time"):
         fetch(answer, describe(paging=paging("cursor", "null")))
+
+
+@pytest.mark.parametrize("padding", [0, *range(18, 40, 3)])
+def test_a_key_that_a_next_page_echoes_is_not_shown(padding: int, caplog: pytest.LogCaptureFixture) -> None:
+    key, page = "SEKRET/0123456789", itertools.count()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        again = request.url.copy_with(query=f"x={'x' * padding}&key={quote_plus(key)}".encode())
+        return httpx.Response(200, json={"orders": [{"id": next(page)}], "next": str(again)})
+
+    description = describe(paging=paging("next_url", "null"), auth={"kind": "query", "name": "key"})
+    with pytest.raises(RepeatedError, match="a second time; its pages would never end") as caught:
+        fetch(answer, description, api_token=key)
+    assert "SEKR" not in caught.value.message + caplog.text
 
 
 def test_a_last_page_may_name_the_cursor_that_it_was_asked_for_by() -> None:

@@ -17,6 +17,7 @@ Secrets = Iterable[str]
 
 _MAX_QUOTE = 200
 _MASK = "***"
+_DOTS = "..."
 _CHARSET = re.compile(r""";\s*charset\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s;,"']+))""", re.IGNORECASE)
 _MAGIC = {
     b"\x1f\x8b": "gzip",
@@ -104,19 +105,22 @@ def look_at(body: bytes) -> str:
 
 
 def quote_text(text: str, secrets: Secrets, *, cut: bool = False, most: int = _MAX_QUOTE) -> str:
-    """Text on one line, at most ``most`` characters, all of them printable, and none of the secrets."""
+    """Text on one line, at most ``most`` characters, all of them printable, and none of the secrets.
+
+    Nor is there the beginning of one where ``cut`` says that the text was cut, or where dots in it say so.
+    """
     window = text[: 8 * most]
     if len(window) < len(text):
         cut = True
     shown = " ".join("".join(char if char.isprintable() else " " for char in window).split())
     for secret in secrets:
         for form in _list_forms(secret):
-            shown = shown.replace(form, _MASK)
-        if cut:
-            shown = _drop_beginning_of(secret, shown)
+            *before, last = shown.replace(form, _MASK).split(_DOTS)
+            last = _drop_beginning_of(form, last) if cut else last
+            shown = _DOTS.join([*(_drop_beginning_of(form, part) for part in before), last])
         if secret in "".join(shown.split()) or secret in unquote_plus(shown):
             return "(not shown: it holds the token)"
-    return shown if len(shown) <= most else f"{shown[:most]}..."
+    return shown if len(shown) <= most else f"{shown[:most]}{_DOTS}"
 
 
 def _list_forms(secret: str) -> set[str]:

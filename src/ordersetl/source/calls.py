@@ -25,7 +25,7 @@ from ordersetl.source.listing import ListPath
 from ordersetl.source.page import Page, page_text
 from ordersetl.source.parser import parse_json
 from ordersetl.source.proof import Progress, ShiftedError, find_total, prove_end
-from ordersetl.source.reading import explain_problem, find_answer_charset
+from ordersetl.source.reading import explain_problem, find_answer_charset, locate_problem
 from ordersetl.source.session import SourceSession, fill_headers
 from ordersetl.source.template import Value, fill_body, fill_params
 
@@ -175,7 +175,7 @@ class CallFetcher:
         try:
             last = _prove_last(task.call.paging or _ONE_PAGE, search, part)
         except InvalidResponseError as error:
-            raise type(error)(f"{ask.shown}: {error.message}", hint=error.hint) from None
+            raise locate_problem(error, ask, self._session.secrets) from None
         search.page_records = search.page_records or part.elements
         search.contents.add(part.content)
         search.named |= part.named

@@ -16,7 +16,7 @@ from ordersetl.source.envelope import find_next, note_envelope
 from ordersetl.source.page import Page
 from ordersetl.source.parser import parse_json
 from ordersetl.source.proof import ShiftedError
-from ordersetl.source.reading import explain_problem, open_page
+from ordersetl.source.reading import explain_problem, locate_problem, open_page
 from ordersetl.source.session import SourceSession, fill_headers
 from ordersetl.source.slices import Slice, plan_slices, write_bounds
 from ordersetl.source.template import Value, fill_body, fill_params, fill_text, names_in
@@ -95,7 +95,7 @@ class DescribedPages:
                 traversal.look_back(self._asker.ask(again, read)[0])
             is_kept = traversal.admit(page, headers, next_cursor)
         except InvalidResponseError as error:
-            raise type(error)(f"{ask.shown}: {error.message}", hint=error.hint) from None
+            raise locate_problem(error, ask, self._session.secrets) from None
         return page if is_kept else None
 
     def _read_claims(self, page: Page, ask: Ask, answer: Answer) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from ordersetl.source.page import Page
 from ordersetl.source.parser import NotJsonError
 from ordersetl.source.shape import PageShape
 
-__all__ = ["explain_problem", "find_answer_charset", "open_page"]
+__all__ = ["explain_problem", "find_answer_charset", "locate_problem", "open_page"]
 
 _MAX_PROBLEM = 400
 
@@ -40,6 +40,15 @@ def explain_problem(error: InvalidResponseError, ask: Ask, answer: Answer, secre
     looks = look_at(answer.body)
     if isinstance(error, NotJsonError) and not (isinstance(error, CharsetError) and looks.startswith("JSON")):
         problem = f"the page is not JSON; it looks like {looks}"
-    problem = quote_text(problem, secrets, most=_MAX_PROBLEM)
-    message = f"{ask.shown}{answer.route} answered HTTP 200, but {problem} ({description})"
+    message = f"{ask.shown}{answer.route} answered HTTP 200, but {_mask(problem, secrets)} ({description})"
     return type(error)(message, hint=error.hint)
+
+
+def locate_problem(error: InvalidResponseError, ask: Ask, secrets: Secrets) -> InvalidResponseError:
+    """The error, with where it was: of an answer that is what it should be, but does not go with others."""
+    return type(error)(f"{ask.shown}: {_mask(error.message, secrets)}", hint=error.hint)
+
+
+def _mask(problem: str, secrets: Secrets) -> str:
+    """What an error says, which may end in a value that it cut."""
+    return quote_text(problem, secrets, cut=True, most=_MAX_PROBLEM)

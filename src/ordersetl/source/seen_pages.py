@@ -6,12 +6,10 @@ from ordersetl.source.complete import HINT
 from ordersetl.source.description.model import Paging
 from ordersetl.source.page import Page
 from ordersetl.source.times import find_newest
-from ordersetl.source.trail import RepeatedError
+from ordersetl.source.trail import RepeatedError, refuse_cursor
 from ordersetl.source.versions import SeenVersions
 
 __all__ = ["SeenPages"]
-
-_LONGEST_QUOTE = 60
 
 
 class SeenPages:
@@ -53,8 +51,7 @@ class SeenPages:
             RepeatedError: it was there before.
         """
         if cursor is not None and cursor in self._cursors:
-            quoted = ascii(cursor)[:_LONGEST_QUOTE]
-            raise RepeatedError(f"the API gave the cursor {quoted} a second time; its pages would never end")
+            raise refuse_cursor(cursor)
         self._cursors.add(cursor)
 
     def require_new(self, page: Page) -> None:

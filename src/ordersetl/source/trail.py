@@ -7,7 +7,7 @@ from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.complete import Count, find_shortfall, read_counts, read_header_claims, require_complete
 from ordersetl.source.head import PageHead
 
-__all__ = ["PageTrail", "RepeatedError"]
+__all__ = ["PageTrail", "RepeatedError", "refuse_cursor"]
 
 _MAX_EMPTY_PAGES = 1000
 _LONGEST_QUOTE = 60
@@ -84,10 +84,7 @@ class PageTrail:
 
     def _require_new(self, head: PageHead, number: int) -> None:
         if head.next_cursor in self._known:
-            raise RepeatedError(
-                f"the API gave the cursor {_shorten(head.next_cursor)} a second time; its pages would never end",
-                hint=_HINT,
-            )
+            raise refuse_cursor(head.next_cursor)
         earlier = self._contents.get((head.records, head.content)) if head.records else None
         if earlier is not None:
             raise RepeatedError(
@@ -95,6 +92,8 @@ class PageTrail:
             )
 
 
-def _shorten(cursor: str | None) -> str:
+def refuse_cursor(cursor: str | None) -> RepeatedError:
+    """The error of a cursor, or a next page's URL, that was there before."""
     quoted = ascii(cursor)
-    return quoted if len(quoted) <= _LONGEST_QUOTE else f"{quoted[:_LONGEST_QUOTE]}..."
+    quoted = quoted if len(quoted) <= _LONGEST_QUOTE else f"{quoted[:_LONGEST_QUOTE]}..."
+    return RepeatedError(f"the API gave the cursor {quoted} a second time; its pages would never end", hint=_HINT)
