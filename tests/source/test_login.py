@@ -253,6 +253,35 @@ def test_credentials_do_not_follow_a_redirect_to_another_origin(auth: dict[str, 
     assert SECRET not in str(api.asked[0].headers)
 
 
+@pytest.mark.parametrize("name", ["key", "k2", "back"])
+def test_a_key_in_the_query_does_not_follow_a_redirect_to_another_origin(name: str) -> None:
+    hosts = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        hosts.append(request.url.host)
+        given = str(request.url) if name == "back" else request.url.params["key"]
+        target = httpx.URL("https://other.test/api/orders", params={name: given})
+        return httpx.Response(307, headers={"Location": str(target)})
+
+    with pytest.raises(
+        SourceError, match=r"redirects with its key to https://other\.test/api/orders, another"
+    ) as caught:
+        fetch(answer, describe_login({"kind": "query", "name": "key"}), api_token=SECRET)
+    assert SECRET not in caught.value.message
+    assert hosts == ["shop.test"]
+
+
+def test_a_redirect_to_another_origin_without_the_key_is_followed() -> None:
+    api = Api.of(2, "cursor")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "shop.test":
+            return httpx.Response(307, headers={"Location": "https://other.test/api/orders?limit=3"})
+        return api(request)
+
+    assert ids_of(fetch(answer, describe_login({"kind": "query", "name": "key"}), api_token=SECRET)) == [0, 1]
+
+
 def test_credentials_follow_a_redirect_within_the_origin() -> None:
     api = Api.of(2, "cursor")
 

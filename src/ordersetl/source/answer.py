@@ -10,7 +10,16 @@ import httpx
 from ordersetl.source.parser import NotJsonError
 from ordersetl.text import look_up_charset
 
-__all__ = ["CharsetError", "Secrets", "describe_body", "find_charset", "look_at", "quote_text", "show_target"]
+__all__ = [
+    "CharsetError",
+    "Secrets",
+    "describe_body",
+    "find_charset",
+    "holds_secret",
+    "look_at",
+    "quote_text",
+    "show_target",
+]
 
 Secrets = Iterable[str]
 """What no message may show, each as it is sent."""
@@ -118,9 +127,14 @@ def quote_text(text: str, secrets: Secrets, *, cut: bool = False, most: int = _M
             *before, last = shown.replace(form, _MASK).split(_DOTS)
             last = _drop_beginning_of(form, last) if cut else last
             shown = _DOTS.join([*(_drop_beginning_of(form, part) for part in before), last])
-        if secret in "".join(shown.split()) or secret in unquote_plus(shown):
+        if holds_secret("".join(shown.split()), secret):
             return "(not shown: it holds the token)"
     return shown if len(shown) <= most else f"{shown[:most]}{_DOTS}"
+
+
+def holds_secret(text: str, secret: str) -> bool:
+    """Whether a text has a secret in it, in any form."""
+    return any(form in text for form in _list_forms(secret)) or secret in unquote_plus(text)
 
 
 def _list_forms(secret: str) -> set[str]:

@@ -13,7 +13,7 @@ import httpx
 
 from ordersetl.errors import SourceError
 from ordersetl.settings import Settings
-from ordersetl.source.answer import Secrets, describe_body, quote_text, show_target
+from ordersetl.source.answer import Secrets, describe_body, holds_secret, quote_text, show_target
 from ordersetl.source.ask import Answer, Ask, CursorRefusedError, DeniedError, TryAgainError, add_params, origin_of
 from ordersetl.source.template import shorten_template
 from ordersetl.source.transport import Allowance, BrokenBodyError, Inflater, TooLargeError, bound_client
@@ -134,6 +134,12 @@ class Attempts:
         if not _keeps_credentials(request.url, following.url):
             for name in ask.authorization.headers:
                 following.headers.pop(name, None)
+            if any(holds_secret(str(following.url), secret) for secret in ask.authorization.params.values()):
+                target = show_target(following.url, self._secrets)
+                raise SourceError(
+                    f"{ask.shown} redirects with its key to {target}, another origin: it gets no credentials",
+                    hint="Give the address that it redirects to, if it is the right one.",
+                )
         return following
 
     def _name_route(self, asked: httpx.URL | None, at: httpx.URL | None) -> str:
