@@ -61,9 +61,11 @@ def test_what_an_order_says_of_errors_is_its_own() -> None:
     assert ids_of(bare) == ids_of(listed) == [0]
 
 
-def test_a_throttled_answer_of_http_200_is_asked_for_again() -> None:
+@pytest.mark.parametrize("beside", [{}, {"orders": [], "next": None}])
+@pytest.mark.parametrize("wait", [7, 7.5, "7", " 7.5 "])
+def test_a_throttled_answer_of_http_200_is_asked_for_again(wait: Any, beside: dict[str, Any]) -> None:
     api, pauses = Api.of(2, "cursor"), list[float]()
-    slow = [{"errors": [{"code": "SLOW", "message": "slow"}], "wait": 7}]
+    slow = [{"errors": [{"code": "SLOW", "message": "slow"}], "wait": wait, **beside}]
 
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json=slow.pop()) if slow else api(request)

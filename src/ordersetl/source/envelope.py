@@ -13,6 +13,7 @@ from ordersetl.source.complete import find_error, find_next_link
 from ordersetl.source.description.expressions import is_true
 from ordersetl.source.description.model import Paging
 from ordersetl.source.session import SourceSession
+from ordersetl.source.throttle import read_number
 
 __all__ = ["find_next", "note_envelope"]
 
@@ -51,9 +52,8 @@ def note_envelope(session: SourceSession, ask: Ask, answer: Answer, envelope: Ma
     told = quote_text(_show(errors.message.search(envelope) if errors.message else None), session.secrets)
     problem = f"HTTP 200 with an error in it{f': {told[:_MAX_MESSAGE]}' if told else ''}"
     if errors.throttled is not None and is_true(errors.throttled.search(envelope)):
-        wait = errors.wait_s.search(envelope) if errors.wait_s is not None else None
-        named = float(wait) if isinstance(wait, int | float) and not isinstance(wait, bool) and wait >= 0 else None
-        raise TryAgainError(problem, session.throttling.find_wait(envelope) if named is None else named)
+        named = read_number(errors.wait_s.search(envelope)) if errors.wait_s is not None else None
+        raise TryAgainError(problem, session.throttling.find_wait(envelope) if named is None or named < 0 else named)
     raise SourceError(f"{ask.shown} answered {problem}", hint="Look at what the API says.")
 
 

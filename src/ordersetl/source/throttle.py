@@ -7,7 +7,7 @@ from typing import Any
 from ordersetl.source.description.model import Throttle
 from ordersetl.source.pace import Pace
 
-__all__ = ["Throttling"]
+__all__ = ["Throttling", "read_number"]
 
 
 class Throttling:
@@ -33,9 +33,9 @@ class Throttling:
         if throttle.kind == "cost":
             wait = self.find_wait(envelope) or 0.0
         elif throttle.kind == "reset_ms":
-            left = _number(headers.get(throttle.left_header or ""))
+            left = read_number(headers.get(throttle.left_header or ""))
             wait = (_read_reset(throttle, headers) or 0.0) if left is not None and left < 1 else 0.0
-        elif (rate := _number(headers.get(throttle.rate_header or ""))) is not None and rate > 0:
+        elif (rate := read_number(headers.get(throttle.rate_header or ""))) is not None and rate > 0:
             self._pace.learn(rate)
         if wait > 0:
             self._pace.hold(min(wait, self._most_s))
@@ -46,7 +46,7 @@ class Throttling:
         if throttle is None or throttle.kind != "cost":
             return None
         named = (throttle.requested, throttle.available, throttle.restored)
-        requested, available, restored = (_number(e.search(envelope)) if e is not None else None for e in named)
+        requested, available, restored = (read_number(e.search(envelope)) if e is not None else None for e in named)
         if requested is None or available is None or not restored:
             return None
         return max(0.0, (requested - available) / restored)
@@ -59,17 +59,18 @@ class Throttling:
         if throttle.kind == "reset_ms":
             return _read_reset(throttle, headers)
         if throttle.kind == "rate":
-            rate = _number(headers.get(throttle.rate_header or ""))
+            rate = read_number(headers.get(throttle.rate_header or ""))
             return self._pace.obey(rate if rate is not None and rate > 0 else None)
         return None
 
 
 def _read_reset(throttle: Throttle, headers: Mapping[str, str]) -> float | None:
-    reset = _number(headers.get(throttle.reset_header or ""))
+    reset = read_number(headers.get(throttle.reset_header or ""))
     return None if reset is None else max(0.0, reset / 1000)
 
 
-def _number(value: object) -> float | None:
+def read_number(value: object) -> float | None:
+    """A finite number, of any kind or as text; None of anything else."""
     try:
         number = math.nan if value is None or isinstance(value, bool) else float(str(value))
     except ValueError:
