@@ -18,6 +18,7 @@ from ordersetl.source.description.model import Description, Right
 from ordersetl.source.login import SourceLogin
 from ordersetl.source.pace import Pace
 from ordersetl.source.parser import parse_json
+from ordersetl.source.reading import explain_problem
 from ordersetl.source.shape import PageShape, shape_of
 from ordersetl.source.slices import group_values
 from ordersetl.source.template import Value, fill_params, fill_path, fill_text
@@ -173,14 +174,20 @@ class SourceSession:
 
     def _list(self, asker: Asker, path: str, search: Callable[[Any], Any]) -> list[str]:
         def read(answer: Answer) -> list[str]:
-            values = search(parse_json(answer.body))
-            if not isinstance(values, list):
-                raise InvalidResponseError(f"{ask.shown} answered HTTP 200, but not with a list of names")
-            return [str(value) for value in values if isinstance(value, str | int) and str(value).strip()]
+            try:
+                return _list_names(search(parse_json(answer.body)))
+            except InvalidResponseError as error:
+                raise explain_problem(error, ask, answer, self.secrets) from None
 
         headers = fill_headers(self, self.variables)
         ask = Ask(self.make_url(path), headers=headers, path=path)
         return asker.ask(ask, read)
+
+
+def _list_names(values: object) -> list[str]:
+    if not isinstance(values, list):
+        raise InvalidResponseError("there is no list of names in it", hint="Look at what the API sends.")
+    return [str(value) for value in values if isinstance(value, str | int) and str(value).strip()]
 
 
 def fill_headers(session: SourceSession, values: Mapping[str, Value]) -> dict[str, str]:
