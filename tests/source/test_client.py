@@ -21,9 +21,9 @@ from hypothesis import given, strategies as st
 from ordersetl.errors import ConfigError, InvalidResponseError, SourceError
 from ordersetl.lake.raw import BatchRequest
 from ordersetl.settings import Settings
-from ordersetl.source.attempt import read_retry_after
 from ordersetl.source.client import CursorRefusedError, OrdersClient, RepeatedError, open_http
 from ordersetl.source.head import PageHead
+from ordersetl.source.pace import read_retry_after
 from ordersetl.source.page import Page
 from ordersetl.source.sample import Fault, page_cursor, sample_app
 from ordersetl.source.server import serve
@@ -318,6 +318,29 @@ def test_retry_after_is_obeyed(respx_mock: respx.Router, asked: str, waited: flo
     pauses: list[float] = []
     fetch(pauses=pauses)
     assert pauses == [waited]
+
+
+@pytest.mark.parametrize(
+    ("headers", "waited"),
+    [
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "25"}, 25),
+        ({"RateLimit-Remaining": "0", "RateLimit-Reset": "25", "Retry-After": "7"}, 7),
+    ],
+)
+def test_a_429_may_say_in_its_limit_how_long(respx_mock: respx.Router, headers: dict[str, str], waited: float) -> None:
+    orders_route(respx_mock, httpx.Response(429, headers=headers), page())
+    pauses: list[float] = []
+    fetch(pauses=pauses)
+    assert pauses == [waited]
+
+
+def test_a_limit_longer_than_all_retries_leaves_the_backoff(respx_mock: respx.Router) -> None:
+    orders_route(
+        respx_mock, httpx.Response(429, headers={"RateLimit-Remaining": "0", "RateLimit-Reset": "86400"}), page()
+    )
+    pauses: list[float] = []
+    fetch(pauses=pauses)
+    assert 0 < pauses[0] < 60
 
 
 @pytest.mark.parametrize(

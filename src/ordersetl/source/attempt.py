@@ -2,10 +2,8 @@
 
 import contextlib
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from http import HTTPStatus
 
 import httpcore
@@ -15,10 +13,11 @@ from ordersetl.errors import SourceError
 from ordersetl.settings import Settings
 from ordersetl.source.answer import Secrets, describe_body, holds_secret, quote_text, show_target
 from ordersetl.source.ask import Answer, Ask, CursorRefusedError, DeniedError, TryAgainError, add_params, origin_of
+from ordersetl.source.pace import read_rate_limit, read_retry_after
 from ordersetl.source.template import shorten_template
 from ordersetl.source.transport import Allowance, BrokenBodyError, Inflater, TooLargeError, bound_client
 
-__all__ = ["Attempts", "read_retry_after"]
+__all__ = ["Attempts"]
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +31,6 @@ _SLOWEST = 20
 is no server."""
 _MIB = 1 << 20
 _MAX_REFUSAL = 8192
-_SECONDS = re.compile(r"\s*(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*", re.ASCII)
-_LONGEST_WAIT_S = 1e9
 _HINT_DENIED = "Look at what the API says: the token may lack the right to read orders, or this address is not allowed."
 _HINT_REQUEST = "Look at what the API says, then at page_size, at --since and --until, and at --api-url."
 
@@ -204,7 +201,7 @@ class Attempts:
         if status in _RETRIED or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             asked = read_retry_after(response.headers.get("Retry-After"), self._now())
             if asked is None and status == HTTPStatus.TOO_MANY_REQUESTS:
-                asked = self._read_wait(response.headers)
+                asked = self._read_wait(response.headers) or self._read_limit(response.headers)
             return TryAgainError(problem, asked)
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             return self._deny(ask, f"{where} answered {problem}", response)
@@ -218,6 +215,11 @@ class Attempts:
             return SourceError(f"{where} answered {problem}", hint="Look at what the API says, and at the shop itself.")
         hint = f"Look at --api-url: it must be the base that {shorten_template(ask.path)} follows."
         return SourceError(f"{where} answered {problem}", hint=hint)
+
+    def _read_limit(self, headers: httpx.Headers) -> float | None:
+        """Seconds until a limit is over; None where that is too long to wait for all of them, or nothing says it."""
+        wait = read_rate_limit(headers, self._now())
+        return wait if wait is not None and wait <= self._settings.retry_total_s else None
 
     def _deny(self, ask: Ask, problem: str, response: httpx.Response) -> DeniedError:
         if response.status_code == HTTPStatus.UNAUTHORIZED:
@@ -270,20 +272,6 @@ def _keeps_credentials(asked: httpx.URL, target: httpx.URL) -> bool:
 
 def _place(url: httpx.URL) -> tuple[str, str, int | None, str]:
     return url.scheme, url.host, url.port, url.path
-
-
-def read_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds that a server asks to wait, from seconds or an HTTP date (RFC 9110, 10.2.3); None where it is neither."""
-    if value is None:
-        return None
-    if _SECONDS.fullmatch(value):
-        return min(float(value), _LONGEST_WAIT_S)
-    try:
-        time = parsedate_to_datetime(value)
-    except (ValueError, OverflowError, IndexError):
-        return None
-    time = time if time.tzinfo else time.replace(tzinfo=UTC)
-    return min(max(0.0, (time - now).total_seconds()), _LONGEST_WAIT_S)
 
 
 def _read_raw(response: httpx.Response) -> Iterable[bytes]:

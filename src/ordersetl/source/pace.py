@@ -1,14 +1,18 @@
 """The pace of requests: one for all that ask one API, so that what it asks of one slows all."""
 
 import math
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
-__all__ = ["Pace", "read_rate_limit"]
+__all__ = ["Pace", "read_rate_limit", "read_retry_after"]
 
 _LONGEST_HOLD_S = 3600.0
+_SECONDS = re.compile(r"\s*(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*", re.ASCII)
+_LONGEST_WAIT_S = 1e9
 _EPOCH_S = 1e8
 """A reset of more seconds than this is a time since 1970, as some APIs send it."""
 
@@ -57,6 +61,20 @@ class Pace:
                 return None
             self._interval = max(self._interval, min(1 / rate, _LONGEST_HOLD_S))
             return 1 / rate
+
+
+def read_retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds that a server asks to wait, from seconds or an HTTP date (RFC 9110, 10.2.3); None where it is neither."""
+    if value is None:
+        return None
+    if _SECONDS.fullmatch(value):
+        return min(float(value), _LONGEST_WAIT_S)
+    try:
+        time = parsedate_to_datetime(value)
+    except (ValueError, OverflowError, IndexError):
+        return None
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return min(max(0.0, (time - now).total_seconds()), _LONGEST_WAIT_S)
 
 
 def read_rate_limit(headers: Mapping[str, str], now: datetime) -> float | None:
