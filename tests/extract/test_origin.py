@@ -108,6 +108,14 @@ def test_variables_have_defaults_and_patterns_and_no_others() -> None:
     assert choose(**amazon, variables={"marketplace_ids": "B, A,B"}).selection == {"marketplace_ids": "A,B"}
 
 
+@pytest.mark.parametrize("value", [",", " , "])
+def test_a_list_without_a_value_asks_nothing_and_covers_nothing(value: str) -> None:
+    message = refusal(source="square", **TOKEN, variables={"location_ids": value})
+    assert "the variable location_ids of the source square is a list without a value: locations" in message
+    assert "ORDERSETL_VAR_LOCATION_IDS" in message
+    assert "to one value or several" in message
+
+
 def test_a_variable_that_names_a_zone_must_be_one(tmp_path: Path) -> None:
     zone = b'[variables.zone]\ndescription = "of the shop"\ndefault = "Europe/Berlin"\n\n[window]\nzone = "${zone}"'
     body = load_builtin("woocommerce").body.replace(b"[window]", zone)

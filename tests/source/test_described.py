@@ -203,6 +203,9 @@ def test_values_that_are_not_set_are_listed_by_the_api(respond: Callable[..., Ap
     for body, problem in (("<html>", "is not JSON; it looks like HTML"), ("{}", "there is no list of names in it")):
         with pytest.raises(InvalidResponseError, match=f"api/places answered HTTP 200, but .*{problem}"):
             fetch(lambda _, text=body: httpx.Response(200, text=text), description)  # type: ignore[misc]
+    listed.append(",")
+    with pytest.raises(SourceError, match="lists ids with a comma in one, ','"):
+        fetch(answer, description)
 
 
 def test_a_long_window_is_asked_for_in_slices() -> None:

@@ -147,6 +147,11 @@ class SourceSession:
                     f"{self.url}: the API lists no {name}: {variable.description}",
                     hint=f"Set ORDERSETL_VAR_{name.upper()}, or {name} under [variables] in the settings file.",
                 )
+            if variable.per_request and (odd := next((value for value in values if "," in value), None)):
+                raise SourceError(
+                    f"{self.url}: the API lists {name} with a comma in one, {odd!r}, where commas part them",
+                    hint=f"Set ORDERSETL_VAR_{name.upper()}, or {name} under [variables] in the settings file.",
+                )
             log.debug("%s: %s", name, ", ".join(values))
             self._variables[name] = ",".join(values)
 

@@ -98,6 +98,11 @@ def test_a_description_is_read_with_its_digest() -> None:
         ),
         ("eu|us", "(eu", "line 8: variables.region.pattern: is not a regular expression"),
         ('default = "eu"', 'default = "asia"', "variables.region.default: 'asia' does not match"),
+        (
+            'default = "eu"',
+            'default = ""\nper_request = 1',
+            "line 7: variables.region.default: is a list without a value",
+        ),
         ("variables.region]", "variables.cursor]", "variables.cursor: cursor is a value of its own"),
         ('next = "data.next"\n', "", 'line 17: paging: kind = "cursor" needs next: cursor or URL of the next page'),
         (

@@ -56,6 +56,8 @@ def _check_variables(variables: dict[str, Variable]) -> Iterator[Problem]:
         if variable.discover:
             yield from _check_names((*path, "discover", "path"), variable.discover.path, set(variables) - {name})
             yield from _check_begin((*path, "discover", "path"), variable.discover.path)
+        if variable.per_request and variable.default is not None and not variable.default.strip(", "):
+            yield (*path, "default"), "is a list without a value: leave it out where there is none"
         if variable.pattern is None:
             continue
         try:

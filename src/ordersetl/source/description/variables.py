@@ -64,12 +64,18 @@ def _read_default(variable: Variable, api_url: str) -> str | None:
 
 
 def require_match(description: Description, name: str, variable: Variable, value: str) -> str:
-    """The value of a variable, which is as its pattern wants it; of a list each part is.
+    """The value of a variable, which is as its pattern wants it; of a list each part is, and there is one.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: it is not. Of no value at all nothing would be asked for, and all be taken as covered.
     """
     parts = value.split(",") if variable.per_request else [value]
+    if variable.per_request and not any(part.strip() for part in parts):
+        raise ConfigError(
+            f"the variable {name} of the source {description.name} is a list without a value: {variable.description}",
+            hint=f"Set {_SET}{name.upper()}, or {name} under [variables] in the settings file, to one value "
+            "or several, comma-separated.",
+        )
     for part in (part.strip() for part in parts):
         if variable.pattern is not None and not re.fullmatch(variable.pattern, part):
             raise ConfigError(
