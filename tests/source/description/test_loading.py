@@ -127,6 +127,11 @@ def test_a_description_is_read_with_its_digest() -> None:
             "writes times that are half a day apart alike",
         ),
         ('precision = "1s"', 'precision = "1s"\nformat = "%m-%d %H:%M:%S"', "that are a year apart alike"),
+        ('precision = "1s"', 'precision = "1s"\nformat = "%Y-%m-%d %H:%m:%S"', "that are a minute apart alike"),
+        ('precision = "1s"', 'precision = "1s"\nformat = "%Y-%M-%d %H:%M:%S"', "that are a month apart alike"),
+        ('precision = "1s"', 'precision = "1s"\nformat = "%Y-%m-%d %M:%M:%S"', "that are an hour apart alike"),
+        ('precision = "1s"', 'precision = "0.001s"\nformat = "%Y-%m-%d %H:%M:%f"', "that are a second apart alike"),
+        ('precision = "1s"', 'precision = "7d"\nformat = "%Y-%m-%d"', ""),
         ('precision = "1s"', 'precision = "1s"\nformat = "%Y-%m-%d %I:%M:%S %p"', ""),
         ('precision = "1s"', 'precision = "1s"\nformat = "epoc"', "or one as %Y-%m-%dT%H:%M:%SZ; did you mean epoch?"),
         (SHOP[SHOP.index("[mapping.order]") :], "", "records: without [mapping] the answers are the generic API's"),
@@ -266,6 +271,34 @@ def test_a_token_gets_credentials_in_its_body_alone(old: str, new: str, message:
         assert message in refusal(text)
     else:
         assert parse_description(text.encode(), "shop.toml").auth.token
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        "%d.%M.%Y",
+        "%Y-%M-%d %H:%S",
+        "%Y-%m-%d %I:%M:%S",
+        "%d.%m. %H:%M",
+        "%Y-%m",
+        "%Y-%m-%d %M:%S",
+        "%H:%M",
+        "%Y-%m-%d %f",
+    ],
+)
+def test_a_format_of_times_reads_what_it_writes(times: str) -> None:
+    message = refusal(replaced("[mapping.order]", f'[mapping]\ntimes = "{times}"\n[mapping.order]'))
+    assert "shop.toml, line 23: mapping.times: writes 2025-03-04 17:06:07 as" in message
+    assert "needs year, month (%m) and day, and the hour" in message
+
+
+@pytest.mark.parametrize(
+    "times",
+    ["%d.%m.%Y", "%Y-%m-%d %I:%M %p", "%d %b %y %H:%M:%S", "%Y-%j %H", "%G-W%V-%u", "%Y%m%d%H%M%S%f", "%d/%m/%Y %X %z"],
+)
+def test_a_format_of_times_may_be_coarse(times: str) -> None:
+    text = replaced("[mapping.order]", f'[mapping]\ntimes = "{times}"\n[mapping.order]')
+    assert parse_description(text.encode(), "shop.toml").mapping
 
 
 @pytest.mark.parametrize(

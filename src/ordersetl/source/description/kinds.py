@@ -1,5 +1,6 @@
 """What a table of a description needs, and cannot have, by its kind."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -29,9 +30,21 @@ __all__ = [
 EPOCHS = ("epoch", "epoch_ms")
 WRITTEN_TIMES = ("iso", "rfc2822", *EPOCHS)
 """Formats of times that have a name of their own."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLE_TIME = datetime(2025, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)
-_APART = {"half a day": timedelta(hours=12), "a day": timedelta(days=1), "a year": timedelta(days=365)}
+_HALF_A_DAY = timedelta(hours=12)
+_APART = {
+    "a second": timedelta(seconds=1),
+    "a minute": timedelta(minutes=1),
+    "an hour": timedelta(hours=1),
+    "half a day": _HALF_A_DAY,
+    "a day": timedelta(days=1),
+    "a month": timedelta(days=31),
+    "a year": timedelta(days=365),
+}
 """By how much times differ that a window may not mix up."""
+_UNITS = tuple(timedelta(**{unit: 1}) for unit in ("microseconds", "seconds", "minutes", "hours", "days"))
+"""To which a time may be written."""
 _CLIENT_ERRORS = 4
 """First digit of status codes that say that the request is at fault, as one with an expired token is."""
 _ENDS = {
@@ -174,11 +187,25 @@ def check_time_format(text: str) -> str:
             "%Z reads names of zones, which mean something else on another machine: write the name itself in its "
             "place, such as GMT, and set zone"
         )
+    _require_readable(text)
+    return text
+
+
+def _require_readable(text: str) -> None:
+    """Require that a time which is written so is read as the same one, cut to a unit of the day at the coarsest."""
+    time = _SAMPLE_TIME + _HALF_A_DAY  # an afternoon, which %I alone does not say
+    written = time.strftime(text)
     try:
-        datetime.strptime(_SAMPLE_TIME.strftime(text), text)  # noqa: DTZ007 - only whether it can
+        read = datetime.strptime(written, text).replace(tzinfo=UTC)
+    except re.error:
+        raise ValueError("is not a format that times can be read by: a part of the time is in it twice") from None
     except ValueError as error:
         raise ValueError(f"is not a format that times can be read by: {error}") from None
-    return text
+    if all(read != time - (time - _EPOCH) % unit for unit in _UNITS):
+        raise ValueError(
+            f"writes {time:%F %T} as {written!r}, which is read as {read:%F %T}: a format needs year, month (%m) and "
+            "day, and the hour (with %p where it is %I) before minutes (%M) and seconds (%S)"
+        )
 
 
 def check_zone_or_name(name: str) -> str:
