@@ -9,6 +9,9 @@ from hypothesis import given, settings, strategies as st
 from ordersetl.errors import ConfigError
 from ordersetl.source.description.lines import find_line
 from ordersetl.source.description.loading import list_builtin, load_builtin, load_description, parse_description
+from ordersetl.source.mapping.record import map_record
+from ordersetl.transform.mapped_fields import find_bulk_mapping
+from ordersetl.transform.used_fields import list_used
 
 SHOP = """\
 name = "shop"
@@ -142,6 +145,13 @@ def test_a_description_is_read_with_its_digest() -> None:
             "min_age must be shorter than reaches_back",
         ),
         ('precision = "1s"', 'precision = "1s"\nearliest = "long ago"', "earliest is not a time: 'long ago'"),
+        (
+            'precision = "1s"',
+            'precision = "1s"\nearliest = "0001-01-01T00:00:00Z"\nbounded = true\nsince_inclusive = false',
+            "line 14: window: earliest must be a time from 1970 to now, and it is 0001-01-01T00:00:00Z",
+        ),
+        ('precision = "1s"', 'precision = "1s"\nearliest = "2199-01-01"', "earliest must be a time from 1970 to now"),
+        ('precision = "1s"', 'precision = "1s"\nearliest = "1970-01-01T00:00:00+02:00"', ""),
         ('precision = "1s"', 'precision = "1s"\nzone = "Europe/Berln"', "did you mean Europe/Berlin?"),
         ('until = "${until}", ', "", ""),
         ("[mapping.order]", '[mapping]\nabsolute = ["discount"]\n[mapping.order]', "mapping.absolute: names discount"),
@@ -299,6 +309,42 @@ def test_a_format_of_times_reads_what_it_writes(times: str) -> None:
 def test_a_format_of_times_may_be_coarse(times: str) -> None:
     text = replaced("[mapping.order]", f'[mapping]\ntimes = "{times}"\n[mapping.order]')
     assert parse_description(text.encode(), "shop.toml").mapping
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "[" * 480 + "a" + "]" * 480,
+        "(" * 9999,
+        "!" * 99 + "a",
+        "a." * 99 + "a",
+        "a" + "[0]" * 99,
+        f"`{'[' * 9999}{']' * 9999}`",
+    ],
+)
+def test_an_expression_that_is_nested_too_deeply_is_refused(expression: str) -> None:
+    message = refusal(replaced('qty = "count"', f'qty = "{expression}"'))
+    assert "shop.toml, line 29: mapping.items.qty: is nested too deeply: 50 parts" in message
+
+
+@pytest.mark.parametrize("expression", ["a" + "[*]" * 45, "b || (" * 40 + "a" + ")" * 40, "a." * 40 + "a"])
+def test_an_expression_of_many_parts_can_be_read_by_both_paths(expression: str) -> None:
+    mapping = parse_description(replaced('qty = "count"', f'qty = "{expression}"').encode(), "shop.toml").mapping
+    assert mapping is not None
+    assert list_used(mapping).members
+    find_bulk_mapping(mapping)  # there may be none, which is no error
+    assert map_record(mapping, {"lines": [{"a": 1}]})["items"]
+
+
+def test_a_body_that_is_nested_too_deeply_is_refused() -> None:
+    body = f'method = "POST"\n[request.body.{".".join("a" * 3000)}]\nx = 1\n\n[window]'
+    assert "request.body: is nested too deeply: 100 tables" in refusal(replaced("\n[window]", body))
+
+
+@pytest.mark.parametrize("times", ["%Y-%m-%dT%H:%m:%S", "%d.%m.%Y %d"])
+def test_a_format_of_times_has_each_part_once(times: str) -> None:
+    message = refusal(replaced("[mapping.order]", f'[mapping]\ntimes = "{times}"\n[mapping.order]'))
+    assert "line 23: mapping.times: is not a format that times can be read by: a part of the time is in it" in message
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,9 @@ __all__ = ["FAILED", "Expression", "ExpressionText", "is_true"]
 
 FAILED = {"failed": "an expression"}
 """Stands for the value of an expression that failed: no rule takes it for an id, an amount or a time."""
+_MAX_DEPTH = 50
+"""Of an expression: all that goes from one part into the next stays far below Python's own limit."""
+_TOO_DEEP = f"is nested too deeply: {_MAX_DEPTH} parts in one another are the most"
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
@@ -76,6 +79,8 @@ class Expression:
         except JMESPathError as error:
             reason = str(error).partition(", for expression")[0].partition("\n")[0]
             raise ValueError(f"is not a JMESPath expression: {self.text!r}: {reason}") from None
+        except RecursionError:
+            raise ValueError(_TOO_DEEP) from None
         object.__setattr__(self, "_compiled", compiled)
 
     @property
@@ -139,14 +144,23 @@ def _read_path(node: Mapping[str, Any]) -> tuple[str, ...] | None:
             return None
 
 
-def _prepare(node: Any) -> None:  # noqa: ANN401 - a node of the library's tree
-    """Look for functions that cannot be called, and make numbers that stand in the expression exact."""
+def _prepare(node: Any, depth: int = 0) -> None:  # noqa: ANN401 - a node of the library's tree
+    """Look for functions that cannot be called, and make numbers that stand in the expression exact.
+
+    Raises:
+        JMESPathError: there is such a function.
+        ValueError: what is in one another is more than what others who look into it can follow.
+    """
+    if depth > _MAX_DEPTH:
+        raise ValueError(_TOO_DEEP)
     if node["type"] == "function_expression":
         _require_callable(node["value"], len(node["children"]))
     if node["type"] == "literal":
         node["value"] = _make_exact(node["value"])
+    is_path = node["type"] in {"subexpression", "index_expression"}  # of which each part is in the one before
+    step = len(node["children"]) if is_path else 1
     for child in node["children"]:
-        _prepare(child)
+        _prepare(child, depth + step)
 
 
 def _require_callable(name: str, given: int) -> None:

@@ -32,6 +32,7 @@ WRITTEN_TIMES = ("iso", "rfc2822", *EPOCHS)
 """Formats of times that have a name of their own."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLE_TIME = datetime(2025, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)
+_FIRST_YEAR = 1970
 _HALF_A_DAY = timedelta(hours=12)
 _APART = {
     "a second": timedelta(seconds=1),
@@ -147,16 +148,24 @@ def check_window(window: "Window") -> None:
             raise ValueError(f"{key} must be longer than precision")
     if window.min_age and window.reaches_back and window.min_age >= window.reaches_back:
         raise ValueError("min_age must be shorter than reaches_back: else nothing can be asked for")
-    try:
-        datetime.fromisoformat(window.earliest)
-    except ValueError:
-        raise ValueError(f"earliest is not a time: {window.earliest!r}; write it as 2010-01-01T00:00:00Z") from None
+    _require_past(window.earliest)
     if "%" not in window.format:
         if window.format not in WRITTEN_TIMES:
             meant = suggest(window.format, WRITTEN_TIMES)
             raise ValueError(f"format must be {_join(WRITTEN_TIMES)}, or one as %Y-%m-%dT%H:%M:%SZ{meant}")
     else:
         _require_distinct(window)
+
+
+def _require_past(earliest: str) -> None:
+    """Require that windows can begin then: orders are from 1970 on, and a step may be taken off the first time."""
+    try:
+        time = datetime.fromisoformat(earliest)
+    except ValueError:
+        raise ValueError(f"earliest is not a time: {earliest!r}; write it as 2010-01-01T00:00:00Z") from None
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time
+    if time.year < _FIRST_YEAR or time >= datetime.now(UTC):
+        raise ValueError(f"earliest must be a time from {_FIRST_YEAR} to now, and it is {earliest}")
 
 
 def _require_distinct(window: "Window") -> None:
