@@ -40,7 +40,7 @@ def changed(old: str, new: str) -> bytes:
         ('path = "/v2/orders"', 'path = "/v3/orders"', True),
         ('amount = "total_inc_tax"', 'amount = "total_ex_tax"', False),
         ('times = "rfc2822"', 'times = "rfc2822"\nzone = "Europe/Berlin"', False),
-        ('into = "products"', 'into = "lines"', False),
+        ('into = "products"', 'into = "products.sku"', False),
     ],
 )
 def test_the_digest_changes_with_what_values_depend_on(old: str, new: str, *, same: bool) -> None:

@@ -154,6 +154,20 @@ def test_a_description_is_read_with_its_digest() -> None:
         ('precision = "1s"', 'precision = "1s"\nearliest = "1970-01-01T00:00:00+02:00"', ""),
         ('precision = "1s"', 'precision = "1s"\nzone = "Europe/Berln"', "did you mean Europe/Berlin?"),
         ('until = "${until}", ', "", ""),
+        ('order_id = "id"', 'order_id = "`1`"', "mapping.order.order_id: '`1`' reads nothing of the record"),
+        ('created_at = "created"', "created_at = \"'2025'\"", "mapping.order.created_at: \"'2025'\" reads nothing of"),
+        ('order_id = "id"', 'order_id = "[0] || @"', ""),
+        ("[paging]", '[auth]\nkind = "header"\nname = ""\n[paging]', "line 19: auth.name: '' is not the name of a"),
+        (
+            "[paging]",
+            '[auth]\nkind = "header"\nname = "X Key"\n[paging]',
+            "auth.name: 'X Key' is not the name of a header",
+        ),
+        ("[paging]", '[auth]\nkind = "query"\nname = " "\n[paging]', "auth.name: must be the name of a parameter"),
+        ("[window]", 'headers = { "X\\n" = "1" }\n[window]', "is not the name of a header, such as X-Key"),
+        ("[window]", 'headers = { X = "a\\nb" }\n[window]', "request.headers.X: 'a\\nb' must be printable ASCII"),
+        ("[window]", 'headers = { X = "é" }\n[window]', "request.headers.X: 'é' must be printable ASCII"),
+        ("[window]", 'headers = { X-Version = "${region} 1" }\n[window]', ""),
         ("[mapping.order]", '[mapping]\nabsolute = ["discount"]\n[mapping.order]', "mapping.absolute: names discount"),
         ("[mapping.order]", '[mapping]\ntimes = "epoch_msec"\n[mapping.order]', "did you mean epoch_ms?"),
         ("[mapping.order]", '[mapping]\ntimes = "%Y-%m-%d %Z"\n[mapping.order]', "%Z reads names of zones"),
@@ -187,6 +201,9 @@ def test_what_cannot_be_is_refused_by_file_line_key_and_what_would_be_right(old:
 def test_windows_without_an_end_cannot_be_split() -> None:
     text = replaced('until = "${until}", ', "").replace('precision = "1s"', 'precision = "1s"\nmax_span = "7d"')
     assert "window.max_span: needs an end, and the request has no ${until}" in refusal(text)
+    for key in ("max_objects", "max_pages"):
+        text = replaced('until = "${until}", ', "").replace('end = "null"', f'end = "null"\n{key} = 10')
+        assert f"paging.{key}: needs windows that can be split, and the request has no ${{until}}" in refusal(text)
 
 
 CALL = """
@@ -197,6 +214,7 @@ with = { id = "id" }
 records = "@"
 into = "lines"
 """
+OTHER_CALL = CALL.replace('name = "lines"', 'name = "others"')
 
 
 @pytest.mark.parametrize(
@@ -216,6 +234,29 @@ into = "lines"
             'into = "lines"\nparams = { page = "${page}" }\npaging = { kind = "page", end = "short_page" }',
             "calls.1.paging.page_size: must say how many elements are asked for",
         ),
+        (
+            '/orders/${id}/lines"\nwith = { id = "id" }',
+            '/orders/lines"',
+            "calls.1.with: must name a value of the record that the request has: each order would be asked for the",
+        ),
+        ('into = "lines"', 'into = "line"', "calls.1.into: the mapping looks at nothing in line: the answers would be"),
+        ('into = "lines"', 'into = "lines.sku.parts"', ""),
+        ('into = "lines"', 'each = "lines"\ninto = "sku"', ""),
+        ('into = "lines"', 'each = "lines[]"\ninto = "sku"', "calls.1.each: must be the path of a list in the record"),
+        (
+            'into = "lines"',
+            'each = "lines"\ninto = "lines"',
+            "calls.1.into: the mapping looks at nothing in lines.lines",
+        ),
+        (
+            'into = "lines"',
+            f'into = "lines"{OTHER_CALL}',
+            "calls.2.into: the call lines answers there already: set append",
+        ),
+        ('into = "lines"', f'into = "lines"{OTHER_CALL}append = true', ""),
+        ('into = "lines"', f'into = "lines"{OTHER_CALL}keep_unanswered = true', ""),
+        ('into = "lines"', f'into = "lines"\nwhen = "a"{OTHER_CALL}when = "b"', ""),
+        ('into = "lines"', f'into = "lines"\nwhen = "a"{OTHER_CALL}', "calls.2.into: the call lines answers there"),
         ('into = "lines"', 'into = "lines[]"', "calls.1.into: 'lines[]' is not a path of names and points"),
         ('records = "@"', 'records = "a[]"', "calls.1.records: must be a path"),
         ('into = "lines"', 'into = "lines"\nrequired_right = "read"', "calls.1.required_right: 'read' is none of"),

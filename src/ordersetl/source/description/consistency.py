@@ -6,7 +6,9 @@ from typing import Any
 
 from ordersetl.source.description.kinds import suggest
 from ordersetl.source.description.model import Call, Description, Paging, Variable
+from ordersetl.source.description.reads import is_read
 from ordersetl.source.description.templates import find_names
+from ordersetl.source.paths import find_chains
 
 __all__ = ["CREDENTIALS", "Problem", "find_problems"]
 
@@ -18,6 +20,7 @@ _WINDOW = ("since", "until")
 _POSITIONS = {"cursor": "cursor", "page": "page", "offset": "offset"}
 _RESERVED = {"api_url", "page_size", *_WINDOW, *_POSITIONS.values(), *CREDENTIALS}
 _GENERIC_RECORDS = ("orders",)
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
@@ -34,6 +37,7 @@ def find_problems(description: Description) -> Iterator[Problem]:
         yield from _check_names(("rights", "path"), description.rights.path, variables)
         yield from _check_begin(("rights", "path"), description.rights.path)
     yield from _check_request(description)
+    yield from _check_headers(description)
     yield from _check_path(("records",), description.records.path, description.records.text)
     if description.records.path == ():
         for key in ("next", "has_more", "total", "page_count"):
@@ -92,6 +96,22 @@ def _check_request(description: Description) -> Iterator[Problem]:
     yield from _check_window(description, used)
 
 
+def _check_headers(description: Description) -> Iterator[Problem]:
+    """Problems of names and texts that a header cannot carry (RFC 9110, 5.1 and 5.5)."""
+    auth, sent = description.auth, description.request.headers
+    named: dict[tuple[str, ...], str] = {("request", "headers", name): name for name in sent}
+    if auth.kind == "header" and auth.name is not None:
+        named["auth", "name"] = auth.name
+    for path, name in named.items():
+        if not _HEADER.fullmatch(name):
+            yield path, f"{name!r} is not the name of a header, such as X-Key: letters, digits and -"
+    if auth.kind == "query" and not (auth.name or "").strip():
+        yield ("auth", "name"), "must be the name of a parameter"
+    for name, text in sent.items():
+        if not (text.isascii() and text.isprintable() and text == text.strip()):
+            yield ("request", "headers", name), f"{text!r} must be printable ASCII without blanks around it"
+
+
 def _check_window(description: Description, used: Collection[str]) -> Iterator[Problem]:
     window = description.window
     if window is None:
@@ -103,8 +123,9 @@ def _check_window(description: Description, used: Collection[str]) -> Iterator[P
     for key in ("bounded", "max_span", "min_age"):
         if getattr(window, key):
             yield ("window", key), "needs an end, and the request has no ${until}"
-    if description.paging.max_objects is not None:
-        yield ("paging", "max_objects"), "needs windows that can be split, and the request has no ${until}"
+    for key in ("max_objects", "max_pages"):
+        if getattr(description.paging, key) is not None:
+            yield ("paging", key), "needs windows that can be split, and the request has no ${until}"
 
 
 def _check_calls(description: Description) -> Iterator[Problem]:
@@ -116,6 +137,27 @@ def _check_calls(description: Description) -> Iterator[Problem]:
         if call.required_right is not None and call.required_right not in rights:
             meant = suggest(call.required_right, rights)
             yield (*path, "required_right"), f"{call.required_right!r} is none of rights.wanted{meant}"
+        yield from _check_target(description, number)
+
+
+def _check_target(description: Description, number: int) -> Iterator[Problem]:
+    """Problems of where the answers of a call go: they must be seen there, and leave what others answered."""
+    call, path = description.calls[number], ("calls", number, "into")
+    target = _target(call)
+    if not _DOTTED.fullmatch(call.into):
+        yield path, f"{call.into!r} is not a path of names and points, such as products"
+    elif description.mapping is not None and not is_read(description.mapping, target):
+        yield path, f"the mapping looks at nothing in {'.'.join(target)}: the answers would be for nobody"
+    if call.append or call.keep_unanswered:
+        return
+    for other in description.calls[:number]:
+        if _target(other) == target and not (call.when and other.when):  # of which a record may meet one alone
+            yield path, f"the call {other.name} answers there already: set append = true, or give it another place"
+
+
+def _target(call: Call) -> tuple[str, ...]:
+    each = call.each.path if call.each is not None else None
+    return (*(each or ()), *call.into.split("."))
 
 
 def _check_call(call: Call, path: tuple[str | int, ...], variables: Collection[str]) -> Iterator[Problem]:
@@ -130,11 +172,12 @@ def _check_call(call: Call, path: tuple[str | int, ...], variables: Collection[s
     used = _used([call.path, call.params, call.body])
     if call.paging and call.paging.end == "short_page" and call.paging.page_size is None:
         yield (*path, "paging", "page_size"), "must say how many elements are asked for: else no page is a short one"
-    if call.values and not used & {*call.values}:
-        yield (*path, "with"), "nothing of it is used: each order would be asked for the same"
+    if not used & {*call.values}:
+        given_by = "nothing of it is used" if call.values else "must name a value of the record that the request has"
+        yield (*path, "with"), f"{given_by}: each order would be asked for the same"
     yield from _check_path((*path, "records"), call.records.path, call.records.text)
-    if not _DOTTED.fullmatch(call.into):
-        yield (*path, "into"), f"{call.into!r} is not a path of names and points, such as products"
+    if call.each is not None and not call.each.path:
+        yield (*path, "each"), f"must be the path of a list in the record, such as refunds; {call.each.text!r} is not"
 
 
 def _check_mapping(description: Description) -> Iterator[Problem]:
@@ -142,6 +185,10 @@ def _check_mapping(description: Description) -> Iterator[Problem]:
     if mapping is None:
         return
     yield from _check_unique("mapping.skip", [skip.name for skip in mapping.skip])
+    for key in ("order_id", "created_at"):
+        expression = getattr(mapping.order, key)
+        if not find_chains(expression.tree):
+            yield ("mapping", "order", key), f"{expression.text!r} reads nothing of the record: all orders would be one"
     refunds = mapping.refunds
     there = {
         "discount": mapping.order.discount,
