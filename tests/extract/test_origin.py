@@ -116,6 +116,29 @@ def test_a_list_without_a_value_asks_nothing_and_covers_nothing(value: str) -> N
     assert "to one value or several" in message
 
 
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("https://me:hidden@login.test/token", "must hold no user or password"),
+        ("ftp://login.test/hidden", "must be an http:// or https:// URL"),
+        ("file:///hidden", "must be an http:// or https:// URL"),
+        ("/hidden", "must be an http:// or https:// URL"),
+        ("hidden", "must be an http:// or https:// URL"),
+        ("https://login.test:99999/hidden", "must have a port between 1 and 65535"),
+        ("https://login.test/token#hidden", "must hold no fragment"),
+    ],
+)
+def test_credentials_are_sent_to_a_url_that_is_one(url: str, problem: str) -> None:
+    amazon = {"source": "amazon", "client_id": "c", "client_secret": "s", "refresh_token": "r"}
+    variables = {"marketplace_ids": "A", "token_url": url}
+    message = refusal(**amazon, variables=variables)
+    assert f"the URL where the source amazon gets its token, ${{token_url}}, {problem}" in message
+    assert "ORDERSETL_VAR_TOKEN_URL" in message
+    assert "hidden" not in message
+    good = {**variables, "token_url": "http://login.test/token?tenant=a"}
+    assert choose(**amazon, variables=good).variables == good
+
+
 def test_a_variable_that_names_a_zone_must_be_one(tmp_path: Path) -> None:
     zone = b'[variables.zone]\ndescription = "of the shop"\ndefault = "Europe/Berlin"\n\n[window]\nzone = "${zone}"'
     body = load_builtin("woocommerce").body.replace(b"[window]", zone)

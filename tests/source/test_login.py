@@ -234,6 +234,15 @@ def test_a_token_that_is_not_given_is_an_error_without_secrets(answer: httpx.Res
     assert set(hosts) == {"login.test"}
 
 
+def test_a_token_url_is_shown_without_its_query() -> None:
+    auth = token(url=f"{TOKEN_URL}?key={SECRET}")
+    with pytest.raises(
+        SourceError, match=r"https://login\.test/token answered HTTP 200, and there is no token"
+    ) as caught:
+        fetch(lambda _: httpx.Response(200, json={"access": "x"}), describe_login(auth), **CLIENT)
+    assert SECRET not in caught.value.message
+
+
 # Origins
 
 

@@ -147,17 +147,17 @@ class SourceLogin:
             url, {}, "POST", {"Content-Type": kind}, content.encode(), authorization, path="the token", follows=False
         )
         try:
-            self._expires = asker.ask_apart(ask, lambda answer: self._read_token(request, url, answer))
+            self._expires = asker.ask_apart(ask, lambda answer: self._read_token(request, ask.shown, answer))
         except SourceError as error:
             hint = f"Look at {self._named}, and at what the API says."
             raise SourceError(f"no access token was given: {error.message}", hint=hint) from error
 
-    def _read_token(self, request: TokenRequest, url: str, answer: Answer) -> float:
+    def _read_token(self, request: TokenRequest, shown: str, answer: Answer) -> float:
         """Keep the token of an answer; until when it is used."""
         content = parse_json(answer.body)
         token = request.token.search(content)
         if not isinstance(token, str) or not (token.isascii() and token.isprintable() and 0 < len(token) < _MAX_TOKEN):
-            raise SourceError(f"{url} answered HTTP 200, and there is no token at {request.token.text}")
+            raise SourceError(f"{shown} answered HTTP 200, and there is no token at {request.token.text}")
         self.secrets.add(token)
         self._token = token
         another = content.get("refresh_token") if isinstance(content, dict) else None

@@ -165,6 +165,11 @@ def test_a_description_is_read_with_its_digest() -> None:
         ),
         ("[paging]", '[auth]\nkind = "query"\nname = " "\n[paging]', "auth.name: must be the name of a parameter"),
         ("[window]", 'headers = { "X\\n" = "1" }\n[window]', "is not the name of a header, such as X-Key"),
+        (
+            'title = "A shop"',
+            'title = "A"\napi_url = "shop.test"',
+            "line 3: api_url: must be an http:// or https:// URL",
+        ),
         ("[window]", 'headers = { X = "a\\nb" }\n[window]', "request.headers.X: 'a\\nb' must be printable ASCII"),
         ("[window]", 'headers = { X = "é" }\n[window]', "request.headers.X: 'é' must be printable ASCII"),
         ("[window]", 'headers = { X-Version = "${region} 1" }\n[window]', ""),
@@ -310,6 +315,9 @@ token = "@"
     [
         ("", "", ""),
         ("${api_password}", "${password}", "auth.token.body: there is no value ${password} here; did you mean"),
+        ("${api_url}/token", "ftp://shop.test/token", "auth.token.url: must be an http:// or https:// URL"),
+        ("${api_url}/token", "https://me:pw@shop.test/token", "auth.token.url: must hold no user or password"),
+        ("${api_url}/token", "https://shop.test/token", ""),
         ("${api_url}/token", "${api_password}", "auth.token.url: there is no value ${api_password} here"),
         (AUTH[AUTH.index("body") : AUTH.index("token =")], "", 'grant = "request" needs body'),
         ('token = "@"', 'token = "@"\nrenew_on = [200]', "renew_on holds 200"),

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from ordersetl.settings.api_url import check_api_url
 from ordersetl.source.description.kinds import suggest
 from ordersetl.source.description.model import Call, Description, Paging, Variable
 from ordersetl.source.description.reads import is_read
@@ -29,7 +30,9 @@ def find_problems(description: Description) -> Iterator[Problem]:
     variables = description.variables
     yield from _check_variables(variables)
     yield from _check_names(("window", "zone"), description.window and description.window.zone, variables)
+    yield from _check_url(("api_url",), description.api_url)
     if description.auth.token:
+        yield from _check_url(("auth", "token", "url"), description.auth.token.url)
         for key in ("url", "body"):
             given = {"api_url", *variables, *(CREDENTIALS if key == "body" else ())}
             yield from _check_names(("auth", "token", key), getattr(description.auth.token, key), given)
@@ -219,6 +222,16 @@ def _check_unique(where: str, names: Iterable[str]) -> Iterator[Problem]:
         if name in seen:
             yield tuple(where.split(".")), f"two are named {name}: each name once"
         seen.add(name)
+
+
+def _check_url(path: tuple[str | int, ...], url: str | None) -> Iterator[Problem]:
+    """Problems of a URL that nothing has to be filled into."""
+    if url is None or "${" in url:
+        return
+    try:
+        check_api_url(url)
+    except ValueError as error:
+        yield path, str(error)
 
 
 def _check_begin(path: tuple[str | int, ...], url_path: str) -> Iterator[Problem]:

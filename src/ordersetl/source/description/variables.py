@@ -4,8 +4,10 @@ import re
 from collections.abc import Mapping
 
 from ordersetl.errors import ConfigError
+from ordersetl.settings.api_url import check_api_url
 from ordersetl.source.description.kinds import suggest
 from ordersetl.source.description.model import Description, Variable
+from ordersetl.source.description.templates import find_names
 from ordersetl.source.template import fill_text
 from ordersetl.zones import list_zones
 
@@ -23,7 +25,8 @@ def resolve_variables(description: Description, given: Mapping[str, str], api_ur
         api_url: base of the source, which defaults may begin with.
 
     Raises:
-        ConfigError: a value is given to no variable, does not match its pattern, or is missing.
+        ConfigError: a value is given to no variable, does not match its pattern, is missing, or cannot stand where it
+            is used.
     """
     known = description.variables
     for name in given:
@@ -44,6 +47,7 @@ def resolve_variables(description: Description, given: Mapping[str, str], api_ur
                 hint=f"Set {_SET}{name.upper()}, or {name} under [variables] in the settings file.",
             )
     _require_zone(description, values)
+    _require_token_url(description, {**values, "api_url": api_url})
     return values
 
 
@@ -57,6 +61,22 @@ def _require_zone(description: Description, values: Mapping[str, str]) -> None:
             f"{suggest(zone, sorted(list_zones()))}",
             hint="Set the variable that names it to an IANA name, such as Europe/Berlin.",
         )
+
+
+def _require_token_url(description: Description, values: Mapping[str, str]) -> None:
+    """Make sure that it is a URL which credentials are sent to for a token; the message quotes nothing of it."""
+    token = description.auth.token
+    url = fill_text(token.url, values) if token is not None else None
+    if token is None or url is None:
+        return
+    try:
+        check_api_url(url)
+    except ValueError as error:
+        named = " and ".join(f"{_SET}{name.upper()}" for name in find_names(token.url) if name in description.variables)
+        raise ConfigError(
+            f"the URL where the source {description.name} gets its token, {token.url}, {error}",
+            hint=f"Look at {named or '--api-url'}, which may stand under [variables] in the settings file too.",
+        ) from None
 
 
 def _read_default(variable: Variable, api_url: str) -> str | None:
