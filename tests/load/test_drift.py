@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from described_shop import SmallShop, sale
 
@@ -10,7 +11,7 @@ from ordersetl import pipeline
 from ordersetl.errors import CheckFailedError
 from ordersetl.lake.field_counts import FieldCount, FieldCounts, FieldHistory
 from ordersetl.lake.layout import Lake
-from ordersetl.lake.staged import read_stage
+from ordersetl.lake.staged import StageMarker, read_stage
 from ordersetl.load.drift import advance_history, fold_history
 
 
@@ -178,15 +179,122 @@ def test_a_field_of_lines_that_changed_its_type_can_be_taken_as_it_is(
     assert shop.run().check.ok
 
 
+def read_only_stage(folder: Path) -> StageMarker:
+    (batch,) = (path.name for path in (folder / "output/staged").iterdir())
+    stage = read_stage(Lake(folder / "output"), batch)
+    assert stage is not None
+    return stage
+
+
+def read_used(folder: Path) -> dict[str, FieldCount]:
+    return read_only_stage(folder).fields.used
+
+
+REFUNDS = """
+[mapping.refunds]
+list = "credits"
+refund_id = "id"
+created_at = "at"
+amount = "value"
+
+[mapping.refunds.items]
+list = "of"
+sku = "article"
+qty = "count"
+amount = "value"
+"""
+
+
+REFUNDS_CALL = """
+[[calls]]
+name = "credits"
+when = "refunded"
+path = "/sales/${number}/credits"
+with = { number = "number" }
+records = "@"
+into = "credits"
+"""
+
+
+def credit(number: int) -> dict[str, Any]:
+    part = {"article": "A", "count": 1, "value": "1.00"}
+    return {"id": number, "at": "2025-08-20T10:00:00Z", "value": "1.00", "of": [part]}
+
+
+@pytest.mark.parametrize("change", ["renamed", "object", "text"])
+def test_a_list_that_vanished_fails_the_run(tmp_path: Path, change: str) -> None:
+    shop = SmallShop(tmp_path, [sale(number, credits=[credit(number)]) for number in range(120)])
+    shop.description += REFUNDS
+    shop.run()
+    found = [credit(1)]
+    shapes: dict[str, dict[str, Any]] = {
+        "renamed": {"refunds": found},
+        "object": {"credits": {"data": found}},
+        "text": {"credits": "see"},
+    }
+    shop.sales = [sale(number, **shapes[change]) for number in range(125)]
+    problem = "vanished: it was in all" if change == "renamed" else "changed its type: it was list"
+    for _ in range(2):
+        with pytest.raises(CheckFailedError, match=f"field=credits, problem={problem}"):
+            shop.run(min_rejects=100)
+
+
+def test_a_list_that_is_empty_is_there(tmp_path: Path) -> None:
+    shop = SmallShop(tmp_path, [sale(number, credits=[credit(number)]) for number in range(120)])
+    shop.description += REFUNDS
+    shop.run()
+    shop.sales += [sale(number, credits=[]) for number in range(200, 210)]
+    assert shop.run().check.ok
+
+
+@pytest.mark.parametrize("bulk", [True, False])
+def test_lists_are_counted_of_what_they_are_in(tmp_path: Path, *, bulk: bool) -> None:
+    odd: list[Any] = [None, [], "x", [{"of": None}, None]]
+    lists = [[credit(number)] for number in range(600)] + odd
+    shop = SmallShop(tmp_path, [sale(number, credits=given) for number, given in enumerate(lists)])
+    shop.description += REFUNDS
+    shop.run(bulk=bulk, page_size=500)
+    used = read_used(tmp_path)
+    assert used["credits"] == FieldCount(604, {"list": 602, "text": 1})
+    assert used["credits[].of"] == FieldCount(602, {"list": 600})
+    assert used["credits[].of[].article"] == FieldCount(600, {"text": 600})
+
+
+@pytest.mark.parametrize("bulk", [True, False])
+def test_a_list_that_may_be_absent_is_not_counted(tmp_path: Path, *, bulk: bool) -> None:
+    shop = SmallShop(tmp_path, [sale(number) for number in range(600)])
+    shop.description = shop.description.replace('list = "lines"', 'list = "lines || `[]`"')
+    shop.run(bulk=bulk, page_size=500)
+    assert "lines" not in read_used(tmp_path)
+
+
+class CallShop(SmallShop):
+    """A shop that lists refunds by a call for each sale that has some."""
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/credits"):
+            return httpx.Response(200, json=[credit(1)])
+        return super().answer(request)
+
+
+def test_a_list_that_calls_fill_is_where_they_were_made(tmp_path: Path) -> None:
+    shop = CallShop(tmp_path, [sale(number, refunded=1) for number in range(120)])
+    shop.description += REFUNDS + REFUNDS_CALL
+    shop.run()
+    used = read_used(tmp_path)
+    assert used["credits[].of"] == FieldCount(120, {"list": 120})
+    assert "credits" not in used
+    shop.sales = [sale(number) for number in range(125)]
+    assert shop.run().check.ok
+
+
 @pytest.mark.parametrize("bulk", [True, False])
 def test_what_the_mapping_uses_is_counted_exactly_in_bulk_or_one_by_one(tmp_path: Path, *, bulk: bool) -> None:
     odd = {"buyer": None, "lines": [{"article": "", "count": 1.5, "variant": 7}]}
     sales = [*(sale(number) for number in range(600)), sale(700, **odd), sale(701, state="draft")]
     shop = SmallShop(tmp_path, sales)
     shop.run(bulk=bulk, page_size=500)
-    (batch,) = (path.name for path in (tmp_path / "output/staged").iterdir())
-    stage = read_stage(Lake(tmp_path / "output"), batch)
-    assert stage is not None
+    stage = read_only_stage(tmp_path)
     used = stage.fields.used
     assert used["total"] == FieldCount(602, {"text": 602})
     assert used["buyer.id"] == FieldCount(602, {"text": 601})
@@ -194,6 +302,7 @@ def test_what_the_mapping_uses_is_counted_exactly_in_bulk_or_one_by_one(tmp_path
     assert used["lines[].count"] == FieldCount(1203, {"number": 1203})
     assert used["lines[].variant"] == FieldCount(1203, {"number": 1})
     assert used["state"] == FieldCount(602, {"text": 602})
+    assert used["lines"] == FieldCount(602, {"list": 602})
     assert 0 < stage.fields.sampled <= 130
     assert stage.fields.others["net"].types.keys() == {"text"}
     assert "total" not in stage.fields.others

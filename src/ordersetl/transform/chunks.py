@@ -1,7 +1,7 @@
 """Chunks: some pages of a batch are validated together and become one part of the staged batch, on any worker."""
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set as AbstractSet
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -148,9 +148,16 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
     pages = _read_pages(chunk)
     found = validate_pages(pages, chunk.window, chunk.settings, mapping, bulk=bulk)
     seen = sample_fields(pages)
+    filled = _list_filled(chunk.description) if chunk.description is not None else ()
+    used = {path: count for path, count in found.seen.items() if path not in filled}
     others = {path: count for path, count in seen.others.items() if path not in found.seen}
-    fields = FieldCounts(found.seen, seen.sampled, others)
+    fields = FieldCounts(used, seen.sampled, others)
     return ChunkOutcome(_write_part(chunk, found), len(chunk.pages), found.counts, fields)
+
+
+def _list_filled(description: "Description") -> AbstractSet[str]:
+    """Paths of lists that calls put into records: where no call was made there is none, and nothing is missing."""
+    return {f"{call.each.text}[].{call.into}" if call.each else call.into for call in description.calls}
 
 
 def _size(entry: PageEntry) -> int:

@@ -219,11 +219,14 @@ def _list_lines(
         NotInBulkError: it is something else.
     """
     tree, condition = mapping.list.tree, None
-    if tree["type"] == "or_expression" and tree["children"][1] == _NO_LINES:  # an order without lines goes by itself
+    may_be_absent = tree["type"] == "or_expression" and tree["children"][1] == _NO_LINES
+    if may_be_absent:  # an order without lines goes by itself
         tree = tree["children"][0]
     if tree["type"] == "filter_projection" and tree["children"][1]["type"] == "identity":
         tree, _, condition = tree["children"]
-    elements = Scope(scope.member.find(read_steps(tree)).add_rows())
+    listed = scope.member.find(read_steps(tree))
+    listed.may_be_absent = may_be_absent
+    elements = Scope(listed.add_rows())
     fields = _read_all(elements, mapping, names, amounts)
     fallbacks: list[tuple[str, pl.Expr]] = []
     if not isinstance(mapping, RefundMapping):

@@ -41,8 +41,9 @@ class Member:
     """A value somewhere in native records: read as its text unless something looks into it.
 
     ``column`` names its column of texts, ``rows`` are the elements of a list where each is looked at; ``is_read`` says
-    that its text is, ``is_asked`` whether it is true. ``nothing`` is the object without anything that is looked at, and
-    ``places`` says at which of its attributes each of the members is.
+    that its text is, ``is_asked`` whether it is true; ``may_be_absent`` is said of a list that a record need not have.
+    ``nothing`` is the object without anything that is looked at, and ``places`` says at which of its attributes each of
+    the members is.
     """
 
     def __init__(self) -> None:
@@ -51,6 +52,7 @@ class Member:
         self.rows: Member | None = None
         self.is_read = False
         self.is_asked = False
+        self.may_be_absent = False
         self.nothing: Any = None
         self.places: dict[int, Member] = {}
 
@@ -111,13 +113,17 @@ class _Way(NamedTuple):
 
 
 class NativeTable:
-    """Columns of texts, taken in block by block. Of elements of lists ``parents`` are the rows that they belong to."""
+    """Columns of texts, taken in block by block.
+
+    Of elements of lists ``parents`` are the rows that they belong to, and ``lists`` is how many lists were there.
+    """
 
     def __init__(self) -> None:
         self._blocks = defaultdict[str, list[bytes]](list)
         self._lengths: list[int] = []
         self._null: list[int] = []
         self._height = 0
+        self.lists = 0
         self._frame: pl.DataFrame | None = None
 
     def add(self, column: str, texts: Sequence[bytes | msgspec.Raw]) -> None:
@@ -125,9 +131,11 @@ class NativeTable:
         if texts:
             self._blocks[column].append(_SEPARATOR.join(texts))
 
-    def add_lists(self, lists: Sequence[Sequence[Any]]) -> list[Any]:
-        """Take in how many elements each of the next lists has, and which are null; the elements."""
+    def add_lists(self, given: Sequence[Sequence[Any] | None]) -> list[Any]:
+        """Take in how many elements each of the next lists has, and which are null; the elements. None is absent."""
         first = self._height
+        lists = [value or () for value in given]
+        self.lists += len(given) - given.count(None)
         self._lengths.extend(map(len, lists))
         elements = list(chain.from_iterable(lists))
         self._null.extend(row for row, element in enumerate(elements, first) if element is None)
@@ -247,7 +255,7 @@ class Reader:
             elements = [value[at] if value and len(value) > at else absent for value in values]
             self._flatten(child, elements, table, tables)
         if member.rows is not None:
-            elements = tables[member.rows].add_lists([value or () for value in values])
+            elements = tables[member.rows].add_lists(values)
             self._flatten(member.rows, elements, tables[member.rows], tables)
 
 

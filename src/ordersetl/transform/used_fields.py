@@ -50,6 +50,8 @@ def count_tables(record: Member, tables: AnyMapping[Member, NativeTable], record
             count(child, join_path(path, step), types, height)
         if member.rows is not None:
             rows = tables[member.rows]
+            if not member.may_be_absent:
+                found[path] = FieldCount(height, {"list": rows.lists} if rows.lists else {})
             count(member.rows, f"{path}[]", _count_types(rows.to_frame(member.rows)), len(rows.parents))
 
     count(record, "", _count_types(tables[record].to_frame(record)), records)
@@ -78,7 +80,7 @@ class FieldTally:
         return {path: FieldCount(of, dict(sorted(self._types[path].items()))) for path, of in self._of.items()}
 
     def _add(self, member: Member, path: str, value: Any) -> None:  # noqa: ANN401 - any JSON value
-        if member.is_read or member.is_asked:
+        if member.is_read or member.is_asked or (member.rows is not None and not member.may_be_absent):
             self._of[path] += 1
             types = self._types.setdefault(path, Counter())
             if (kind := name_type(value)) is not None:
