@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ordersetl.star.values import replace_surrogates
 from ordersetl.text import format_time
 
 __all__ = ["Reject", "RejectLine", "decode_reject", "read_lines"]
@@ -83,7 +84,7 @@ def decode_reject(line: bytes) -> RejectLine | None:
     try:
         return _line.decode(line)
     except (msgspec.DecodeError, RecursionError):
-        # lone surrogates, which a record may hold, are for the lenient parser alone
+        # half surrogate pairs, which files of earlier versions may hold, are for the lenient parser alone
         with suppress(ValueError, RecursionError):
             return msgspec.convert(json.loads(line), type=RejectLine)
     return None
@@ -93,13 +94,13 @@ _line = msgspec.json.Decoder(RejectLine)
 
 
 def _dump(reject: dict[str, Any]) -> bytes:
-    """Standard JSON: numbers as doubles where these are exact, else as text; no NaN, valid UTF-8."""
+    """Standard JSON: numbers as doubles where these are exact, else as text; no NaN, valid UTF-8, whole characters."""
     try:
-        return _encode(reject).encode() + b"\n"
-    except UnicodeEncodeError:  # a lone surrogate can only be written escaped
-        return json.dumps(reject, allow_nan=False, default=_to_number).encode() + b"\n"
+        text = _encode(reject)
     except ValueError:  # NaN or Infinity
         return _dump(_without_nan(reject))
+    # even escaped, DuckDB refuses half a surrogate pair, and with it every file of the query
+    return replace_surrogates(text).encode() + b"\n"
 
 
 def _to_number(value: Decimal) -> float | str:

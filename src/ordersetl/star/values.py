@@ -20,6 +20,7 @@ __all__ = [
     "read_text",
     "read_time",
     "read_version_time",
+    "replace_surrogates",
     "to_naive",
     "version_time_of",
 ]
@@ -56,6 +57,11 @@ def has_surrogate(value: object) -> bool:
     return isinstance(value, str) and not value.isascii() and _SURROGATE.search(value) is not None
 
 
+def replace_surrogates(text: str) -> str:
+    """The text with U+FFFD for each half of a surrogate pair, so that it can be written as UTF-8."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
 def read_text(value: object) -> str | None:
     """Text of a string or a whole number: NUL removed, half surrogate pairs replaced, stripped; None where empty.
 
@@ -69,7 +75,7 @@ def read_text(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     text = str(value).replace("\0", "")
-    return (text if text.isascii() else _SURROGATE.sub("\ufffd", text)).strip() or None
+    return replace_surrogates(text).strip() or None
 
 
 def _write_whole(number: HugeNumber | float | Decimal) -> str | None:
