@@ -134,6 +134,27 @@ def test_a_rejected_version_leaves_the_older_one(tmp_path: Path) -> None:
     assert "in an older version: the newest was rejected (invalid_amount" in found.answer
 
 
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        (order(amount=-1, updated_at=LATER), ""),
+        (order(amount=-1, updated_at=LAST), "the newest was rejected"),  # of the same time, and it came later
+        (order(amount=-1, updated_at="soon"), "the newest was rejected"),
+        (order(updated_at=LATER), ""),
+        (order(updated_at=LAST), "a newer version waits in batch"),
+    ],
+)
+def test_what_came_later_is_newer_by_its_time_first(tmp_path: Path, record: dict[str, object], says: str) -> None:
+    with open_job(tmp_path) as job:
+        write_batch(job, [order(updated_at=LAST)])
+        run(job)
+        write_batch(job, [record])
+        transform(job)
+    answer = trace(tmp_path).answer
+    assert says in answer
+    assert bool(says) == ("new" in answer)
+
+
 def test_an_order_that_waits(tmp_path: Path) -> None:
     with open_job(tmp_path) as job:
         write_batch(job, [order("x")])

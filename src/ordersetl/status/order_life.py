@@ -72,9 +72,9 @@ def trace_order(lake: Lake, order_id: str, now: datetime, *, lookback: timedelta
 
 def _settle(versions: Iterable[OrderVersion], applied: set[str]) -> tuple[OrderVersion, ...]:
     """The versions with their results, oldest first: which of the accepted ones counts, and which wait."""
-    found = sorted(versions, key=lambda version: (version.batch, version.page, version.index))
+    found = sorted(versions, key=_place)
     taken = [version for version in found if version.result in {"accepted", *_LEFT} and version.batch in applied]
-    best = max(taken, key=lambda v: (v.updated_at or v.received_at, v.batch, v.page, v.index), default=None)
+    best = max(taken, key=_rank, default=None)
     settled = []
     for version in found:
         result = version.result
@@ -87,6 +87,20 @@ def _settle(versions: Iterable[OrderVersion], applied: set[str]) -> tuple[OrderV
                 result = "current"
         settled.append(replace(version, result=result))
     return tuple(settled)
+
+
+def _place(version: OrderVersion) -> tuple[str, str, int]:
+    return version.batch, version.page, version.index
+
+
+def _rank(version: OrderVersion) -> tuple[datetime, str, str, int]:
+    """What the newest version of an order has most of; one without a readable time is as new as its batch."""
+    return version.updated_at or version.received_at, *_place(version)
+
+
+def _is_newer(version: OrderVersion, current: OrderVersion) -> bool:
+    """Whether it would win; without a readable time, whether it came later."""
+    return _place(version) > _place(current) if version.updated_at is None else _rank(version) > _rank(current)
 
 
 def _find_rows(lake: Lake, manifest: Manifest, order_id: str) -> tuple[date, pl.DataFrame] | None:
@@ -135,10 +149,12 @@ def _explain(state: str, version: OrderVersion) -> str:
 
 
 def _explain_newer(versions: Sequence[OrderVersion]) -> str:
-    """What is to be known of versions that came after the one that curated has."""
-    after = [version for version in versions if version.result in {"rejected", "waiting"}]
-    current = next((at for at, version in enumerate(versions) if version.result == "current"), len(versions))
-    newer = next((version for version in reversed(after) if version in versions[current + 1 :]), None)
+    """What is to be known of versions that are newer than the one that curated has."""
+    current = next((version for version in versions if version.result == "current"), None)
+    if current is None:
+        return ""
+    waiting = [version for version in versions if version.result in {"rejected", "waiting"}]
+    newer = max((version for version in waiting if _is_newer(version, current)), key=_rank, default=None)
     if newer is None:
         return ""
     if newer.result == "waiting":
