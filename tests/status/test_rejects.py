@@ -1,11 +1,13 @@
 """The quarantine as a list: what is open, why, where it is in raw; and what closes it."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 from lakes import item, open_job, order, run, write_batch
 
+from ordersetl.errors import ConfigError
 from ordersetl.lake.layout import Lake
 from ordersetl.results import QuarantineResult
 from ordersetl.runtime import RunContext
@@ -69,6 +71,18 @@ def test_filters(tmp_path: Path) -> None:
     found = list_quarantine(lake, order_id="a", reason="no_items")
     assert (found.selected, found.records) == (0, ())
     assert found.open.orders == 2
+
+
+def test_a_reason_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    with open_job(tmp_path) as job:
+        fill(job, order("a", amount=-1))
+    path = next((tmp_path / "quarantine").glob("*.ndjson"))
+    for reason, meant in (("invalid_ammount", "; did you mean invalid_amount?"), ("typo", "")):
+        with pytest.raises(ConfigError, match=rf"^--reason {reason}: there is no such reason{re.escape(meant)}$"):
+            list_quarantine(Lake(tmp_path), reason=reason)
+    assert list_quarantine(Lake(tmp_path), reason="invalid_tax").selected == 0
+    path.write_text(path.read_text("utf-8").replace("invalid_amount", "of_another_version"))
+    assert list_quarantine(Lake(tmp_path), reason="of_another_version").selected == 1
 
 
 def test_a_later_version_closes_what_was_rejected(tmp_path: Path) -> None:

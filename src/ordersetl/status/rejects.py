@@ -11,6 +11,7 @@ import polars as pl
 
 from ordersetl.check.open_quarantine import close_gone, close_rejects, list_open, load_rejects
 from ordersetl.check.tables import open_database, select_rows
+from ordersetl.errors import ConfigError
 from ordersetl.lake.index import are_valid, hash_ids, look_up, open_segments
 from ordersetl.lake.layout import QUARANTINE, Lake, page_name, quarantine_key, raw_key
 from ordersetl.lake.listing import list_batches
@@ -57,6 +58,7 @@ def list_quarantine(lake: Lake, *, reason: str | None = None, order_id: str | No
 
     Raises:
         CorruptedError: the manifest is damaged.
+        ConfigError: there is no such reason.
     """
     manifest = read_manifest(lake) or Manifest()
     batches = list_quarantined_batches(lake, manifest, set(list_batches(lake)) - set(manifest.batches))
@@ -76,7 +78,22 @@ def list_quarantine(lake: Lake, *, reason: str | None = None, order_id: str | No
         newest = database.execute(
             f"SELECT batch, position FROM selected ORDER BY batch DESC, position LIMIT {_MAX_RECORDS}"
         ).fetchall()
+    if reason is not None and reason not in counted.by_reason.keys() | dict(lines).keys():
+        _require_reason(reason)
     return QuarantineResult(counted, dict(lines), reason, order_id, selected, tuple(_read_records(lake, newest)))
+
+
+def _require_reason(reason: str) -> None:
+    from ordersetl.source.description.kinds import suggest  # noqa: PLC0415 - brings in pydantic, as the rules do
+    from ordersetl.transform.models import ORDER_REASONS  # noqa: PLC0415
+    from ordersetl.transform.order_lines import LINE_REASONS  # noqa: PLC0415
+
+    known = sorted({*ORDER_REASONS, *LINE_REASONS})
+    if reason not in known:
+        raise ConfigError(
+            f"--reason {reason}: there is no such reason{suggest(reason, known)}",
+            hint=f"Those that there are: {', '.join(known)}.",
+        )
 
 
 def find_days(lake: Lake, manifest: Manifest, ids: Sequence[str]) -> list[date]:
