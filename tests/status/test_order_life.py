@@ -8,11 +8,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from described_shop import SmallShop, sale
 from lakes import item, open_job, order, run, transform, write_batch
 
+from ordersetl import pipeline
 from ordersetl.lake.layout import Lake
 from ordersetl.results import OrderResult
 from ordersetl.status.order_life import trace_order
+from ordersetl.window import Window
 
 NOW = datetime(2025, 9, 2, tzinfo=UTC)
 LATER, LAST = "2025-08-25T10:00:00Z", "2025-08-26T10:00:00Z"
@@ -175,6 +178,13 @@ def test_an_order_outside_of_what_was_asked_for(tmp_path: Path, *, is_staged: bo
     assert (found.state, results(found)) == ("outside_window", ["outside_window"])
     assert "ordersetl run --full" in found.answer
     assert results(trace(tmp_path, "x")) == ["current"]
+
+
+def test_what_the_mapping_skips_is_no_order_outside_of_a_window(tmp_path: Path) -> None:
+    shop = SmallShop(tmp_path, [sale(1), sale(2, state="draft")])
+    pipeline.run(shop.settings(), window=Window(datetime(2025, 8, 1, tzinfo=UTC)), runtime=shop.runtime())
+    assert results(trace(tmp_path / "output", "1")) == ["current"]
+    assert trace(tmp_path / "output", "2").versions == ()
 
 
 def test_an_order_that_nobody_sent(tmp_path: Path) -> None:

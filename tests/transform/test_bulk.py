@@ -8,7 +8,8 @@ from page_texts import join_page
 from polars.testing import assert_frame_equal
 
 from ordersetl.source.page import Page
-from ordersetl.transform.bulk import NOTHING_READ, PAGE_BITS, read_bulk
+from ordersetl.star.frames import PAGE_BITS
+from ordersetl.transform.bulk import NOTHING_READ, read_bulk
 from ordersetl.transform.validate import validate_pages
 from ordersetl.window import Window
 

@@ -29,6 +29,7 @@ __all__ = [
     "find_stage",
     "has_quarantine",
     "has_rejects",
+    "has_size",
     "is_staged_again",
     "list_staged",
     "read_stage",
@@ -137,6 +138,12 @@ def has_quarantine(lake: Lake, marker: StageMarker) -> bool:
         return True
     recorded = QuarantineEntry(marker.quarantine_sha256, marker.quarantine_bytes, 0, 0)
     return find_problem(lake, quarantine_key(marker.batch), recorded) is None
+
+
+def has_size(lake: Lake, stage: StageMarker, file: StagedFile) -> bool:
+    """Whether one of its files is a regular one of the size that is recorded."""
+    found = lake.storage.stat(staged_key(stage.batch, file.name))
+    return found is not None and not found.problem and found.bytes == file.bytes
 
 
 def is_staged_again(lake: Lake, batch: str, settings: FoldSettings) -> bool:

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ordersetl.errors import CorruptedError, InvalidResponseError
 from ordersetl.lake import raw
 from ordersetl.lake.in_force import InForce
 from ordersetl.lake.layout import RAW, Lake
 from ordersetl.lake.raw import BatchRequest, PageEntry
-from ordersetl.source.page import Page
+from ordersetl.source.page import Page, read_records
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -62,6 +62,20 @@ class KeptPages:
                 hint=f"Restore {self.lake.locate(RAW) / self.batch} from a backup, or move it away and fetch its "
                 "window again.",
             ) from error
+
+    def read_orders(self, number: int, entry: PageEntry) -> list[Any]:
+        """The records of the ``number``-th page as orders, by position; None for those that the mapping skips.
+
+        Raises:
+            CorruptedError: as above.
+        """
+        records = read_records(self.read(number, entry))
+        mapping = None if self.description is None else self.description.mapping
+        if mapping is None:
+            return records
+        from ordersetl.source.mapping.record import map_record, name_skipped  # noqa: PLC0415 - likewise
+
+        return [map_record(mapping, record) if name_skipped(mapping, record) is None else None for record in records]
 
     @cached_property
     def _shape(self) -> "PageShape | None":

@@ -22,16 +22,21 @@ __all__ = [
     "ITEM_SCHEMA",
     "LINE_SCHEMA",
     "ORDER_SCHEMA",
+    "PAGE_BITS",
     "REFUND_ITEM_SCHEMA",
     "REFUND_SCHEMA",
     "enrich",
     "format_times",
+    "join_position",
+    "split_position",
     "sum_by_currency",
     "to_csv",
 ]
 
 _FACT = FACT_ORDER.schema
 _MONEY = _FACT["net_amount"]
+PAGE_BITS = 32
+"""Of an order's position in its batch: page << PAGE_BITS | index in the page."""
 _POSITION: dict[str, pl.DataType] = {"pos": pl.UInt64()}
 
 ORDER_SCHEMA: dict[str, pl.DataType] = {
@@ -55,8 +60,8 @@ ORDER_SCHEMA: dict[str, pl.DataType] = {
     "user_email": pl.String(),
     "user_country": pl.String(),
 }
-"""Typed orders. ``pos`` is page << 32 | index in the page, the first page being 1. ``user_email`` and ``user_country``
-are what the order itself says of its user."""
+"""Typed orders. The first page of ``pos`` is 1. ``user_email`` and ``user_country`` are what the order itself says of
+its user."""
 
 CHARGE_SCHEMA: dict[str, pl.DataType] = {"order_discount": _MONEY, "order_tax": _MONEY, "order_shipping": _MONEY}
 """What an order's payload says of the whole order, before :func:`ordersetl.star.lines.merge_lines` shares it."""
@@ -106,6 +111,16 @@ REFUND_SCHEMA: dict[str, pl.DataType] = {**_POSITION, "dt": pl.Date(), **FACT_RE
 _TIME = _FACT["created_at_order"]
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%6f"
 _DATE_FORMAT = "%Y-%m-%d"
+
+
+def join_position(page: int, index: int) -> int:
+    """The position in a batch of a record of a page."""
+    return page << PAGE_BITS | index
+
+
+def split_position(position: int) -> tuple[int, int]:
+    """Number of the page and index in it."""
+    return position >> PAGE_BITS, position & ((1 << PAGE_BITS) - 1)
 
 
 def enrich(rows: pl.DataFrame, users: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:

@@ -16,17 +16,15 @@ from ordersetl.lake.in_force import find_in_force
 from ordersetl.lake.layout import Lake, page_name, raw_key, staged_key
 from ordersetl.lake.quarantine import RejectLine, decode_reject, read_lines
 from ordersetl.lake.raw import BatchMarker
-from ordersetl.lake.staged import StagedFile, StageMarker, read_stage
+from ordersetl.lake.staged import has_size, read_stage
 from ordersetl.results import OrderVersion
 from ordersetl.source.description.mapping import Mapping
 from ordersetl.source.description.model import Description
 from ordersetl.source.kept_pages import KeptPages, describe_request
-from ordersetl.source.mapping.record import map_record
-from ordersetl.source.page import Page, read_records
-from ordersetl.star.frames import ORDER_SCHEMA
+from ordersetl.source.page import Page
+from ordersetl.star.frames import ORDER_SCHEMA, split_position
 from ordersetl.star.schema import RULES
 from ordersetl.star.values import read_short_text, read_version_time
-from ordersetl.transform.bulk import split_position
 from ordersetl.transform.models import GoneOrder, read_order
 from ordersetl.transform.validate import validate_pages
 
@@ -51,8 +49,7 @@ class _Source(msgspec.Struct, frozen=True):
         Raises:
             CorruptedError: it is missing or not what was received.
         """
-        marker, entry = self.marker, self.marker.pages[number - 1]
-        return KeptPages(lake, marker.batch, marker.since, self.description).read(number, entry)
+        return self._pages(lake).read(number, self.marker.pages[number - 1])
 
     def read_orders(self, lake: Lake, number: int) -> list[Any]:
         """The records of the ``number``-th page, as orders.
@@ -60,8 +57,10 @@ class _Source(msgspec.Struct, frozen=True):
         Raises:
             CorruptedError: as above.
         """
-        records = read_records(self.read_page(lake, number))
-        return records if self.mapping is None else [map_record(self.mapping, record) for record in records]
+        return self._pages(lake).read_orders(number, self.marker.pages[number - 1])
+
+    def _pages(self, lake: Lake) -> KeptPages:
+        return KeptPages(lake, self.marker.batch, self.marker.since, self.description)
 
 
 def find_versions(lake: Lake, batches: Sequence[str], order_id: str, settings: FoldSettings) -> Iterator[OrderVersion]:
@@ -94,7 +93,7 @@ def _read_staged(lake: Lake, source: _Source, order_id: str) -> list[OrderVersio
     rejects: list[RejectLine] = []
     try:
         for part in stage.parts:
-            if not all(_is_whole(lake, stage, file) for file in (part.orders, part.rejects) if file.rows):
+            if not all(has_size(lake, stage, file) for file in (part.orders, part.rejects) if file.rows):
                 return None
             if part.orders.rows:
                 orders = stage.columns(lake, part.orders).scan().select(*ORDER_SCHEMA)
@@ -106,12 +105,6 @@ def _read_staged(lake: Lake, source: _Source, order_id: str) -> list[OrderVersio
     except (OSError, pl.exceptions.PolarsError):
         return None
     return _describe(lake, source, rows, rejects)
-
-
-def _is_whole(lake: Lake, stage: StageMarker, file: StagedFile) -> bool:
-    """Whether it is a regular file of the size that is recorded."""
-    found = lake.storage.stat(staged_key(stage.batch, file.name))
-    return found is not None and not found.problem and found.bytes == file.bytes
 
 
 def _validate_raw(lake: Lake, source: _Source, order_id: str, settings: FoldSettings) -> list[OrderVersion]:

@@ -18,7 +18,7 @@ import msgspec
 import polars as pl
 
 from ordersetl.source.page import Page, split_records
-from ordersetl.star.frames import ITEM_SCHEMA, REFUND_ITEM_SCHEMA
+from ordersetl.star.frames import ITEM_SCHEMA, REFUND_ITEM_SCHEMA, join_position
 from ordersetl.transform.bulk_orders import read_fitting_orders
 from ordersetl.transform.columns import CHARGED_SCHEMA
 from ordersetl.transform.fields import read_fields, split_tables
@@ -27,28 +27,7 @@ from ordersetl.transform.seen_fields import NOTHING_SEEN, SeenFields
 if TYPE_CHECKING:
     from ordersetl.transform.mapped_fields import BulkMapping
 
-__all__ = [
-    "NOTHING_READ",
-    "PAGE_BITS",
-    "BulkOrders",
-    "FallbackRecord",
-    "join_position",
-    "read_bulk",
-    "split_position",
-]
-
-PAGE_BITS = 32
-"""An order's position in its batch: page << PAGE_BITS | index in the page."""
-
-
-def join_position(page: int, index: int) -> int:
-    """The position in a batch of a record of a page."""
-    return page << PAGE_BITS | index
-
-
-def split_position(position: int) -> tuple[int, int]:
-    """Number of the page and index in it."""
-    return position >> PAGE_BITS, position & ((1 << PAGE_BITS) - 1)
+__all__ = ["NOTHING_READ", "BulkOrders", "FallbackRecord", "read_bulk"]
 
 
 class FallbackRecord(msgspec.Struct, frozen=True):

@@ -9,8 +9,8 @@ import msgspec
 
 from ordersetl.lake.quarantine import Reject
 from ordersetl.source.nested import MAX_DEPTH, DeepRecord
+from ordersetl.star.frames import split_position
 from ordersetl.star.values import read_short_text, read_version_time
-from ordersetl.transform.bulk import split_position
 from ordersetl.transform.columns import Columns
 from ordersetl.transform.models import GoneOrder, ReadOrder, read_order
 from ordersetl.transform.order_lines import Failure, LineFailures

@@ -11,8 +11,8 @@ from ordersetl.lake.raw import BatchRequest
 from ordersetl.results import PreviewLine, PreviewOrder, PreviewReject, PreviewResult
 from ordersetl.source.description.mapping import Mapping
 from ordersetl.source.page import Page
+from ordersetl.star.frames import split_position
 from ordersetl.star.lines import merge_lines, merge_refunds
-from ordersetl.transform.bulk import split_position
 from ordersetl.transform.validate import Validated, validate_pages
 
 __all__ = ["preview_page"]

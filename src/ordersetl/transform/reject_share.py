@@ -12,7 +12,7 @@ from ordersetl.lake.quarantine import decode_reject
 from ordersetl.lake.staged import list_staged
 from ordersetl.results import TransformResult
 from ordersetl.settings import Settings
-from ordersetl.transform.bulk import join_position
+from ordersetl.star.frames import join_position
 
 __all__ = ["RejectShare", "count_share", "has_accepted", "require_few_rejects"]
 

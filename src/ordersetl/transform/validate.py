@@ -19,9 +19,9 @@ from ordersetl.source.nested import MAX_DEPTH
 from ordersetl.source.page import Page, read_records
 from ordersetl.source.parser import parse_json, parse_page
 from ordersetl.star.days import find_days
-from ordersetl.star.frames import ORDER_SCHEMA
+from ordersetl.star.frames import ORDER_SCHEMA, join_position, split_position
 from ordersetl.star.values import to_naive
-from ordersetl.transform.bulk import NOTHING_READ, BulkOrders, join_position, read_bulk, split_position
+from ordersetl.transform.bulk import NOTHING_READ, BulkOrders, read_bulk
 from ordersetl.transform.outcomes import Outcome, RejectedLines, validate_records
 from ordersetl.window import Window
 
