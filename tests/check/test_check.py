@@ -663,27 +663,28 @@ def rejected(order_id: str | None, reason: str = "no_items", time: str | None = 
 def test_open_are_rejected_orders_without_a_later_good_version(layer: Layer, tmp_path: Path) -> None:
     layer.rejected += [
         rejected("o-1", time="2025-08-20T10:59:59Z"),  # curated has a later one
-        rejected("o-2", time="2025-08-20T11:00:00Z"),  # curated has one of that time
+        rejected("o-2", time="2025-08-20T11:00:00Z"),  # curated has one of that time, and no batch says from where
         rejected("o-3", time="2025-08-21T11:00:00.000001Z"),  # later than what curated has
         rejected("o-3", "invalid_amount", time="2025-08-22T00:00:00Z"),  # and again
         rejected("o-4", time="2025-08-20T00:00:00Z"),  # curated has none
-        rejected("o-1", "invalid_updated_at"),  # no time: as new as its batch
+        rejected("o-1", "invalid_updated_at"),  # no time, likewise
         rejected(None, "missing_order_id"),
         rejected(None, "not_an_object"),
         rejected("o-5") | {"scope": "line", "line": 0},
     ]
     opened = check(layer.write(tmp_path / "output")).open_quarantine
     assert opened is not None
-    assert (opened.orders, opened.without_id) == (3, 2)
+    assert (opened.orders, opened.without_id) == (4, 2)
     assert opened.by_reason == {
         "invalid_amount": 1,
         "invalid_updated_at": 1,
         "missing_order_id": 1,
-        "no_items": 1,
+        "no_items": 2,
         "not_an_object": 1,
     }
     assert set(opened.newest) == {
         OpenOrder(BATCH, "o-1", "invalid_updated_at"),
+        OpenOrder(BATCH, "o-2", "no_items"),
         OpenOrder(BATCH, "o-3", "invalid_amount"),
         OpenOrder(BATCH, "o-4", "no_items"),
     }

@@ -1,32 +1,31 @@
-"""The open quarantine: rejected orders of which the curated layer has no version as new.
+"""The open quarantine: rejected orders of which the curated layer has no newer version.
 
-A rejected version is closed by a curated version of its order whose ``updated_at_order`` is the same or later, or by
-one with which the order left. Its own time is that which validation wrote beside it; where it could not be read, the
-version is as new as its batch.
+A rejected version is closed by the version of its order that curated has, or by the one with which the order left,
+where that is newer, as the fold has it: by its time, on a tie by its batch, then by its position there. The rejected
+version's time is that which validation wrote beside it; where none could be read, batch and position alone decide.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime
 from itertools import chain, islice
 
 import duckdb
 import polars as pl
 
 from ordersetl.check.tables import select_rows
+from ordersetl.check.winners import Winners, find_places
 from ordersetl.lake.index import are_valid, hash_ids, look_up_tombstones, open_segments
 from ordersetl.lake.layout import Lake, quarantine_key
 from ordersetl.lake.manifest import IndexEntry, Manifest
-from ordersetl.lake.quarantine import RejectLine, decode_reject, read_lines
+from ordersetl.lake.quarantine import decode_reject, read_lines
 from ordersetl.lake.rejected import read_rejected
 from ordersetl.lake.segments import BrokenSegmentError
 from ordersetl.results import OpenOrder, OpenQuarantine, RejectExample
 from ordersetl.star.values import to_naive
 
-__all__ = ["close_gone", "close_rejects", "list_examples", "list_open", "list_rejected", "load_rejects"]
+__all__ = ["close_lines", "close_rejects", "list_examples", "list_open", "list_rejected", "load_rejects"]
 
 _CHUNK_ROWS = 10_000
-_NEVER = datetime(9999, 1, 1)  # noqa: DTZ001 - DuckDB's TIMESTAMP is naive UTC
 
 
 _TYPES = {
@@ -40,6 +39,8 @@ _TYPES = {
     "version_at": "TIMESTAMP",
 }
 """Columns of ``quarantined``: ``position`` is the line in the file, ``version_at`` the version's time, naive UTC."""
+_GONE = {"order_id": "VARCHAR", "gone_at": "TIMESTAMP"}
+_PLACES = {"order_id": "VARCHAR", "batch": "VARCHAR", "page": "INTEGER", "idx": "BIGINT"}
 
 
 def load_rejects(database: duckdb.DuckDBPyConnection, lake: Lake, batches: Iterable[str]) -> None:
@@ -56,7 +57,7 @@ def load_rejects(database: duckdb.DuckDBPyConnection, lake: Lake, batches: Itera
         database.execute(f"INSERT INTO quarantined {query}", select_rows(_TYPES, chunk)[1])
     database.execute(
         """CREATE TABLE rejected_order AS
-        SELECT batch, position, order_id, reason, version_at FROM quarantined WHERE scope = 'order'"""
+        SELECT * EXCLUDE (scope) FROM quarantined WHERE scope = 'order'"""
     )
 
 
@@ -67,31 +68,80 @@ def list_rejected(lake: Lake, manifest: Manifest) -> list[str]:
     return []
 
 
-def close_rejects(database: duckdb.DuckDBPyConnection) -> None:
-    """Drop the rejected versions that an order of ``order_partition`` closes."""
+def close_rejects(database: duckdb.DuckDBPyConnection, lake: Lake, manifest: Manifest) -> None:
+    """Drop the rejected versions that a newer one closes, of an order of ``order_partition`` or one that has left.
+
+    Creates ``winner``: the newest version of each order of ``quarantined`` that was ever loaded, by its time.
+    """
+    query, parameters = select_rows(_GONE, _list_gone(database, lake, manifest.tombstones))
     database.execute(
-        """DELETE FROM rejected_order USING order_partition
-        WHERE order_partition.order_id = rejected_order.order_id
-            AND order_partition.updated_at_order >= rejected_order.version_at"""
+        f"""CREATE TABLE winner AS
+        SELECT order_id, max(won_at) AS won_at, bool_or(has_left) AS has_left FROM (
+            SELECT order_id, updated_at_order AS won_at, false AS has_left FROM order_partition
+            UNION ALL SELECT order_id, gone_at, true FROM ({query})
+        ) SEMI JOIN quarantined USING (order_id) GROUP BY order_id""",
+        parameters,
+    )
+    database.execute(
+        """DELETE FROM rejected_order USING winner
+        WHERE winner.order_id = rejected_order.order_id AND won_at > rejected_order.version_at"""
+    )
+    _close_earlier(database, "rejected_order", lake, manifest)
+
+
+def close_lines(database: duckdb.DuckDBPyConnection, lake: Lake, manifest: Manifest) -> None:
+    """Create ``rejected_line``, the rejected lines of the versions that curated has; after :func:`close_rejects`."""
+    database.execute(
+        """CREATE TABLE rejected_line AS
+        SELECT quarantined.* EXCLUDE (scope) FROM quarantined
+        JOIN winner ON winner.order_id = quarantined.order_id AND won_at = quarantined.version_at
+        WHERE scope = 'line' AND batch IN (SELECT unnest($applied))""",
+        {"applied": list(manifest.batches)},
+    )
+    _close_earlier(database, "rejected_line", lake, manifest)
+
+
+def _close_earlier(database: duckdb.DuckDBPyConnection, table: str, lake: Lake, manifest: Manifest) -> None:
+    """Drop from a table the versions that time does not tell from the winner, where that came after them."""
+    database.execute(
+        f"""CREATE OR REPLACE TEMP TABLE undecided AS
+        SELECT order_id, won_at, has_left, batch FROM {table} JOIN winner USING (order_id)
+        WHERE coalesce(version_at, won_at) = won_at"""
+    )
+    since, has_left = database.execute("SELECT min(batch), bool_or(has_left) FROM undecided").fetchall()[0]
+    if since is None:
+        return
+    orders = database.execute("SELECT DISTINCT order_id, won_at FROM undecided").fetchall()
+    days = database.execute("SELECT DISTINCT dt FROM order_partition SEMI JOIN undecided USING (order_id)").fetchall()
+    winners = Winners(dict(orders), frozenset(day for (day,) in days), gone=has_left)
+    batches = [batch for batch in manifest.batches if batch >= since]
+    query, parameters = select_rows(_PLACES, list(find_places(lake, batches, winners)))
+    database.execute(
+        f"""DELETE FROM {table} AS rejected USING (
+            FROM ({query}) ANTI JOIN (FROM quarantined WHERE scope = 'order') USING (batch, page, idx)
+        ) AS place, winner
+        WHERE place.order_id = rejected.order_id AND winner.order_id = rejected.order_id
+            AND coalesce(rejected.version_at, won_at) = won_at
+            AND (place.batch, place.page, place.idx) > (rejected.batch, rejected.page, rejected.idx)""",
+        parameters,
     )
 
 
-def close_gone(database: duckdb.DuckDBPyConnection, lake: Lake, tombstones: Sequence[IndexEntry]) -> None:
-    """Drop the rejected versions of orders that have left since; which ones did is in no partition."""
+def _list_gone(
+    database: duckdb.DuckDBPyConnection, lake: Lake, tombstones: Sequence[IndexEntry]
+) -> list[tuple[object, ...]]:
+    """Rejected orders that have left, and when, which is in no partition.
+
+    Where it is lost there are none: what was rejected stays listed until the next load has made it again.
+    """
     if not are_valid(lake, tombstones, verify=True):
-        return  # what was rejected stays listed until the next load has made them again
+        return []
     ids = [row[0] for row in database.execute("SELECT DISTINCT order_id FROM rejected_order").fetchall()]
     keys = hash_ids(pl.Series(ids, dtype=pl.String)).drop_nulls()
     try:
-        gone = look_up_tombstones(open_segments(lake, tombstones), keys)
+        return look_up_tombstones(open_segments(lake, tombstones), keys).rows()
     except BrokenSegmentError:
-        return  # likewise
-    query, parameters = select_rows({"order_id": "VARCHAR", "gone_at": "TIMESTAMP"}, gone.rows())
-    database.execute(
-        f"""DELETE FROM rejected_order USING ({query}) AS gone_order
-        WHERE gone_order.order_id = rejected_order.order_id AND gone_order.gone_at >= rejected_order.version_at""",
-        parameters,
-    )
+        return []
 
 
 def list_open(database: duckdb.DuckDBPyConnection, *, most: int) -> OpenQuarantine:
@@ -115,13 +165,13 @@ def list_open(database: duckdb.DuckDBPyConnection, *, most: int) -> OpenQuaranti
 def list_examples(database: duckdb.DuckDBPyConnection, lake: Lake) -> tuple[RejectExample, ...]:
     """The newest order of each reason that :func:`list_open` found, one with an id if any; most orders first."""
     rows = database.execute(
-        """SELECT open_order.reason, count(*) OVER (PARTITION BY open_order.reason) AS orders, open_order.batch,
-            page, idx, open_order.order_id, position
-        FROM open_order JOIN quarantined USING (batch, position)
+        """SELECT reason, count(*) OVER (PARTITION BY reason) AS orders, batch,
+            page, idx, order_id, position
+        FROM open_order
         QUALIFY row_number() OVER (
-            PARTITION BY open_order.reason ORDER BY open_order.order_id IS NULL, batch DESC, position DESC
+            PARTITION BY reason ORDER BY order_id IS NULL, batch DESC, position DESC
         ) = 1
-        ORDER BY orders DESC, open_order.reason"""
+        ORDER BY orders DESC, reason"""
     ).fetchall()
     return tuple(
         RejectExample(reason, orders, batch, page, index, order_id, _read_detail(lake, batch, position))
@@ -143,12 +193,4 @@ def _read_rejected(lake: Lake, batch: str) -> Iterator[tuple[object, ...]]:
             rejected = decode_reject(line)
             if rejected is not None:
                 where = (batch, rejected.page, rejected.index, rejected.scope, position)
-                yield *where, rejected.order_id or None, rejected.reason, _version_time(rejected)
-
-
-def _version_time(rejected: RejectLine) -> datetime:
-    time = rejected.time
-    if time is None:
-        with suppress(ValueError):
-            time = datetime.fromisoformat(rejected.batch)
-    return _NEVER if time is None else to_naive(time)
+                yield *where, rejected.order_id or None, rejected.reason, rejected.time and to_naive(rejected.time)

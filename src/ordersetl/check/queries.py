@@ -16,7 +16,6 @@ from ordersetl.check.groups import GroupTask, OpenWorkers, check_groups, list_tw
 from ordersetl.check.members import load_members
 from ordersetl.check.metrics import METRIC_TOTALS, collect_bridge, collect_metrics
 from ordersetl.check.open_quarantine import (
-    close_gone,
     close_rejects,
     list_examples,
     list_open,
@@ -219,8 +218,7 @@ class TableQuery:
     def _finish(self, database: duckdb.DuckDBPyConnection, outcomes: list[CheckOutcome]) -> QueryResult:
         if not self.all_days:
             return QueryResult(outcomes, CheckMetrics(bridge=collect_bridge(database)), None)
-        close_gone(database, self.lake, self.manifest.tombstones)
-        close_rejects(database)
+        close_rejects(database, self.lake, self.manifest)
         if self.deep:
             outcomes += compare_raw(database, self.lake, self.manifest, max_samples=self.max_samples)
         metrics, still_open = collect_metrics(database), list_open(database, most=self.max_samples)

@@ -9,7 +9,7 @@ from operator import itemgetter
 import duckdb
 import polars as pl
 
-from ordersetl.check.open_quarantine import close_gone, close_rejects, list_open, load_rejects
+from ordersetl.check.open_quarantine import close_lines, close_rejects, list_open, load_rejects
 from ordersetl.check.tables import open_database, select_rows
 from ordersetl.errors import ConfigError
 from ordersetl.lake.index import are_valid, hash_ids, look_up, open_segments
@@ -27,7 +27,7 @@ __all__ = ["count_open", "find_days", "list_quarantine", "list_quarantined_batch
 _NEWEST = 5
 _MAX_RECORDS = 1000
 """Records that a result holds; how many there are is counted."""
-_CURRENT = {"order_id": "VARCHAR", "updated_at_order": "TIMESTAMP"}
+_CURRENT = {"order_id": "VARCHAR", "dt": "DATE", "updated_at_order": "TIMESTAMP"}
 
 
 def list_quarantined_batches(lake: Lake, manifest: Manifest, waiting: Iterable[str]) -> list[str]:
@@ -64,13 +64,13 @@ def list_quarantine(lake: Lake, *, reason: str | None = None, order_id: str | No
     batches = list_quarantined_batches(lake, manifest, set(list_batches(lake)) - set(manifest.batches))
     with _open_rejects(lake, manifest, batches) as database:
         counted = list_open(database, most=_NEWEST)
-        _list_open_lines(database)
-        lines = database.execute("SELECT reason, count(*) FROM open_line GROUP BY ALL ORDER BY reason").fetchall()
+        close_lines(database, lake, manifest)
+        lines = database.execute("SELECT reason, count(*) FROM rejected_line GROUP BY ALL ORDER BY reason").fetchall()
         database.execute(
             """CREATE TEMP TABLE selected AS
             SELECT batch, position FROM (
                 SELECT batch, position, order_id, reason FROM open_order
-                UNION ALL SELECT batch, position, order_id, reason FROM open_line
+                UNION ALL SELECT batch, position, order_id, reason FROM rejected_line
             ) WHERE ($reason IS NULL OR reason = $reason) AND ($order_id IS NULL OR order_id = $order_id)""",
             {"reason": reason, "order_id": order_id},
         )
@@ -114,31 +114,18 @@ def _open_rejects(lake: Lake, manifest: Manifest, batches: Sequence[str]) -> Ite
         ids = [row[0] for row in database.execute("SELECT DISTINCT order_id FROM quarantined").fetchall() if row[0]]
         query, parameters = select_rows(_CURRENT, list(_read_current(lake, manifest, ids)))
         database.execute(f"CREATE TABLE order_partition AS {query}", parameters)
-        close_gone(database, lake, manifest.tombstones)
-        close_rejects(database)
+        close_rejects(database, lake, manifest)
         yield database
 
 
-def _read_current(lake: Lake, manifest: Manifest, ids: Sequence[str]) -> Iterator[tuple[str, datetime]]:
-    """Id and time of the current version of those of the orders that curated has; damaged partitions have none."""
+def _read_current(lake: Lake, manifest: Manifest, ids: Sequence[str]) -> Iterator[tuple[str, date, datetime]]:
+    """Id, day and time of the current version of those of the orders that curated has; damaged partitions have none."""
     partitions, wanted = manifest.partitions, pl.Series(ids, dtype=pl.String).implode()
     for day in find_days(lake, manifest, ids) if ids else ():
         with suppress(CorruptedFileError):
-            rows = read_partition(lake, day, partitions[day], list(_CURRENT))
-            yield from rows.filter(pl.col("order_id").is_in(wanted)).unique().iter_rows()
-
-
-def _list_open_lines(database: duckdb.DuckDBPyConnection) -> None:
-    """Create ``open_line``: rejected lines of the versions that are current, each once, as it came last."""
-    database.execute(
-        """CREATE TEMP TABLE open_line AS
-        SELECT quarantined.* FROM quarantined
-        JOIN order_partition
-            ON order_partition.order_id = quarantined.order_id
-            AND order_partition.updated_at_order = quarantined.version_at
-        WHERE scope = 'line'
-        QUALIFY batch = max(batch) OVER (PARTITION BY quarantined.order_id)"""
-    )
+            rows = read_partition(lake, day, partitions[day], ["order_id", "updated_at_order"])
+            for order_id, time in rows.filter(pl.col("order_id").is_in(wanted)).unique().iter_rows():
+                yield order_id, day, time
 
 
 def _read_records(lake: Lake, places: Iterable[tuple[str, int]]) -> Iterator[QuarantinedRecord]:
