@@ -16,14 +16,12 @@ from ordersetl.lake.layout import Lake
 from ordersetl.lake.raw import read_marker
 from ordersetl.lake.staged import StageMarker, has_size, read_stage
 from ordersetl.source.kept_pages import KeptPages, describe_request
-from ordersetl.star.frames import ORDER_SCHEMA, PAGE_BITS
+from ordersetl.star.frames import ORDER_SCHEMA, join_position, split_position
 from ordersetl.star.schema import RULES
 from ordersetl.star.values import read_short_text, read_version_time, to_naive
-from ordersetl.window import Window
 
 __all__ = ["Winners", "find_places"]
 
-_INDEX_MASK = (1 << PAGE_BITS) - 1
 _KEY = ("order_id", "updated_at_order")
 
 
@@ -48,7 +46,7 @@ def find_places(lake: Lake, batches: Sequence[str], winners: Winners) -> Iterato
         stage = read_stage(lake, batch)
         places = _read_staged(lake, stage, winners) if stage is not None and stage.rules == RULES else None
         for order_id, pos in _read_raw(lake, batch, winners, in_force) if places is None else places:
-            yield order_id, batch, pos >> PAGE_BITS, pos & _INDEX_MASK
+            yield order_id, batch, *split_position(pos)
 
 
 def _read_staged(lake: Lake, stage: StageMarker, winners: Winners) -> list[tuple[str, int]] | None:
@@ -70,13 +68,12 @@ def _read_staged(lake: Lake, stage: StageMarker, winners: Winners) -> list[tuple
 def _read_raw(lake: Lake, batch: str, winners: Winners, in_force: InForce) -> Iterator[tuple[str, int]]:
     with suppress(OrdersetlError):  # other checks say that it is damaged
         marker = read_marker(lake, batch)
-        request = marker.request
-        window = Window(request.enforced_since, request.until, began_at=request.began_at)
-        kept = KeptPages(lake, batch, marker.since, describe_request(lake, request, in_force))
+        window = marker.request.window
+        kept = KeptPages(lake, batch, marker.since, describe_request(lake, marker.request, in_force))
         for number, entry in enumerate(marker.pages, start=1):
             for index, record in enumerate(kept.read_orders(number, entry)):
                 if (stated := read_version_time(record)) is None or not window.holds(time := window.cap(stated)):
                     continue
                 order_id, _ = read_short_text(record.get("order_id"))
                 if order_id is not None and winners.orders.get(order_id) == to_naive(time):
-                    yield order_id, number << PAGE_BITS | index
+                    yield order_id, join_position(number, index)
