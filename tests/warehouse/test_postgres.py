@@ -14,7 +14,7 @@ from lakes import order, run, write_batch
 from relay import Relay, open_relay
 from warehouses import Place, curated_rows, failed, load_second, postgres_place, socket_folder
 
-from ordersetl.errors import WarehouseError
+from ordersetl.errors import ConfigError, WarehouseError
 from ordersetl.runtime import RunContext
 
 ROLE = "locked_out"
@@ -93,6 +93,25 @@ def test_a_restored_dump_is_brought_up_to_date(first: RunContext, postgres: str,
     place.assert_holds(first.lake)
     assert place.tables() == newest
     assert place.load(first).files_loaded == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("sales_by_day", "sales_by_day is a materialized view of somebody else"),
+        ("fact_order", "fact_order is a materialized view"),
+    ],
+)
+def test_a_materialized_view_under_a_name_of_ours_is_refused(
+    first: RunContext, postgres: str, name: str, problem: str
+) -> None:
+    place = postgres_place(postgres, f"stored_{name}")
+    place.load(first)
+    place.execute(f"DROP {'VIEW' if name == 'sales_by_day' else 'TABLE'} {place.name(name)} CASCADE")
+    place.execute(f"CREATE MATERIALIZED VIEW {place.name(name)} AS SELECT 1 AS own")
+    assert problem in str(failed(place.check(first.lake))["warehouse_tables"])
+    with pytest.raises(ConfigError, match=problem):
+        place.load(first)
 
 
 @pytest.mark.parametrize("style", ["German, DMY", "SQL, DMY", "Postgres, MDY"])

@@ -13,6 +13,7 @@ from ordersetl.errors import ConfigError, CorruptedError
 from ordersetl.runtime import RunContext
 from ordersetl.star.schema import FACT_ORDER, TABLES
 from ordersetl.warehouse import stage
+from ordersetl.warehouse.names import VIEWS
 from ordersetl.zones import read_zone
 
 
@@ -325,6 +326,20 @@ def test_a_view_of_somebody_else_is_not_replaced(first: RunContext, place: Place
     with pytest.raises(ConfigError, match="orders is a view of somebody else"):
         place.load(first)
     assert place.execute(f"SELECT own FROM {place.name('orders')}") == [(1,)]
+
+
+@pytest.mark.parametrize("dropped", [1, 4], ids=["the_last_view", "all_views"])
+def test_a_table_in_the_place_of_a_view_is_refused(loaded: RunContext, place: Place, dropped: int) -> None:
+    taken = [*reversed(VIEWS)][:dropped]
+    for view in taken:
+        place.execute(f"DROP VIEW {place.name(view)}")
+    place.execute(f"CREATE TABLE {place.name(taken[-1])} AS SELECT 1 AS own")
+    problem = f"{taken[-1]} is a table of somebody else"
+    assert problem in str(failed(place.check(loaded.lake))["warehouse_tables"])
+    for verify in (False, True):
+        with pytest.raises(ConfigError, match=problem):
+            place.load(loaded, verify=verify)
+    assert place.execute(f"SELECT own FROM {place.name(taken[-1])}") == [(1,)]
 
 
 def test_two_prefixes_do_not_know_each_other(loaded: RunContext, place: Place) -> None:

@@ -32,6 +32,7 @@ class Dialect(msgspec.Struct, frozen=True):
     characters. ``enforces_keys``: no row is there twice. ``enforces_references``: a row cannot go in the transaction in
     which those that refer to it go. ``updates_rows``: to update a row costs far less than to delete it and insert
     another of its key. ``folds_names``: names are one that differ in the case of their ASCII letters alone.
+    ``relations`` has a row for each table and view, with the columns of ``information_schema.tables``.
     """
 
     text_type: str
@@ -43,6 +44,7 @@ class Dialect(msgspec.Struct, frozen=True):
     enforces_references: bool = False
     updates_rows: bool = False
     folds_names: bool = False
+    relations: str = "information_schema.tables"
 
     def column_type(self, type_: SqlType) -> str:
         """The type of a column in this database's words."""

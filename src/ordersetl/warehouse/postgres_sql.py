@@ -12,6 +12,10 @@ POSTGRES = Dialect(
     date_text="to_char({}, 'YYYY-MM-DD')",
     hash_number="CAST(CAST('x' || left(md5({}), 15) AS BIT(60)) AS BIGINT)",
     enforces_keys=True,
+    relations=(  # the standard that information_schema follows knows no materialized views
+        "(SELECT table_catalog, table_schema, table_name, table_type FROM information_schema.tables"
+        " UNION ALL SELECT current_database(), schemaname, matviewname, 'MATERIALIZED VIEW' FROM pg_matviews) AS r"
+    ),
 )
 COPY_OPTIONS = "(FORMAT csv, HEADER true, NULL '')"
 """How curated files are written."""

@@ -37,6 +37,8 @@ _LEDGER_COLUMNS = (*_LEDGER.names, "rows", "loaded_at")
 _REFUNDED_AT = "r.refunded_at"
 _REFUND_DAY = find_day_of_any(_REFUNDED_AT, "UTC")
 """As views.sql has it: where the shop's time zone goes."""
+RelationKind = Literal["table", "view", "materialized view"]
+_KINDS: dict[str, RelationKind] = {"VIEW": "view", "MATERIALIZED VIEW": "materialized view"}
 _TYPES = {
     "character varying": "VARCHAR",
     "text": "VARCHAR",
@@ -73,9 +75,6 @@ def prepare_tables(warehouse: Warehouse) -> Prepared:
         ConfigError: what is there under these names is not ours; it says how it differs.
     """
     relations = find_relations(warehouse)
-    taken = [name for name in VIEWS if name in relations]
-    if taken and not any(table.name in relations for table in _all_tables()):
-        raise _not_ours([f"{warehouse.names.show(name)} is a {relations[name]} of somebody else" for name in taken])
     columns = {table.name: find_columns(warehouse, table.name) for table in _all_tables() if table.name in relations}
     if problems := list(find_problems(warehouse, relations, columns)):
         raise _not_ours(problems)
@@ -94,17 +93,17 @@ def prepare_tables(warehouse: Warehouse) -> Prepared:
     return Prepared(tuple(missing), added, columns)
 
 
-def find_relations(warehouse: Warehouse) -> dict[str, Literal["table", "view"]]:
-    """Which of our tables and views there are, by our own names for them."""
+def find_relations(warehouse: Warehouse) -> dict[str, RelationKind]:
+    """What there is under the names of our tables and views, by our own names for them."""
     prefix = warehouse.names.prefix
     ours = {prefix + name: name for name in [*(table.name for table in _all_tables()), *VIEWS]}
     schema, table = _named(warehouse, "table_schema"), _named(warehouse, "table_name")
     found = warehouse.execute(
-        f"SELECT {table}, table_type FROM information_schema.tables WHERE table_catalog = current_database()"
+        f"SELECT {table}, table_type FROM {warehouse.dialect.relations} WHERE table_catalog = current_database()"
         f" AND {schema} = {_named(warehouse, '%s')} AND {table} IN ({', '.join(['%s'] * len(ours))})",
         (warehouse.names.schema, *ours),
     )
-    return {ours[name]: "view" if kind == "VIEW" else "table" for name, kind in found}
+    return {ours[name]: _KINDS.get(kind, "table") for name, kind in found}
 
 
 def find_columns(warehouse: Warehouse, name: str) -> dict[str, FoundColumn]:
@@ -130,11 +129,16 @@ def find_problems(
     relations: Mapping[str, str],
     columns: Mapping[str, Mapping[str, FoundColumn]],
 ) -> Iterator[str]:
-    """In what those of our tables that are there are not of this version or an older one, a sentence each."""
+    """What is there under our names and is not ours, of this version or an older one: a sentence each."""
+    is_first = not any(table.name in relations for table in _all_tables())
+    for name in VIEWS:
+        kind = relations.get(name, "view")
+        if kind != "view" or (is_first and name in relations):
+            yield f"{warehouse.names.show(name)} is a {kind} of somebody else"
     for table in _all_tables():
-        where = warehouse.names.show(table.name)
-        if relations.get(table.name) == "view":
-            yield f"{where} is a view"
+        where, kind = warehouse.names.show(table.name), relations.get(table.name, "table")
+        if kind != "table":
+            yield f"{where} is a {kind}"
             continue
         if table.name not in columns:
             continue
@@ -142,9 +146,9 @@ def find_problems(
         wanted = {column.name: column.type for column in _columns_of(table)}
         if table is not _LEDGER and (foreign := [name for name in found if name not in wanted]):
             yield f"{where} has columns that are not ours: {', '.join(foreign)}"
-        for name, kind in wanted.items():
-            if name in found and found[name].type != kind:
-                yield f"{where}.{name} is {found[name].type} instead of {kind}"
+        for name, type_ in wanted.items():
+            if name in found and found[name].type != type_:
+                yield f"{where}.{name} is {found[name].type} instead of {type_}"
         needed = _LEDGER_COLUMNS if table is _LEDGER else [name for name in (*table.key, DAY.name) if name in wanted]
         if lacking := [name for name in needed if name not in found]:
             yield f"{where} lacks {', '.join(lacking)}"
