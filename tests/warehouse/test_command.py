@@ -53,6 +53,22 @@ def test_check_fails_where_the_warehouse_differs_and_says_how_to_repair_it(shop:
     assert ordersetl("check", *flags, "--quiet", cwd=shop).code == 0
 
 
+def test_check_advises_what_helps_where_tables_are_missing_and_where_they_are_not_ours(shop: Path, file: Path) -> None:
+    flags = ("--warehouse", "duckdb:///shop.duckdb")
+    assert ordersetl("load", *flags, cwd=shop).code == 0
+    with duckdb.connect(file) as database:
+        database.execute("DROP VIEW sales_by_day")
+    missing = ordersetl("check", *flags, "--json", cwd=shop).json["error"]
+    assert "there is no main.sales_by_day" in missing["message"]
+    assert "load --warehouse duckdb:///shop.duckdb --verify" in missing["hint"]
+    with duckdb.connect(file) as database:
+        database.execute("CREATE TABLE sales_by_day AS SELECT 1 AS own")
+    foreign = ordersetl("check", *flags, "--json", cwd=shop).json["error"]
+    refused = ordersetl("load", *flags, "--verify", "--json", cwd=shop).json["error"]
+    assert "main.sales_by_day is a table of somebody else" in foreign["message"]
+    assert (foreign["hint"], refused["code"]) == (refused["hint"], "config")
+
+
 def test_check_fails_where_a_curated_file_is_missing_and_writes_its_page(shop: Path) -> None:
     flags = ("--warehouse", "duckdb:///shop.duckdb")
     assert ordersetl("load", *flags, cwd=shop).code == 0

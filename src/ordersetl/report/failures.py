@@ -49,10 +49,11 @@ def advise(failed: Sequence[CheckOutcome]) -> str:
     names = {outcome.name for outcome in failed if not outcome.is_own}
     if advice := _ADVICE.get(" ".join(sorted(names))):
         return advice
+    details = " ".join(outcome.detail for outcome in failed if outcome.detail and not outcome.is_own)
     if all(name.startswith("warehouse_") for name in names):
-        return "Load what the warehouse lacks, and what was changed there: ordersetl load --verify"
+        return details or "Load what the warehouse lacks, and what was changed there: ordersetl load --verify"
     if names <= {"stray_files", "raw_batches"}:
-        return " ".join(outcome.detail for outcome in failed)
+        return details
     if names & {"raw_readable", "raw_batches"}:
         return "Restore from a backup what raw has lost, or fetch it again: ordersetl run --full."
     return "Rebuild from raw what is damaged: ordersetl load --verify. Fold everything again: ordersetl load --rebuild."

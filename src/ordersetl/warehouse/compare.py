@@ -12,7 +12,14 @@ from ordersetl.warehouse.connection import Warehouse
 from ordersetl.warehouse.ledger import VIEWS_ENTRY, read_ledger
 from ordersetl.warehouse.names import LEDGER, VIEWS
 from ordersetl.warehouse.summary import Summary, summarize, summarize_files
-from ordersetl.warehouse.tables import DIMENSIONS, FACTS, find_columns, find_problems, find_relations
+from ordersetl.warehouse.tables import (
+    DIMENSIONS,
+    FACTS,
+    NOT_OURS_HINT,
+    find_columns,
+    find_problems,
+    find_relations,
+)
 
 __all__ = ["compare_warehouse", "find_differing"]
 
@@ -40,8 +47,11 @@ def compare_warehouse(warehouse: Warehouse, lake: Lake, manifest: Manifest, *, m
     relations = find_relations(warehouse)
     tables = (*(table.name for table in (*DIMENSIONS, *FACTS)), LEDGER)
     columns = {name: find_columns(warehouse, name) for name in tables if name in relations}
-    problems = [*find_problems(warehouse, relations, columns), *_find_missing(warehouse, relations, columns)]
-    outcomes = [_outcome("warehouse_tables", _WHY_TABLES, [{"problem": problem} for problem in problems], max_samples)]
+    foreign = list(find_problems(warehouse, relations, columns))
+    problems = [*foreign, *_find_missing(warehouse, relations, columns)]
+    rows = [{"problem": problem} for problem in problems]
+    hint = NOT_OURS_HINT if foreign else ""  # a load refuses what is not ours, and makes what is missing
+    outcomes = [_outcome("warehouse_tables", _WHY_TABLES, rows, max_samples, hint)]
     if problems:
         return outcomes
     held = {file: entry.sha256 for file, entry in read_ledger(warehouse).items() if file != VIEWS_ENTRY}
@@ -98,5 +108,5 @@ def _describe(wanted: Summary, found: Summary) -> dict[str, str]:
     return described or {"values": "they differ"}
 
 
-def _outcome(name: str, why: str, offending: list[dict[str, str]], max_samples: int) -> CheckOutcome:
-    return CheckOutcome(name, not offending, why, len(offending), tuple(offending[:max_samples]))
+def _outcome(name: str, why: str, offending: list[dict[str, str]], max_samples: int, detail: str = "") -> CheckOutcome:
+    return CheckOutcome(name, not offending, why, len(offending), tuple(offending[:max_samples]), detail)

@@ -17,6 +17,7 @@ __all__ = [
     "DAY",
     "DIMENSIONS",
     "FACTS",
+    "NOT_OURS_HINT",
     "FoundColumn",
     "Prepared",
     "create_views",
@@ -32,6 +33,7 @@ FACTS = (FACT_ORDER, FACT_REFUND)
 """In the order in which they are loaded."""
 DAY = Column("dt", "DATE", nullable=False)
 """What a fact has beside the columns of its files."""
+NOT_OURS_HINT = "Choose another schema (?schema=...) or a prefix (?prefix=shop_), or drop what is in the way."
 _LEDGER = Table(LEDGER, (Column("file", "VARCHAR"), Column("sha256", "VARCHAR")), ("file",))
 _LEDGER_COLUMNS = (*_LEDGER.names, "rows", "loaded_at")
 _REFUNDED_AT = "r.refunded_at"
@@ -204,5 +206,5 @@ def _named(warehouse: Warehouse, name: str) -> str:
 def _not_ours(problems: list[str]) -> ConfigError:
     return ConfigError(
         f"the warehouse has other tables under our names: {'; '.join(problems)}",
-        hint="Choose another schema (?schema=...) or a prefix (?prefix=shop_), or drop what is in the way.",
+        hint=NOT_OURS_HINT,
     )
