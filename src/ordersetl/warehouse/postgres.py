@@ -1,9 +1,8 @@
 """PostgreSQL by psycopg 3: the curated files go there as they are, through ``COPY FROM STDIN``."""
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date
 
 import psycopg
 from psycopg import sql
@@ -14,15 +13,13 @@ from ordersetl.lake.layout import Lake
 from ordersetl.star.schema import Table
 from ordersetl.text import one_line
 from ordersetl.warehouse.connection import CuratedFile, Row, stage_name
-from ordersetl.warehouse.names import LEDGER, Names, read_definition
-from ordersetl.warehouse.postgres_sql import COPY_OPTIONS, POSTGRES, create_stage
+from ordersetl.warehouse.postgres_sql import COPY_OPTIONS, POSTGRES, create_partitions, create_stage, create_table
 from ordersetl.warehouse.tables import FACTS
 from ordersetl.warehouse.target import Target
 
 __all__ = ["Postgres", "connect"]
 
 _CHUNK_BYTES = 1 << 18
-_KEY = re.compile(r"(PRIMARY KEY|UNIQUE) \(([\w, ]+)\)")
 _KEEPALIVE_S = 30
 
 
@@ -32,7 +29,7 @@ class Postgres:
     dialect = POSTGRES
 
     def __init__(self, target: Target, *, read_only: bool = False) -> None:
-        self.names: Names = target.names
+        self.names = target.names
         self._target = target
         self._read_only = read_only
         self._by_month = target.options.get("partition") == "month"
@@ -63,12 +60,8 @@ class Postgres:
 
     def create_table(self, name: str) -> None:
         """Create a table of ours; a fact in partitions where that is asked for."""
-        for statement in read_definition("ledger" if name == LEDGER else "postgres-ddl", name):
-            placed = self.names.place(statement)
-            if self._by_month and statement.startswith("CREATE TABLE") and name in {fact.name for fact in FACTS}:
-                # a key of a table in partitions has to have what they go by
-                placed = _KEY.sub(r"\1 (\2, dt)", placed) + " PARTITION BY RANGE (dt)"
-            self.execute(placed)
+        for statement in create_table(name, self.names, by_month=self._by_month):
+            self.execute(statement)
 
     def stage(self, table: Table, lake: Lake, files: Sequence[CuratedFile], timezone: str) -> None:
         """Copy the files, one after the other; the day of each is the default of its rows."""
@@ -115,14 +108,9 @@ class Postgres:
         if not partitioned:
             return
         there = "SELECT 1 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
-        pattern = sql.SQL("CREATE TABLE {}.{} PARTITION OF {}.{} FOR VALUES FROM ({}) TO ({})")
-        schema, parent = self.names.schema, self.names.prefix + table.name
-        for month in sorted({day.replace(day=1) for day in days}):
-            partition = f"{parent}_{month:%Y_%m}"
-            if not self.execute(f"{there} WHERE nspname = %s AND relname = %s", (schema, partition)):
-                after = (month + timedelta(days=31)).replace(day=1)
-                own = map(sql.Identifier, (schema, partition, schema, parent))
-                self._run(pattern.format(*own, sql.Literal(month), sql.Literal(after)))
+        for partition, statement in create_partitions(table, self.names, days):
+            if not self.execute(f"{there} WHERE nspname = %s AND relname = %s", (self.names.schema, partition)):
+                self.execute(statement)
 
     def _run(self, statement: sql.Composed) -> None:
         """Run a statement that takes no parameters, into which the driver wrote the values."""

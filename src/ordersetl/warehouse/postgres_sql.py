@@ -1,10 +1,15 @@
 """The statements of a load into PostgreSQL that are its own, for the driver and for ``load --print-sql postgres``."""
 
+import re
+from collections.abc import Collection, Iterator
+from datetime import date, timedelta
+
 from ordersetl.star.schema import Table
 from ordersetl.warehouse.connection import Dialect, stage_name
+from ordersetl.warehouse.names import LEDGER, Names, quote, read_definition
 from ordersetl.warehouse.tables import DAY, FACTS
 
-__all__ = ["COPY_OPTIONS", "POSTGRES", "create_stage"]
+__all__ = ["COPY_OPTIONS", "POSTGRES", "create_partitions", "create_stage", "create_table"]
 
 POSTGRES = Dialect(
     text_type="VARCHAR",
@@ -19,6 +24,7 @@ POSTGRES = Dialect(
 )
 COPY_OPTIONS = "(FORMAT csv, HEADER true, NULL '')"
 """How curated files are written."""
+_KEY = re.compile(r"(PRIMARY KEY|UNIQUE) \(([\w, ]+)\)")
 
 
 def create_stage(table: Table) -> str:
@@ -26,3 +32,22 @@ def create_stage(table: Table) -> str:
     columns = [*table.columns, DAY] if table in FACTS else table.columns
     types = ", ".join(f"{column.name} {POSTGRES.column_type(column.type)}" for column in columns)
     return f"CREATE TEMPORARY TABLE {stage_name(table.name)} ({types}) ON COMMIT DROP"
+
+
+def create_table(name: str, names: Names, *, by_month: bool) -> Iterator[str]:
+    """The statements that create a table of ours; a fact in partitions where that is asked for."""
+    for statement in read_definition("ledger" if name == LEDGER else "postgres-ddl", name):
+        placed = names.place(statement)
+        if by_month and statement.startswith("CREATE TABLE") and name in {fact.name for fact in FACTS}:
+            # a key of a table in partitions has to have what they go by
+            placed = _KEY.sub(r"\1 (\2, dt)", placed) + " PARTITION BY RANGE (dt)"
+        yield placed
+
+
+def create_partitions(table: Table, names: Names, days: Collection[date]) -> Iterator[tuple[str, str]]:
+    """The name of each partition of a fact that has to be there for these days, and the statement that creates it."""
+    for month in sorted({day.replace(day=1) for day in days}):
+        name = f"{names.prefix}{table.name}_{month:%Y_%m}"
+        after = (month + timedelta(days=31)).replace(day=1)
+        created = f"CREATE TABLE IF NOT EXISTS {names.quoted_schema}.{quote(name)} PARTITION OF {names(table.name)}"
+        yield name, f"{created} FOR VALUES FROM ('{month}') TO ('{after}')"

@@ -15,7 +15,13 @@ from ordersetl.resources import locate
 from ordersetl.star.schema import Table
 from ordersetl.warehouse.connection import CuratedFile, Dialect, Row, stage_name
 from ordersetl.warehouse.names import LEDGER, Names, read_definition
-from ordersetl.warehouse.postgres_sql import COPY_OPTIONS, POSTGRES, create_stage as create_postgres_stage
+from ordersetl.warehouse.postgres_sql import (
+    COPY_OPTIONS,
+    POSTGRES,
+    create_partitions,
+    create_stage as create_postgres_stage,
+    create_table as create_postgres_table,
+)
 from ordersetl.warehouse.redshift_sql import REDSHIFT, copy_from, create_copied, create_stage, derive_days
 from ordersetl.warehouse.sync import Load
 from ordersetl.warehouse.tables import FACTS
@@ -39,6 +45,7 @@ def write_script(
     *,
     staging: str = STAGING,
     access: str = "IAM_ROLE DEFAULT",
+    by_month: bool = False,
 ) -> str:
     """The statements of a load of all that curated holds, or of external tables over it.
 
@@ -50,10 +57,11 @@ def write_script(
         now: the ledger's time of loading.
         staging: the URL in S3 that curated is copied to.
         access: how Redshift may read it.
+        by_month: PostgreSQL has the facts in partitions.
     """
     if kind == "redshift-spectrum":
         return "\n".join(_write_spectrum(manifest, names, staging))
-    script = _Script(kind, names, staging.rstrip("/"), access)
+    script = _Script(kind, names, staging.rstrip("/"), access, by_month=by_month)
     script.lines += _HEADS[kind]
     load = Load(script, lake, manifest, now)
     script.execute("BEGIN")
@@ -67,13 +75,16 @@ def write_script(
 class _Script:
     """A warehouse that writes down what it is told; it holds nothing, and answers no question."""
 
-    def __init__(self, kind: Literal["postgres", "redshift"], names: Names, staging: str, access: str) -> None:
+    def __init__(
+        self, kind: Literal["postgres", "redshift"], names: Names, staging: str, access: str, *, by_month: bool
+    ) -> None:
         self.names = names
         self.dialect: Dialect = POSTGRES if kind == "postgres" else REDSHIFT
         self.lines: list[str] = []
         self._kind = kind
         self._staging = staging
         self._access = access
+        self._by_month = by_month
 
     def begin(self) -> None:
         """Nothing: who runs the script begins."""
@@ -88,8 +99,12 @@ class _Script:
 
     def create_table(self, name: str) -> None:
         """Write down how a table of ours is created."""
-        for statement in read_definition("ledger" if name == LEDGER else f"{self._kind}-ddl", name):
-            self.execute(self.names.place(statement))
+        if self._kind == "postgres":
+            statements = create_postgres_table(name, self.names, by_month=self._by_month)
+        else:
+            statements = map(self.names.place, read_definition("ledger" if name == LEDGER else "redshift-ddl", name))
+        for statement in statements:
+            self.execute(statement)
 
     def stage(self, table: Table, lake: Lake, files: Sequence[CuratedFile], timezone: str) -> None:
         """Write down how the new rows come into their temporary table."""
@@ -98,6 +113,9 @@ class _Script:
     def _stage_postgres(self, table: Table, lake: Lake, files: Sequence[CuratedFile], _: str) -> None:
         target = stage_name(table.name)
         self.execute(create_postgres_stage(table))
+        if self._by_month and table in FACTS:
+            for _, statement in create_partitions(table, self.names, [file.day for file in files if file.day]):
+                self.execute(statement)
         for file in files:
             if file.day is not None:
                 self.execute(f"ALTER TABLE {target} ALTER COLUMN dt SET DEFAULT {_write_literal(file.day)}")

@@ -123,6 +123,7 @@ def write_statements(settings: Settings, kind: str, now: datetime) -> SqlScript:
         now,
         staging=options.get("staging", STAGING),
         access=write_role(options.get("iam_role", "default")),
+        by_month="partition" in options,
     )
     return SqlScript(kind, sql)
 
