@@ -13,7 +13,7 @@ from lakes import open_job, order, run, spoil, transform, write_batch
 from ordersetl.check.layer import check
 from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.fold_settings import DEFAULTS, FoldSettings
-from ordersetl.lake.manifest import read_manifest
+from ordersetl.lake.manifest import QuarantineEntry, read_manifest
 from ordersetl.lake.rejected import read_rejected
 from ordersetl.lake.staged import (
     StageMarker,
@@ -125,7 +125,7 @@ def test_quarantine_is_trusted_by_size_and_time_or_by_hash_if_asked(context: Run
     def damaged(*, verify: bool = False) -> list[str]:
         assert manifest is not None
         rejected = read_rejected(context.lake, manifest)
-        return [*find_damaged_quarantine(context.lake, rejected, manifest.settings, verify=verify)]
+        return [*find_damaged_quarantine(context.lake, rejected, manifest, verify=verify)]
 
     assert damaged() == []
     os.utime(path, (1, 1))
@@ -137,7 +137,7 @@ def test_quarantine_is_trusted_by_size_and_time_or_by_hash_if_asked(context: Run
     assert damaged(verify=True) == []
     path.unlink()
     assert damaged() == [BATCH]
-    assert find_damaged_quarantine(context.lake, {}, DEFAULTS, verify=True) == {}
+    assert find_damaged_quarantine(context.lake, {}, manifest, verify=True) == {}
 
 
 def test_quarantine_of_a_staging_under_other_settings_is_no_damage(context: RunContext) -> None:
@@ -149,13 +149,26 @@ def test_quarantine_of_a_staging_under_other_settings_is_no_damage(context: RunC
     path = context.lake.folder / "quarantine" / f"{BATCH}.ndjson"
     path.write_bytes(body)
     rejected = read_rejected(context.lake, manifest)
-    assert find_damaged_quarantine(context.lake, rejected, DEFAULTS, verify=False) == {BATCH: "its size differs"}
+    assert find_damaged_quarantine(context.lake, rejected, manifest, verify=False) == {BATCH: "its size differs"}
     stage = find_stage(context.lake, BATCH, rules=RULES, settings=DEFAULTS, source_digest=None)
     assert stage is not None
     of_body = {"quarantine_sha256": hashlib.sha256(body).hexdigest(), "quarantine_bytes": len(body)}
     write_stage(context.lake, msgspec.structs.replace(stage, settings=FoldSettings("CET"), **of_body))
-    assert find_damaged_quarantine(context.lake, rejected, DEFAULTS, verify=True) == {}
-    assert find_damaged_quarantine(context.lake, rejected, FoldSettings("CET"), verify=True) == {
-        BATCH: "its size differs"
-    }
+    assert find_damaged_quarantine(context.lake, rejected, manifest, verify=True) == {}
+    of_stage = msgspec.structs.replace(manifest, settings=FoldSettings("CET"))
+    assert find_damaged_quarantine(context.lake, rejected, of_stage, verify=True) == {BATCH: "its size differs"}
     assert check(context.lake).ok
+
+
+def test_quarantine_of_a_staging_under_newer_rules_is_no_damage(context: RunContext) -> None:
+    run(context)
+    manifest = read_manifest(context.lake)
+    assert manifest is not None
+    rejected = {BATCH: QuarantineEntry("0" * 64, 1, 1, 0)}
+    for rules, problems in (
+        (RULES, {BATCH: "its size differs"}),
+        (RULES - 1, {}),
+        (RULES + 1, {BATCH: "its size differs"}),
+    ):
+        of_rules = msgspec.structs.replace(manifest, rules=rules)
+        assert find_damaged_quarantine(context.lake, rejected, of_rules, verify=False) == problems

@@ -61,11 +61,11 @@ def inspect_files(
 def inspect_quarantine(lake: Lake, manifest: Manifest, *, max_samples: int) -> CheckOutcome:
     """Compare the quarantine file of each batch with its recorded size and SHA-256.
 
-    One of a staging under other settings, which was stopped before the load, says what these would reject.
+    One of a staging under other settings or newer rules, which was stopped before the load, says what these reject.
     """
     try:
         found = _find_problems(lake, read_rejected(lake, manifest), quarantine_key, {}, lake.storage)
-        problems = [row for row in found if not is_staged_again(lake, row["file"], manifest.settings)]
+        problems = [row for row in found if not is_staged_again(lake, row["file"], manifest)]
     except BrokenSegmentError:
         problems = [{"file": INDEX, "problem": "the list of quarantine files is missing or damaged"}]
     why = "What was rejected must stay findable: without its quarantine an order is lost silently."

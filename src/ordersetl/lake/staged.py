@@ -17,7 +17,7 @@ from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.integrity import find_problem
 from ordersetl.lake.kept_files import ReferenceEntry
 from ordersetl.lake.layout import QUARANTINE, STAGED, Lake, quarantine_key, staged_key
-from ordersetl.lake.manifest import QuarantineEntry
+from ordersetl.lake.manifest import Manifest, QuarantineEntry
 from ordersetl.lake.records import check_stage
 from ordersetl.storage.columns import ColumnFile
 
@@ -146,21 +146,24 @@ def has_size(lake: Lake, stage: StageMarker, file: StagedFile) -> bool:
     return found is not None and not found.problem and found.bytes == file.bytes
 
 
-def is_staged_again(lake: Lake, batch: str, settings: FoldSettings) -> bool:
-    """Whether its quarantine file is that of a staging under other settings than these, which was not loaded."""
+def is_staged_again(lake: Lake, batch: str, manifest: Manifest) -> bool:
+    """Whether its quarantine file is that of a staging that was not loaded, under other settings or newer rules."""
     stage = read_stage(lake, batch)
-    return stage is not None and stage.settings != settings.of_staging and has_quarantine(lake, stage)
+    if stage is None:
+        return False
+    is_other = stage.settings != manifest.settings.of_staging or stage.rules > manifest.rules
+    return is_other and has_quarantine(lake, stage)
 
 
 def find_damaged_quarantine(
-    lake: Lake, rejected: Mapping[str, QuarantineEntry], settings: FoldSettings, *, verify: bool
+    lake: Lake, rejected: Mapping[str, QuarantineEntry], manifest: Manifest, *, verify: bool
 ) -> dict[str, str]:
     """What is wrong with the quarantine of batches, as sentences: by size and time, or by hash with ``verify``.
 
     Args:
         lake: the output.
         rejected: what was recorded of the batches that were applied.
-        settings: under which they were.
+        manifest: that says so, by which settings and rules they were.
         verify: hash the files, instead of trusting size and time.
     """
     problems = {}
@@ -168,7 +171,7 @@ def find_damaged_quarantine(
     for batch, entry in rejected.items():
         trusted = None if verify else entry.mtime_ns
         problem = find_problem(lake, quarantine_key(batch), entry, trusted_time_ns=trusted, look=look)
-        if problem is not None and not is_staged_again(lake, batch, settings):
+        if problem is not None and not is_staged_again(lake, batch, manifest):
             problems[batch] = f"{'its' if problem.recorded else 'it'} {problem.text}"
     return problems
 

@@ -86,8 +86,7 @@ def _repair_quarantine(
     context: RunContext, provider: StageProvider, current: CurrentState, *, verify: bool
 ) -> list[Damage]:
     """Have quarantine files of applied batches that were lost or changed written again."""
-    settings = current.manifest.settings
-    damaged = find_damaged_quarantine(context.lake, current.rejected or {}, settings, verify=verify)
+    damaged = find_damaged_quarantine(context.lake, current.rejected or {}, current.manifest, verify=verify)
     for batch in damaged:
         provider(batch)
     return [Damage(f"quarantine/{batch}.ndjson", problem) for batch, problem in damaged.items()]

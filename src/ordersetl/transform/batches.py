@@ -218,7 +218,7 @@ def _list_unquarantined(lake: Lake, manifest: Manifest | None, *, verify: bool) 
         return []
     with suppress(BrokenSegmentError):  # load says so, and makes it again
         rejected = read_rejected(lake, manifest)
-        return list(staged.find_damaged_quarantine(lake, rejected, manifest.settings, verify=verify))
+        return list(staged.find_damaged_quarantine(lake, rejected, manifest, verify=verify))
     return []
 
 
