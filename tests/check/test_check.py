@@ -24,7 +24,7 @@ from ordersetl.lake.layout import Lake, file_day, partition_file, refund_file
 from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, encode_manifest, read_manifest
 from ordersetl.resources import locate
 from ordersetl.results import BridgeMetric, CheckOutcome, CheckResult, OpenOrder
-from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, TABLES
+from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, RULES, TABLES
 
 CHECKS = {path.stem: path for path in (locate("sql") / "checks").glob("*/*.sql")}
 DAY = date(2025, 8, 20)
@@ -109,7 +109,7 @@ class Layer:
         (lake.folder / "quarantine").mkdir(parents=True)
         (lake.folder / "quarantine" / f"{BATCH}.ndjson").write_bytes(body)
         quarantine = {BATCH: QuarantineEntry(hashlib.sha256(body).hexdigest(), len(body), len(self.rejected), 0)}
-        write_manifest(lake, Manifest(files=entries, quarantine=quarantine))
+        write_manifest(lake, Manifest(rules=RULES, files=entries, quarantine=quarantine))
         return lake
 
     def _write_file(self, lake: Lake, name: str, rows: list[Row]) -> FileEntry:

@@ -28,6 +28,7 @@ from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, read_marker
 from ordersetl.results import CheckOutcome
 from ordersetl.runtime import RunContext
 from ordersetl.source.nested import DeepRecord
+from ordersetl.star.schema import COLUMNS_SINCE
 
 FIRST = datetime(2025, 9, 1, tzinfo=UTC)
 RULES = st.builds(
@@ -60,7 +61,7 @@ def write_lake(
     files = {name: write_file(lake, name, body) for name, body in fold(read, rules).items()}
     made_under = FoldSettings(rules.timezone, tuple(sorted(rules.cancelled_statuses)))
     batches = tuple(map(batch_id, range(len(read))))
-    manifest = Manifest(settings=made_under, batches=batches, files=files, quarantine=quarantine)
+    manifest = Manifest(rules=COLUMNS_SINCE, settings=made_under, batches=batches, files=files, quarantine=quarantine)
     (lake.folder / "curated/_manifest.json").write_bytes(encode_manifest(manifest))
     return lake
 

@@ -15,7 +15,7 @@ from ordersetl.check.queries import DIMENSIONS, QueryResult, TableQuery
 from ordersetl.check.volume import check_volume
 from ordersetl.errors import CorruptedError, InternalError, StorageError
 from ordersetl.lake.layout import CURATED, MANIFEST, Lake, file_day, partition_file
-from ordersetl.lake.manifest import FileEntry, Manifest, read_manifest
+from ordersetl.lake.manifest import FileEntry, Manifest, describe_outdated, read_manifest
 from ordersetl.lake.segments import BrokenSegmentError
 from ordersetl.results import CheckMetrics, CheckOutcome, CheckResult, LayerFigures, LayerTotals
 from ordersetl.zones import read_zone
@@ -137,6 +137,8 @@ def _read_manifest(lake: Lake) -> tuple[Manifest, str]:
         return Manifest(), f"{error.message}; `ordersetl load --rebuild` makes it again from raw"
     if manifest is None:
         return Manifest(), f"there is no {lake.locate(MANIFEST)}: nothing was loaded yet, `ordersetl run` does it"
+    if problem := describe_outdated(lake, manifest):
+        return Manifest(), f"{problem}; `ordersetl load` folds it again by this one"
     unknown = [name for name in manifest.files if name not in DIMENSIONS and file_day(name) is None]
     if unknown:
         return (

@@ -12,9 +12,9 @@ import msgspec
 
 from ordersetl.check.tables import read_why
 from ordersetl.check.views import open_views
-from ordersetl.errors import ConfigError, CorruptedError
+from ordersetl.errors import ConfigError
 from ordersetl.lake.layout import Lake
-from ordersetl.lake.manifest import read_manifest
+from ordersetl.lake.manifest import read_readable
 from ordersetl.resources import locate
 from ordersetl.results import CheckOutcome, CheckResult
 from ordersetl.settings import Settings
@@ -60,13 +60,10 @@ def read_own_checks(settings: Settings) -> list[OwnCheck]:
 def add_own_checks(result: CheckResult, lake: Lake, checks: Sequence[OwnCheck], *, max_samples: int = 5) -> CheckResult:
     """The result of a check with the outcomes of these over the whole layer, whatever part of it that one looked at.
 
-    A check that DuckDB refuses, or that takes longer than it may, has failed, and says why. Without a manifest, which
-    is a failure of its own, none is run.
+    A check that DuckDB refuses, or that takes longer than it may, has failed, and says why. Without a manifest whose
+    files can be read, which is a failure of its own, none is run.
     """
-    try:
-        manifest = read_manifest(lake) if checks else None
-    except CorruptedError:
-        manifest = None
+    manifest = read_readable(lake) if checks else None
     if manifest is None:
         return result
     started = time.perf_counter()

@@ -15,7 +15,7 @@ from ordersetl.export.workbook import require_writer, write_workbook
 from ordersetl.lake.commit import is_committing
 from ordersetl.lake.integrity import file_problem
 from ordersetl.lake.layout import Lake, file_day
-from ordersetl.lake.manifest import Manifest, read_manifest
+from ordersetl.lake.manifest import Manifest, read_manifest, require_readable
 from ordersetl.lake.settled import look_until_settled
 from ordersetl.results import ExportResult
 from ordersetl.storage.user_file import replace_user_file
@@ -83,12 +83,13 @@ def _read_manifest(lake: Lake) -> Manifest:
     """The manifest, its files found to be as it says by size and time.
 
     Raises:
-        ConfigError: nothing was loaded yet.
+        ConfigError: nothing was loaded yet, or an older version did it.
         CorruptedError: it or a file is damaged.
     """
     manifest = read_manifest(lake)
     if manifest is None:
         raise ConfigError("nothing was loaded yet", hint="Load orders first: ordersetl run")
+    require_readable(lake, manifest)
     for file, entry in manifest.files.items():
         problem = file_problem(lake, file, entry, verify=False)
         if problem and read_manifest(lake) == manifest and not is_committing(lake):

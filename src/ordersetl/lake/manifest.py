@@ -14,6 +14,7 @@ from ordersetl.lake.field_counts import FieldHistory
 from ordersetl.lake.fold_settings import DEFAULTS, FoldSettings
 from ordersetl.lake.layout import CURATED, MANIFEST, PENDING, Lake, partition_day, refund_day
 from ordersetl.lake.records import check_manifest
+from ordersetl.star.schema import COLUMNS_SINCE
 from ordersetl.storage.disk import UnfitFileError
 
 __all__ = [
@@ -23,8 +24,11 @@ __all__ = [
     "Manifest",
     "QuarantineEntry",
     "check_timezone",
+    "describe_outdated",
     "encode_manifest",
     "read_manifest",
+    "read_readable",
+    "require_readable",
     "require_timezone",
 ]
 
@@ -171,6 +175,36 @@ def _decode(data: bytes) -> Manifest:
     manifest = decode_record(data, Manifest)
     check_manifest(manifest)
     return manifest
+
+
+def describe_outdated(lake: Lake, manifest: Manifest) -> str:
+    """That an older version of the tool wrote the files, with other columns than today's; empty where none did."""
+    if not manifest.files or manifest.rules >= COLUMNS_SINCE:
+        return ""
+    return f"{lake.locate(CURATED)} was written by an older version of ordersetl, with other columns"
+
+
+def require_readable(lake: Lake, manifest: Manifest) -> None:
+    """Refuse files that cannot be read as today's tables.
+
+    Raises:
+        ConfigError: an older version wrote them.
+    """
+    if problem := describe_outdated(lake, manifest):
+        raise ConfigError(problem, hint="Fold it again by this version, from raw: ordersetl load")
+
+
+def read_readable(lake: Lake) -> Manifest | None:
+    """The current manifest; None where there is none, or where it or its files cannot be read, as a check says.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    with suppress(CorruptedError):
+        manifest = read_manifest(lake)
+        if manifest is not None and not describe_outdated(lake, manifest):
+            return manifest
+    return None
 
 
 def check_timezone(lake: Lake, manifest: Manifest, settings: FoldSettings) -> None:

@@ -6,6 +6,7 @@ import msgspec
 import polars as pl
 
 __all__ = [
+    "COLUMNS_SINCE",
     "DIM_PRODUCT",
     "DIM_USER",
     "FACT_ORDER",
@@ -22,6 +23,8 @@ SqlType = Literal["VARCHAR", "DECIMAL(18,4)", "TIMESTAMP", "DATE", "BOOLEAN"]
 
 RULES = 4
 """Version of the data rules: raised when the result for some payload changes, so that all is folded again."""
+COLUMNS_SINCE = 3
+"""The first of them under which curated files have these columns: what is older cannot be read as these tables."""
 
 MONEY_SCALE = 4
 """Digits after the point of every amount, price and quantity."""

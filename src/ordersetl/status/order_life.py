@@ -12,7 +12,7 @@ from ordersetl.lake import raw
 from ordersetl.lake.in_force import find_in_force
 from ordersetl.lake.layout import Lake, partition_file
 from ordersetl.lake.listing import list_batches
-from ordersetl.lake.manifest import Manifest, read_manifest
+from ordersetl.lake.manifest import Manifest, read_manifest, require_readable
 from ordersetl.load.files import CorruptedFileError, read_partition, read_refunds
 from ordersetl.results import CurrentRow, OrderResult, OrderVersion, RefundRow
 from ordersetl.source.kept_pages import describe_request
@@ -45,8 +45,10 @@ def trace_order(lake: Lake, order_id: str, now: datetime, *, lookback: timedelta
 
     Raises:
         CorruptedError: the manifest is damaged, or a batch that may have the order, in raw and staged.
+        ConfigError: an older version wrote what curated holds.
     """
     manifest = read_manifest(lake) or Manifest()
+    require_readable(lake, manifest)
     batches = list_batches(lake)
     versions = _settle(find_versions(lake, batches, order_id, manifest.settings), set(manifest.batches))
     found = _find_rows(lake, manifest, order_id)

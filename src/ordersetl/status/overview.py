@@ -10,7 +10,7 @@ from ordersetl.lake import raw
 from ordersetl.lake.journal import Journal, describe_death, read_journal
 from ordersetl.lake.layout import CURATED, INDEX, LOCK, QUARANTINE, RAW, RUNS, STAGED, Lake
 from ordersetl.lake.listing import list_marked_batches, list_unfinished
-from ordersetl.lake.manifest import Manifest, read_manifest
+from ordersetl.lake.manifest import Manifest, describe_outdated, read_manifest
 from ordersetl.results import (
     BatchCount,
     LastFailure,
@@ -77,10 +77,13 @@ def read_status(
 
 def _read_manifest(lake: Lake, problems: list[str]) -> Manifest:
     try:
-        return read_manifest(lake) or Manifest()
+        manifest = read_manifest(lake) or Manifest()
     except CorruptedError as error:
         problems.append(f"{error.message}; `ordersetl load --rebuild` makes it again from raw")
         return Manifest()
+    if problem := describe_outdated(lake, manifest):
+        problems.append(f"{problem}: what is open in quarantine is not counted; `ordersetl load` folds it again")
+    return manifest
 
 
 def _look_at_command(lake: Lake) -> tuple[Journal, RunningCommand | None]:
@@ -151,5 +154,7 @@ def _read_coverage(
 def _count_open(lake: Lake, manifest: Manifest, waiting: Sequence[str]) -> OpenQuarantine:
     from ordersetl.status.rejects import count_open, list_quarantined_batches  # noqa: PLC0415 - brings in DuckDB
 
+    if describe_outdated(lake, manifest):  # which is a problem by itself
+        return OpenQuarantine()
     batches = list_quarantined_batches(lake, manifest, waiting)
     return count_open(lake, manifest, batches) if batches else OpenQuarantine()

@@ -15,7 +15,7 @@ from ordersetl.errors import ConfigError
 from ordersetl.lake.index import are_valid, hash_ids, look_up, open_segments
 from ordersetl.lake.layout import QUARANTINE, Lake, page_name, quarantine_key, raw_key
 from ordersetl.lake.listing import list_batches
-from ordersetl.lake.manifest import Manifest, read_manifest
+from ordersetl.lake.manifest import Manifest, read_manifest, require_readable
 from ordersetl.lake.quarantine import RejectLine, decode_reject, read_lines
 from ordersetl.lake.rejected import read_rejected
 from ordersetl.lake.segments import BrokenSegmentError
@@ -58,9 +58,10 @@ def list_quarantine(lake: Lake, *, reason: str | None = None, order_id: str | No
 
     Raises:
         CorruptedError: the manifest is damaged.
-        ConfigError: there is no such reason.
+        ConfigError: there is no such reason, or an older version wrote what curated holds.
     """
     manifest = read_manifest(lake) or Manifest()
+    require_readable(lake, manifest)
     batches = list_quarantined_batches(lake, manifest, set(list_batches(lake)) - set(manifest.batches))
     with _open_rejects(lake, manifest, batches) as database:
         counted = list_open(database, most=_NEWEST)

@@ -12,10 +12,10 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from ordersetl.errors import ConfigError, CorruptedError
+from ordersetl.errors import ConfigError
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.location import find_lake
-from ordersetl.lake.manifest import read_manifest
+from ordersetl.lake.manifest import read_manifest, read_readable, require_readable
 from ordersetl.results import CheckResult, SqlScript, WarehouseResult
 from ordersetl.runtime import RunContext
 from ordersetl.settings import Settings
@@ -79,12 +79,9 @@ def add_warehouse(settings: Settings, lake: Lake, result: CheckResult) -> CheckR
     target = _find_target(settings)
     if target is None:
         return result
-    try:
-        manifest = read_manifest(lake)
-    except CorruptedError:
-        return result  # which says so
+    manifest = read_readable(lake)
     if manifest is None:
-        return result
+        return result  # which says so
     from ordersetl.warehouse.compare import compare_warehouse
 
     with closing(connect(target, read_only=True)) as warehouse:
@@ -98,7 +95,7 @@ def write_statements(settings: Settings, kind: str, now: datetime) -> SqlScript:
     """The statements of a load of all that curated holds, for people who run them themselves; nothing is connected to.
 
     Raises:
-        ConfigError: there is no such kind, or nothing was loaded into curated yet.
+        ConfigError: there is no such kind, nothing was loaded into curated yet, or an older version did it.
     """
     from ordersetl.warehouse.names import Names
     from ordersetl.warehouse.redshift_sql import write_role
@@ -110,6 +107,7 @@ def write_statements(settings: Settings, kind: str, now: datetime) -> SqlScript:
     manifest = read_manifest(lake)
     if manifest is None:
         raise ConfigError("there is nothing in curated yet", hint="Load it first: ordersetl run")
+    require_readable(lake, manifest)
     found = _find_target(settings)
     target = found if found and found.kind == OF_WAREHOUSE[kind] else None
     schema = settings.warehouse_schema or ("spectrum" if kind == "redshift-spectrum" else "public")
