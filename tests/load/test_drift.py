@@ -9,7 +9,7 @@ from described_shop import SmallShop, sale
 
 from ordersetl import pipeline
 from ordersetl.errors import CheckFailedError
-from ordersetl.lake.field_counts import FieldCount, FieldCounts, FieldHistory
+from ordersetl.lake.field_counts import FieldCount, FieldCounts, FieldHistory, Pending
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.staged import StageMarker, read_stage
 from ordersetl.load.drift import advance_history, fold_history
@@ -61,7 +61,10 @@ def test_ninety_nine_records_are_not_enough_and_no_new_ones_say_nothing() -> Non
 
 def test_one_or_two_that_lack_a_field_are_no_change_three_in_a_row_are() -> None:
     full, one, two, back = counts(a={"text": 100}), counts(1, a={}), counts(2, a={}), counts(50, a={"text": 50})
-    assert advance((full, "fail"), (one, "fail"), (one, "fail")) == (FieldHistory(full.used, 0, {}, (), two.used), [])
+    assert advance((full, "fail"), (one, "fail"), (one, "fail")) == (
+        FieldHistory(full.used, 0, {}, (), {"a": Pending(row=2)}),
+        [],
+    )
     history, _ = advance((full, "fail"), (one, "fail"), (two, "fail"))
     assert [(found.batch, found.problem[-18:]) for found in history.drift] == [("b2", "in none of 3 since")]
     history, notes = advance((full, "fail"), (two, "fail"), (back, "fail"), (two, "fail"), (two, "fail"))
@@ -84,24 +87,32 @@ def test_old_records_that_lookback_brings_beside_the_new_ones_hide_no_drift() ->
     history, notes = advance((full, "fail"), (mixed, "fail"), (counts(31, a={}), "fail"))
     assert [found.batch for found in history.drift] == ["b2"]
     assert notes == ["the field a, which all had so far, is not in 20 of 31"]
-    few = [(counts(13, a={"text": 13 - lacking}), "fail") for lacking in (2, 4, 6, 8, 10, 12)]
+    few = [(counts(13, a={"text": 13 - lacking}), "fail") for lacking in (2, 4, 4, 8, 10, 12)]
     history, notes = advance((full, "fail"), *few)
     assert (history.drift, notes) == ((), ["the field a, which all had so far, is not in 2 of 13"])
-    assert [found.batch for found in advance((full, "fail"), *few, (counts(13, a={}), "fail"))[0].drift] == ["b7"]
+    gone = counts(13, a={})
+    assert [found.batch for found in advance((full, "fail"), *few, (gone, "fail"), (gone, "fail"))[0].drift] == ["b8"]
 
 
 def test_a_field_that_some_have_and_some_have_not_is_one_that_a_record_may_lack() -> None:
-    full, some, none = counts(a={"text": 100}), counts(20, a={"text": 15}), counts(20, a={})
-    for between in (some, counts(20, a={"text": 20}), counts(20, a={"text": 16})):
+    full, some, none = counts(a={"text": 100}), counts(20, a={"text": 15}), counts(50, a={})
+    for between in (counts(20, a={"text": 20}), counts(20, a={"text": 16})):  # fewer lack it: it comes and goes
         history, notes = advance((full, "fail"), (some, "fail"), (between, "fail"), (none, "fail"))
         assert (history.drift, history.pending) == ((), {})
         assert notes == ["the field a, which all had so far, is not in 5 of 20"]
 
 
+def test_a_few_guests_in_a_row_are_no_drift_where_there_were_guests_before() -> None:
+    full, first, guests = counts(a={"text": 100}), counts(20, a={"text": 19}), counts(3, a={})
+    assert advance((full, "fail"), (first, "fail"), *[(guests, "fail")] * 6)[0].drift == ()
+    assert advance((full, "fail"), (first, "fail"), *[(guests, "fail")] * 7)[0].drift[0].batch == "b8"
+
+
 def test_an_old_record_that_has_the_field_closes_no_drift_that_others_keep_open() -> None:
     full, gone, nearly = counts(a={"text": 100}), counts(32, a={}), counts(32, a={"text": 1})
     assert advance((full, "fail"), (gone, "fail"), (nearly, "fail"), (gone, "fail"))[0].drift[0].batch == "b1"
-    assert advance((full, "fail"), (gone, "fail"), (nearly, "fail"), (counts(1, a={"text": 1}), "fail"))[0].drift == ()
+    history, _ = advance((full, "fail"), (gone, "fail"), (nearly, "fail"), (counts(2, a={"text": 1}), "fail"))
+    assert (history.drift, history.pending) == ((), {})
 
 
 def test_warn_tells_once_and_takes_it_as_it_is_from_then_on() -> None:

@@ -6,7 +6,7 @@ A path is written as ``customer.id``, ``lines[].sku`` (of each element) or ``ten
 
 import msgspec
 
-__all__ = ["Drift", "FieldCount", "FieldCounts", "FieldHistory", "add_counts"]
+__all__ = ["Drift", "FieldCount", "FieldCounts", "FieldHistory", "Pending", "add_counts"]
 
 
 class FieldCount(msgspec.Struct, frozen=True):
@@ -53,17 +53,29 @@ class Drift(msgspec.Struct, frozen=True):
     batch: str
 
 
+class Pending(msgspec.Struct, frozen=True):
+    """Newest counts of a field that all had before: of records of which ``some`` lack it, and of those in a ``row``."""
+
+    some: FieldCount = FieldCount()
+    row: int = 0
+
+    @property
+    def counts(self) -> FieldCount:
+        """Both together."""
+        return self.some + FieldCount(self.row)
+
+
 class FieldHistory(msgspec.Struct, frozen=True):
     """Fields of all applied batches since the source last changed, and what changed and nobody has seen to yet.
 
-    ``pending`` are the newest counts of fields that all had before and some lack now: not in ``used`` yet.
+    ``pending`` are the newest counts of fields that all had before: not in ``used`` yet.
     """
 
     used: dict[str, FieldCount] = {}
     sampled: int = 0
     others: dict[str, FieldCount] = {}
     drift: tuple[Drift, ...] = ()
-    pending: dict[str, FieldCount] = {}
+    pending: dict[str, Pending] = {}
 
 
 def add_counts(one: dict[str, FieldCount], other: dict[str, FieldCount]) -> dict[str, FieldCount]:

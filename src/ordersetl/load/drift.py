@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from ordersetl.lake.field_counts import Drift, FieldCount, FieldCounts, FieldHistory, add_counts
+from ordersetl.lake.field_counts import Drift, FieldCount, FieldCounts, FieldHistory, Pending, add_counts
 from ordersetl.text import many
 
 __all__ = ["advance_history", "fold_history"]
@@ -14,6 +14,8 @@ _ENOUGH_NEW = 10
 """Sampled records that a field that is not used must be in, all of them, to be told of as new."""
 _ENOUGH_LACKING = 3
 """Records in a row that lack a field which all had before, until it counts as gone: one guest is not a change."""
+_ENOUGH_AFTER_SOME = 20
+"""The same, where some lacked it before: it may be a field that a record may lack, after all."""
 _MAX_OTHERS = 400
 
 
@@ -32,7 +34,7 @@ def advance_history(
 
     A used field that was in every record so far, of at least a hundred, drifts where none of the newest records has it,
     at least three in a row, or where one has it with a type that it never had. With ``fail`` it stays as a drift until
-    all have it again as it was; else what it is now counts from now on, also of one that drifted before.
+    half of the new ones have it as it was; else what it is now counts from now on, also of one that drifted before.
 
     Args:
         history: so far.
@@ -42,7 +44,7 @@ def advance_history(
     """
     open_drift = {found.field: found for found in history.drift}
     used: dict[str, FieldCount] = {}
-    pending: dict[str, FieldCount] = dict(history.pending)
+    pending: dict[str, Pending] = dict(history.pending)
     notes: list[str] = []
     known = dict(history.used)
     if drift != "fail":
@@ -50,10 +52,10 @@ def advance_history(
         known = {path: count for path, count in known.items() if path not in open_drift}
         open_drift = {}
     for path, new in counts.used.items():
-        before, held = known.get(path, FieldCount()), pending.pop(path, FieldCount())
+        before, held = known.get(path, FieldCount()), pending.pop(path, Pending())
         problem = _find_problem(before, held, new)
         still_held = _hold(held, new) if problem is None and _was_always_there(before) else None
-        if path in open_drift and (problem is not None or new.lacking or not new.of):
+        if path in open_drift and (problem is not None or 2 * new.seen < new.of or not new.of):
             used[path] = before
         elif problem is not None and drift == "fail":
             open_drift[path], used[path] = Drift(path, problem, batch), before
@@ -61,12 +63,13 @@ def advance_history(
             notes.append(f"the field {path}, which the mapping uses, {problem}")
             used[path] = new
         else:
-            open_drift.pop(path, None)
-            used[path] = before + held + new if still_held is None else before
-            pending |= {} if still_held is None else {path: still_held}
-            if _is_news(before, held, still_held, new):
-                both = held + new
-                notes.append(f"the field {path}, which all had so far, is not in {both.lacking:,} of {both.of:,}")
+            is_closed = open_drift.pop(path, None) is not None
+            if still_held is None or is_closed:
+                used[path] = before + held.counts + new
+            else:
+                used[path], pending[path] = before, still_held
+            if _was_always_there(before) and not held.some.of and (still_held is None or still_held.some.of):
+                notes += _describe_lacking(path, held.counts + new)
     kept = {path: count for path, count in known.items() if path not in used}
     others = _advance_others(history, counts)
     if drift != "ignore":
@@ -76,7 +79,7 @@ def advance_history(
     return FieldHistory(kept | used, history.sampled + counts.sampled, others, opened, pending), told
 
 
-def _find_problem(before: FieldCount, held: FieldCount, new: FieldCount) -> str | None:
+def _find_problem(before: FieldCount, held: Pending, new: FieldCount) -> str | None:
     """How a field differs from what it always was; None where it does not, or nobody could rely on it."""
     if not _was_always_there(before):
         return None
@@ -85,35 +88,33 @@ def _find_problem(before: FieldCount, held: FieldCount, new: FieldCount) -> str 
         kind = " or ".join(before.types)
         found = ", ".join(f"{name} in {count:,}" for name, count in strange.items())
         return f"changed its type: it was {kind} in all of {before.of:,} before, and is {found} of {new.of:,} since"
-    lacking = _add_lacking(held, new)
-    if new.of and not lacking.seen and lacking.of >= _ENOUGH_LACKING:
-        return f"vanished: it was in all of {before.of:,} before, and is in none of {lacking.of:,} since"
+    row = held.row + new.of
+    if new.of and not new.seen and row >= (_ENOUGH_AFTER_SOME if held.some.of else _ENOUGH_LACKING):
+        return f"vanished: it was in all of {before.of:,} before, and is in none of {row:,} since"
     return None
 
 
-def _hold(held: FieldCount, new: FieldCount) -> FieldCount | None:
+def _hold(held: Pending, new: FieldCount) -> Pending | None:
     """Counts of a field that all had before which wait for the next ones; None where these settle it.
 
     Lookback brings old records beside the new ones. So where only some lack it, what comes next tells whether ever more
     do, until all do, or whether it is a field that a record may lack.
     """
     if not new.of:
-        return held if held.of else None
+        return held if held.counts.of else None
+    if not new.lacking:
+        return None
     if not new.seen:
-        return _add_lacking(held, new)
-    are_more = new.lacking * held.of > held.lacking * new.of
-    return new if new.lacking and (not held.of or (held.seen and are_more)) else None
+        return Pending(held.some, held.row + new.of)
+    newest = FieldCount(held.row) + new
+    are_fewer = held.some.of and newest.lacking * held.some.of < held.some.lacking * newest.of
+    return None if are_fewer else Pending(newest)
 
 
-def _add_lacking(held: FieldCount, new: FieldCount) -> FieldCount:
-    """The new counts, with those held where no record of either has the field."""
-    return new if held.seen or new.seen else held + new
-
-
-def _is_news(before: FieldCount, held: FieldCount, still_held: FieldCount | None, new: FieldCount) -> bool:
-    """Whether this is the first to tell that a field which all had is one that some lack."""
-    is_open = still_held is not None and not still_held.seen  # it may yet be a drift
-    return _was_always_there(before) and not held.seen and not is_open and held.lacking + new.lacking > 0
+def _describe_lacking(path: str, counts: FieldCount) -> list[str]:
+    if not counts.lacking:
+        return []
+    return [f"the field {path}, which all had so far, is not in {counts.lacking:,} of {counts.of:,}"]
 
 
 def _was_always_there(before: FieldCount) -> bool:
