@@ -138,6 +138,7 @@ def test_a_link_to_a_next_page_is_not_the_end(link: str, body: bytes) -> None:
         ("X-Has-More", "true"),
         ("X-Has-More", "1"),
         ("Content-Range", "orders 0-1/319"),
+        ("Content-Range", "0-1/3"),
         ("X-Pagination", '{"totalPages": 3, "hasNext": true}'),
         ("X-WP-TotalPages", "3"),
     ],
@@ -162,6 +163,9 @@ def test_a_next_page_in_another_header_is_not_the_end(header: tuple[str, str]) -
         {"page_info": {"has_next_page": False, "end_cursor": "c9"}, "paging": {"cursors": {"after": "c9"}}},
         {"meta": {"total": 10, "page": 1, "pages": 1}, "total_count": 10, "cursor": "c1"},
         {"total": {"orders": 50}, "count": 50},
+        {"error": {"code": 0, "message": ""}, "errors": {"count": 0}},
+        {"error": "none", "errors": "null", "exception": "OK"},
+        {"meta": {"complete": 0, "partial": 2}, "info": {"done": 0, "pending": 3}, "incomplete": 3, "done": "0"},
         {"has_more": "0", "last": 0, "last_page": "0", "is_last": 1, "done": "yes", "next": False},
         {"total": 1234.5, "summary": {"total": 99}},
     ],
@@ -169,9 +173,34 @@ def test_a_next_page_in_another_header_is_not_the_end(header: tuple[str, str]) -
 )
 def test_a_good_last_page_is_the_end(members: dict[str, Any]) -> None:
     headers = [("Link", '<http://shop.test/1>; rel="prev"'), ("X-Next-Page", ""), ("X-Has-More", "false")]
-    headers += [("Content-Range", "orders 0-9/10"), ("Content-Range", "bytes 0-9/319"), ("Content-Range", "x 0-9/*")]
-    headers += [("X-Pagination", '{"hasNext": false}'), ("X-Pagination", "{")]
     admit(head(10, **members), *headers, ("Link", '<http://x/next>; rel="nextish"'), ("X-Request-Id", "next"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Content-Range", "orders 0-9/10"),
+        ("Content-Range", "bytes 0-9/319"),
+        ("Content-Range", "orders 0-9/*"),
+        ("X-Pagination", '{"hasNext": false}'),
+        ("X-Pagination", "{"),
+        ("X-Query", '{"more": 1}'),
+        ("X-Done", "0"),
+    ],
+)
+def test_a_header_of_a_last_page_is_no_other_page(name: str, value: str) -> None:
+    admit(head(10), (name, value))
+
+
+def test_of_two_headers_of_a_name_each_is_heard() -> None:
+    for name, more, none in (
+        ("Content-Range", "orders 0-1/319", "x 0-9/*"),
+        ("X-Pagination", '{"hasNext": true}', '{"hasNext": false}'),
+        ("X-Has-More", "true", "false"),
+    ):
+        for pair in ((more, none), (none, more)):
+            with pytest.raises(InvalidResponseError, match=name.removeprefix("X-")):
+                admit(head(2), *((name, value) for value in pair))
 
 
 def test_totals_count_all_pages_and_only_where_there_is_no_window() -> None:

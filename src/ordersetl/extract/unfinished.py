@@ -49,7 +49,7 @@ def take_up(
     left = list_unfinished(context.lake)
     held = _find_held(context, left)
     kept = {batch: _read_pages(context, client, batch, raw.read_request(context.lake, batch)) for batch in left}
-    lacking = [found.request for found in kept.values() if found is not None and not found.complete]
+    lacking = [found.request for found in kept.values() if found and not found.complete and found.id not in held]
     for batch, found in reversed(kept.items()):
         at = None if found is None else wanted.get(_asked(found.request))
         is_fresh = found is not None and at is not None and _is_fresh(context, found, requests[at])
@@ -68,6 +68,8 @@ def take_up(
             unfinished.prune_batch(context.lake, batch, pages=len(found.pages))
             newest = max(newest, settle_batch(context, found, is_held=batch in held).batch or "")
         elif batch not in held:
+            if found is not None and found.complete and found.request.source in sources:
+                log.warning("dropping %s, to be fetched again: an earlier window lacks pages", found.id)
             unfinished.drop_unfinished(context.lake, batch)
     return taken
 

@@ -83,16 +83,20 @@ class Asker:
         )
         self.retries = 0
 
-    def ask(self, ask: Ask, read: Callable[[Answer], _Read]) -> _Read:
+    def ask(self, ask: Ask, read: Callable[[Answer], _Read], failed: TryAgainError | None = None) -> _Read:
         """What is read of the answer, which is asked for again where that fails in a way that may pass.
+
+        ``failed`` is how a first attempt ended that was made before.
 
         Raises:
             SourceError: the API refused, or kept failing; or what ``read`` raises.
         """
-        try:
-            return self.ask_once(ask, read)  # most succeed at once: to prepare for others takes a tenth of a request
-        except TryAgainError as error:
-            first = [error]
+        if failed is None:
+            try:
+                return self.ask_once(ask, read)  # most succeed at once: to prepare for others takes a tenth of that
+            except TryAgainError as error:
+                failed = error
+        first = [failed]
 
         def try_again() -> _Read:
             if first:
@@ -102,7 +106,10 @@ class Asker:
         try:
             read_answer: _Read = self._retrying(try_again)
         except TryAgainError as error:
-            raise self._give_up(ask, error, self._retrying.statistics["attempt_number"]) from error
+            attempts = self._retrying.statistics["attempt_number"]
+            how = "failed" if attempts == 1 else f"failed {attempts} times, the last time"
+            asked = "" if error.wait_s is None else f"; it asked to wait {error.wait_s:.0f} s"
+            raise SourceError(f"{ask.shown} {how}: {error}{asked}", hint=_HINT_LATER) from error
         return read_answer
 
     def ask_apart(self, ask: Ask, read: Callable[[Answer], _Read]) -> _Read:
@@ -122,7 +129,7 @@ class Asker:
 
         Raises:
             TryAgainError: what failed may pass.
-            SourceError: it will not, or not for longer than may be waited.
+            SourceError: it will not.
         """
         self.await_turn()
         return self.ask_now(ask, read)
@@ -140,17 +147,9 @@ class Asker:
                 self._pace.hold(min(wait, self._settings.retry_total_s))
             return read(answer)
         except TryAgainError as error:
-            if error.wait_s is not None:
-                if error.wait_s > self._settings.retry_total_s:
-                    raise self._give_up(ask, error) from error
+            if error.wait_s is not None and error.wait_s <= self._settings.retry_total_s:  # else the command ends
                 self._pace.hold(error.wait_s)  # for the others: this one waits before it tries again
             raise
-
-    @staticmethod
-    def _give_up(ask: Ask, error: TryAgainError, attempts: int = 1) -> SourceError:
-        failed = "failed" if attempts == 1 else f"failed {attempts} times, the last time"
-        asked = "" if error.wait_s is None else f"; it asked to wait {error.wait_s:.0f} s"
-        return SourceError(f"{ask.shown} {failed}: {error}{asked}", hint=_HINT_LATER)
 
     def _send(self, ask: Ask) -> Answer:
         """The answer; asked for a second time where what shows who asks had expired."""

@@ -161,8 +161,8 @@ class CallFetcher:
             read = partial(self._read, task, search, ask)
             try:
                 part = first.result() if first is not None else self._asker.ask(ask, read)
-            except TryAgainError:
-                part = self._asker.ask(ask, read)
+            except TryAgainError as error:
+                part = self._asker.ask(ask, read, error)
             first = None
             parts.append(part)
             if self._is_last(task, search, part, ask):

@@ -37,9 +37,11 @@ HINT = "Nothing was committed: run the same command later. If it stays so, repor
 _OF_ORDERS = {"data", "result", "results", "response", "body", "payload", "query"} | KINDS["last"]
 _OF_ORDERS |= {"truncated", "istruncated", "incomplete", "isincomplete", "partial", "ispartial"}
 """What may as well hold an order, or be its own."""
-_NUMBERS = {"last", "lastpage"}
-"""Of the flags that say whether a page is the last, those that may be its number."""
-_RANGE = re.compile(r"\s*(?!bytes\b)\S+\s+\d+-(\d+)/(\d+)\s*", re.IGNORECASE | re.ASCII)
+_LEFT = ("more", "hasmore", "hasnext")
+"""How names begin that may hold the number of those that are left."""
+_NO_ERROR = {"none", "null", "ok", "false"}
+_RANGE = re.compile(r"\s*(?:(?!bytes\b)[a-z][\w-]*\s+)?\d+-(\d+)/(\d+)\s*", re.IGNORECASE | re.ASCII)
+_OF_PAGES = re.compile(r"pag(?:e|ing|er|inat)")
 
 
 def require_complete(
@@ -88,18 +90,25 @@ def read_header_claims(headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
         if name.lower() == "link" and (target := find_next_link(value)):
             claims["Link"] = {"next": target}
         elif name.lower() == "content-range":
-            claims["Content-Range"] = {"more": _ends_early(value)}
+            _add(claims, "Content-Range", {"more": _ends_early(value)})
         elif name.lower().startswith("x-"):
-            claims[name[2:]] = _read_header(value.strip())
+            _add(claims, name[2:], _read_header(name, value.strip()))
         elif normalize(name) in KINDS["cursors"]:
-            claims[name] = value.strip()
+            _add(claims, name, value.strip())
     return claims
 
 
-def _read_header(value: str) -> object:
-    """A header's value, as what JSON says where it holds an object: ``X-Pagination`` does."""
+def _add(claims: dict[str, Any], name: str, value: object) -> None:
+    """Add what a header says, beside what one of the same name said."""
+    while name in claims:
+        name += " "
+    claims[name] = value
+
+
+def _read_header(name: str, value: str) -> object:
+    """A header's value, as what JSON says where one on pages holds an object: ``X-Pagination`` does."""
     try:
-        return msgspec.json.decode(value) if value.startswith("{") else value
+        return msgspec.json.decode(value) if value.startswith("{") and _OF_PAGES.search(name.lower()) else value
     except (msgspec.DecodeError, RecursionError):
         return value
 
@@ -164,7 +173,7 @@ def find_error(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) ->
     """Which member says that something failed, and what it says; None where none does."""
     for name, value in claims.items():
         normalized = normalize(name)
-        if normalized in KINDS["errors"] and _is_filled(value) and read_count(value) != 0:
+        if normalized in KINDS["errors"] and _says_error(value):
             return f"{where}{name} is {_show(value)}"
         if normalized in KINDS["success"] and (value is False or _text(value) == "false" or read_count(value) == 0):
             return f"{where}{name} is {_show(value)}"
@@ -182,8 +191,9 @@ def _find_more(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) ->
         normalized = normalize(name)
         if depth == 0 and name == "next_cursor":
             continue
-        not_last = normalized in KINDS["last"] and _is_false(value, may_be_number=normalized in _NUMBERS)
-        if not_last or (normalized in KINDS["more"] and _is_true(value)):
+        not_last = normalized in KINDS["last"] and _is_false(value, is_flag=normalized.startswith("islast"))
+        says_more = normalized in KINDS["more"] and _is_true(value, may_count=normalized.startswith(_LEFT))
+        if not_last or says_more:
             yield f"{where}{name} says that there is more"
         elif normalized in KINDS["cursors"] and (value is True or _is_target(value)):
             yield f"{where}{name} is {_show(value)}"
@@ -218,13 +228,23 @@ def _is_filled(value: object) -> bool:
     return bool(value) or (isinstance(value, dict) and type(value) is not dict)
 
 
-def _is_true(value: object) -> bool:
-    """Whether a flag is set; a number says how many there are."""
-    return value is True or _text(value) in {"true", "yes", "y"} or (read_count(value) or 0) > 0
+def _says_error(value: object) -> bool:
+    """Whether a member that has its place for errors tells of one: not of none, as text or in an object."""
+    if type(value) is dict:
+        return any(map(_says_error, value.values()))
+    return _text(value) not in _NO_ERROR and _is_filled(value) and read_count(value) != 0
 
 
-def _is_false(value: object, *, may_be_number: bool) -> bool:
-    return value is False or _text(value) in {"false", "no", "n"} or (not may_be_number and read_count(value) == 0)
+def _is_true(value: object, *, may_count: bool) -> bool:
+    """Whether a flag is set; some say by a number how many are left."""
+    if may_count and (read_count(value) or 0) > 0:
+        return True
+    return value is True or _text(value) in {"true", "yes", "y"} or value == 1
+
+
+def _is_false(value: object, *, is_flag: bool) -> bool:
+    """Whether a flag is not set; what may be something else than a flag is none as a number."""
+    return value is False or _text(value) in {"false", "no", "n"} or (is_flag and read_count(value) == 0)
 
 
 def _text(value: object) -> str | None:

@@ -10,6 +10,8 @@ from ordersetl.source.description.model import Paging
 
 __all__ = ["Progress", "ShiftedError", "find_total", "prove_end"]
 
+_HINT_COUNT = 'Where its pages count from 0, say first = 0; where one too many is counted, end = "empty_page".'
+
 
 class ShiftedError(InvalidResponseError):
     """Pages shifted while they were read, so that orders may have been passed over."""
@@ -101,7 +103,7 @@ def _require_count(paging: Paging, claims: Mapping[str, Any], headers: Mapping[s
     if progress.records and progress.number > count:
         raise ShiftedError(f"page {progress.number:,} has records, and there are {count:,} pages", hint=HINT)
     if not progress.records and progress.number == count > 1:
-        raise ShiftedError(f"page {progress.number:,} is empty, and there are {count:,} pages", hint=HINT)
+        raise ShiftedError(f"page {progress.number:,} is empty, and there are {count:,} pages", hint=_HINT_COUNT)
     return count
 
 

@@ -157,7 +157,8 @@ def stage_chunk(chunk: Chunk) -> ChunkOutcome:
 
 def _list_filled(description: "Description") -> AbstractSet[str]:
     """Paths of lists that calls put into records: where no call was made there is none, and nothing is missing."""
-    return {f"{call.each.text}[].{call.into}" if call.each else call.into for call in description.calls}
+    calls = [call for call in description.calls if not (call.append or call.keep_unanswered)]  # they add
+    return {f"{call.each.text}[].{call.into}" if call.each else call.into for call in calls}
 
 
 def _size(entry: PageEntry) -> int:

@@ -1,6 +1,7 @@
 """What a table of a description needs, and cannot have, by its kind."""
 
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -205,7 +206,8 @@ def _require_readable(text: str) -> None:
     time = _SAMPLE_TIME + _HALF_A_DAY  # an afternoon, which %I alone does not say
     written = time.strftime(text)
     try:
-        read = datetime.strptime(written, text).replace(tzinfo=UTC)
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # of a format without a year
+            read = datetime.strptime(written, text).replace(tzinfo=UTC)
     except re.error:
         raise ValueError("is not a format that times can be read by: a part of the time is in it twice") from None
     except ValueError as error:
