@@ -8,9 +8,11 @@ import pytest
 from described_shop import SmallShop, sale
 from lakes import item, open_job, order, run, transform, write_batch
 
+from ordersetl import pipeline
 from ordersetl.check.layer import check
 from ordersetl.lake.layout import Lake
 from ordersetl.status.rejects import list_quarantine
+from ordersetl.window import Window
 
 EARLIER, LATER = "2025-08-20T09:00:00Z", "2025-08-25T10:00:00Z"
 
@@ -117,3 +119,14 @@ def test_of_a_described_source_the_mapping_says_what_is_a_version(tmp_path: Path
         if not is_staged:
             shutil.rmtree(tmp_path / "output/staged")
         assert list_open(tmp_path / "output") == found
+
+
+def test_a_corrected_mapping_counts_once_curated_is_folded_by_it(tmp_path: Path) -> None:
+    shop = SmallShop(tmp_path)
+    for changes in ({"changed": None}, {"changed": None, "total": "x"}, {"changed": None}):
+        shop.sales = [sale(1, **changes)]
+        shop.run()
+    shop.description = shop.description.replace('updated_at = "changed"', f'updated_at = "changed || `\\"{LATER}\\"`"')
+    pipeline.extract(shop.settings(), window=Window(), runtime=shop.runtime())
+    pipeline.transform(shop.settings(), runtime=shop.runtime())
+    assert list_open(tmp_path / "output") == {}

@@ -2,7 +2,8 @@
 
 A rejected version is closed by the version of its order that curated has, or by the one with which the order left,
 where that is newer, as the fold has it: by its time, on a tie by its batch, then by its position there. The rejected
-version's time is that which validation wrote beside it; where none could be read, batch and position alone decide.
+version's time is that which validation wrote beside it; where none could be read, batch and position alone decide,
+as they do where it was read by another mapping than curated's.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,12 +15,14 @@ import polars as pl
 
 from ordersetl.check.tables import select_rows
 from ordersetl.check.winners import Winners, find_places
+from ordersetl.lake.in_force import find_in_force
 from ordersetl.lake.index import are_valid, hash_ids, look_up_tombstones, open_segments
 from ordersetl.lake.layout import Lake, quarantine_key
 from ordersetl.lake.manifest import IndexEntry, Manifest
 from ordersetl.lake.quarantine import decode_reject, read_lines
 from ordersetl.lake.rejected import read_rejected
 from ordersetl.lake.segments import BrokenSegmentError
+from ordersetl.lake.staged import is_staged_again
 from ordersetl.results import OpenOrder, OpenQuarantine, RejectExample
 from ordersetl.star.values import to_naive
 
@@ -82,11 +85,24 @@ def close_rejects(database: duckdb.DuckDBPyConnection, lake: Lake, manifest: Man
         ) SEMI JOIN quarantined USING (order_id) GROUP BY order_id""",
         parameters,
     )
+    _forget_times(database, lake, manifest)
     database.execute(
         """DELETE FROM rejected_order USING winner
         WHERE winner.order_id = rejected_order.order_id AND won_at > rejected_order.version_at"""
     )
     _close_earlier(database, "rejected_order", lake, manifest)
+
+
+def _forget_times(database: duckdb.DuckDBPyConnection, lake: Lake, manifest: Manifest) -> None:
+    """Take those for unknown that a corrected mapping read that no load has folded by: curated's are by the old one."""
+    mapping = manifest.settings.mapping
+    if not mapping or find_in_force(lake).mapping == mapping:
+        return
+    batches = [row[0] for row in database.execute("SELECT DISTINCT batch FROM rejected_order").fetchall()]
+    again = [batch for batch in batches if is_staged_again(lake, batch, manifest)]
+    database.execute(
+        "UPDATE rejected_order SET version_at = NULL WHERE batch IN (SELECT unnest($again))", {"again": again}
+    )
 
 
 def close_lines(database: duckdb.DuckDBPyConnection, lake: Lake, manifest: Manifest) -> None:
@@ -115,7 +131,7 @@ def _close_earlier(database: duckdb.DuckDBPyConnection, table: str, lake: Lake, 
     days = database.execute("SELECT DISTINCT dt FROM order_partition SEMI JOIN undecided USING (order_id)").fetchall()
     winners = Winners(dict(orders), frozenset(day for (day,) in days), gone=has_left)
     batches = [batch for batch in manifest.batches if batch >= since]
-    query, parameters = select_rows(_PLACES, list(find_places(lake, batches, winners)))
+    query, parameters = select_rows(_PLACES, list(find_places(lake, manifest, batches, winners)))
     database.execute(
         f"""DELETE FROM {table} AS rejected USING (
             FROM ({query}) ANTI JOIN (FROM quarantined WHERE scope = 'order') USING (batch, page, idx)

@@ -1,6 +1,7 @@
 """Where the versions came from that curated has: batch, page and position, which curated itself does not say.
 
-Staged files say so. Where a batch has none of today's rules any more, its records in raw are looked at.
+Staged files say so. Where a batch has none any more of today's rules and curated's settings, its records in raw are
+looked at, by the mapping that curated was folded by: a newer one counts once a load has folded by it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ import polars as pl
 from ordersetl.errors import OrdersetlError
 from ordersetl.lake.in_force import InForce, find_in_force
 from ordersetl.lake.layout import Lake
+from ordersetl.lake.manifest import Manifest
 from ordersetl.lake.raw import read_marker
 from ordersetl.lake.staged import StageMarker, has_size, read_stage
 from ordersetl.source.kept_pages import KeptPages, describe_request
@@ -36,15 +38,18 @@ class Winners(msgspec.Struct, frozen=True):
     gone: bool
 
 
-def find_places(lake: Lake, batches: Sequence[str], winners: Winners) -> Iterator[tuple[str, str, int, int]]:
+def find_places(
+    lake: Lake, manifest: Manifest, batches: Sequence[str], winners: Winners
+) -> Iterator[tuple[str, str, int, int]]:
     """Order id, batch, page and index of each version in these batches that has the time of the one that won.
 
     Of a batch that is not staged any more, rejected ones are among them; what is damaged there has none.
     """
-    in_force = find_in_force(lake)
+    in_force = find_in_force(lake, manifest.batches)
     for batch in batches:
         stage = read_stage(lake, batch)
-        places = _read_staged(lake, stage, winners) if stage is not None and stage.rules == RULES else None
+        fits = stage is not None and stage.rules == RULES and stage.settings == manifest.settings.of_staging
+        places = _read_staged(lake, stage, winners) if stage is not None and fits else None
         for order_id, pos in _read_raw(lake, batch, winners, in_force) if places is None else places:
             yield order_id, batch, *split_position(pos)
 

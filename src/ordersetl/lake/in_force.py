@@ -1,5 +1,7 @@
 """Which description of the source is in force: the newest batch's, for all batches of the output."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from ordersetl.errors import CorruptedError
@@ -27,9 +29,12 @@ NOTHING_IN_FORCE = InForce()
 """Of an output without batches, or whose batches hold orders as they are."""
 
 
-def find_in_force(lake: Lake) -> InForce:
-    """What the newest batch says whose marker can be read; where raw has none, what curated was folded by."""
-    for batch in reversed(list_batches(lake)):
+def find_in_force(lake: Lake, batches: Sequence[str] | None = None) -> InForce:
+    """What the newest batch says whose marker can be read; where raw has none, what curated was folded by.
+
+    ``batches`` are those to look at, oldest first, instead of all: the manifest's for what curated was folded by.
+    """
+    for batch in reversed(list_batches(lake) if batches is None else batches):
         try:
             return InForce.of(read_marker(lake, batch).request)
         except CorruptedError:
