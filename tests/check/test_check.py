@@ -24,7 +24,8 @@ from ordersetl.lake.layout import Lake, file_day, partition_file, refund_file
 from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, encode_manifest, read_manifest
 from ordersetl.resources import locate
 from ordersetl.results import BridgeMetric, CheckOutcome, CheckResult, OpenOrder
-from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, RULES, TABLES
+from ordersetl.star.rules import RULES
+from ordersetl.star.schema import DIM_PRODUCT, DIM_USER, TABLES
 
 CHECKS = {path.stem: path for path in (locate("sql") / "checks").glob("*/*.sql")}
 DAY = date(2025, 8, 20)

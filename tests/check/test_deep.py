@@ -28,7 +28,7 @@ from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, read_marker
 from ordersetl.results import CheckOutcome
 from ordersetl.runtime import RunContext
 from ordersetl.source.nested import DeepRecord
-from ordersetl.star.schema import COLUMNS_SINCE
+from ordersetl.star.rules import COLUMNS_SINCE
 
 FIRST = datetime(2025, 9, 1, tzinfo=UTC)
 RULES = st.builds(

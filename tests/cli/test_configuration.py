@@ -16,7 +16,7 @@ from ordersetl.settings import Settings
 from ordersetl.source.description.loading import load_builtin
 from ordersetl.source.sample import sample_app
 from ordersetl.source.server import serve
-from ordersetl.star.schema import RULES
+from ordersetl.star.rules import RULES
 
 TOKEN = "tok-SECRET-4711"  # noqa: S105 - it opens nothing
 

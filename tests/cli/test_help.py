@@ -109,6 +109,12 @@ def test_the_package_is_cheap_to_import() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.parametrize("module", ["lake.raw", "lake.quarantine", "lake.staged", "status.overview"])
+def test_records_are_read_without_frames(module: str) -> None:
+    code = f"import sys, ordersetl.{module}; sys.exit(any(m in sys.modules for m in ('polars', 'duckdb')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 SCRIPTS = {
     "bash": "complete -o default -F _ordersetl_completion ordersetl",
     "zsh": "#compdef ordersetl",

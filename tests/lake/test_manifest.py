@@ -17,7 +17,8 @@ from ordersetl.export.stage import export_table
 from ordersetl.lake.layout import MANIFEST, Lake
 from ordersetl.lake.manifest import encode_manifest, read_manifest
 from ordersetl.settings import Settings
-from ordersetl.star.schema import COLUMNS_SINCE, TABLES
+from ordersetl.star.rules import COLUMNS_SINCE
+from ordersetl.star.schema import TABLES
 from ordersetl.status.order_life import trace_order
 from ordersetl.status.overview import read_status
 from ordersetl.status.rejects import list_quarantine

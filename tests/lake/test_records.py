@@ -18,7 +18,7 @@ from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import read_manifest
 from ordersetl.lake.staged import find_stage
 from ordersetl.runtime import RunContext
-from ordersetl.star.schema import RULES
+from ordersetl.star.rules import RULES
 
 BATCH = "20250901T000000.000000Z"
 USERS = b"user_id,email,country,created_at\n"

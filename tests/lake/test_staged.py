@@ -24,7 +24,7 @@ from ordersetl.lake.staged import (
     write_stage,
 )
 from ordersetl.runtime import RunContext
-from ordersetl.star.schema import RULES
+from ordersetl.star.rules import RULES
 
 BATCH = "20250901T000000.000000Z"
 USERS = b"user_id,email,country,created_at\n"

@@ -14,7 +14,7 @@ from ordersetl.lake.manifest import read_manifest
 from ordersetl.load import plan as plan_module
 from ordersetl.results import OrderChanges
 from ordersetl.runtime import RunContext
-from ordersetl.star.schema import RULES
+from ordersetl.star.rules import RULES
 
 FOLD = import_module("ordersetl.load.fold")
 TRANSFORM = import_module("ordersetl.transform.batches")  # the package's own name of it is the function

@@ -19,7 +19,7 @@ from ordersetl.lake.raw import read_marker
 from ordersetl.lake.staged import StageMarker, has_size, read_stage
 from ordersetl.source.kept_pages import KeptPages, describe_request
 from ordersetl.star.frames import ORDER_SCHEMA, join_position, split_position
-from ordersetl.star.schema import RULES
+from ordersetl.star.rules import RULES
 from ordersetl.star.values import read_short_text, read_version_time, to_naive
 
 __all__ = ["Winners", "find_places"]

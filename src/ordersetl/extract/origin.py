@@ -28,7 +28,7 @@ from ordersetl.source.description.loading import (
 from ordersetl.source.description.model import Description
 from ordersetl.source.description.variables import resolve_variables
 from ordersetl.star.dimensions import PRODUCTS, USERS, Dimension, inspect_reference
-from ordersetl.star.schema import RULES
+from ordersetl.star.rules import RULES
 
 __all__ = [
     "SAMPLE",

@@ -14,7 +14,7 @@ from ordersetl.lake.field_counts import FieldHistory
 from ordersetl.lake.fold_settings import DEFAULTS, FoldSettings
 from ordersetl.lake.layout import CURATED, MANIFEST, PENDING, Lake, partition_day, refund_day
 from ordersetl.lake.records import check_manifest
-from ordersetl.star.schema import COLUMNS_SINCE
+from ordersetl.star.rules import COLUMNS_SINCE
 from ordersetl.storage.disk import UnfitFileError
 
 __all__ = [

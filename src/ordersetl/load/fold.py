@@ -27,7 +27,7 @@ from ordersetl.load.uses import ChangedKeys, find_affected_days, find_uses, list
 from ordersetl.load.versions import RESOLVED, ResolvedVersions, resolve_versions
 from ordersetl.results import Damage, OrderChanges
 from ordersetl.runtime import RunContext
-from ordersetl.star.schema import RULES
+from ordersetl.star.rules import RULES
 from ordersetl.version import __version__
 
 __all__ = ["Folded", "StageProvider", "fold_batches"]

@@ -16,7 +16,7 @@ from ordersetl.lake.staged import StageMarker
 from ordersetl.results import Damage
 from ordersetl.runtime import RunContext
 from ordersetl.star.dimensions import DIMENSIONS, Dimension
-from ordersetl.star.schema import RULES
+from ordersetl.star.rules import RULES
 from ordersetl.storage.columns import ColumnFile
 from ordersetl.text import many
 

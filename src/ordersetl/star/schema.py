@@ -5,14 +5,13 @@ from typing import Literal
 import msgspec
 import polars as pl
 
+from ordersetl.star.rules import MONEY_SCALE
+
 __all__ = [
-    "COLUMNS_SINCE",
     "DIM_PRODUCT",
     "DIM_USER",
     "FACT_ORDER",
     "FACT_REFUND",
-    "MONEY_SCALE",
-    "RULES",
     "TABLES",
     "Column",
     "SqlType",
@@ -20,14 +19,6 @@ __all__ = [
 ]
 
 SqlType = Literal["VARCHAR", "DECIMAL(18,4)", "TIMESTAMP", "DATE", "BOOLEAN"]
-
-RULES = 4
-"""Version of the data rules: raised when the result for some payload changes, so that all is folded again."""
-COLUMNS_SINCE = 3
-"""The first of them under which curated files have these columns: what is older cannot be read as these tables."""
-
-MONEY_SCALE = 4
-"""Digits after the point of every amount, price and quantity."""
 
 _POLARS: dict[SqlType, pl.DataType] = {
     "VARCHAR": pl.String(),

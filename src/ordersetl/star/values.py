@@ -4,7 +4,7 @@ import re
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 
-from ordersetl.star.schema import MONEY_SCALE
+from ordersetl.star.rules import MONEY_SCALE
 
 __all__ = [
     "AMOUNT_LIMIT",

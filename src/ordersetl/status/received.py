@@ -23,7 +23,7 @@ from ordersetl.source.description.model import Description
 from ordersetl.source.kept_pages import KeptPages, describe_request
 from ordersetl.source.page import Page
 from ordersetl.star.frames import ORDER_SCHEMA, split_position
-from ordersetl.star.schema import RULES
+from ordersetl.star.rules import RULES
 from ordersetl.star.values import read_short_text, read_version_time
 from ordersetl.transform.models import GoneOrder, read_order
 from ordersetl.transform.validate import validate_pages

@@ -19,7 +19,7 @@ from ordersetl.lake.segments import BrokenSegmentError
 from ordersetl.lake.staged import PartEntry, StageMarker
 from ordersetl.results import TransformResult
 from ordersetl.runtime import RunContext
-from ordersetl.star.schema import RULES
+from ordersetl.star.rules import RULES
 from ordersetl.text import many
 from ordersetl.transform.ahead import StagingAhead
 from ordersetl.transform.chunks import BatchStaging, ChunkOutcome
