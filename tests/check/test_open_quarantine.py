@@ -9,8 +9,11 @@ from described_shop import SmallShop, sale
 from lakes import item, open_job, order, run, transform, write_batch
 
 from ordersetl import pipeline
+from ordersetl.check import winners
 from ordersetl.check.layer import check
+from ordersetl.lake import staged
 from ordersetl.lake.layout import Lake
+from ordersetl.lake.staged import StageMarker
 from ordersetl.status.rejects import list_quarantine
 from ordersetl.window import Window
 
@@ -130,3 +133,23 @@ def test_a_corrected_mapping_counts_once_curated_is_folded_by_it(tmp_path: Path)
     pipeline.extract(shop.settings(), window=Window(), runtime=shop.runtime())
     pipeline.transform(shop.settings(), runtime=shop.runtime())
     assert list_open(tmp_path / "output") == {}
+
+
+@pytest.mark.parametrize("closed_by", [3, 12])
+def test_what_closes_is_looked_for_in_few_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed_by: int
+) -> None:
+    with open_job(tmp_path) as job:
+        for number in range(1, 13):
+            fields = {2: SOON, closed_by: NEWER}.get(number, GOOD)
+            write_batch(job, [order("o-1" if number in {1, 2, closed_by} else f"other-{number}", **fields)])
+        run(job)
+    read: list[str] = []
+
+    def read_stage(lake: Lake, batch: str) -> StageMarker | None:
+        read.append(batch)
+        return staged.read_stage(lake, batch)
+
+    monkeypatch.setattr(winners, "read_stage", read_stage)
+    assert list_quarantine(Lake(tmp_path)).open.by_reason == {}
+    assert len(read) <= 3

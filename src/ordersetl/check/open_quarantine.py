@@ -14,7 +14,7 @@ import duckdb
 import polars as pl
 
 from ordersetl.check.tables import select_rows
-from ordersetl.check.winners import Winners, find_places
+from ordersetl.check.winners import Undecided, Winners, find_places
 from ordersetl.lake.in_force import find_in_force
 from ordersetl.lake.index import are_valid, hash_ids, look_up_tombstones, open_segments
 from ordersetl.lake.layout import Lake, quarantine_key
@@ -121,21 +121,27 @@ def _close_earlier(database: duckdb.DuckDBPyConnection, table: str, lake: Lake, 
     """Drop from a table the versions that time does not tell from the winner, where that came after them."""
     database.execute(
         f"""CREATE OR REPLACE TEMP TABLE undecided AS
-        SELECT order_id, won_at, has_left, batch FROM {table} JOIN winner USING (order_id)
+        SELECT order_id, won_at, has_left, batch, page, idx FROM {table} JOIN winner USING (order_id)
         WHERE coalesce(version_at, won_at) = won_at"""
     )
-    since, has_left = database.execute("SELECT min(batch), bool_or(has_left) FROM undecided").fetchall()[0]
-    if since is None:
+    orders = database.execute(
+        "SELECT order_id, won_at, min(batch), max((batch, page, idx)) FROM undecided GROUP BY order_id, won_at"
+    ).fetchall()
+    if not orders:
         return
-    orders = database.execute("SELECT DISTINCT order_id, won_at FROM undecided").fetchall()
+    rejected = database.execute(
+        "SELECT batch, page, idx FROM quarantined SEMI JOIN undecided USING (order_id) WHERE scope = 'order'"
+    ).fetchall()
     days = database.execute("SELECT DISTINCT dt FROM order_partition SEMI JOIN undecided USING (order_id)").fetchall()
-    winners = Winners(dict(orders), frozenset(day for (day,) in days), gone=has_left)
-    batches = [batch for batch in manifest.batches if batch >= since]
-    query, parameters = select_rows(_PLACES, list(find_places(lake, manifest, batches, winners)))
+    winners = Winners(
+        {order_id: Undecided(*facts) for order_id, *facts in orders},
+        frozenset(rejected),
+        frozenset(day for (day,) in days),
+        gone=database.execute("SELECT bool_or(has_left) FROM undecided").fetchall()[0][0],
+    )
+    query, parameters = select_rows(_PLACES, list(find_places(lake, manifest, winners)))
     database.execute(
-        f"""DELETE FROM {table} AS rejected USING (
-            FROM ({query}) ANTI JOIN (FROM quarantined WHERE scope = 'order') USING (batch, page, idx)
-        ) AS place, winner
+        f"""DELETE FROM {table} AS rejected USING ({query}) AS place, winner
         WHERE place.order_id = rejected.order_id AND winner.order_id = rejected.order_id
             AND coalesce(rejected.version_at, won_at) = won_at
             AND (place.batch, place.page, place.idx) > (rejected.batch, rejected.page, rejected.idx)""",

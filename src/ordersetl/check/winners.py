@@ -7,6 +7,7 @@ looked at, by the mapping that curated was folded by: a newer one counts once a 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
+from itertools import chain
 
 import msgspec
 import polars as pl
@@ -22,41 +23,69 @@ from ordersetl.star.frames import ORDER_SCHEMA, join_position, split_position
 from ordersetl.star.rules import RULES
 from ordersetl.star.values import read_short_text, read_version_time, to_naive
 
-__all__ = ["Winners", "find_places"]
+__all__ = ["Undecided", "Winners", "find_places"]
 
 _KEY = ("order_id", "updated_at_order")
 
 
+class Undecided(msgspec.Struct, frozen=True):
+    """An order's rejects that time does not tell from the version that won.
+
+    ``won_at`` is the time of that, naive UTC. ``since`` is the batch of the first of them, ``newest`` batch, page and
+    index of the last one.
+    """
+
+    won_at: datetime
+    since: str
+    newest: tuple[str, int, int]
+
+
 class Winners(msgspec.Struct, frozen=True):
-    """The versions that won: ``orders`` has the time of each, naive UTC, by the id of its order.
+    """The versions that won, by the id of their order, and the places of what was ``rejected`` of these orders.
 
     ``days`` are those that they are in, and ``gone`` where with some of them their order left.
     """
 
-    orders: Mapping[str, datetime]
+    orders: Mapping[str, Undecided]
+    rejected: frozenset[tuple[str, int, int]]
     days: frozenset[date]
     gone: bool
 
 
-def find_places(
-    lake: Lake, manifest: Manifest, batches: Sequence[str], winners: Winners
-) -> Iterator[tuple[str, str, int, int]]:
-    """Order id, batch, page and index of each version in these batches that has the time of the one that won.
+def find_places(lake: Lake, manifest: Manifest, winners: Winners) -> Iterator[tuple[str, str, int, int]]:
+    """Order id, batch, page and index of versions that have the time of the one that won and were not rejected.
 
-    Of a batch that is not staged any more, rejected ones are among them; what is damaged there has none.
+    An order is looked for until one of its came after the newest reject, which decides all; no batch is read for none.
+    What is damaged in a batch has none.
     """
     in_force = find_in_force(lake, manifest.batches)
-    for batch in batches:
+    left = dict(winners.orders)
+    for batch in _list_from_both_ends(manifest.batches, since=min(order.since for order in left.values())):
+        wanted = {order_id: order for order_id, order in left.items() if order.since <= batch}
+        if not wanted:
+            continue
+        looked_for = msgspec.structs.replace(winners, orders=wanted)
         stage = read_stage(lake, batch)
         fits = stage is not None and stage.rules == RULES and stage.settings == manifest.settings.of_staging
-        places = _read_staged(lake, stage, winners) if stage is not None and fits else None
-        for order_id, pos in _read_raw(lake, batch, winners, in_force) if places is None else places:
-            yield order_id, batch, *split_position(pos)
+        places = _read_staged(lake, stage, looked_for) if stage is not None and fits else None
+        for order_id, pos in _read_raw(lake, batch, looked_for, in_force) if places is None else places:
+            place = (batch, *split_position(pos))
+            if place not in winners.rejected:
+                yield order_id, *place
+                if place > wanted[order_id].newest:
+                    left.pop(order_id, None)
+
+
+def _list_from_both_ends(batches: Sequence[str], *, since: str) -> list[str]:
+    """Those since the given one: what closes a reject comes soon after it, or was last changed not long ago."""
+    chosen = [batch for batch in batches if batch >= since]
+    return list(chain.from_iterable(zip(chosen, reversed(chosen), strict=True)))[: len(chosen)]
 
 
 def _read_staged(lake: Lake, stage: StageMarker, winners: Winners) -> list[tuple[str, int]] | None:
     """Order id and ``pos`` of them; None where a file is missing or damaged. Parts without such days are not read."""
-    wanted = pl.LazyFrame(list(winners.orders.items()), {name: ORDER_SCHEMA[name] for name in _KEY}, orient="row")
+    versions = [(order_id, order.won_at) for order_id, order in winners.orders.items()]
+    wanted = pl.LazyFrame(versions, {name: ORDER_SCHEMA[name] for name in _KEY}, orient="row")
     found: list[tuple[str, int]] = []
     try:
         for part in stage.parts:
@@ -80,5 +109,7 @@ def _read_raw(lake: Lake, batch: str, winners: Winners, in_force: InForce) -> It
                 if (stated := read_version_time(record)) is None or not window.holds(time := window.cap(stated)):
                     continue
                 order_id, _ = read_short_text(record.get("order_id"))
-                if order_id is not None and winners.orders.get(order_id) == to_naive(time):
+                if order_id is None or (order := winners.orders.get(order_id)) is None:
+                    continue
+                if order.won_at == to_naive(time):
                     yield order_id, join_position(number, index)
