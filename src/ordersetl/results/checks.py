@@ -136,7 +136,7 @@ class LayerTotals:
 
 @dataclass(frozen=True)
 class OpenOrder:
-    """A rejected order that curated holds in no version as new; its newest rejection."""
+    """A rejected order of which curated has no newer version (see QuarantineResult); its newest rejection."""
 
     batch: str
     order_id: str

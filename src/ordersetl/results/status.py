@@ -138,9 +138,10 @@ class QuarantinedRecord:
 class QuarantineResult:
     """What was rejected and is still open, of the newest batch first.
 
-    An order is open while curated has no version of it as new; a rejected line while the version that it is of is the
-    current one. ``open`` counts orders, ``lines`` the open lines by reason. ``selected`` counts those of both that
-    ``reason`` and ``order_id`` ask for, ``records`` are the first of these.
+    An order is open until curated has a newer version of it, or it has left with one; a rejected line while the version
+    that it is of is the current one. Newer is the later time, at the same time what came later; against a record
+    without a readable time, what came later. ``open`` counts orders, ``lines`` the open lines by reason. ``selected``
+    counts those of both that ``reason`` and ``order_id`` ask for, ``records`` are the first of these.
     """
 
     open: OpenQuarantine
