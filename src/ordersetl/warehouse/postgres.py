@@ -32,7 +32,7 @@ class Postgres:
         self.names = target.names
         self._target = target
         self._read_only = read_only
-        self._by_month = target.options.get("partition") == "month"
+        self._by_month = target.by_month
         with self._translate():
             self._connection = psycopg.connect(_conninfo(target), autocommit=True)
         encoding = self.execute("SHOW server_encoding")[0][0]

@@ -121,7 +121,7 @@ def write_statements(settings: Settings, kind: str, now: datetime) -> SqlScript:
         now,
         staging=options.get("staging", STAGING),
         access=write_role(options.get("iam_role", "default")),
-        by_month="partition" in options,
+        by_month=target is not None and target.by_month,
     )
     return SqlScript(kind, sql)
 

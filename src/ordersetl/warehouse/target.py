@@ -69,6 +69,11 @@ class Target(msgspec.Struct, frozen=True):
         """That no password is set, for messages: not every driver passes on what the server says of it."""
         return "" if self.password else " without a password"
 
+    @property
+    def by_month(self) -> bool:
+        """Whether PostgreSQL is to have the facts in partitions of months."""
+        return self.options.get("partition") == "month"
+
 
 def find_target(settings: Settings) -> Target | None:
     """The warehouse that is set; None where none is.
