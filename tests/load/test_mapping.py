@@ -1,5 +1,6 @@
 """The mapping of the newest batch counts for all: a corrected one is folded again by itself."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,10 @@ from described_shop import SmallShop, sale
 
 from ordersetl import pipeline
 from ordersetl.errors import ConfigError, CorruptedError
+from ordersetl.extract import origin
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import read_manifest
+from ordersetl.source.description.loading import LoadedDescription, parse_description
 
 
 @pytest.fixture
@@ -27,6 +30,27 @@ def test_a_corrected_mapping_folds_all_again_and_once(shop: SmallShop) -> None:
     assert corrected.load.rebuilt
     assert set(shop.curated("order_amount")) == {"20.0000"}
     assert len(set(shop.curated("order_id"))) == 6
+    assert not shop.run().load.rebuilt
+    assert pipeline.check(shop.settings(), deep=True).ok
+
+
+def test_a_correction_that_is_asked_for_folds_what_came_by_the_description_that_is_refused(
+    shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load_as_before(body: bytes, where: str) -> LoadedDescription:
+        return LoadedDescription(parse_description(body, where, kept=True), body, hashlib.sha256(body).hexdigest())
+
+    shop.sales = [sale(number, placed="20.08.2025", changed=None) for number in range(5)]
+    good = shop.description.replace("[mapping.order]", '[mapping]\ntimes = "%d.%m.%Y"\n[mapping.order]')
+    shop.description = good.replace("%d.%m.%Y", "%d.%M.%Y").replace("precision", 'earliest = "1900-01-01"\nprecision')
+    with monkeypatch.context() as earlier:
+        earlier.setattr(origin, "load_description", load_as_before)
+        assert shop.run().load.orders.inserted == 5
+    with pytest.raises(ConfigError, match=r"earliest must be a time from 1970 .* mapping\.times: writes 2025-03-04"):
+        shop.run()
+    shop.description = good
+    assert shop.run().load.rebuilt
+    assert [path.name for path in (shop.root / "output/curated").glob("dt=*")] == ["dt=2025-08-20"]
     assert not shop.run().load.rebuilt
     assert pipeline.check(shop.settings(), deep=True).ok
 

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from described_shop import DESCRIPTION
 from lakes import LaxDisk
 
-from ordersetl.errors import CorruptedError
+from ordersetl.errors import ConfigError, CorruptedError
 from ordersetl.lake import raw
 from ordersetl.lake.in_force import NOTHING_IN_FORCE, InForce, find_in_force
 from ordersetl.lake.kept_files import read_description, store_description
@@ -81,6 +82,53 @@ def test_what_this_version_cannot_read_is_damage_with_a_way_on(lake: Lake) -> No
     with pytest.raises(CorruptedError, match="this version of ordersetl cannot read the description") as caught:
         read_kept(lake, sha256)
     assert "new_key" in caught.value.message
+
+
+CALL = """
+[[calls]]
+name = "lines"
+path = "/sales/${number}/lines"
+with = { number = "number" }
+records = "@"
+into = "lines"
+"""
+UNTIL = DESCRIPTION[DESCRIPTION.index(', to = "${until}"') : DESCRIPTION.index('kind = "page"')]
+PRECISION = 'precision = "1s"'
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[mapping.order]", '[mapping]\ntimes = "%d.%M.%Y"\n[mapping.order]'),
+        ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%m:%SZ"),
+        (PRECISION, PRECISION + '\nearliest = "1900-01-01T00:00:00Z"'),
+        (PRECISION, PRECISION + '\nearliest = "2199-01-01T00:00:00Z"'),
+        (UNTIL, UNTIL.replace(', to = "${until}"', "") + "max_pages = 9\n"),
+        ("[request]", '[variables.shops]\ndescription = "x"\ndefault = ","\nper_request = 1\n[request]'),
+        ("max_page_size", 'headers = { "X Key" = "1" }\nmax_page_size'),
+        ("max_page_size", 'headers = { X = "é" }\nmax_page_size'),
+        ('kind = "bearer"', 'kind = "header"\nname = "X Key"'),
+        ('kind = "bearer"', 'kind = "query"\nname = " "'),
+        ('records = "data.sales"', 'records = "data.sales"\napi_url = "shop.test"'),
+        ("[request]", '[auth.token]\ngrant = "request"\nurl = "x"\nbody = { a = "b" }\ntoken = "t"\n[request]'),
+        ('order_id = "number"', "order_id = \"'1'\""),
+        ('amount = "total"', f'amount = "{"a." * 60}a"'),
+        ("max_page_size", f"body.{'.'.join('a' * 120)} = 1\nmax_page_size"),
+        ("[[mapping.skip]]", CALL.replace("into = ", 'each = "lines[]"\ninto = ') + "[[mapping.skip]]"),
+        ("[[mapping.skip]]", CALL.replace('into = "lines"', 'into = "line"') + "[[mapping.skip]]"),
+        ("[[mapping.skip]]", CALL + CALL.replace('name = "lines"', 'name = "more"') + "[[mapping.skip]]"),
+        (
+            "[[mapping.skip]]",
+            CALL.replace("${number}", "all").replace('with = { number = "number" }\n', "") + "[[mapping.skip]]",
+        ),
+    ],
+)
+def test_what_is_refused_by_now_stays_readable_with_the_batches_that_it_fetched(lake: Lake, old: str, new: str) -> None:
+    assert DESCRIPTION.count(old) == 1
+    body = DESCRIPTION.replace(old, new).encode()
+    with pytest.raises(ConfigError):
+        parse_description(body, "small.toml")
+    assert read_kept(lake, store_description(lake, body)).name == "small"
 
 
 def test_a_batch_is_read_by_its_own_and_mapped_by_the_newest(lake: Lake) -> None:

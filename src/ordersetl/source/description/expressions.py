@@ -11,8 +11,10 @@ import jmespath
 import msgspec
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions, signature
-from pydantic import GetPydanticSchema
+from pydantic import GetPydanticSchema, ValidationInfo
 from pydantic_core import core_schema
+
+from ordersetl.source.description.table import is_kept
 
 __all__ = ["FAILED", "Expression", "ExpressionText", "is_true"]
 
@@ -70,18 +72,21 @@ class Expression:
     """
 
     text: str
+    depth: int = field(init=False, repr=False, compare=False)
+    """How many of its parts are in one another."""
     _compiled: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         try:
             compiled = jmespath.compile(self.text)
-            _prepare(compiled.parsed)
+            depth = _prepare(compiled.parsed)
         except JMESPathError as error:
             reason = str(error).partition(", for expression")[0].partition("\n")[0]
             raise ValueError(f"is not a JMESPath expression: {self.text!r}: {reason}") from None
         except RecursionError:
             raise ValueError(_TOO_DEEP) from None
         object.__setattr__(self, "_compiled", compiled)
+        object.__setattr__(self, "depth", depth)
 
     @property
     def tree(self) -> Mapping[str, Any]:
@@ -144,23 +149,22 @@ def _read_path(node: Mapping[str, Any]) -> tuple[str, ...] | None:
             return None
 
 
-def _prepare(node: Any, depth: int = 0) -> None:  # noqa: ANN401 - a node of the library's tree
-    """Look for functions that cannot be called, and make numbers that stand in the expression exact.
+def _prepare(node: Any) -> int:  # noqa: ANN401 - a node of the library's tree
+    """Look for functions that cannot be called, make numbers that stand in the expression exact, and count its depth.
 
     Raises:
         JMESPathError: there is such a function.
-        ValueError: what is in one another is more than what others who look into it can follow.
     """
-    if depth > _MAX_DEPTH:
-        raise ValueError(_TOO_DEEP)
     if node["type"] == "function_expression":
         _require_callable(node["value"], len(node["children"]))
     if node["type"] == "literal":
         node["value"] = _make_exact(node["value"])
     is_path = node["type"] in {"subexpression", "index_expression"}  # of which each part is in the one before
     step = len(node["children"]) if is_path else 1
+    depth = 0
     for child in node["children"]:
-        _prepare(child, depth + step)
+        depth = max(depth, step + _prepare(child))
+    return depth
 
 
 def _require_callable(name: str, given: int) -> None:
@@ -181,16 +185,19 @@ def _make_exact(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return Decimal(repr(value)) if isinstance(value, float) else value
 
 
-def _parse(value: object) -> Expression:
+def _parse(value: object, info: ValidationInfo) -> Expression:
     if not isinstance(value, str):
         raise ValueError("must be a JMESPath expression, as text")  # noqa: TRY004 - pydantic collects ValueError
-    return Expression(value)
+    expression = Expression(value)
+    if expression.depth > _MAX_DEPTH and not is_kept(info):
+        raise ValueError(_TOO_DEEP)
+    return expression
 
 
 ExpressionText = Annotated[
     Expression,
     GetPydanticSchema(
-        lambda _source, _handler: core_schema.no_info_before_validator_function(
+        lambda _source, _handler: core_schema.with_info_before_validator_function(
             _parse,
             core_schema.any_schema(),
             serialization=core_schema.plain_serializer_function_ser_schema(lambda expression: expression.text),

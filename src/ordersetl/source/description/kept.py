@@ -38,7 +38,7 @@ def read_kept(lake: Lake, sha256: str) -> Description:
     """
     where = str(lake.locate(source_key(sha256)))
     try:
-        return parse_description(read_description(lake, sha256), where)
+        return parse_description(read_description(lake, sha256), where, kept=True)
     except ConfigError as error:
         raise CorruptedError(
             f"this version of ordersetl cannot read the description of the source that is kept with the batches: "

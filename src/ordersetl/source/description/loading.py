@@ -15,6 +15,7 @@ from ordersetl.source.description.consistency import find_problems
 from ordersetl.source.description.kinds import suggest
 from ordersetl.source.description.lines import find_line
 from ordersetl.source.description.model import Description
+from ordersetl.source.description.table import KEPT
 
 __all__ = [
     "MAX_DESCRIPTION_BYTES",
@@ -69,12 +70,14 @@ def load_description(body: bytes, where: str) -> LoadedDescription:
     return LoadedDescription(parse_description(body, where), body, hashlib.sha256(body).hexdigest())
 
 
-def parse_description(body: bytes, where: str) -> Description:
+def parse_description(body: bytes, where: str, *, kept: bool = False) -> Description:
     """The description that a file holds.
 
     Args:
         body: of the file.
         where: its name, for messages.
+        kept: batches were fetched by it. It was taken then, and says where in their pages the records are, whatever is
+            refused by now of those that a run would begin with.
 
     Raises:
         ConfigError: it is not TOML, or not a description; each key that is wrong is named, with its line, and what
@@ -87,8 +90,8 @@ def parse_description(body: bytes, where: str) -> Description:
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{where} is not valid TOML: {error}", hint=hint) from None
     try:
-        description = Description.model_validate(tables)
-        wrong = list(find_problems(description))
+        description = Description.model_validate(tables, context=KEPT if kept else None)
+        wrong = [] if kept else list(find_problems(description))
     except ValidationError as error:
         wrong = [_explain(found) for found in error.errors(include_url=False)]
     if wrong:

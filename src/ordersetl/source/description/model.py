@@ -6,9 +6,9 @@ parameter, or a member of a body, whose text names a value that there is not is 
 nothing but ``${name}`` keeps the value's type.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from ordersetl.settings.span import Span
 from ordersetl.source.description.expressions import ExpressionText
@@ -79,10 +79,8 @@ class TokenRequest(Table):
     lifetime: Span | None = Field(None, description="how long it lasts where the answer does not say")
     renew_on: tuple[int, ...] = Field((401,), description="status codes that say that it has expired")
 
-    @model_validator(mode="after")
-    def _fits_kind(self) -> Self:
+    def _check(self) -> None:
         check_token(self)
-        return self
 
 
 class Auth(Table):
@@ -93,10 +91,8 @@ class Auth(Table):
     required: bool = True
     token: TokenRequest | None = Field(None, description="used where client_id, refresh_token or api_user are set")
 
-    @model_validator(mode="after")
-    def _fits_kind(self) -> Self:
+    def _check(self) -> None:
         check_auth(self)
-        return self
 
 
 class Request(Table):
@@ -128,10 +124,8 @@ class Window(Table):
     min_age: Span | None = Field(None, description="how old the end must be")
     reaches_back: Span | None = Field(None, description="how far back the source goes: what is older is warned of")
 
-    @model_validator(mode="after")
-    def _fits_kind(self) -> Self:
+    def _check(self) -> None:
         check_window(self)
-        return self
 
 
 class Paging(Table):
@@ -159,10 +153,8 @@ class Paging(Table):
     cursor_lifetime: Span | None = Field(None, description="how long a cursor can be gone on with")
     cursor_alone: bool = Field(False, description="the request of a next page holds the cursor and the page size only")
 
-    @model_validator(mode="after")
-    def _fits_kind(self) -> Self:
+    def _check(self) -> None:
         check_paging(self)
-        return self
 
     @property
     def begins_at(self) -> int:
@@ -194,10 +186,8 @@ class Throttle(Table):
     reset_header: str | None = None
     rate_header: str | None = None
 
-    @model_validator(mode="after")
-    def _fits_kind(self) -> Self:
+    def _check(self) -> None:
         check_throttle(self)
-        return self
 
 
 class Call(Table):

@@ -1,11 +1,34 @@
 """The kind of model that a table of a description is."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Self
 
-__all__ = ["Table"]
+from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
+
+__all__ = ["KEPT", "Table", "is_kept"]
+
+KEPT = "kept"
+"""Context of validation of a description that batches were fetched by: what was taken then can be read for ever."""
+
+
+def is_kept(info: ValidationInfo) -> bool:
+    """Whether it is a description that batches keep, of which only the form counts, and not whether it can be meant."""
+    return bool(info.context == KEPT)
 
 
 class Table(BaseModel):
-    """A table of the file: unknown keys are refused."""
+    """A table of the file: unknown keys are refused, and what it cannot mean, unless it is kept with batches."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    def _check(self) -> None:
+        """Check that the keys of the table can be meant together.
+
+        Raises:
+            ValueError: they cannot.
+        """
+
+    @model_validator(mode="after")
+    def _check_unless_kept(self, info: ValidationInfo) -> Self:
+        if not is_kept(info):
+            self._check()
+        return self
