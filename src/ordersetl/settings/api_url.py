@@ -1,8 +1,21 @@
 """A URL that requests with credentials go to."""
 
-__all__ = ["check_api_url"]
+__all__ = ["check_api_url", "read_base_url"]
 
 _MAX_PORT = 65_535
+
+
+def read_base_url(text: str) -> str:
+    """The URL that paths are put behind: without blanks around it, and without a slash at its end.
+
+    Raises:
+        ValueError: as :func:`check_api_url`, or it has a query, which a path cannot follow.
+    """
+    url = text.strip()
+    check_api_url(url)
+    if "?" in url:
+        raise ValueError("must hold no query")
+    return url.rstrip("/")
 
 
 def check_api_url(text: str) -> None:

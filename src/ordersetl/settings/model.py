@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from ordersetl.settings.api_url import check_api_url
+from ordersetl.settings.api_url import read_base_url
 from ordersetl.settings.environment import VARIABLE_PREFIX, read_environment, read_variables
 from ordersetl.settings.notify_url import NotifyUrl
 from ordersetl.settings.span import Span
@@ -113,12 +113,7 @@ class Settings(BaseModel):
     @field_validator("api_url")
     @classmethod
     def _plain_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        check_api_url(value.strip())
-        if "?" in value:
-            raise ValueError("must hold no query")
-        return value.strip().rstrip("/")
+        return None if value is None else read_base_url(value)
 
     @field_validator("api_user", "api_password", "client_id", "client_secret", "refresh_token")
     @classmethod

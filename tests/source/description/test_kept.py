@@ -110,6 +110,7 @@ PRECISION = 'precision = "1s"'
         ('kind = "bearer"', 'kind = "header"\nname = "X Key"'),
         ('kind = "bearer"', 'kind = "query"\nname = " "'),
         ('records = "data.sales"', 'records = "data.sales"\napi_url = "shop.test"'),
+        ('records = "data.sales"', 'records = "data.sales"\napi_url = "https://shop.test/api?key=1"'),
         ("[request]", '[auth.token]\ngrant = "request"\nurl = "x"\nbody = { a = "b" }\ntoken = "t"\n[request]'),
         ('order_id = "number"', "order_id = \"'1'\""),
         ('amount = "total"', f'amount = "{"a." * 60}a"'),

@@ -170,6 +170,11 @@ def test_a_description_is_read_with_its_digest() -> None:
             'title = "A"\napi_url = "shop.test"',
             "line 3: api_url: must be an http:// or https:// URL",
         ),
+        (
+            'title = "A shop"',
+            'title = "A"\napi_url = "https://shop.test/api?key=1"',
+            "line 3: api_url: must hold no query",
+        ),
         ("[window]", 'headers = { X = "a\\nb" }\n[window]', "request.headers.X: 'a\\nb' must be printable ASCII"),
         ("[window]", 'headers = { X = "é" }\n[window]', "request.headers.X: 'é' must be printable ASCII"),
         ("[window]", 'headers = { X-Version = "${region} 1" }\n[window]', ""),
@@ -279,6 +284,11 @@ def test_calls_are_checked_likewise(old: str, new: str, message: str) -> None:
         assert message in refusal(text)
     else:
         assert parse_description(text.encode(), "shop.toml").calls[0].values.keys() == {"id"}
+
+
+def test_the_base_of_a_source_is_read_as_that_of_the_settings_is() -> None:
+    text = replaced('title = "A shop"', 'title = "A shop"\napi_url = " https://shop.test/api/ "')
+    assert parse_description(text.encode(), "shop.toml").api_url == "https://shop.test/api"
 
 
 def test_many_problems_are_counted() -> None:

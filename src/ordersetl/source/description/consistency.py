@@ -30,7 +30,6 @@ def find_problems(description: Description) -> Iterator[Problem]:
     variables = description.variables
     yield from _check_variables(variables)
     yield from _check_names(("window", "zone"), description.window and description.window.zone, variables)
-    yield from _check_url(("api_url",), description.api_url)
     if description.auth.token:
         yield from _check_url(("auth", "token", "url"), description.auth.token.url)
         for key in ("url", "body"):
@@ -224,9 +223,9 @@ def _check_unique(where: str, names: Iterable[str]) -> Iterator[Problem]:
         seen.add(name)
 
 
-def _check_url(path: tuple[str | int, ...], url: str | None) -> Iterator[Problem]:
+def _check_url(path: tuple[str | int, ...], url: str) -> Iterator[Problem]:
     """Problems of a URL that nothing has to be filled into."""
-    if url is None or "${" in url:
+    if "${" in url:
         return
     try:
         check_api_url(url)

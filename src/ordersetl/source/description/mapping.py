@@ -6,20 +6,15 @@ are ISO 8601 in UTC, an absent field is null.
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, Field
 
 from ordersetl.source.description.expressions import ExpressionText
 from ordersetl.source.description.kinds import check_time_format, check_zone
-from ordersetl.source.description.table import Table, is_kept
+from ordersetl.source.description.table import Table, unless_kept
 
 __all__ = ["Fallback", "ItemMapping", "Mapping", "OrderMapping", "RefundItemMapping", "RefundMapping", "Skip"]
 
-
-def _check_times(text: str, info: ValidationInfo) -> str:
-    return text if is_kept(info) else check_time_format(text)
-
-
-TimeFormat = Annotated[str, AfterValidator(_check_times)]
+TimeFormat = Annotated[str, unless_kept(check_time_format)]
 """``iso``, ``rfc2822``, ``epoch``, ``epoch_ms``, or a format of strptime."""
 
 

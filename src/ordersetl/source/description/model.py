@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from ordersetl.settings.api_url import read_base_url
 from ordersetl.settings.span import Span
 from ordersetl.source.description.expressions import ExpressionText
 from ordersetl.source.description.kinds import (
@@ -21,7 +22,7 @@ from ordersetl.source.description.kinds import (
     check_zone_or_name,
 )
 from ordersetl.source.description.mapping import Mapping
-from ordersetl.source.description.table import Table
+from ordersetl.source.description.table import Table, unless_kept
 
 __all__ = [
     "Auth",
@@ -240,7 +241,9 @@ class Description(Table):
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
     title: str
     docs: str | None = Field(None, description="URL of the API's own documentation")
-    api_url: str | None = Field(None, description="where there is one base for everybody")
+    api_url: Annotated[str, unless_kept(read_base_url)] | None = Field(
+        None, description="where there is one base for everybody"
+    )
     api_url_example: str | None = Field(None, description="what --api-url looks like, for people who are asked for it")
     variables: dict[str, Variable] = Field(default_factory=dict)
     auth: Auth = Auth(kind="none")
