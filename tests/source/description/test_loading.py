@@ -291,6 +291,17 @@ def test_the_base_of_a_source_is_read_as_that_of_the_settings_is() -> None:
     assert parse_description(text.encode(), "shop.toml").api_url == "https://shop.test/api"
 
 
+@pytest.mark.parametrize(("right", "is_apart"), [("read_all", True), ("read", False)])
+def test_calls_for_other_rights_may_answer_in_one_place(right: str, *, is_apart: bool) -> None:
+    calls = f'{CALL}required_right = "read"\n{OTHER_CALL}required_right = "{right}"\n'
+    wanted = ", ".join(f'{{ name = "{name}", without = "Less is seen." }}' for name in ("read", "read_all"))
+    text = f'{SHOP}{calls}[rights]\npath = "/rights"\nnames = "@"\nwanted = [{wanted}]\n'
+    if is_apart:
+        assert len(parse_description(text.encode(), "shop.toml").calls) == 2
+    else:
+        assert "calls.2.into: the call lines answers there already" in refusal(text)
+
+
 def test_many_problems_are_counted() -> None:
     message = refusal("\n".join(f"key_{number} = 1" for number in range(10)) + "\n" + SHOP)
     assert message.count("; shop.toml") == 5

@@ -153,8 +153,14 @@ def _check_target(description: Description, number: int) -> Iterator[Problem]:
     if call.append or call.keep_unanswered:
         return
     for other in description.calls[:number]:
-        if _target(other) == target and not (call.when and other.when):  # of which a record may meet one alone
+        if _target(other) == target and not _are_apart(call, other):
             yield path, f"the call {other.name} answers there already: set append = true, or give it another place"
+
+
+def _are_apart(call: Call, other: Call) -> bool:
+    """Whether two calls may be meant for what never meets: records by their ``when``, credentials by their rights."""
+    one, another = call.required_right, other.required_right
+    return bool((call.when and other.when) or (one and another and one != another))
 
 
 def _target(call: Call) -> tuple[str, ...]:
