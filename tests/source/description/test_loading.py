@@ -148,10 +148,29 @@ def test_a_description_is_read_with_its_digest() -> None:
         (
             'precision = "1s"',
             'precision = "1s"\nearliest = "0001-01-01T00:00:00Z"\nbounded = true\nsince_inclusive = false',
-            "line 14: window: earliest must be a time from 1970 to now, and it is 0001-01-01T00:00:00Z",
+            "line 14: window: earliest must be a time from 1970 (in UTC) to now, and it is 0001-01-01T00:00:00Z",
         ),
-        ('precision = "1s"', 'precision = "1s"\nearliest = "2199-01-01"', "earliest must be a time from 1970 to now"),
-        ('precision = "1s"', 'precision = "1s"\nearliest = "1970-01-01T00:00:00+02:00"', ""),
+        (
+            'precision = "1s"',
+            'precision = "1s"\nearliest = "2199-01-01"',
+            "earliest must be a time from 1970 (in UTC) to now",
+        ),
+        (
+            'precision = "1s"',
+            'precision = "1s"\nearliest = "1970-01-01T00:00:00+02:00"',
+            "earliest must be a time from 1970 (in UTC) to now, and it is 1970-01-01T00:00:00+02:00",
+        ),
+        ('precision = "1s"', 'precision = "1s"\nearliest = "1969-12-31T23:00:00-02:00"', ""),
+        (
+            'precision = "1s"',
+            'precision = "1s"\nearliest = "0001-01-01T00:00:00+14:00"',
+            "earliest must be a time from",
+        ),
+        (
+            'precision = "1s"',
+            'precision = "1s"\nearliest = "9999-12-31T23:59:59-14:00"',
+            "earliest must be a time from",
+        ),
         ('precision = "1s"', 'precision = "1s"\nzone = "Europe/Berln"', "did you mean Europe/Berlin?"),
         ('until = "${until}", ', "", ""),
         ('order_id = "id"', 'order_id = "`1`"', "mapping.order.order_id: '`1`' reads nothing of the record"),

@@ -33,7 +33,6 @@ WRITTEN_TIMES = ("iso", "rfc2822", *EPOCHS)
 """Formats of times that have a name of their own."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLE_TIME = datetime(2025, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)
-_FIRST_YEAR = 1970
 _HALF_A_DAY = timedelta(hours=12)
 _APART = {
     "a second": timedelta(seconds=1),
@@ -165,8 +164,8 @@ def _require_past(earliest: str) -> None:
     except ValueError:
         raise ValueError(f"earliest is not a time: {earliest!r}; write it as 2010-01-01T00:00:00Z") from None
     time = time.replace(tzinfo=UTC) if time.tzinfo is None else time
-    if time.year < _FIRST_YEAR or time >= datetime.now(UTC):
-        raise ValueError(f"earliest must be a time from {_FIRST_YEAR} to now, and it is {earliest}")
+    if not _EPOCH <= time < datetime.now(UTC):
+        raise ValueError(f"earliest must be a time from 1970 (in UTC) to now, and it is {earliest}")
 
 
 def _require_distinct(window: "Window") -> None:
