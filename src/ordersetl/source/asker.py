@@ -83,20 +83,16 @@ class Asker:
         )
         self.retries = 0
 
-    def ask(self, ask: Ask, read: Callable[[Answer], _Read], failed: TryAgainError | None = None) -> _Read:
+    def ask(self, ask: Ask, read: Callable[[Answer], _Read]) -> _Read:
         """What is read of the answer, which is asked for again where that fails in a way that may pass.
-
-        ``failed`` is how a first attempt ended that was made before.
 
         Raises:
             SourceError: the API refused, or kept failing; or what ``read`` raises.
         """
-        if failed is None:
-            try:
-                return self.ask_once(ask, read)  # most succeed at once: to prepare for others takes a tenth of that
-            except TryAgainError as error:
-                failed = error
-        first = [failed]
+        try:
+            return self.ask_once(ask, read)  # most succeed at once: to prepare for others takes a tenth of a request
+        except TryAgainError as error:
+            first = [error]
 
         def try_again() -> _Read:
             if first:
@@ -106,11 +102,18 @@ class Asker:
         try:
             read_answer: _Read = self._retrying(try_again)
         except TryAgainError as error:
-            attempts = self._retrying.statistics["attempt_number"]
-            how = "failed" if attempts == 1 else f"failed {attempts} times, the last time"
-            asked = "" if error.wait_s is None else f"; it asked to wait {error.wait_s:.0f} s"
-            raise SourceError(f"{ask.shown} {how}: {error}{asked}", hint=_HINT_LATER) from error
+            raise _give_up(ask, error, self._retrying.statistics["attempt_number"]) from error
         return read_answer
+
+    def ask_again(self, ask: Ask, read: Callable[[Answer], _Read], failed: TryAgainError) -> _Read:
+        """As :func:`ask`, after an attempt by :func:`ask_now`: all wait already for as long as its answer asked to.
+
+        Raises:
+            SourceError: that is too long; or as there.
+        """
+        if failed.wait_s is not None and failed.wait_s > self._settings.retry_total_s:
+            raise _give_up(ask, failed, 1) from failed
+        return self.ask(ask, read)
 
     def ask_apart(self, ask: Ask, read: Callable[[Answer], _Read]) -> _Read:
         """As :func:`ask`, of another origin perhaps: without what shows who asks, and out of turn.
@@ -179,3 +182,9 @@ class Asker:
         self.retries += 1
         failure = state.outcome.exception() if state.outcome else None
         log.info("%s; trying again in %.1f s (attempt %d)", failure, state.upcoming_sleep, state.attempt_number + 1)
+
+
+def _give_up(ask: Ask, error: TryAgainError, attempts: int) -> SourceError:
+    failed = "failed" if attempts == 1 else f"failed {attempts} times, the last time"
+    asked = "" if error.wait_s is None else f"; it asked to wait {error.wait_s:.0f} s"
+    return SourceError(f"{ask.shown} {failed}: {error}{asked}", hint=_HINT_LATER)

@@ -162,7 +162,7 @@ class CallFetcher:
             try:
                 part = first.result() if first is not None else self._asker.ask(ask, read)
             except TryAgainError as error:
-                part = self._asker.ask(ask, read, error)
+                part = self._asker.ask_again(ask, read, error)
             first = None
             parts.append(part)
             if self._is_last(task, search, part, ask):
