@@ -400,6 +400,7 @@ def test_a_closed_port_is_an_error() -> None:
     with pytest.raises(SourceError, match=r"failed 3 times.*ConnectError") as caught:
         fetch(request_of(f"http://127.0.0.1:{port}"), max_retries=2)
     assert "run the same command later" in caught.value.hint
+    assert caught.value.hint.startswith("Look at --api-url, and at the network. Nothing was lost")
 
 
 def test_a_silent_server_is_an_error() -> None:

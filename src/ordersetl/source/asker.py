@@ -22,6 +22,7 @@ __all__ = ["Asker", "Login"]
 log = logging.getLogger(__name__)
 
 _Read = TypeVar("_Read")
+_HINT_UNREACHED = "Look at --api-url, and at the network."
 _HINT_LATER = "Nothing was lost: run the same command later, and it goes on at the page where it stopped."
 
 
@@ -187,4 +188,5 @@ class Asker:
 def _give_up(ask: Ask, error: TryAgainError, attempts: int) -> SourceError:
     failed = "failed" if attempts == 1 else f"failed {attempts} times, the last time"
     asked = "" if error.wait_s is None else f"; it asked to wait {error.wait_s:.0f} s"
-    return SourceError(f"{ask.shown} {failed}: {error}{asked}", hint=_HINT_LATER)
+    hint = f"{_HINT_UNREACHED} {_HINT_LATER}" if str(error).startswith("ConnectError") else _HINT_LATER
+    return SourceError(f"{ask.shown} {failed}: {error}{asked}", hint=hint)
