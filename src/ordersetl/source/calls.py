@@ -19,13 +19,14 @@ from ordersetl.source.call_tasks import CallTask, list_tasks
 from ordersetl.source.complete import HINT
 from ordersetl.source.description.model import Call, Paging
 from ordersetl.source.envelope import find_next, note_envelope
-from ordersetl.source.head import DECODING, hash_texts
+from ordersetl.source.head import DECODING
 from ordersetl.source.joined import CallAnswer, encode_answers
 from ordersetl.source.listing import ListPath
 from ordersetl.source.page import Page, page_text
 from ordersetl.source.parser import parse_json
 from ordersetl.source.proof import Progress, ShiftedError, find_total, prove_end
 from ordersetl.source.reading import explain_problem, find_answer_charset, locate_problem
+from ordersetl.source.record_keys import hash_texts
 from ordersetl.source.session import SourceSession, fill_headers
 from ordersetl.source.template import Value, fill_body, fill_params
 

@@ -11,23 +11,21 @@ from ordersetl.errors import InvalidResponseError
 from ordersetl.source.claim_names import CLAIM_NAMES, ERROR_NAMES
 from ordersetl.source.description.expressions import Expression
 from ordersetl.source.description.model import Description
-from ordersetl.source.head import (
-    DECODING,
-    PageHead,
-    RecordKey,
-    hash_parsed,
-    hash_records,
-    hash_texts,
-    list_keys,
-    make_record_type,
-    split_shallow,
-)
+from ordersetl.source.head import DECODING, PageHead, split_shallow
 from ordersetl.source.joined import join_parsed, join_texts
 from ordersetl.source.listing import ListPath
 from ordersetl.source.mapping.times import find_time_reader
 from ordersetl.source.page import Page
 from ordersetl.source.parser import decode_text, is_utf8, parse_json, parse_page
 from ordersetl.source.paths import Members, find_chains, make_type
+from ordersetl.source.record_keys import (
+    RecordKey,
+    hash_parsed,
+    hash_records,
+    hash_texts,
+    list_keys,
+    make_record_type,
+)
 
 __all__ = ["PageShape", "shape_of"]
 

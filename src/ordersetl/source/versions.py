@@ -1,15 +1,17 @@
 """Which orders the pages of a search showed: one that comes twice may stand for one that is missing."""
 
 from array import array
+from collections.abc import Sequence
 from hashlib import blake2b
 
 from ordersetl.source.page import Page
+from ordersetl.source.record_keys import RecordKey, write_key
 
 __all__ = ["SeenVersions"]
 
 
 class SeenVersions:
-    """Orders and their versions, as eight bytes each.
+    """Orders and their versions, as eight bytes each: Python's hash of a text, which this process alone knows.
 
     Args:
         kept: pages may shift; where they cannot, nothing is kept.
@@ -17,21 +19,28 @@ class SeenVersions:
 
     def __init__(self, *, kept: bool) -> None:
         self._kept = kept
-        self._ids = array("Q")
-        self._versions = array("Q")
-        self.last_ids = array("Q")
+        self._ids = array("q")
+        self._versions = array("q")
+        self._digest = blake2b(digest_size=16)
+        self.last_ids = array("q")
 
     def add(self, page: Page) -> None:
         """Take in the orders of a page; ``last_ids`` are its own."""
-        if self._kept:
-            self.last_ids, versions = _hash_keys(page)
-            self._ids += self.last_ids
-            self._versions += versions
+        if not self._kept:
+            return
+        self.last_ids = self.list_ids(page)
+        times = [key.created_at if key.updated_at is None else key.updated_at for key in _keys(page)]
+        versions = [
+            f"{write_key(key.order_id)} {write_key(time)}" for key, time in zip(_keys(page), times, strict=True)
+        ]
+        self._ids += self.last_ids
+        self._versions.extend(map(hash, versions))
+        self._digest.update("\0".join([*versions, ""]).encode("utf-8", "surrogatepass"))
 
     @staticmethod
     def list_ids(page: Page) -> "array[int]":
         """Ids of a page's orders, as ``last_ids`` has them."""
-        return _hash_keys(page)[0]
+        return array("q", [hash(write_key(key.order_id)) for key in _keys(page)])
 
     @property
     def repeated(self) -> int:
@@ -40,8 +49,8 @@ class SeenVersions:
 
     @property
     def digest(self) -> str:
-        """Tells one pass over a search from another: two that are alike show that nothing shifts."""
-        return blake2b(self._versions.tobytes(), digest_size=16).hexdigest()
+        """Tells one pass over a search from another, of any process: two that are alike show that nothing shifts."""
+        return self._digest.hexdigest()
 
     def may_lack(self, received: int, first_total: int | None) -> bool:
         """Whether fewer orders came than there were at the beginning, or one changed its place.
@@ -52,15 +61,9 @@ class SeenVersions:
         return fewer or len(set(self._versions)) > len(set(self._ids))
 
 
-def _hash_keys(page: Page) -> tuple["array[int]", "array[int]"]:
-    """Of each order its id and its version, hashed."""
-    orders, versions = array("Q"), array("Q")
-    for key in page.shape.read_keys(page) if page.shape is not None else ():
-        order = repr(key.order_id)
-        orders.append(_hash(order))
-        versions.append(_hash(f"{order} {key.created_at if key.updated_at is None else key.updated_at!r}"))
-    return orders, versions
+def _keys(page: Page) -> Sequence[RecordKey]:
+    return page.shape.read_keys(page) if page.shape is not None else ()
 
 
-def _hash(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+def _time_of(key: RecordKey) -> object:
+    return key.created_at if key.updated_at is None else key.updated_at
