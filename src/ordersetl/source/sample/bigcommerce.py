@@ -47,14 +47,14 @@ _STATUSES = {
 
 
 def bigcommerce(
-    shop: Shop, *, quota: int = 150, window_ms: int = 30_000, clock: Callable[[], float] = time.monotonic
+    shop: Shop, *, quota: int = 150, window_ms: int = 5_000, clock: Callable[[], float] = time.monotonic
 ) -> Server:
     """A server of the shop ``/stores/sample``; the token is ``sample``.
 
     Args:
         shop: What it shows; fractional quantities it does not know.
         quota: Requests that may be made in a window of time.
-        window_ms: Its length.
+        window_ms: Its length; shorter than the real one, so that a demonstration is.
         clock: Seconds, for the quota.
     """
     limit = _Quota(quota, window_ms, clock)
