@@ -29,10 +29,7 @@ class SeenVersions:
         if not self._kept:
             return
         self.last_ids = self.list_ids(page)
-        times = [key.created_at if key.updated_at is None else key.updated_at for key in _keys(page)]
-        versions = [
-            f"{write_key(key.order_id)} {write_key(time)}" for key, time in zip(_keys(page), times, strict=True)
-        ]
+        versions = [f"{write_key(key.order_id)} {write_key(_time_of(key))}" for key in _keys(page)]
         self._ids += self.last_ids
         self._versions.extend(map(hash, versions))
         self._digest.update("\0".join([*versions, ""]).encode("utf-8", "surrogatepass"))
