@@ -115,6 +115,26 @@ def test_an_order_that_left(
     assert batch in found.answer
 
 
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        (order(updated_at=LAST), "; a newer version waits in batch"),
+        (order(amount=-1, updated_at=LAST), "; a newer version was rejected: invalid_amount"),
+        (order(amount=-1, updated_at="2025-08-24T10:00:00Z"), ". A later version with lines brings it back."),
+    ],
+)
+def test_what_came_after_an_order_left(tmp_path: Path, record: dict[str, object], says: str) -> None:
+    with open_job(tmp_path) as job:
+        write_batch(job, [order()])
+        write_batch(job, [order(updated_at=LATER, deleted=True)])
+        run(job)
+        write_batch(job, [record])
+        transform(job)
+    found = trace(tmp_path)
+    assert (found.state, results(found)[:2]) == ("left", ["superseded", "deleted"])
+    assert f"the source says that it is deleted{says}" in found.answer
+
+
 def test_an_order_that_was_rejected(tmp_path: Path, *, is_staged: bool) -> None:
     with open_job(tmp_path) as job:
         write_batch(job, [order(amount=-1), order("2", amount=-1)])

@@ -32,6 +32,8 @@ _STATES = {
     "outside_window": "outside_window",
 }
 """State of an order that curated has not by the result of a version, the first of these that there is."""
+_WAITS = "; a newer version waits in batch {}, which is not loaded yet: ordersetl load"
+_CORRECT = "Correct it at the source: the next run takes it."
 
 
 def trace_order(lake: Lake, order_id: str, now: datetime, *, lookback: timedelta = timedelta(0)) -> OrderResult:
@@ -54,7 +56,7 @@ def trace_order(lake: Lake, order_id: str, now: datetime, *, lookback: timedelta
     found = _find_rows(lake, manifest, order_id)
     if found is None:
         state, counts = _find_state(versions)
-        answer = _explain(state, counts) if counts else _explain_unknown(lake, batches, now, lookback)
+        answer = _explain(state, counts, versions) if counts else _explain_unknown(lake, batches, now, lookback)
         return OrderResult(order_id, state, f"order {order_id} {answer}", versions)
     day, rows = found
     return OrderResult(
@@ -134,34 +136,45 @@ def _find_state(versions: Sequence[OrderVersion]) -> tuple[str, OrderVersion | N
     return "unknown", None
 
 
-def _explain(state: str, version: OrderVersion) -> str:
+def _explain(state: str, version: OrderVersion, versions: Sequence[OrderVersion]) -> str:
     match state:
         case "left":
-            deleted = version.result == "deleted"
-            how = "the source says that it is deleted" if deleted else "it has no line and no amount left"
-            return f"has left curated with batch {version.batch}: {how}. A later version with lines brings it back."
+            return _explain_left(version, _find_newer(versions, version))
         case "waiting":
             return f"is in batch {version.batch}, which is not loaded yet: ordersetl load"
         case "rejected":
-            fix = "Correct it at the source: the next run takes it."
-            return f"is not in curated, since it was rejected: {_why(version)}. {fix}"
+            return f"is not in curated, since it was rejected: {_why(version)}. {_CORRECT}"
         case "outside_window":
             return "was received, but lies outside of the window that was asked for. To take it: ordersetl run --full"
     return "was accepted, and curated has it not: ordersetl load --verify"
 
 
+def _explain_left(left: OrderVersion, newer: OrderVersion | None) -> str:
+    how = "the source says that it is deleted" if left.result == "deleted" else "it has no line and no amount left"
+    if newer is None:
+        then = ". A later version with lines brings it back."
+    elif newer.result == "waiting":
+        then = _WAITS.format(newer.batch)
+    else:
+        then = f"; a newer version was rejected: {_why(newer)}. {_CORRECT}"
+    return f"has left curated with batch {left.batch}: {how}{then}"
+
+
 def _explain_newer(versions: Sequence[OrderVersion]) -> str:
-    """What is to be known of versions that are newer than the one that curated has."""
+    """What is to be known of a version that is newer than the one that curated has."""
     current = next((version for version in versions if version.result == "current"), None)
-    if current is None:
-        return ""
-    waiting = [version for version in versions if version.result in {"rejected", "waiting"}]
-    newer = max((version for version in waiting if _is_newer(version, current)), key=_rank, default=None)
+    newer = None if current is None else _find_newer(versions, current)
     if newer is None:
         return ""
     if newer.result == "waiting":
-        return f"; a newer version waits in batch {newer.batch}, which is not loaded yet: ordersetl load"
+        return _WAITS.format(newer.batch)
     return f", in an older version: the newest was rejected ({_why(newer)})"
+
+
+def _find_newer(versions: Sequence[OrderVersion], counting: OrderVersion) -> OrderVersion | None:
+    """The newest version that does not count, as it waits or was rejected, where it is newer than the one that does."""
+    others = [version for version in versions if version.result in {"rejected", "waiting"}]
+    return max((version for version in others if _is_newer(version, counting)), key=_rank, default=None)
 
 
 def _why(version: OrderVersion) -> str:
