@@ -14,6 +14,7 @@ import httpx
 import pytest
 from lakes import LaxDisk
 
+from ordersetl import pipeline
 from ordersetl.errors import ConfigError, InterruptedRunError, SourceError
 from ordersetl.extract.backfill import cut_windows, extract_windows
 from ordersetl.extract.batches import extract_orders
@@ -28,7 +29,7 @@ from ordersetl.settings import Settings
 from ordersetl.source.client import OrdersClient, open_http
 from ordersetl.source.description.loading import load_builtin
 from ordersetl.storage.lock import acquire_lock
-from ordersetl.window import Window
+from ordersetl.window import Backfill, Window
 
 GENERIC = load_builtin("generic")
 ORIGIN = Origin("generic", "https://shop.example/api", GENERIC)
@@ -145,6 +146,24 @@ def test_each_window_is_a_batch_in_the_order_of_time(shop: Shop) -> None:
     assert shop.windows() == [(day(n), day(n + 1), 3) for n in range(1, 6)]
     assert [window.since for window in result.windows] == [day(n) for n in range(1, 6)]
     assert (result.records, result.pages, result.windows_covered, result.gaps) == (15, 10, 0, ())
+
+
+def test_bounds_that_the_tool_cut_drop_nothing(tmp_path: Path) -> None:
+    """A source whose times are its wall clock's, of an hour ahead, and that selects by true ones."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        since, until = (datetime.fromisoformat(request.url.params[f"updated_{name}"]) for name in ("since", "until"))
+        at = since + timedelta(hours=23, minutes=30)
+        assert at < until
+        shown = (at + timedelta(hours=1)).replace(tzinfo=None).isoformat()
+        found = {"order_id": str(at.day), "created_at": shown, "amount": 1, "items": [{"sku": "a", "qty": 1}]}
+        return httpx.Response(200, json={"orders": [found], "next_cursor": None})
+
+    runtime = Runtime(now=lambda: NOW, transport=httpx.MockTransport(answer), disk=LaxDisk())
+    settings = Settings(output=tmp_path / "output", api_url="http://shop.test", max_reject_ratio=1)
+    done = pipeline.run(settings, Window(day(1), day(4)), backfill=Backfill(DAY, 1), runtime=runtime)
+    assert (done.load.orders_total, done.transform.outside_window) == (2, 1)  # the last is past the user's own bound
+    assert len(list_batches(Lake(tmp_path / "output"))) == 3
 
 
 def test_what_is_covered_is_not_fetched_again_but_for_the_newest_day(shop: Shop) -> None:

@@ -110,7 +110,7 @@ def _read_page(kept: KeptPages, request: BatchRequest, number: int, entry: PageE
         content = page.text.decode()
     except UnicodeDecodeError:
         content = None
-    since, until = (time and to_naive(time) for time in (request.enforced_since, request.until))
+    since, until = (time and to_naive(time) for time in (request.enforced_since, request.enforced_until))
     mapped, description = None, kept.description
     if description is not None and description.mapping is not None:
         from ordersetl.check.mapped_pages import map_page  # noqa: PLC0415 - the generic API does without

@@ -125,7 +125,10 @@ def extract_windows(
     results = []
     if missing:
         first = make_request(context, origin, missing[0], references)
-        requests = [msgspec.structs.replace(first, since=window.since, until=window.until) for window in missing]
+        whole = windows[0].since, windows[-1].until
+        requests = [
+            msgspec.structs.replace(first, since=window.since, until=window.until, part_of=whole) for window in missing
+        ]
         results = _fetch_all(context, open_client, requests, concurrency)
     lake, lookback = context.lake, context.settings.lookback
     coverage = read_coverage(lake, list_batches(lake), origin, now=context.now(), lookback=lookback)

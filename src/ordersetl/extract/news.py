@@ -88,7 +88,7 @@ def _is_news(lake: Lake, batch: Batch, end: LogEnd, lookback: timedelta) -> bool
 def _asked(request: BatchRequest) -> BatchRequest:
     """A request without when it was made, its window and its files: what else it asks for says how pages are read."""
     return msgspec.structs.replace(
-        request, since=None, until=None, continues=None, began_at=_ANY_TIME, page_size=0, references={}
+        request, since=None, until=None, continues=None, part_of=None, began_at=_ANY_TIME, page_size=0, references={}
     )
 
 
@@ -97,11 +97,8 @@ def _covers_more(batch: Batch, newest: BatchMarker, before: Coverage, lookback: 
     request = batch.request
     after, end = before.add(request, batch.pages, lookback)
     is_settled = request.until is not None and end == request.until
-    return after != before or (is_settled and _window(newest.request) != _window(request))
-
-
-def _window(request: BatchRequest) -> tuple[object, object]:
-    return request.enforced_since, request.until
+    is_other = (newest.request.since, newest.request.until) != (request.since, request.until)
+    return after != before or (is_settled and is_other)
 
 
 def _repeats(lake: Lake, batch: Batch, newest: BatchMarker) -> bool:
@@ -109,7 +106,7 @@ def _repeats(lake: Lake, batch: Batch, newest: BatchMarker) -> bool:
     stage = read_stage(lake, newest.batch)
     if stage is None or stage.counts.future_updated_at:
         return False  # what was in the future there may no longer be
-    if stage.counts.outside_window and _window(newest.request) != _window(batch.request):
+    if stage.counts.outside_window and _list_enforced(newest.request) != _list_enforced(batch.request):
         return False  # what was dropped there may count here
     if [(page.sha256, page.calls) for page in batch.pages] == [(page.sha256, page.calls) for page in newest.pages]:
         return True
@@ -120,6 +117,10 @@ def _repeats(lake: Lake, batch: Batch, newest: BatchMarker) -> bool:
         return _ends_with(lake, newest, batch, wanted)
     except OrdersetlError:
         return False  # nothing tells its records apart
+
+
+def _list_enforced(request: BatchRequest) -> tuple[object, object]:
+    return request.enforced_since, request.enforced_until
 
 
 def _ends_with(lake: Lake, newest: BatchMarker, batch: Batch, wanted: int) -> bool:

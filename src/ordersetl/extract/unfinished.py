@@ -100,7 +100,7 @@ def _is_fresh(context: RunContext, found: Batch, request: BatchRequest) -> bool:
 def _asked(request: BatchRequest) -> Hashable:
     """All of a request but when it began and what its files were called."""
     contents = tuple(sorted((kind, entry.sha256) for kind, entry in request.references.items()))
-    window = (request.since, request.until, request.continues)
+    window = (request.since, request.until, request.continues, request.part_of)
     described = (request.description, tuple(sorted(request.selection.items())))
     return request.source, request.url, window, request.page_size, contents, described
 

@@ -57,6 +57,8 @@ class BatchRequest(msgspec.Struct, frozen=True):
     ``description`` is the SHA-256 of the source's description, its name in ``raw/source``, and ``mapping`` tells what
     of it values depend on: empty where its records are orders as they are. ``selection`` are the values of its
     variables that say which orders come. Batches of before 0.3 have none of them.
+
+    ``part_of`` is the user's window where the tool cut this one out of it: its own bounds are only asked for then.
     """
 
     source: str
@@ -70,6 +72,7 @@ class BatchRequest(msgspec.Struct, frozen=True):
     description: str | None = None
     mapping: str = ""
     selection: dict[str, str] = {}
+    part_of: tuple[datetime | None, datetime | None] | None = None
 
     @property
     def enforced_since(self) -> datetime | None:
@@ -78,14 +81,21 @@ class BatchRequest(msgspec.Struct, frozen=True):
         Where a batch does not say who chose it, the fraction does: the tool continued from a clock's microseconds,
         people name whole seconds.
         """
+        if self.part_of is not None:
+            return self.part_of[0]
         if self.since is None or self.continues or (self.continues is None and self.since.microsecond):
             return None
         return self.since
 
     @property
+    def enforced_until(self) -> datetime | None:
+        """Before when records count: the user's own ``until``."""
+        return self.until if self.part_of is None else self.part_of[1]
+
+    @property
     def window(self) -> Window:
         """What of its records counts."""
-        return Window(self.enforced_since, self.until, began_at=self.began_at)
+        return Window(self.enforced_since, self.enforced_until, began_at=self.began_at)
 
 
 class CallsEntry(msgspec.Struct, frozen=True):

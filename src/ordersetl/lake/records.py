@@ -157,7 +157,7 @@ def _check_values(value: object, name: str = "") -> None:
         for member in value.values() if isinstance(value, Mapping) else value:
             _check_values(member, name)
     elif isinstance(value, datetime):
-        earliest = _LONGEST_AGO if name == "since" else _EARLIEST
+        earliest = _LONGEST_AGO if name in {"since", "part_of"} else _EARLIEST
         _require(value.tzinfo is not None and earliest <= value < _LATEST, f"the {name}", str(value))
     elif isinstance(value, int):
         _require(name == "mtime_ns" or 0 <= value <= _MAX_COUNT, "the number", name)

@@ -80,7 +80,7 @@ def find_versions(lake: Lake, batches: Sequence[str], order_id: str, settings: F
         if versions is None:
             versions = _validate_raw(lake, source, order_id, settings)
         yield from versions
-        if source.marker.request.enforced_since is not None or source.marker.until is not None:
+        if marker.request.enforced_since is not None or marker.request.enforced_until is not None:
             yield from _find_outside(lake, source, order_id, {(v.page, v.index) for v in versions})
 
 
