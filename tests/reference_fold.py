@@ -373,6 +373,9 @@ def time_of(value: object) -> datetime | None:
     """ISO 8601 text as a time in UTC, or None; numeric text is no time even where ISO 8601 could read it."""
     if not isinstance(value, str) or NUMBER.fullmatch(value.strip()):
         return None
+    after = value.strip().lstrip("0123456789W-")
+    if len(value.strip()) - len(after) > len("2025-08-20") or after[:1] not in {"", "T", "t", " "}:
+        return None  # a date with an offset and no time of day, or parted from it by something else
     try:
         read = datetime.fromisoformat(value.strip())
     except ValueError:
@@ -388,7 +391,7 @@ def is_long(text: str) -> bool:
 
 def cut(text: str | None) -> str | None:
     """Text cut to what a column holds, at a character's edge."""
-    return None if text is None else text.encode()[:MAX_BYTES].decode(errors="ignore")
+    return None if text is None else text.encode()[:MAX_BYTES].decode(errors="ignore").rstrip()
 
 
 def money_of(value: object) -> int | None:

@@ -120,6 +120,7 @@ def test_text_is_cut_at_the_edge_of_a_character() -> None:
     assert read_short_text("🦊" * 64) == ("🦊" * 63, True)
     assert read_short_text("ß" * 127, upper=True) == ("S" * 254, False)
     assert read_short_text("ß" * 128, upper=True) == ("S" * 255, True)
+    assert read_short_text("x" * 254 + " y") == ("x" * 254, True)
     assert read_short_text(None) == (None, False)
 
 
@@ -149,6 +150,12 @@ def test_read_short_text_agrees_with_the_reference(value: object) -> None:
         ("2200-01-01", None),
         ("0001-01-01T00:00:00+23:59", None),
         ("9999-12-31T23:59:59-23:59", None),
+        ("2025-W34-3 10:00", "2025-08-20T10:00:00+00:00"),
+        ("2025-08-20+02:00", None),
+        ("2025-08-20-05:00", None),
+        ("20250820+02:00", None),
+        ("2025-08-20X10:00:00", None),
+        ("2025-08-20_10:00:00", None),
         ("20250820", None),
         ("1755684000", None),
         ("2025", None),

@@ -14,6 +14,7 @@ __all__ = [
     "UNIT",
     "HugeNumber",
     "has_surrogate",
+    "parse_iso",
     "read_date",
     "read_decimal",
     "read_short_text",
@@ -37,6 +38,8 @@ EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN)
 """Decimal arithmetic that never loses a digit of what a payload holds."""
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_DATE_AND_TIME = re.compile(r"[0-9W-]{7,10}(?:[Tt ].*)?", re.ASCII)
+"""What ``fromisoformat`` may read: for it any character parts the two, also the sign of a date's own offset."""
 _FIRST_YEAR, _LAST_YEAR = 1970, 2199
 _LONGEST_WHOLE = 300
 """Digits of a whole number that are written out: more than any text holds."""
@@ -97,7 +100,7 @@ def _write_whole(number: HugeNumber | float | Decimal) -> str | None:
 
 
 def read_short_text(value: object, *, upper: bool = False) -> tuple[str | None, bool]:
-    """Text cut to 255 bytes at a character's edge, and whether it was cut."""
+    """Text cut to 255 bytes at a character's edge, without a blank at its end, and whether it was cut."""
     text = read_text(value)
     if text is None:
         return None, False
@@ -106,7 +109,7 @@ def read_short_text(value: object, *, upper: bool = False) -> tuple[str | None, 
     encoded = text.encode()
     if len(encoded) <= TEXT_BYTES:
         return text, False
-    return encoded[:TEXT_BYTES].decode("utf-8", "ignore") or None, True
+    return encoded[:TEXT_BYTES].decode("utf-8", "ignore").rstrip() or None, True
 
 
 def read_decimal(value: object) -> Decimal | None:
@@ -144,14 +147,25 @@ def read_time(value: object) -> datetime | None:
 
     A number is no time, not even as text: ``20250820`` could be seconds as well.
     """
-    if not isinstance(value, str) or _NUMBER.fullmatch(text := value.strip()):
+    if not isinstance(value, str):
         return None
     try:
-        time = datetime.fromisoformat(text)
+        time = parse_iso(value.strip())
         time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
     return time if _FIRST_YEAR <= time.year <= _LAST_YEAR else None
+
+
+def parse_iso(text: str) -> datetime:
+    """Time of ISO 8601 text, naive where it names no offset; a date alone is its midnight.
+
+    Raises:
+        ValueError: it is none, or a number, or a date with an offset, of which nobody knows the time of day.
+    """
+    if _NUMBER.fullmatch(text) or not _DATE_AND_TIME.fullmatch(text):
+        raise ValueError("is no date with a time")
+    return datetime.fromisoformat(text)
 
 
 def version_time_of(created_at: object, updated_at: object) -> object:

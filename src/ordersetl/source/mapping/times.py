@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
 
+from ordersetl.star.values import parse_iso
 from ordersetl.zones import read_zone
 
 __all__ = ["TimeReader", "find_time_reader"]
@@ -37,7 +38,7 @@ def find_time_reader(times: str, zone: str) -> TimeReader:
         return _read_safely(lambda value: _read_count(value, _PER_SECOND[times]))
     if times == "iso" and zone == "UTC":  # as the generic API: every form, and naive is UTC
         return lambda value: None if _is_blank(value) else value
-    parse = {"iso": _parse_iso, "rfc2822": _parse_mail_time}.get(times)
+    parse = {"iso": parse_iso, "rfc2822": _parse_mail_time}.get(times)
     home = read_zone(zone)
 
     def read(value: object) -> str | None:
@@ -47,12 +48,6 @@ def find_time_reader(times: str, zone: str) -> TimeReader:
         return (time.replace(tzinfo=home) if time.tzinfo is None else time).astimezone(UTC).isoformat()
 
     return _read_safely(read)
-
-
-def _parse_iso(text: str) -> datetime:
-    if _COUNT.fullmatch(text):  # 20250820 could be seconds as well
-        raise ValueError("is a number")
-    return datetime.fromisoformat(text)
 
 
 def _parse_mail_time(text: str) -> datetime:
