@@ -2,6 +2,7 @@
 
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from ordersetl.errors import ConfigError
 from ordersetl.lake.layout import Lake
 from ordersetl.results import QuarantineResult
 from ordersetl.runtime import RunContext
+from ordersetl.status.order_life import trace_order
 from ordersetl.status.rejects import list_quarantine
 
 LATER = "2025-08-25T10:00:00Z"
@@ -71,6 +73,16 @@ def test_filters(tmp_path: Path) -> None:
     found = list_quarantine(lake, order_id="a", reason="no_items")
     assert (found.selected, found.records) == (0, ())
     assert found.open.orders == 2
+
+
+def test_an_id_that_is_too_long_is_found_as_the_source_has_it(tmp_path: Path) -> None:
+    long = "y" * 256
+    with open_job(tmp_path) as job:
+        write_batch(job, [order(long), order("b", amount=-1)])
+        run(job)
+    assert list_quarantine(Lake(tmp_path), order_id=long).selected == 1
+    traced = trace_order(Lake(tmp_path), long, datetime(2025, 9, 2, tzinfo=UTC))
+    assert (traced.state, [version.reason for version in traced.versions]) == ("rejected", ["invalid_order_id"])
 
 
 def test_a_reason_that_there_is_not_is_refused(tmp_path: Path) -> None:

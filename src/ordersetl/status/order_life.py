@@ -16,6 +16,7 @@ from ordersetl.lake.manifest import Manifest, read_manifest, require_readable
 from ordersetl.load.files import CorruptedFileError, read_partition, read_refunds
 from ordersetl.results import CurrentRow, OrderResult, OrderVersion, RefundRow
 from ordersetl.source.kept_pages import describe_request
+from ordersetl.star.values import read_short_text
 from ordersetl.status.received import find_versions
 from ordersetl.status.rejects import find_days
 from ordersetl.text import format_time
@@ -37,11 +38,11 @@ _CORRECT = "Correct it at the source: the next run takes it."
 
 
 def trace_order(lake: Lake, order_id: str, now: datetime, *, lookback: timedelta = timedelta(0)) -> OrderResult:
-    """The life of an order, by its id as curated and the quarantine write it.
+    """The life of an order, by its id as the source or as curated and the quarantine write it.
 
     Args:
         lake: the output; nothing in it is changed.
-        order_id: of the order.
+        order_id: of the order; what is longer than the quarantine keeps is cut as there.
         now: the time, aware UTC.
         lookback: of the runs, by which a gap reaches back.
 
@@ -51,7 +52,7 @@ def trace_order(lake: Lake, order_id: str, now: datetime, *, lookback: timedelta
     """
     manifest = read_manifest(lake) or Manifest()
     require_readable(lake, manifest)
-    batches = list_batches(lake)
+    batches, order_id = list_batches(lake), read_short_text(order_id)[0] or order_id
     versions = _settle(find_versions(lake, batches, order_id, manifest.settings), set(manifest.batches))
     found = _find_rows(lake, manifest, order_id)
     if found is None:

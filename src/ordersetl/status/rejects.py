@@ -21,6 +21,7 @@ from ordersetl.lake.rejected import read_rejected
 from ordersetl.lake.segments import BrokenSegmentError
 from ordersetl.load.files import CorruptedFileError, read_partition
 from ordersetl.results import OpenQuarantine, QuarantinedRecord, QuarantineResult
+from ordersetl.star.values import read_short_text
 
 __all__ = ["count_open", "find_days", "list_quarantine", "list_quarantined_batches"]
 
@@ -63,6 +64,7 @@ def list_quarantine(lake: Lake, *, reason: str | None = None, order_id: str | No
     manifest = read_manifest(lake) or Manifest()
     require_readable(lake, manifest)
     batches = list_quarantined_batches(lake, manifest, set(list_batches(lake)) - set(manifest.batches))
+    kept_id = None if order_id is None else read_short_text(order_id)[0] or order_id  # which is cut, if too long
     with _open_rejects(lake, manifest, batches) as database:
         counted = list_open(database, most=_NEWEST)
         close_lines(database, lake, manifest)
@@ -73,7 +75,7 @@ def list_quarantine(lake: Lake, *, reason: str | None = None, order_id: str | No
                 SELECT batch, position, order_id, reason FROM open_order
                 UNION ALL SELECT batch, position, order_id, reason FROM rejected_line
             ) WHERE ($reason IS NULL OR reason = $reason) AND ($order_id IS NULL OR order_id = $order_id)""",
-            {"reason": reason, "order_id": order_id},
+            {"reason": reason, "order_id": kept_id},
         )
         (selected,) = database.execute("SELECT count(*) FROM selected").fetchall()[0]
         newest = database.execute(
