@@ -496,6 +496,22 @@ def test_an_order_that_leaves_hides_no_other(kind: str, end: str, request_: int)
     assert set(ids_of(pages)) >= set(range(1, 14))
 
 
+@pytest.mark.parametrize("kind", ["page", "offset"])
+@pytest.mark.parametrize("end", ["has_more", "empty_page"])
+@pytest.mark.parametrize("named", [{"total": "meta.total"}, {"total_header": "X-Other"}, {"total": "late"}])
+@pytest.mark.parametrize("request_", [2, 3, 4])
+def test_a_total_that_no_page_shows_hides_no_order(kind: str, end: str, named: dict[str, str], request_: int) -> None:
+    class Silent(Api):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            self.extra = {"late": len(self.orders)} if self._find_start(request.url.params, 3) > 0 else {}
+            return super().__call__(request)
+
+    api = Silent.of(14, kind)
+    remove_order(api, 0, request_)
+    pages = fetch(api, describe(paging=paging(kind, end, **named)))
+    assert set(ids_of(pages)) >= set(range(1, 14))
+
+
 @pytest.mark.parametrize("total", [0, 2, 5])
 def test_more_orders_than_the_total_are_no_end(total: int) -> None:
     api = Api.of(12, "page", extra={"total": total})

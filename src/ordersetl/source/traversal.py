@@ -62,10 +62,10 @@ class Traversal:
     def must_look_back(self) -> bool:
         """Whether the page before the next one must show that pages did not shift.
 
-        It must where there is no total, and where an earlier command was given it: in between anything may change.
+        It must where no page showed a total, whatever the description names, and where an earlier command was given
+        it: in between anything may change.
         """
-        has_total = self._paging.total is not None or self._paging.total_header is not None
-        is_needed = self._goes_on or not has_total
+        is_needed = self._goes_on or self.position.first_total is None
         return self._paging.kind in {"page", "offset"} and is_needed and self.position.number > 0
 
     def look_back(self, again: Page) -> None:
