@@ -374,3 +374,11 @@ def test_a_list_that_may_be_absent_is_empty_then() -> None:
     shop = Shop(orders_of(1))
     shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json={"meta": {}})]
     assert records_of(shop, {**OBJECT, "may_be_absent": True})[0]["lines"] == []
+
+
+@pytest.mark.parametrize("answer", ["busy", 503, True, [{"id": 1}], {"data": "busy"}])
+def test_what_is_not_an_object_lacks_no_list(answer: Any) -> None:
+    shop = Shop(orders_of(1))
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json=answer)]
+    with pytest.raises(InvalidResponseError, match=r"there is no list at data\.list"):
+        records_of(shop, {**LINES, "records": "data.list", "may_be_absent": True})

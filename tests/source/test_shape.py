@@ -82,6 +82,25 @@ def test_a_list_may_be_absent_where_the_description_says_so() -> None:
         assert (page.head.records, read_records(page), split_texts(page)) == (0, [], [])
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        *('"upstream connect error"', "503", "true", "null", "[]", '[{"id": 1}]'),
+        *('{"data": "busy"}', '{"data": [1]}', '{"data": {"orders": "busy"}}', '{"data": {"orders": {}}}'),
+    ],
+)
+def test_what_is_not_an_object_lacks_no_list(body: str) -> None:
+    for text in (body.encode(), body.encode("utf-16")):
+        with pytest.raises(InvalidResponseError, match=r"no list of orders at data\.orders"):
+            _ = page_of(text, describe(may_be_absent=True)).head
+
+
+@pytest.mark.parametrize("body", ["{}", '{"data": null}', '{"data": []}', '{"data": {"next": "c"}}', "[]"])
+def test_an_object_may_lack_the_list_at_any_depth(body: str) -> None:
+    for text in (body.encode(), body.encode("utf-16")):
+        assert page_of(text, describe(may_be_absent=True, bare_list=body == "[]")).head.records == 0
+
+
 def test_a_bare_list_is_read_where_the_description_says_so() -> None:
     assert split_texts(page_of("[1, 2]", describe("@"))) == [b"1", b"2"]
     assert split_texts(page_of("[1, 2]", describe("orders", bare_list=True))) == [b"1", b"2"]

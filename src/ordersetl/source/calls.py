@@ -189,9 +189,10 @@ class CallFetcher:
         try:
             charset = find_answer_charset(answer)
             text = page_text(answer.body, charset)
-            claims = _read_claims(text)
+            found = parse_json(text) if text.strip() else None
+            claims = found if isinstance(found, dict) else {}
             note_envelope(self._session, ask, answer, claims)
-            elements, content, named = _read_list(task.call, text, claims)
+            elements, content, named = _read_list(task.call, text, found)
             next_cursor = find_next(task.call.paging or _ONE_PAGE, ask, answer, claims)
         except InvalidResponseError as error:
             raise explain_problem(error, ask, answer, self._session.secrets) from None
@@ -256,19 +257,14 @@ def _prove_last(paging: Paging, search: _Search, part: _Part) -> bool:
     return last
 
 
-def _read_claims(text: bytes) -> Mapping[str, Any]:
-    found = parse_json(text) if text.strip() else {}
-    return found if isinstance(found, dict) else {}
-
-
-def _read_list(call: Call, text: bytes, claims: Mapping[str, Any]) -> tuple[int, int, frozenset[int]]:
+def _read_list(call: Call, text: bytes, answer: object) -> tuple[int, int, frozenset[int]]:
     """How many elements the list of an answer has, a hash of them, and one of each that has an id.
 
     Raises:
         InvalidResponseError: there is no list, which is not the same as an empty one.
     """
     records = ListPath(call.records)
-    if not (call.may_be_absent or records.is_named(claims, text)):
+    if not records.is_named(answer, may_be_absent=call.may_be_absent):
         raise InvalidResponseError(f"there is no list at {call.records.text}", hint="Look at what the API sends.")
     try:
         elements = records.read(text)

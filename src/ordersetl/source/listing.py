@@ -14,8 +14,6 @@ from ordersetl.source.paths import Chain, make_type
 
 __all__ = ["ListPath"]
 
-_EMPTY = {b"", b"null", b"[]"}
-
 
 class ListPath:
     """Where a list is: a path of names, empty where the answer is the list itself.
@@ -45,21 +43,21 @@ class ListPath:
             found = None if found is None else found.get(name)
         return found or []
 
-    def is_named(self, envelope: Mapping[str, Any], text: bytes) -> bool:
+    def is_named(self, answer: object, *, may_be_absent: bool) -> bool:
         """Whether an answer names the list; or has nothing, null or an empty list in its place or on the way to it.
 
         Args:
-            envelope: the answer, where it is an object; empty where not.
-            text: the answer.
+            answer: parsed; None where there is nothing.
+            may_be_absent: the object that should name it, or what it is in, need not.
         """
-        if not envelope:
-            return not self.path or text.strip() in _EMPTY
-        value: Any = envelope
+        value = answer
         for name in self.path:
             if value is None or value == []:
                 return True
-            if not isinstance(value, Mapping) or name not in value:
+            if not isinstance(value, Mapping):
                 return False
+            if name not in value:
+                return may_be_absent
             value = value[name]
         return True
 

@@ -135,17 +135,17 @@ class PageShape:
         if not self._list.path:
             return {}, whole.decode(text) or []
         try:
-            found: Any = whole.decode(text) or {}
+            found: Any = whole.decode(text)
         except msgspec.ValidationError:
             if not self.description.bare_list:
                 raise
             return {}, bare.decode(text)
         *way, last = self._list.path
-        inner = found
+        inner = found or {}
         for name in way:
             inner = inner.get(name) or {}
         records = inner.get(last)
-        if records is None and not self.description.may_be_absent:
+        if found is None or (records is None and not self.description.may_be_absent):
             raise msgspec.DecodeError("there is no list")
         return found, records or []
 
@@ -153,13 +153,18 @@ class PageShape:
         decoded = decode_text(text)
         span = self._list.locate(decoded)
         begin, end = span or (0, 0)
-        if decoded[begin] != "[" if span else not self.description.may_be_absent:
+        rest = parse_json(f"{decoded[:begin]}[]{decoded[end:]}" if span else decoded)
+        if decoded[begin] != "[" if span else not self._may_lack(rest):
             raise self._describe_missing(decoded)
         records = parse_page(decoded[begin:end].encode("utf-8", "surrogatepass")) if span else []
-        rest = parse_json(f"{decoded[:begin]}[]{decoded[end:]}" if span else decoded)
         keys = self._make_keys(record for record in records if isinstance(record, dict))
         content = hash_parsed(records, keys, text)
         return PageHead(len(records), None, keys, content, rest if isinstance(rest, dict) else {})
+
+    def _may_lack(self, answer: object) -> bool:
+        """Whether an answer without the list is an empty page: an object, as a server that is down answers anything."""
+        is_absent = self.description.may_be_absent and isinstance(answer, dict)
+        return is_absent and self._list.is_named(answer, may_be_absent=True)
 
     def _describe_missing(self, text: str) -> InvalidResponseError:
         answer = parse_json(text)

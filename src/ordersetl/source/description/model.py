@@ -214,7 +214,7 @@ class Call(Table):
         False,
         description="elements of the list that is there, whose id no answer has, stay in it",
     )
-    may_be_absent: bool = Field(False, description="an answer without the list has an empty one")
+    may_be_absent: bool = Field(False, description="an object without the list has an empty one")
     paging: Paging | None = None
     required_right: str | None = Field(None, description="without this right the call is left out, and said so")
 
@@ -253,7 +253,7 @@ class Description(Table):
     paging: Paging
     records: ExpressionText = Field(description="the list of orders, in the answer; a path, @ for a bare list")
     bare_list: bool = Field(False, description="an answer may as well be the list itself")
-    may_be_absent: bool = Field(False, description="an answer without the list, or with null, is an empty page")
+    may_be_absent: bool = Field(False, description="an object without the list, or with null, is an empty page")
     errors: Errors | None = None
     throttle: Throttle | None = None
     calls: tuple[Call, ...] = ()
