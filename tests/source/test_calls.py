@@ -362,12 +362,33 @@ def test_one_page_that_names_another_is_not_all(answer: dict[str, Any], headers:
     assert problem in raised.value.message
 
 
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ({"has_more": True}, "data.has_more says that there is more"),
+        ({"next": "/2"}, "data.next is '/2'"),
+        ({"pagination": {"next": "/2"}}, "data.pagination.next is '/2'"),
+        ({"errors": ["timeout"]}, "data.errors is"),
+    ],
+)
+def test_what_an_answer_says_beside_a_nested_list_is_heard(said: dict[str, Any], problem: str) -> None:
+    shop = Shop(orders_of(1))
+    answer = {"data": {"lines": [{"id": 1, "next": "step"}], **said}}
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json=answer)]
+    with pytest.raises(InvalidResponseError) as raised:
+        records_of(shop, OBJECT)
+    assert problem in raised.value.message
+
+
 def test_an_orders_own_words_say_nothing_of_pages() -> None:
     shop = Shop(orders_of(1))
     answer = {"list": [{"id": 1}], "complete": False, "partial": True, "data": {"next": "step"}, "has_more": False}
     answer["info"] = {"complete": False, "data": {"has_more": True}}
     shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json=answer)]
     assert records_of(shop, {**LINES, "records": "list"})[0]["lines"] == [{"id": 1}]
+    nested = {"lines": [{"id": 1, "errors": ["x"], "next": "step"}], **answer, "success": True}
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json={"data": nested})]
+    assert records_of(shop, OBJECT)[0]["lines"] == nested["lines"]
 
 
 def test_a_list_that_may_be_absent_is_empty_then() -> None:

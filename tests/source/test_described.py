@@ -240,6 +240,45 @@ def test_one_page_that_names_another_is_not_all(extra: dict[str, Any], problem: 
     assert problem in raised.value.message
 
 
+LISTED = [{"id": 0, "has_more": True, "next_page": 2, "meta": {"next": "/2"}, "errors": ["late"]}]
+"""What a record says is its own."""
+
+
+@pytest.mark.parametrize(
+    ("records", "answer", "problem"),
+    [
+        ("data.orders", {"data": {"orders": LISTED, "has_more": True}}, "data.has_more says that there is more"),
+        ("data.orders", {"data": {"orders": LISTED}, "next_page": 2}, "next_page is '2'"),
+        ("data.orders", {"data": {"orders": LISTED, "meta": {"next": "/2"}}}, "data.meta.next is '/2'"),
+        ("page.list.orders", {"page": {"list": {"orders": LISTED}, "next": "/2"}}, "page.next is '/2'"),
+        ("page.list.orders", {"page": {"list": {"orders": LISTED, "nextPage": 2}}}, "page.list.nextPage is '2'"),
+    ],
+)
+def test_another_page_is_seen_wherever_it_is_named_on_the_way_to_the_list(
+    records: str, answer: dict[str, Any], problem: str
+) -> None:
+    described = describe(paging={"kind": "none"}, records=records)
+    for text in (json.dumps(answer), json.dumps({**answer, "x": float("nan")})):  # which is read leniently
+        with pytest.raises(InvalidResponseError, match="the description has no paging for it") as raised:
+            fetch(lambda _, text=text: httpx.Response(200, text=text), described)  # type: ignore[misc]
+        assert f"({problem})" in raised.value.message
+
+
+def test_what_records_and_orders_say_of_themselves_names_no_page() -> None:
+    data = {"orders": LISTED, "complete": False, "last": False, "result": {"next": "step"}, "has_more": False}
+    answer = {"data": {**data, "next": None, "errors": [], "success": True}}
+    described = describe(paging={"kind": "none"}, records="data.orders")
+    assert ids_of(fetch(lambda _: httpx.Response(200, json=answer), described)) == [0]
+
+
+@pytest.mark.parametrize("given", [{}, {"errors": {"when": "meta.fault"}}, {"paging": {"total": "meta.total"}}])
+def test_what_an_expression_reads_hides_no_other_page(given: dict[str, Any]) -> None:
+    answer = {"orders": [{"id": 0}], "meta": {"fault": None, "total": 1, "next_page": 2}}
+    described = describe(**{**given, "paging": {"kind": "none", **given.get("paging", {})}})
+    with pytest.raises(InvalidResponseError, match=r"meta\.next_page is '2'"):
+        fetch(lambda _: httpx.Response(200, json=answer), described)
+
+
 @pytest.mark.parametrize(("kind", "end"), PAGINGS)
 def test_no_content_is_no_orders(kind: str, end: str) -> None:
     pages = fetch(lambda _: httpx.Response(204), describe(paging=paging(kind, end)))

@@ -49,6 +49,31 @@ def test_an_error_beside_orders_is_an_error_where_the_description_says_nothing_o
     ]
 
 
+@pytest.mark.parametrize(
+    ("beside", "within", "problem"),
+    [
+        ({}, {"errors": ["shard 3 is down"]}, "data.errors is"),
+        ({}, {"success": False}, "data.success is"),
+        ({"error": "late"}, {}, "error is"),
+    ],
+)
+@pytest.mark.parametrize("orders", [{"orders": [{"id": 0, "errors": ["its own"]}]}, {}])
+@pytest.mark.parametrize("kind", ["cursor", "none"])
+def test_an_error_is_seen_wherever_it_stands_on_the_way_to_the_list(
+    beside: dict[str, Any], within: dict[str, Any], problem: str, orders: dict[str, Any], kind: str
+) -> None:
+    answer = {"data": {**orders, **within, "next": None}, **beside}
+    paging = {"kind": "none"} if kind == "none" else {**CURSOR, "next": "data.next"}
+    with pytest.raises(InvalidResponseError, match=f"there is an error in it: {problem}"):
+        fetch(lambda _: httpx.Response(200, json=answer), describe(paging=paging, records="data.orders"))
+    if orders:
+        found = fetch(
+            lambda _: httpx.Response(200, json=answer),
+            describe(paging=paging, records="data.orders", errors={"when": "failure"}),
+        )
+        assert ids_of(found) == [0]
+
+
 @pytest.mark.parametrize("extra", [{"errors": [], "error": None, "success": True}, {"error": 0}, {"errors": {}}])
 def test_an_error_of_nothing_is_none(extra: dict[str, Any]) -> None:
     assert ids_of(fetch(Api.of(2, "cursor", extra=extra), describe(paging=CURSOR))) == [0, 1]

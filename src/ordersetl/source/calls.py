@@ -174,7 +174,7 @@ class CallFetcher:
         search.number += 1
         search.received += part.elements
         try:
-            last = _prove_last(task.call.paging or _ONE_PAGE, search, part)
+            last = _prove_last(task.call, search, part)
         except InvalidResponseError as error:
             raise locate_problem(error, ask, self._session.secrets) from None
         search.page_records = search.page_records or part.elements
@@ -191,7 +191,7 @@ class CallFetcher:
             text = page_text(answer.body, charset)
             found = parse_json(text) if text.strip() else None
             claims = found if isinstance(found, dict) else {}
-            note_envelope(self._session, ask, answer, claims)
+            note_envelope(self._session, ask, answer, claims, task.call.records)
             elements, content, named = _read_list(task.call, text, found)
             next_cursor = find_next(task.call.paging or _ONE_PAGE, ask, answer, claims)
         except InvalidResponseError as error:
@@ -238,12 +238,14 @@ def _has_failed(first: "Future[_Part]") -> bool:
     return first.done() and first.exception() is not None
 
 
-def _prove_last(paging: Paging, search: _Search, part: _Part) -> bool:
+def _prove_last(call: Call, search: _Search, part: _Part) -> bool:
     if search.number == 1 and not part.bytes:  # HTTP 204: nothing, and no word of more
         return True
+    paging = call.paging or _ONE_PAGE
     total = find_total(paging, part.claims, part.headers)
     progress = Progress(search.number, search.received, part.elements, search.page_records, total, part.next_cursor)
-    last = prove_end(paging, part.claims, part.headers, progress, page_size=paging.page_size)
+    size = paging.page_size
+    last = prove_end(paging, part.claims, part.headers, progress, records=call.records, page_size=size)
     if last and total is not None and search.received < total:
         raise InvalidResponseError(f"its pages ended after {search.received:,} of {total:,}", hint=HINT)
     if part.elements and part.content in search.contents:

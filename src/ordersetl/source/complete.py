@@ -4,7 +4,7 @@ A page without ``next_cursor`` ends a batch, so it must not say in any other way
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
 from typing import Any
@@ -22,6 +22,7 @@ __all__ = [
     "find_more",
     "find_next_link",
     "find_shortfall",
+    "list_levels",
     "read_count",
     "read_counts",
     "read_header_claims",
@@ -67,13 +68,25 @@ def require_complete(
         raise InvalidResponseError(f"the answer is not complete: there is no next_cursor, but {problem}", hint=HINT)
 
 
-def find_more(claims: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
+def find_more(claims: Mapping[str, Any], path: Sequence[str], headers: Mapping[str, str]) -> str | None:
     """What says that another page follows an answer which is taken for all that there is; None where nothing does.
 
-    The answer may be an order itself: its own members, and words that it may use of itself, say nothing of pages.
+    The answer, or what of it the list at ``path`` is in, may be an order itself: its own members, and words that it may
+    use of itself, say nothing of pages.
     """
+    said = chain(*(_find_more(_of_pages(level), where, depth=1) for where, level in list_levels(claims, path)))
     of_headers = read_header_claims(headers.items())
-    return next(chain(_find_more(_of_pages(claims), depth=1), _find_more(of_headers, "the header ", depth=1)), None)
+    return next(chain(said, _find_more(of_headers, "the header ", depth=1)), None)
+
+
+def list_levels(
+    claims: Mapping[str, Any], path: Sequence[str], where: str = ""
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The objects that the list at a path is in, from the outermost in: where each is, and what is beside the list."""
+    yield where, {name: claim for name, claim in claims.items() if name not in path[:1]}
+    inner = claims.get(path[0]) if path else None
+    if isinstance(inner, Mapping):
+        yield from list_levels(inner, path[1:], f"{where}{path[0]}.")
 
 
 def _of_pages(claims: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:

@@ -100,13 +100,14 @@ class DescribedPages:
 
     def _read_claims(self, page: Page, ask: Ask, answer: Answer) -> Mapping[str, Any]:
         """The page's envelope; an error in it counts before that there are no records."""
+        records = self._description.records
         try:
             claims = page.head.claims
         except InvalidResponseError:
             envelope = parse_json(page.text)
-            note_envelope(self._session, ask, answer, envelope if isinstance(envelope, dict) else {})
+            note_envelope(self._session, ask, answer, envelope if isinstance(envelope, dict) else {}, records)
             raise
-        note_envelope(self._session, ask, answer, claims)
+        note_envelope(self._session, ask, answer, claims, records)
         return claims
 
     def _make_ask(self, request: BatchRequest, traversal: Traversal, *, back: bool = False) -> Ask:

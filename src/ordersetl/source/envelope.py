@@ -9,8 +9,8 @@ from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.answer import quote_text
 from ordersetl.source.ask import Answer, Ask, TryAgainError, origin_of
 from ordersetl.source.claim_names import ERROR_NAMES
-from ordersetl.source.complete import find_error, find_next_link
-from ordersetl.source.description.expressions import is_true
+from ordersetl.source.complete import find_error, find_next_link, list_levels
+from ordersetl.source.description.expressions import Expression, is_true
 from ordersetl.source.description.model import Paging
 from ordersetl.source.session import SourceSession
 from ordersetl.source.throttle import read_number
@@ -21,10 +21,13 @@ _MAX_MESSAGE = 300
 _MAX_CURSOR = 16_384
 
 
-def note_envelope(session: SourceSession, ask: Ask, answer: Answer, envelope: Mapping[str, Any]) -> None:
+def note_envelope(
+    session: SourceSession, ask: Ask, answer: Answer, envelope: Mapping[str, Any], records: Expression
+) -> None:
     """Learn what an answer says of limits and of its version, and refuse it where it is an error.
 
-    It is one where the description says so; where that says nothing of errors, by what :data:`ERROR_NAMES` are.
+    It is one where the description says so; where that says nothing of errors, by what :data:`ERROR_NAMES` are beside
+    the list of ``records``, or beside what that is in.
 
     Raises:
         TryAgainError: it asks to come back later.
@@ -43,7 +46,9 @@ def note_envelope(session: SourceSession, ask: Ask, answer: Answer, envelope: Ma
         )
     errors = session.description.errors
     if errors is None:
-        if problem := find_error({name: envelope[name] for name in ERROR_NAMES if name in envelope}):
+        levels = list_levels(envelope, records.path or ())
+        said = (find_error({name: level[name] for name in ERROR_NAMES if name in level}, at) for at, level in levels)
+        if problem := next(filter(None, said), None):
             hint = "Look at what the API says. Where it is no error, `errors.when` of the description says when one is."
             raise InvalidResponseError(f"there is an error in it: {problem}", hint=hint)
         return

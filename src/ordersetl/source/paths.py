@@ -44,10 +44,10 @@ def make_type(leaves: Mapping[Chain, Any]) -> Any:  # noqa: ANN401 - a type for 
     """A type of nested objects with these members, of which each may be absent; a chain within another's is in it."""
     if () in leaves:
         return leaves[()]
-    names = dict.fromkeys(chain[0] for chain in leaves)
-    members = {
-        name: make_type({chain[1:]: leaf for chain, leaf in leaves.items() if chain[0] == name}) for name in names
-    }
+    inner: dict[str, dict[Chain, Any]] = {}
+    for chain, leaf in leaves.items():
+        inner.setdefault(chain[0], {})[chain[1:]] = leaf
+    members = {name: make_type(found) for name, found in inner.items()}
     return TypedDict("_Members", members, total=False) | None  # type: ignore[operator]
 
 

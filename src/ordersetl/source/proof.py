@@ -51,6 +51,7 @@ def prove_end(
     headers: Mapping[str, str],
     progress: Progress,
     *,
+    records: Expression,
     page_size: int | None = None,
 ) -> bool:
     """Whether a page is the last.
@@ -60,6 +61,7 @@ def prove_end(
         claims: of the page's envelope.
         headers: of the answer.
         progress: of the search.
+        records: where in the page its list is.
         page_size: how many records were asked for, where that is known.
 
     Raises:
@@ -86,7 +88,8 @@ def prove_end(
             last = next_cursor is None
     if not last and next_cursor is None and paging.kind in {"cursor", "next_url", "link"}:
         raise InvalidResponseError("the answer says that there is more, and names no next page", hint=HINT)
-    if paging.kind == "none" and (problem := find_more(claims, headers) if last else "not all came"):
+    path = records.path or ()
+    if paging.kind == "none" and (problem := find_more(claims, path, headers) if last else "not all came"):
         raise InvalidResponseError(
             f"the answer is not complete ({problem}), and the description has no paging for it",
             hint="Say how its pages go on: paging, of the orders or of the call; docs/sources.md.",

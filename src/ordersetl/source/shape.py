@@ -17,7 +17,7 @@ from ordersetl.source.listing import ListPath
 from ordersetl.source.mapping.times import find_time_reader
 from ordersetl.source.page import Page
 from ordersetl.source.parser import decode_text, is_utf8, parse_json, parse_page
-from ordersetl.source.paths import Members, find_chains, make_type
+from ordersetl.source.paths import Chain, Members, find_chains, make_type
 from ordersetl.source.record_keys import (
     RecordKey,
     hash_parsed,
@@ -184,7 +184,7 @@ class PageShape:
         return tuple(expression for expression in (*named, *errors, *costs) if expression is not None)
 
     @cached_property
-    def _chains(self) -> set[tuple[str, ...]]:
+    def _chains(self) -> set[Chain]:
         return {chain for expression in self._envelope for chain in find_chains(expression.tree)}
 
     @cached_property
@@ -200,9 +200,9 @@ class PageShape:
         names = [] if self.description.errors is not None else [*ERROR_NAMES]
         if self.description.paging.kind == "none":  # anything that says of more pages says that one is not all
             names += CLAIM_NAMES
-        known = {chain[0] for chain in (self._list.path, *chains) if chain}
-        chains = chains | {(name,) for name in names if name not in known}
-        leaves: dict[tuple[str, ...], Any] = dict.fromkeys(chains, Any)
+        path = self._list.path
+        beside = {(*path[:at], name) for at, on in enumerate(path) for name in names if name != on}
+        leaves: dict[Chain, Any] = dict.fromkeys(chains | beside, Any)
         return {
             record: (
                 msgspec.json.Decoder(make_type({**leaves, self._list.path: records | None})),

@@ -132,7 +132,7 @@ class Traversal:
         total = self._least_total if next_cursor is None else at.total
         progress = Progress(at.number, at.received, records, at.page_records, total, next_cursor)
         at.is_short = self._paging.kind == "page" and records < (at.page_records or 0)
-        is_last = is_blank or prove_end(self._paging, claims, headers, progress)
+        is_last = is_blank or prove_end(self._paging, claims, headers, progress, records=self._description.records)
         if is_last:
             self._require_met()
         else:
