@@ -426,6 +426,23 @@ def test_a_page_that_does_not_prove_what_follows_is_refused(
         fetch(Api.of(2, kind, extra=extra), describe(paging=paging(kind, end)))
 
 
+@pytest.mark.parametrize("kind", ["cursor", "next_url"])
+@pytest.mark.parametrize("end", ["has_more", "total", "null", "absent"])
+@pytest.mark.parametrize("none", [False, None, ""])
+def test_false_names_no_next_page_as_null_does(kind: str, end: str, none: object) -> None:
+    api = Api.of(8, kind)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        found = json.loads(api(request).content)
+        return httpx.Response(200, json={**found, "next": found["next"] or none})
+
+    assert ids_of(fetch(answer, describe(paging=paging(kind, end)))) == list(range(8))
+    api.extra = {"more": True}
+    if end == "has_more":
+        with pytest.raises(InvalidResponseError, match="says that there is more, and names no next page"):
+            fetch(answer, describe(paging=paging(kind, end)))
+
+
 def test_a_missing_cursor_is_no_end_where_the_end_is_a_null() -> None:
     def answer(_: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json={"orders": [], "cursors": {}})

@@ -63,7 +63,7 @@ def note_envelope(
 
 
 def find_next(paging: Paging, ask: Ask, answer: Answer, envelope: Mapping[str, Any]) -> str | None:
-    """The cursor, or the URL, of the next page; None where the answer names none.
+    """The cursor, or the URL, of the next page; None where the answer names none: null, false, an empty text.
 
     Raises:
         InvalidResponseError: it cannot be one.
@@ -77,7 +77,7 @@ def find_next(paging: Paging, ask: Ask, answer: Answer, envelope: Mapping[str, A
             value = next((target for target in links if target), None)
         case _:
             return None
-    if value is None or value == "":
+    if value is None or value is False or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, str | int) or len(text := str(value)) > _MAX_CURSOR:
         name = paging.next.text if paging.next is not None else "Link"
