@@ -309,7 +309,7 @@ def test_a_secret_that_is_given_twice_or_cannot_be_read_is_refused(
     for content, problem in ((b"\n", "is empty"), (b"\xff", "is not UTF-8"), (b"a" * 70_000, "has more than 64 KiB")):
         (tmp_path / "x").write_bytes(content)
         assert f"api_token_file: x {problem}" in refusal('api_token_file = "x"')
-    (tmp_path / "x").write_text(f"{SECRET} {SECRET}")
+    (tmp_path / "x").write_text(f"{SECRET}\t{SECRET}")
     monkeypatch.setenv("ORDERSETL_API_TOKEN_FILE", "x")
     with pytest.raises(ConfigError, match="the variable ORDERSETL_API_TOKEN_FILE") as caught:
         load_settings()
@@ -366,7 +366,7 @@ def test_a_variable_s_name_in_the_file_is_no_setting() -> None:
 
 def test_no_error_of_the_library_shows_a_value() -> None:
     with pytest.raises(ValidationError) as caught:
-        Settings(api_token=f"{SECRET} {SECRET}", page_size=SECRET)
+        Settings(api_token=f"{SECRET}\x07", page_size=SECRET)
     assert SECRET not in str(caught.value)
 
 
@@ -537,7 +537,7 @@ def test_an_empty_token_is_none(text: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        f'api_token = "{SECRET} {SECRET}"',
+        f'api_token = "{SECRET}\\t{SECRET}"',
         f'api_token = "{SECRET}\\u00e9"',
         f'api_token = "{SECRET}\\nHost: evil"',
         f'api_token = ["{SECRET}"]',

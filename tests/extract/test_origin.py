@@ -91,6 +91,14 @@ def test_missing_credentials_are_named(given: dict[str, Any], hint: str) -> None
     assert hint in message
 
 
+def test_a_token_with_a_scheme_of_its_own_is_the_whole_of_a_header() -> None:
+    shop = {"api_url": "https://api.example/stores/x", "api_token": "Token s3cret"}
+    assert choose(source="bigcommerce", **shop).source == "bigcommerce"
+    refused = refusal(**shop)
+    assert "the token has a blank in it" in refused
+    assert "s3cret" not in refused
+
+
 def test_variables_have_defaults_and_patterns_and_no_others() -> None:
     shopify = {"source": "shopify", "api_url": "https://a.example", "api_token": "t"}
     assert choose(**shopify).variables["api_version"].startswith("20")

@@ -160,7 +160,8 @@ def test_a_token_that_the_api_echoes_is_not_shown(text: str, status: int) -> Non
 
 def test_a_token_in_a_key_or_an_error_is_not_shown() -> None:
     for members in ({TOKEN: 1}, {"orders": [], "error": f"{TOKEN} is bad"}, {"orders": [], "next": TOKEN}):
-        assert TOKEN not in problem(httpx.Response(200, json=members), api_token=TOKEN).message
+        for token in (TOKEN, f"Token {TOKEN}"):
+            assert TOKEN not in problem(httpx.Response(200, json=members), api_token=token).message
 
 
 @pytest.mark.parametrize("encode", [quote, quote_plus, lambda text: quote(text, safe=""), json.dumps, str])

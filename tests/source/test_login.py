@@ -31,6 +31,7 @@ def describe_login(auth: dict[str, Any], **given: Any) -> Any:
     [
         ({"kind": "bearer"}, {"api_token": TOKEN}, "Authorization", "Bearer t1"),
         ({"kind": "header", "name": "X-Token"}, {"api_token": TOKEN}, "X-Token", "t1"),
+        ({"kind": "header", "name": "Authorization"}, {"api_token": "Token t1"}, "Authorization", "Token t1"),
         ({"kind": "basic"}, {"api_user": "ck", "api_password": "cs"}, "Authorization", "Basic Y2s6Y3M="),
         ({"kind": "none"}, {"api_token": TOKEN}, "Authorization", None),
         ({"kind": "bearer", "required": False}, {}, "Authorization", None),

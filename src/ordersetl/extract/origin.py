@@ -17,7 +17,7 @@ from ordersetl.lake.listing import list_batches, list_partition_files
 from ordersetl.lake.manifest import read_manifest
 from ordersetl.settings import Settings
 from ordersetl.source.description.consistency import CREDENTIALS
-from ordersetl.source.description.credentials import require_credentials
+from ordersetl.source.description.credentials import require_credentials, require_fit_token
 from ordersetl.source.description.kept import hash_mapping
 from ordersetl.source.description.loading import (
     MAX_DESCRIPTION_BYTES,
@@ -105,6 +105,8 @@ def choose_origin(settings: Settings) -> Origin:
         loaded = load_source(name or _GENERIC, settings)
         name, url = loaded.description.name, find_url(settings, loaded.description)
         require_credentials(loaded.description, list_given_secrets(settings))
+        if settings.api_token is not None:
+            require_fit_token(loaded.description.auth, settings.api_token.get_secret_value())
     variables = resolve_variables(loaded.description, settings.variables, url)
     return Origin(name, url, loaded, variables, _choose_page_size(settings, loaded.description))
 

@@ -129,8 +129,8 @@ class Settings(BaseModel):
     def _sendable_token(cls, value: SecretStr | None) -> SecretStr | None:
         """None for an empty one. White space around it is dropped: secrets are often kept with a line's end."""
         token = value.get_secret_value().strip() if value is not None else ""
-        if not (token.isascii() and token.isprintable()) or " " in token:
-            raise ValueError("must be printable ASCII without blanks, as a header can carry it")
+        if not (token.isascii() and token.isprintable()):
+            raise ValueError("must be printable ASCII, as a header can carry it")
         return SecretStr(token) if token else None
 
     @field_validator("timezone")

@@ -83,6 +83,7 @@ class SourceLogin:
         for name, text in self._given.items():
             if name not in _NOT_SECRET or len(text) >= _RANDOM:
                 self.secrets.add(text)
+        self.secrets.add(self._given.get("api_token", "").rpartition(" ")[2])  # what an API may quote of it
         ways = list_credentials(self._auth)
         way = next((way for way in ways if set(way) <= self._given.keys()), ways[0] if ways else ())
         self._named = " and ".join(f"ORDERSETL_{name.upper()}" for name in way)

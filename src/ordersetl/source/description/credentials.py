@@ -7,7 +7,7 @@ from ordersetl.source.description.consistency import CREDENTIALS
 from ordersetl.source.description.model import Auth, Description
 from ordersetl.source.description.templates import find_names
 
-__all__ = ["list_credentials", "require_credentials"]
+__all__ = ["list_credentials", "require_credentials", "require_fit_token"]
 
 _GRANTS = {"client_credentials": ("client_id", "client_secret"), "refresh_token": ("refresh_token",)}
 
@@ -42,6 +42,19 @@ def require_credentials(description: Description, given: Collection[str]) -> Non
         f"the source {description.name} needs credentials{', and some are missing' if begun else ''}",
         hint=f"Set {', or '.join(missing)}; each may be in a file, as ORDERSETL_{(begun or ways)[0][-1].upper()}_FILE.",
     )
+
+
+def require_fit_token(auth: Auth, token: str) -> None:
+    """Refuse a token with a blank where the scheme is put before it; as the whole of a header it may name its own.
+
+    Raises:
+        ConfigError: it has one.
+    """
+    if auth.kind == "bearer" and " " in token:
+        raise ConfigError(
+            "the token has a blank in it, and none has that travels behind Bearer",
+            hint="Set ORDERSETL_API_TOKEN to the token alone, without a word before it.",
+        )
 
 
 def _list_of_token(auth: Auth) -> tuple[str, ...]:
