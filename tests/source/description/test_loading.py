@@ -173,6 +173,8 @@ def test_a_description_is_read_with_its_digest() -> None:
         ),
         ('precision = "1s"', 'precision = "1s"\nzone = "Europe/Berln"', "did you mean Europe/Berlin?"),
         ('until = "${until}", ', "", ""),
+        ('until = "${until}", ', 'both = "${since}..${until}", ', "request.params.both: names ${since} and ${until}"),
+        ('since = "${since}", until = "${until}", ', 'both = "${since}..${until}", ', "set window.bounded = true"),
         ('order_id = "id"', 'order_id = "`1`"', "mapping.order.order_id: '`1`' reads nothing of the record"),
         ('created_at = "created"', "created_at = \"'2025'\"", "mapping.order.created_at: \"'2025'\" reads nothing of"),
         ('order_id = "id"', 'order_id = "[0] || @"', ""),

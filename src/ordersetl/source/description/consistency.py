@@ -6,7 +6,7 @@ from typing import Any
 
 from ordersetl.settings.api_url import check_api_url
 from ordersetl.source.description.kinds import suggest
-from ordersetl.source.description.model import Call, Description, Paging, Variable
+from ordersetl.source.description.model import Call, Description, Paging, Request, Variable
 from ordersetl.source.description.reads import is_read
 from ordersetl.source.description.templates import find_names
 from ordersetl.source.paths import find_chains
@@ -120,6 +120,7 @@ def _check_window(description: Description, used: Collection[str]) -> Iterator[P
         return
     if "since" not in used:
         yield ("window",), "the request has no ${since}: put it into a parameter or the body, or leave the window out"
+    yield from _check_both_ends(description.request, is_bounded=window.bounded)
     if "until" in used:
         return
     for key in ("bounded", "max_span", "min_age"):
@@ -128,6 +129,15 @@ def _check_window(description: Description, used: Collection[str]) -> Iterator[P
     for key in ("max_objects", "max_pages"):
         if getattr(description.paging, key) is not None:
             yield ("paging", key), "needs windows that can be split, and the request has no ${until}"
+
+
+def _check_both_ends(request: Request, *, is_bounded: bool) -> Iterator[Problem]:
+    """Texts that name both ends of a window are left out where one of them is open, as it is in most runs."""
+    problem = "names ${since} and ${until}, and is left out where one of them is open: set window.bounded = true"
+    for key in ("params", "headers"):
+        for name, text in getattr(request, key).items():
+            if not is_bounded and {"since", "until"} <= _used(text):
+                yield ("request", key, name), problem
 
 
 def _check_calls(description: Description) -> Iterator[Problem]:
