@@ -7,8 +7,9 @@ how it is read then.
 """
 
 from base64 import b64decode, b64encode
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
@@ -18,6 +19,8 @@ from ordersetl.source.description.model import Call
 from ordersetl.source.head import DECODING
 from ordersetl.source.listing import ListPath
 from ordersetl.source.page import page_text
+from ordersetl.source.parser import read_fraction
+from ordersetl.star.values import HugeNumber, read_text
 
 __all__ = ["CallAnswer", "Key", "decode_answers", "encode_answers", "join_parsed", "join_texts"]
 
@@ -59,8 +62,24 @@ class CallAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _answer = msgspec.json.Decoder(CallAnswer)
-_Join = Callable[[list[Any], list[Any], Callable[[Any], Any]], list[Any]]
-"""Makes one list of the elements that are there before, and of those that were found; the last parses an element."""
+
+
+class _Named(msgspec.Struct):
+    id: Any = None
+
+
+class _Reader(msgspec.Struct, frozen=True):
+    """Reads elements, which are texts or parsed: their id, and all of them, to the same values."""
+
+    find_id: Callable[[Any], object]
+    parse: Callable[[Any], object]
+
+
+_named = msgspec.json.Decoder(_Named, float_hook=read_fraction)
+_UNLIKE_TEXTS_AND_NUMBERS = (bool, float, HugeNumber)
+"""Types that Python takes for the one or the other: the lenient parser has NaN and Infinity as floats."""
+_Join = Callable[[list[Any], list[Any], _Reader], list[Any]]
+"""Makes one list of the elements that are there before, and of those that were found."""
 
 
 def encode_answers(answers: Iterable[CallAnswer]) -> bytes:
@@ -136,7 +155,7 @@ def _put_text(value: bytes | msgspec.Raw, steps: Sequence[str | int], found: lis
     if not steps:
         is_list = bytes(value).lstrip()[:1] == b"["
         before = msgspec.json.decode(value, type=list[msgspec.Raw]) if is_list else []
-        return msgspec.json.encode(join(before, found, msgspec.json.decode))
+        return msgspec.json.encode(join(before, found, _AS_WRITTEN))
     step = steps[0]
     if isinstance(step, int):
         elements = msgspec.json.decode(value, type=list[msgspec.Raw])
@@ -162,32 +181,69 @@ def _put(value: Any, steps: Sequence[str | int], found: list[Any], join: _Join) 
     if isinstance(value, dict):
         before = value.get(str(last))
         before = before if isinstance(before, list) else []
-        value[str(last)] = join(before, found, lambda element: element)
+        value[str(last)] = join(before, found, _AS_PARSED)
 
 
-def _replace(_: list[Any], found: list[Any], __: Callable[[Any], Any]) -> list[Any]:
+def _replace(_: list[Any], found: list[Any], __: _Reader) -> list[Any]:
     return found
 
 
-def _keep_unanswered(before: list[Any], found: list[Any], parse: Callable[[Any], Any]) -> list[Any]:
+def _keep_unanswered(before: list[Any], found: list[Any], reader: _Reader) -> list[Any]:
     """The found elements, and after them those of before whose id none of these has, or that have none."""
-    ids = {_name_id(parse(element)) for element in found} - {None}
-    return [*found, *(element for element in before if _name_id(parse(element)) not in ids)]
+    ids = {read_text(reader.find_id(element)) for element in found} - {None}
+    return [*found, *(element for element in before if read_text(reader.find_id(element)) not in ids)]
 
 
-def _name_id(value: object) -> str | None:
-    number = value.get("id") if isinstance(value, dict) else None
-    return None if number is None else str(number)
-
-
-def _append(before: list[Any], found: list[Any], parse: Callable[[Any], Any]) -> list[Any]:
+def _append(before: list[Any], found: list[Any], reader: _Reader) -> list[Any]:
     """The elements of both lists, but those found ones that were there before, ``id`` and all: pages may overlap."""
-    seen = {repr(parse(element)) for element in before}
-    joined = [*before]
-    for element in found:
-        value = parse(element)
-        has_id = isinstance(value, dict) and value.get("id") is not None
-        if not has_id or repr(value) not in seen:
-            joined.append(element)
-            seen.add(repr(value))
+    elements = [*before, *found]
+    ids = [_bucket_id(reader.find_id(element)) for element in elements]
+    repeated = {number for number, times in Counter(ids).items() if times > 1} - {None}  # few: the rest is not parsed
+    joined, seen = list[Any](), set[tuple[object, ...]]()
+    for at, (number, element) in enumerate(zip(ids, elements, strict=True)):
+        if number in repeated:
+            content = _flatten(reader.parse(element))
+            if content in seen and at >= len(before):
+                continue
+            seen.add(content)
+        joined.append(element)
     return joined
+
+
+def _find_id(element: object) -> object:
+    return element.get("id") if isinstance(element, dict) else None
+
+
+def _find_written_id(element: msgspec.Raw) -> object:
+    return _named.decode(element).id if bytes(element).lstrip()[:1] == b"{" else None
+
+
+_AS_WRITTEN = _Reader(_find_written_id, msgspec.json.Decoder(float_hook=read_fraction).decode)
+_AS_PARSED = _Reader(_find_id, lambda element: element)
+
+
+def _bucket_id(value: object) -> object:
+    """The same of ids that are equal, and of few others."""
+    return value if value is None or isinstance(value, str | int | Decimal) else type(value)
+
+
+def _flatten(value: object) -> tuple[object, ...]:
+    """What equal JSON values have alike, and others not: numbers count by value, members in any order, true is not 1.
+
+    Without recursion: an element may be nested deeper than Python follows.
+    """
+    tokens, waiting = list[object](), [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            names = sorted(value)
+            tokens.append((dict, *names))
+            waiting += map(value.__getitem__, names)
+        elif isinstance(value, list):
+            tokens.append((list, len(value)))
+            waiting += value
+        elif isinstance(value, _UNLIKE_TEXTS_AND_NUMBERS):
+            tokens.append((type(value), repr(value)))
+        else:
+            tokens.append(value)
+    return tuple(tokens)

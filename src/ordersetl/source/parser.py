@@ -11,7 +11,7 @@ from ordersetl.errors import InvalidResponseError
 from ordersetl.source.nested import MAX_DEPTH, is_shallow, read_deep_page, read_deep_record
 from ordersetl.star.values import HugeNumber
 
-__all__ = ["NotJsonError", "decode_text", "is_utf8", "parse_json", "parse_page"]
+__all__ = ["NotJsonError", "decode_text", "is_utf8", "parse_json", "parse_page", "read_fraction"]
 
 _DEEPER = 2 * MAX_DEPTH + 500
 """The scanner in Python takes two frames a level."""
@@ -60,7 +60,7 @@ def _parse_leniently(text: str, read_deep: Callable[[str, Callable[[str], Any]],
 
 
 def _parse(text: str) -> Any:  # noqa: ANN401 - any JSON value
-    decoder = json.JSONDecoder(strict=False, parse_float=_read_float, parse_int=_read_int)
+    decoder = json.JSONDecoder(strict=False, parse_float=read_fraction, parse_int=_read_int)
     try:
         return decoder.decode(text)
     except RecursionError:
@@ -92,7 +92,8 @@ def decode_text(body: bytes) -> str:
         return body.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")
 
 
-def _read_float(text: str) -> Decimal | str:
+def read_fraction(text: str) -> Decimal | HugeNumber:
+    """Exact value of a JSON number that is not written as an integer; as it is written where no Decimal holds it."""
     try:
         return Decimal(text)
     except InvalidOperation:
