@@ -137,7 +137,7 @@ def test_a_token_that_people_hold_is_used_where_nothing_else_is_set() -> None:
     assert {asked.headers["X-Token"] for asked in api.asked} == {TOKEN}
 
 
-@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("status", [400, 401, 403, 408, 419, 498])
 def test_a_token_is_renewed_in_mid_run(status: int) -> None:
     shop = Shop(uses=2, status=status)
     assert ids_of(fetch(shop, describe_login(token(renew_on=[status])), **CLIENT)) == list(range(12))
@@ -166,9 +166,18 @@ def test_a_token_that_does_not_help_is_asked_for_once() -> None:
     assert "token-" not in caught.value.message
 
 
-def test_another_status_renews_nothing() -> None:
-    shop = Shop(uses=0, status=403)
-    with pytest.raises(SourceError, match="HTTP 403"):
+@pytest.mark.parametrize("status", [400, 419])
+def test_a_status_that_means_something_else_with_a_fresh_token_is_told_as_always(status: int) -> None:
+    shop = Shop(uses=0, status=status)
+    with pytest.raises(SourceError, match=rf"/orders answered HTTP {status}.*is no good"):
+        fetch(shop, describe_login(token(renew_on=[401, status])), **CLIENT)
+    assert len(shop.logins) == 2
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_another_status_renews_nothing(status: int) -> None:
+    shop = Shop(uses=0, status=status)
+    with pytest.raises(SourceError, match=f"HTTP {status}"):
         fetch(shop, describe_login(token()), **CLIENT)
     assert len(shop.logins) == 1
 
@@ -181,12 +190,9 @@ def test_all_workers_share_one_renewal() -> None:
         shop.left = 0
         login, asker = client.session.login, client._asker  # noqa: SLF001 - several at the same time
         used = login.authorize(asker)
-        denied = SourceError("x")
 
         def renew(_: int) -> str:
-            from ordersetl.source.ask import DeniedError  # noqa: PLC0415
-
-            assert login.renew(DeniedError(denied.message), used)
+            assert login.renew(401, used)
             return login.authorize(asker).headers["X-Token"]
 
         with ThreadPoolExecutor(8) as pool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from urllib.parse import unquote_plus
 
 import httpx
@@ -16,24 +15,31 @@ __all__ = [
     "Authorization",
     "CursorRefusedError",
     "DeniedError",
+    "RefusedError",
     "TryAgainError",
     "add_params",
     "origin_of",
 ]
 
 
-class CursorRefusedError(SourceError):
+class RefusedError(SourceError):
+    """The API answered with another status than that of an answer."""
+
+    status: int | None = None
+
+
+class CursorRefusedError(RefusedError):
     """The API answered 4xx to a cursor: after a pause it may have forgotten it."""
 
 
-class DeniedError(SourceError):
+class DeniedError(RefusedError):
     """The API answered 401 or 403: it does not know who asks, or does not let them."""
-
-    status: int = HTTPStatus.UNAUTHORIZED
 
 
 class TryAgainError(Exception):
-    """One attempt failed in a way that may pass; ``wait_s`` where the server names a time."""
+    """One attempt failed in a way that may pass; ``wait_s`` where the server names a time, ``status`` of its answer."""
+
+    status: int | None = None
 
     def __init__(self, reason: str, wait_s: float | None = None) -> None:
         super().__init__(reason)

@@ -13,7 +13,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exp
 from ordersetl.errors import SourceError
 from ordersetl.settings import Settings
 from ordersetl.source.answer import Secrets
-from ordersetl.source.ask import Answer, Ask, Authorization, DeniedError, TryAgainError
+from ordersetl.source.ask import Answer, Ask, Authorization, RefusedError, TryAgainError
 from ordersetl.source.attempt import Attempts
 from ordersetl.source.pace import Pace, read_rate_limit
 
@@ -32,8 +32,8 @@ class Login(Protocol):
     def authorize(self, asker: "Asker") -> Authorization:
         """What shows it now; it may have to be asked for."""
 
-    def renew(self, denied: DeniedError, used: Authorization) -> bool:
-        """Whether it may have expired when it was last used, so that another one is worth a try."""
+    def renew(self, status: int | None, used: Authorization) -> bool:
+        """Whether a refusal with this status may mean that what was used has expired: another one is worth a try."""
 
 
 class Asker:
@@ -162,8 +162,8 @@ class Asker:
         used = self._login.authorize(self)
         try:
             return self._attempts.send(replace(ask, authorization=used))
-        except DeniedError as error:
-            if not self._login.renew(error, used):
+        except (RefusedError, TryAgainError) as error:
+            if not self._login.renew(error.status, used):
                 raise
         return self._attempts.send(replace(ask, authorization=self._login.authorize(self)))
 

@@ -12,7 +12,16 @@ import httpx
 from ordersetl.errors import SourceError
 from ordersetl.settings import Settings
 from ordersetl.source.answer import Secrets, describe_body, holds_secret, quote_text, show_target
-from ordersetl.source.ask import Answer, Ask, CursorRefusedError, DeniedError, TryAgainError, add_params, origin_of
+from ordersetl.source.ask import (
+    Answer,
+    Ask,
+    CursorRefusedError,
+    DeniedError,
+    RefusedError,
+    TryAgainError,
+    add_params,
+    origin_of,
+)
 from ordersetl.source.pace import read_rate_limit, read_retry_after
 from ordersetl.source.template import shorten_template
 from ordersetl.source.transport import Allowance, BrokenBodyError, Inflater, TooLargeError, bound_client
@@ -156,7 +165,9 @@ class Attempts:
         url = ask.shown
         is_empty = ask.may_be_empty and response.status_code == HTTPStatus.NO_CONTENT
         if response.status_code != HTTPStatus.OK and not is_empty:
-            raise self._refuse(ask, f"{url}{route}", response)
+            refused = self._refuse(ask, f"{url}{route}", response)
+            refused.status = response.status_code
+            raise refused
         if is_empty:
             return Answer(b"", response.headers, route, str(response.request.url), is_empty=True)
         coding = response.headers.get("Content-Encoding", "").strip().lower()
@@ -193,7 +204,7 @@ class Attempts:
             yield inflater.feed(data)
         inflater.finish()
 
-    def _refuse(self, ask: Ask, where: str, response: httpx.Response) -> Exception:
+    def _refuse(self, ask: Ask, where: str, response: httpx.Response) -> RefusedError | TryAgainError:
         status = response.status_code
         problem = f"HTTP {status} {httpx.codes.get_reason_phrase(status)}".strip()
         if text := self._read_refusal(response):
@@ -210,11 +221,13 @@ class Attempts:
                 f"{where} answered {problem} to a cursor of its own", hint="Run the command again."
             )
         if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
-            return SourceError(f"{where} answered {problem}", hint=_HINT_REQUEST)
+            return RefusedError(f"{where} answered {problem}", hint=_HINT_REQUEST)
         if status in _OF_THE_SHOP:
-            return SourceError(f"{where} answered {problem}", hint="Look at what the API says, and at the shop itself.")
+            return RefusedError(
+                f"{where} answered {problem}", hint="Look at what the API says, and at the shop itself."
+            )
         hint = f"Look at --api-url: it must be the base that {shorten_template(ask.path)} follows."
-        return SourceError(f"{where} answered {problem}", hint=hint)
+        return RefusedError(f"{where} answered {problem}", hint=hint)
 
     def _read_limit(self, headers: httpx.Headers) -> float | None:
         """Seconds until a limit is over; None where that is too long to wait for all of them, or nothing says it."""
@@ -224,12 +237,9 @@ class Attempts:
     def _deny(self, ask: Ask, problem: str, response: httpx.Response) -> DeniedError:
         if response.status_code == HTTPStatus.UNAUTHORIZED:
             hint = f"Set {ask.authorization.settings} to what the API accepts."
-            denied = DeniedError(f"{problem}: {self._describe_token(ask, response)}", hint=hint)
-        else:
-            text = f"{problem}: access is denied; {self._describe_token(ask, response)}"
-            denied = DeniedError(text, hint=_HINT_DENIED)
-        denied.status = response.status_code
-        return denied
+            return DeniedError(f"{problem}: {self._describe_token(ask, response)}", hint=hint)
+        text = f"{problem}: access is denied; {self._describe_token(ask, response)}"
+        return DeniedError(text, hint=_HINT_DENIED)
 
     def _read_refusal(self, response: httpx.Response) -> str:
         """The beginning of what the API says to a refusal; nothing where it says nothing readable in short time."""

@@ -13,7 +13,7 @@ import httpx
 
 from ordersetl.errors import SourceError
 from ordersetl.settings import Settings
-from ordersetl.source.ask import Answer, Ask, Authorization, DeniedError
+from ordersetl.source.ask import Answer, Ask, Authorization
 from ordersetl.source.asker import Asker
 from ordersetl.source.description.consistency import CREDENTIALS
 from ordersetl.source.description.credentials import list_credentials
@@ -114,13 +114,13 @@ class SourceLogin:
                 self._ask_token(asker, self._request)
             return self._show(self._token)
 
-    def renew(self, denied: DeniedError, used: Authorization) -> bool:
+    def renew(self, status: int | None, used: Authorization) -> bool:
         """Whether another token is worth a try; whoever comes first drops the one that was used."""
-        if self._request is None or denied.status not in self._request.renew_on:
+        if self._request is None or status not in self._request.renew_on:
             return False
         with self._lock:
             if self._token is not None and self._show(self._token) == used:
-                log.debug("the API no longer takes its token (HTTP %d): asking for another", denied.status)
+                log.debug("the API no longer takes its token (HTTP %d): asking for another", status)
                 self._token = None
         return True
 
