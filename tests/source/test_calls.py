@@ -156,6 +156,18 @@ def test_a_call_that_fails_in_passing_is_made_again(at_once: bool) -> None:  # n
     assert sum(pauses) >= 9
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("retries", [0, 2])
+def test_the_first_attempt_of_a_call_counts(retries: int, at_once: bool) -> None:  # noqa: FBT001 - a variant
+    shop, pauses = Shop(orders_of(3)), list[float]()
+    shop.failing["/api/orders/2/lines"] = [httpx.Response(500) for _ in range(9)]
+    times = rf"failed {retries + 1} times, the last time" if retries else "failed"
+    with pytest.raises(SourceError, match=rf"orders/2/lines {times}: HTTP 500"):
+        records_of(shop, LINES, at_once=at_once, pauses=pauses, max_retries=retries)
+    assert sum(asked.url.path == "/api/orders/2/lines" for asked in shop.asked) == retries + 1
+    assert [pause >= least for pause, least in zip(pauses, [0.5, 1], strict=False)] == [True] * retries
+
+
 def test_a_call_that_asks_to_wait_too_long_fails_the_fetch_at_once() -> None:
     shop = Shop(orders_of(100))
     shop.failing["/api/orders/3/lines"] = [httpx.Response(429, headers={"Retry-After": "86400"})]

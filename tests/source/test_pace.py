@@ -7,6 +7,8 @@ import pytest
 
 from ordersetl.lake.raw import BatchRequest
 from ordersetl.settings import Settings
+from ordersetl.source.ask import Ask, TryAgainError
+from ordersetl.source.asker import Asker
 from ordersetl.source.client import OrdersClient
 from ordersetl.source.pace import Pace, read_rate_limit
 from ordersetl.source.session import generic_session
@@ -100,3 +102,23 @@ def test_a_used_up_limit_holds_the_next_request() -> None:
     last = httpx.Response(200, json={"orders": [{"order_id": 2}], "next_cursor": None})
     fetch(client_of([first, last], clock, pace))
     assert clock.slept == [12.0]
+
+
+def test_many_that_ran_into_a_limit_wait_for_it_once() -> None:
+    clock, ask, failed = Clock(), Ask("http://test/orders"), list[TryAgainError]()
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200) if clock.now >= 109 else httpx.Response(429, headers={"Retry-After": "9"})
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as http:
+        pace = Pace(clock=clock)
+        asker = Asker(
+            http, Settings(), login=None, secrets=(), pace=pace, sleep=clock.sleep, now=lambda: NOW, clock=clock
+        )
+        for _ in range(4):
+            with pytest.raises(TryAgainError) as caught:
+                asker.ask_now(ask, lambda _: None)
+            failed.append(caught.value)
+        for error in failed:
+            asker.ask_again(ask, lambda _: None, error)
+    assert (clock.slept[0], sum(clock.slept), asker.retries) == (9.0, 9.0, 4)

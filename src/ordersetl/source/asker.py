@@ -93,7 +93,30 @@ class Asker:
         try:
             return self.ask_once(ask, read)  # most succeed at once: to prepare for others takes a tenth of a request
         except TryAgainError as error:
-            first = [error]
+            failed = error
+        return self._retry(ask, read, failed, self._retrying)
+
+    def ask_again(self, ask: Ask, read: Callable[[Answer], _Read], failed: TryAgainError) -> _Read:
+        """As :func:`ask`, where the first attempt was one by :func:`ask_now`, which counts, and perhaps a while ago.
+
+        What its answer asked to wait all wait already: of that it waits for what is left, so that many who ran into
+        one limit wait for it once.
+
+        Raises:
+            SourceError: as there.
+        """
+
+        def pause(state: RetryCallState) -> float:
+            asked = failed.wait_s
+            if state.attempt_number > 1 or not asked or asked > self._settings.retry_total_s:
+                return self._pause(state)
+            return min(asked, self._pace.left())
+
+        return self._retry(ask, read, failed, self._retrying.copy(wait=pause))
+
+    def _retry(self, ask: Ask, read: Callable[[Answer], _Read], failed: TryAgainError, retrying: Retrying) -> _Read:
+        """All attempts after the first, which failed."""
+        first = [failed]
 
         def try_again() -> _Read:
             if first:
@@ -101,20 +124,10 @@ class Asker:
             return self.ask_once(ask, read)
 
         try:
-            read_answer: _Read = self._retrying(try_again)
+            read_answer: _Read = retrying(try_again)
         except TryAgainError as error:
-            raise _give_up(ask, error, self._retrying.statistics["attempt_number"]) from error
+            raise _give_up(ask, error, retrying.statistics["attempt_number"]) from error
         return read_answer
-
-    def ask_again(self, ask: Ask, read: Callable[[Answer], _Read], failed: TryAgainError) -> _Read:
-        """As :func:`ask`, after an attempt by :func:`ask_now`: all wait already for as long as its answer asked to.
-
-        Raises:
-            SourceError: that is too long; or as there.
-        """
-        if failed.wait_s is not None and failed.wait_s > self._settings.retry_total_s:
-            raise _give_up(ask, failed, 1) from failed
-        return self.ask(ask, read)
 
     def ask_apart(self, ask: Ask, read: Callable[[Answer], _Read]) -> _Read:
         """As :func:`ask`, of another origin perhaps: without what shows who asks, and out of turn.

@@ -40,6 +40,11 @@ class Pace:
             self._next = turn + self._interval
             return turn - now
 
+    def left(self) -> float:
+        """Seconds until the next turn."""
+        with self._lock:
+            return max(0.0, self._next - self._clock())
+
     def hold(self, seconds: float) -> None:
         """Give no turn for so long, whoever asks."""
         with self._lock:
