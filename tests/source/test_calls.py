@@ -130,6 +130,29 @@ def test_the_first_cursor_may_be_in_the_record() -> None:
     assert [line["sku"] for line in record["lines"]["list"]] == [f"1-{at}" for at in range(8)]
 
 
+@pytest.mark.parametrize("first", [None, "1"])
+def test_a_cursor_of_a_call_may_be_sent_alone(first: str | None) -> None:
+    paging = {"kind": "cursor", "next": "cursor", "end": "has_more", "has_more": "more"}
+    paged = {
+        **LINES,
+        "with": {"id": "id", **({"cursor": "cursor"} if first else {})},
+        "params": {"limit": "${page_size}", "page": "${cursor}", "form": "object", "status": "any"},
+        "records": "list",
+        "paging": {**paging, "page_size": 3, "cursor_alone": True},
+    }
+    shop = Shop(orders_of(1, cursor=first), 4)
+    answer = {"list": [{"sku": "1-0"}], "more": True, "cursor": "2"}
+    last = {"list": [{"sku": "1-1"}], "more": False}
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json=last), httpx.Response(200, json=answer)]
+    (record,) = records_of(shop, paged)
+    assert [line["sku"] for line in record["lines"]] == ["1-0", "1-1"]
+    begin = {"page": first} if first else {"form": "object", "status": "any"}
+    assert [dict(asked.url.params) for asked in shop.asked[1:]] == [
+        {"limit": "3", **begin},
+        {"limit": "3", "page": "2"},
+    ]
+
+
 def test_elements_of_a_list_are_asked_about_one_by_one() -> None:
     parts = {**LINES, "each": "refunds", "when": "more", "into": "parts"}
     shop = Shop([{"id": 1, "refunds": [{"id": 10, "more": True}, {"id": 11}, {"id": 12, "more": True}]}, {"id": 2}])

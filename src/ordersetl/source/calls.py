@@ -28,7 +28,7 @@ from ordersetl.source.proof import Progress, ShiftedError, find_total, prove_end
 from ordersetl.source.reading import explain_problem, find_answer_charset, locate_problem
 from ordersetl.source.record_keys import hash_texts
 from ordersetl.source.session import SourceSession, fill_headers
-from ordersetl.source.template import Value, fill_body, fill_params
+from ordersetl.source.template import Value, fill_body, fill_params, keep_alone
 
 __all__ = ["CallFetcher"]
 
@@ -208,13 +208,16 @@ class CallFetcher:
         values["offset"] = paging.begins_at + search.received
         if search.cursor is not None:
             values["cursor"] = search.cursor
+        params, body = call.params, call.body
+        if "cursor" in values and paging.cursor_alone:
+            params, body = keep_alone(params), keep_alone(body)
         headers, content = fill_headers(self._session, values), None
-        if call.body is not None:
+        if body is not None:
             headers["Content-Type"] = "application/json"
-            content = json.dumps(fill_body(call.body, values)).encode()
+            content = json.dumps(fill_body(body, values)).encode()
         ask = Ask(
             self._session.make_url(call.path, values),
-            fill_params(call.params, values),
+            fill_params(params, values),
             call.method,
             headers,
             content,

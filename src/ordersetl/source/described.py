@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Set as AbstractSet
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from ordersetl.source.proof import ShiftedError
 from ordersetl.source.reading import explain_problem, locate_problem, open_page
 from ordersetl.source.session import SourceSession, fill_headers
 from ordersetl.source.slices import Slice, plan_slices, write_bounds
-from ordersetl.source.template import Value, fill_body, fill_params, fill_text, names_in
+from ordersetl.source.template import Value, fill_body, fill_params, fill_text, keep_alone
 from ordersetl.source.trail import RepeatedError
 from ordersetl.source.traversal import Traversal
 
@@ -115,11 +115,10 @@ class DescribedPages:
         how, position = self._description.request, traversal.position
         values = self._values(request, traversal, back=back)
         cursor, kind = position.cursor, self._description.paging.kind
-        params, body = fill_params(how.params, values), how.body
+        named, body = how.params, how.body
         if cursor is not None and self._description.paging.cursor_alone:
-            alone = {"cursor", "page_size"}
-            params = {name: text for name, text in params.items() if names_in(how.params[name]) & alone}
-            body = _keep_named(body, alone)
+            named, body = keep_alone(named), keep_alone(body)
+        params = fill_params(named, values)
         headers = fill_headers(self._session, values)
         content = None
         if body is not None:
@@ -153,12 +152,3 @@ class DescribedPages:
         values["page"] = description.paging.begins_at + position.number - back
         values["offset"] = traversal.last_offset if back else traversal.offset
         return values
-
-
-def _keep_named(body: Any, wanted: AbstractSet[str]) -> Any:  # noqa: ANN401 - any JSON value
-    """A body without what names none of these values."""
-    if isinstance(body, Mapping):
-        return {name: _keep_named(part, wanted) for name, part in body.items() if names_in(part) & wanted}
-    if isinstance(body, list):
-        return [_keep_named(part, wanted) for part in body if names_in(part) & wanted]
-    return body

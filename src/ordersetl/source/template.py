@@ -7,11 +7,12 @@ from urllib.parse import quote
 
 from ordersetl.source.description.templates import find_names
 
-__all__ = ["Value", "fill_body", "fill_params", "fill_path", "fill_text", "names_in", "shorten_template"]
+__all__ = ["Value", "fill_body", "fill_params", "fill_path", "fill_text", "keep_alone", "names_in", "shorten_template"]
 
 Value = str | int | Sequence[str]
 """Of a name; a list is comma-separated in a text."""
 
+_ALONE = {"cursor", "page_size"}
 _NAME = re.compile(r"\$\{([a-z][a-z0-9_]*)\}")
 
 
@@ -65,6 +66,15 @@ def fill_body(template: Any, values: Mapping[str, Value]) -> Any:  # noqa: ANN40
             value = values[alone[1]]
             return value if isinstance(value, str | int) else list(value)
         return fill_text(template, values)
+    return template
+
+
+def keep_alone(template: Any) -> Any:  # noqa: ANN401 - parameters, or a body of any JSON value
+    """What of the parameters or the body of a request names its cursor or page size."""
+    if isinstance(template, Mapping):
+        return {name: keep_alone(part) for name, part in template.items() if names_in(part) & _ALONE}
+    if isinstance(template, list):
+        return [keep_alone(part) for part in template if names_in(part) & _ALONE]
     return template
 
 

@@ -286,6 +286,12 @@ OTHER_CALL = CALL.replace('name = "lines"', 'name = "others"')
         ),
         ('into = "lines"', f'into = "lines"{OTHER_CALL}append = true', ""),
         ('into = "lines"', f'into = "lines"{OTHER_CALL}keep_unanswered = true', ""),
+        (
+            'into = "lines"',
+            'into = "lines"\nappend = true\nkeep_unanswered = true',
+            "calls.1.keep_unanswered: append keeps all of the list that is there already: set one of the two",
+        ),
+        ('into = "lines"', 'into = "lines"\nappend = true\nkeep_unanswered = false', ""),
         ('into = "lines"', f'into = "lines"\nwhen = "a"{OTHER_CALL}when = "b"', ""),
         ('into = "lines"', f'into = "lines"\nwhen = "a"{OTHER_CALL}', "calls.2.into: the call lines answers there"),
         ('into = "lines"', 'into = "lines[]"', "calls.1.into: 'lines[]' is not a path of names and points"),
@@ -305,6 +311,23 @@ def test_calls_are_checked_likewise(old: str, new: str, message: str) -> None:
         assert message in refusal(text)
     else:
         assert parse_description(text.encode(), "shop.toml").calls[0].values.keys() == {"id"}
+
+
+CURSOR = 'kind = "cursor", next = "next", end = "null"'
+
+
+@pytest.mark.parametrize("key", ["max_objects = 3", "max_pages = 1", 'cursor_lifetime = "1h"'])
+def test_keys_that_speak_of_the_paging_of_orders_are_refused_in_calls(key: str) -> None:
+    text = f'{SHOP}{CALL}params = {{ after = "${{cursor}}" }}\npaging = {{ {CURSOR}, {key} }}\n'
+    name = key.partition(" ")[0]
+    assert f"calls.1.paging.{name}: is for the paging of orders alone: leave it out" in refusal(text)
+    assert parse_description(text.encode(), "shop.toml", kept=True).calls
+
+
+def test_the_size_of_a_page_of_orders_stands_with_its_request() -> None:
+    text = replaced('end = "null"', 'end = "null"\npage_size = 50')
+    assert "paging.page_size: is for calls: request.page_size says how many orders are asked for" in refusal(text)
+    assert parse_description(text.encode(), "shop.toml", kept=True).paging.page_size == 50
 
 
 def test_the_base_of_a_source_is_read_as_that_of_the_settings_is() -> None:

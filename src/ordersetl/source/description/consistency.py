@@ -20,6 +20,8 @@ CREDENTIALS = ("api_token", "api_user", "api_password", "client_id", "client_sec
 _WINDOW = ("since", "until")
 _POSITIONS = {"cursor": "cursor", "page": "page", "offset": "offset"}
 _RESERVED = {"api_url", "page_size", *_WINDOW, *_POSITIONS.values(), *CREDENTIALS}
+_OF_ORDERS = ("max_objects", "max_pages", "cursor_lifetime")
+"""Keys of paging that speak of windows, and of fetches that go on in a later command: a call has neither."""
 _GENERIC_RECORDS = ("orders",)
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
@@ -80,6 +82,8 @@ def _check_request(description: Description) -> Iterator[Problem]:
     request = description.request
     if description.paging.end == "short_page":
         yield ("paging", "end"), "a short page proves no end of orders, as an API may send fewer than it was asked for"
+    if description.paging.page_size is not None:
+        yield ("paging", "page_size"), "is for calls: request.page_size says how many orders are asked for a page"
     yield from _check_begin(("request", "path"), request.path)
     given = {"page_size", *description.variables, *_position(description.paging)}
     if description.window is not None:
@@ -190,6 +194,11 @@ def _check_call(call: Call, path: tuple[str | int, ...], variables: Collection[s
     used = _used([call.path, call.params, call.body])
     if call.paging and call.paging.end == "short_page" and call.paging.page_size is None:
         yield (*path, "paging", "page_size"), "must say how many elements are asked for: else no page is a short one"
+    for key in _OF_ORDERS:
+        if call.paging and getattr(call.paging, key) is not None:
+            yield (*path, "paging", key), "is for the paging of orders alone: leave it out of a call's"
+    if call.append and call.keep_unanswered:
+        yield (*path, "keep_unanswered"), "append keeps all of the list that is there already: set one of the two"
     if not used & {*call.values}:
         given_by = "nothing of it is used" if call.values else "must name a value of the record that the request has"
         yield (*path, "with"), f"{given_by}: each order would be asked for the same"

@@ -149,9 +149,9 @@ class Paging(Table):
         None, ge=0, description="number of the first page, 1 unless set, or its offset, 0 unless set"
     )
     page_size: int | None = Field(None, ge=1, description="of a call: how many elements are asked for a page")
-    max_objects: int | None = Field(None, ge=1, description="the API ends here: a longer window is split")
-    max_pages: int | None = Field(None, ge=1, description="pages beyond it fail: a longer window is split")
-    cursor_lifetime: Span | None = Field(None, description="how long a cursor can be gone on with")
+    max_objects: int | None = Field(None, ge=1, description="of orders: the API ends here, a longer window is split")
+    max_pages: int | None = Field(None, ge=1, description="of orders: pages beyond it fail, a longer window is split")
+    cursor_lifetime: Span | None = Field(None, description="of orders: how long a cursor can be gone on with")
     cursor_alone: bool = Field(False, description="the request of a next page holds the cursor and the page size only")
 
     def _check(self) -> None:
