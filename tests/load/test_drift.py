@@ -108,6 +108,41 @@ def test_a_few_guests_in_a_row_are_no_drift_where_there_were_guests_before() -> 
     assert advance((full, "fail"), (first, "fail"), *[(guests, "fail")] * 7)[0].drift[0].batch == "b8"
 
 
+@pytest.mark.parametrize(
+    "shares",
+    [[9] * 30, [99, 98, 97, 96, 95], [90, 100 - 11, 91]],
+    ids=["equal", "rising", "either way"],
+)
+def test_a_field_that_nine_in_ten_have_since_is_not_one_that_all_have(shares: list[int]) -> None:
+    full, size = counts(a={"text": 100}), 10 if max(shares) < 10 else 100
+    steps = [(counts(size, a={"text": seen}), "fail") for seen in shares]
+    for last in (counts(25, a={}), counts(25, a={"number": 25})):
+        history, notes = advance((full, "fail"), *steps, (last, "fail"), (counts(50, a={}), "fail"))
+        assert (history.drift, history.pending) == ((), {})
+        assert history.used["a"].of == 100 + size * len(shares) + 75
+        assert notes == [f"the field a, which all had so far, is not in {size - shares[0]} of {size}"]
+
+
+def test_a_drift_says_how_many_had_the_field_since_the_first_lacked_it() -> None:
+    full, few = counts(a={"text": 100}), [(counts(10, a={"text": seen}), "fail") for seen in (8, 8, 7)]
+    (gone,) = advance((full, "fail"), *few, (counts(10, a={}), "fail"), (counts(15, a={}), "fail"))[0].drift
+    assert gone.problem == "vanished: it was in all of 100 before, in 23 of 30 since, and is in none of the newest 25"
+    (other,) = advance((full, "fail"), *few, (counts(15, a={"text": 14, "number": 1}), "fail"))[0].drift
+    assert other.problem == (
+        "changed its type: it was text in all of 100 before, in 23 of 30 since, and is number in 1 of the newest 15"
+    )
+
+
+@pytest.mark.parametrize("lookback", [0, 1, 10, 50])
+def test_a_field_that_vanished_drifts_however_many_old_records_lookback_brings(lookback: int) -> None:
+    """From the last record of a run on; each run brings a hundred new ones, and those of so many runs before."""
+    size = 100 * (lookback + 1)
+    seen = [size - 1, *(100 * left for left in range(lookback, -1, -1))]
+    steps = [(counts(size, a={"text": found} if found else {}), "fail") for found in seen]
+    history, _ = advance((counts(a={"text": 100}), "fail"), *steps)
+    assert [found.batch for found in history.drift] == [f"b{len(steps)}"]
+
+
 def test_an_old_record_that_has_the_field_closes_no_drift_that_others_keep_open() -> None:
     full, gone, nearly = counts(a={"text": 100}), counts(32, a={}), counts(32, a={"text": 1})
     assert advance((full, "fail"), (gone, "fail"), (nearly, "fail"), (gone, "fail"))[0].drift[0].batch == "b1"

@@ -54,15 +54,34 @@ class Drift(msgspec.Struct, frozen=True):
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """Newest counts of a field that all had before: of records of which ``some`` lack it, and of those in a ``row``."""
+    """Counts of a field that all had before, since the first lacked it.
+
+    ``first`` are the records among which that was, ``between`` those that came then, ``some`` the newest of which some
+    lack it, ``row`` how many came after these and all lack it. Where nothing came between, ``some`` are the first.
+    """
 
     some: FieldCount = FieldCount()
     row: int = 0
+    first: FieldCount = FieldCount()
+    between: FieldCount = FieldCount()
+
+    @property
+    def mixed(self) -> FieldCount:
+        """All but the row."""
+        return self.first + self.between + self.some
 
     @property
     def counts(self) -> FieldCount:
-        """Both together."""
-        return self.some + FieldCount(self.row)
+        """All together."""
+        return self.mixed + FieldCount(self.row)
+
+    def add(self, newest: FieldCount) -> "Pending":
+        """With the next records of which some lack it; the row is among them."""
+        if not self.some.of:
+            return Pending(newest)
+        if not self.first.of:
+            return Pending(newest, first=self.some)
+        return Pending(newest, first=self.first, between=self.between + self.some)
 
 
 class FieldHistory(msgspec.Struct, frozen=True):

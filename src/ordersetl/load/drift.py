@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+import msgspec
+
 from ordersetl.lake.field_counts import Drift, FieldCount, FieldCounts, FieldHistory, Pending, add_counts
 from ordersetl.text import many
 
@@ -16,6 +18,8 @@ _ENOUGH_LACKING = 3
 """Records in a row that lack a field which all had before, until it counts as gone: one guest is not a change."""
 _ENOUGH_AFTER_SOME = 20
 """The same, where some lacked it before: it may be a field that a record may lack, after all."""
+_ONE_IN = 10
+"""Of at least a hundred records after the first that lacked a field no more than this lack it: it may be lacking."""
 _MAX_OTHERS = 400
 
 
@@ -33,7 +37,8 @@ def advance_history(
     """The history with more batches, and what is to be told of it once.
 
     A used field that was in every record so far, of at least a hundred, drifts where none of the newest records has it,
-    at least three in a row, or where one has it with a type that it never had. With ``fail`` it stays as a drift until
+    at least three in a row, or where one has it with a type that it never had; not where some lacked it and most of
+    those that came then have it: it was in every record no more. With ``fail`` it stays as a drift until
     half of the new ones have it as it was; else what it is now counts from now on, also of one that drifted before.
 
     Args:
@@ -54,6 +59,8 @@ def advance_history(
     for path, new in counts.used.items():
         before, held = known.get(path, FieldCount()), pending.pop(path, Pending())
         problem = _find_problem(before, held, new)
+        if problem is not None and _is_settled(held):
+            problem, before, held = None, before + held.counts, Pending()
         still_held = _hold(held, new) if problem is None and _was_always_there(before) else None
         if path in open_drift and (problem is not None or 2 * new.seen < new.of or not new.of):
             used[path] = before
@@ -87,11 +94,31 @@ def _find_problem(before: FieldCount, held: Pending, new: FieldCount) -> str | N
     if strange:
         kind = " or ".join(before.types)
         found = ", ".join(f"{name} in {count:,}" for name, count in strange.items())
-        return f"changed its type: it was {kind} in all of {before.of:,} before, and is {found} of {new.of:,} since"
+        told, since = _describe_since(held.counts, new.of)
+        return f"changed its type: it was {kind} in all of {before.of:,} before{told}, and is {found} of {since}"
     row = held.row + new.of
     if new.of and not new.seen and row >= (_ENOUGH_AFTER_SOME if held.some.of else _ENOUGH_LACKING):
-        return f"vanished: it was in all of {before.of:,} before, and is in none of {row:,} since"
+        told, since = _describe_since(held.mixed, row)
+        return f"vanished: it was in all of {before.of:,} before{told}, and is in none of {since}"
     return None
+
+
+def _describe_since(mixed: FieldCount, newest: int) -> tuple[str, str]:
+    """Words for the records between those that all had a field and the newest ones, and for these."""
+    if not mixed.of:
+        return "", f"{newest:,} since"
+    seen = f"{mixed.seen:,}" if mixed.seen else "none"
+    return f", in {seen} of {mixed.of:,} since", f"the newest {newest:,}"
+
+
+def _is_settled(held: Pending) -> bool:
+    """Whether a field that all had before is one that a record may lack, by what came after the first that lacked it.
+
+    The records among which that was say nothing: a field may have vanished from the last of them on. Where lookback
+    brings old records beside new ones that all lack it, ever fewer have it, half of them on the way to none.
+    """
+    later = held.between + held.some
+    return bool(held.first.of) and later.of >= _ENOUGH and later.lacking * _ONE_IN <= later.of
 
 
 def _hold(held: Pending, new: FieldCount) -> Pending | None:
@@ -105,10 +132,10 @@ def _hold(held: Pending, new: FieldCount) -> Pending | None:
     if not new.lacking:
         return None
     if not new.seen:
-        return Pending(held.some, held.row + new.of)
+        return msgspec.structs.replace(held, row=held.row + new.of)
     newest = FieldCount(held.row) + new
     are_fewer = held.some.of and newest.lacking * held.some.of < held.some.lacking * newest.of
-    return None if are_fewer else Pending(newest)
+    return None if are_fewer else held.add(newest)
 
 
 def _describe_lacking(path: str, counts: FieldCount) -> list[str]:
