@@ -42,6 +42,7 @@ def changed(old: str, new: str) -> bytes:
         ('amount = "total_inc_tax"', 'amount = "total_ex_tax"', False),
         ('times = "rfc2822"', 'times = "rfc2822"\nzone = "Europe/Berlin"', False),
         ('into = "products"', 'into = "products.sku"', False),
+        ('into = "products"', 'into = "products"\nkeep_unanswered = true', False),
     ],
 )
 def test_the_digest_changes_with_what_values_depend_on(old: str, new: str, *, same: bool) -> None:

@@ -12,6 +12,9 @@ from ordersetl.source.description.model import Description
 
 __all__ = ["describe_batch", "hash_mapping", "read_kept"]
 
+_OF_ANSWERS = {"name", "records", "each", "into", "append", "keep_unanswered"}
+"""Keys of a call that say which answers are put where."""
+
 
 def hash_mapping(description: Description) -> str:
     """Tells what of a description the values of its orders depend on; empty where its records are orders as they are.
@@ -23,8 +26,7 @@ def hash_mapping(description: Description) -> str:
     parts = {
         "mapping": description.mapping.model_dump(mode="json", exclude_defaults=True),
         "calls": [
-            call.model_dump(mode="json", include={"name", "records", "each", "into", "append"}, exclude_defaults=True)
-            for call in description.calls
+            call.model_dump(mode="json", include=_OF_ANSWERS, exclude_defaults=True) for call in description.calls
         ],
     }
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
