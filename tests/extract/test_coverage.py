@@ -1,23 +1,24 @@
 """Where a run continues: by the source's clock, past backfills and gaps, and with clocks that are off."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
 import msgspec
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 from lakes import LaxDisk, SerialExecutor
 
 from ordersetl.errors import ConfigError, CorruptedError
 from ordersetl.extract.batches import extract_orders
-from ordersetl.extract.coverage import find_gaps, merge_intervals
+from ordersetl.extract.coverage import Coverage, find_gaps, merge_intervals, read_coverage
 from ordersetl.extract.origin import Origin
 from ordersetl.lake import raw
 from ordersetl.lake.checksum import encode_record
@@ -349,11 +350,81 @@ def test_all_markers_together_tell_of_the_gaps_that_the_newest_one_does(shop: Sh
         shop.wait(HOUR)
         told = shop.run(Window(since=day(number), until=day(number) + 2 * HOUR if number == 10 else None)).gaps
     assert told == ((day(4) - LOOKBACK, day(10)), (day(10) + 2 * HOUR, day(20)))
+    forget_recorded(shop)
+    assert shop.run().gaps == told
+
+
+def forget_recorded(shop: Shop) -> None:
+    """Have what is covered computed again from all markers, as when a batch was moved away, put back or copied in."""
     newest = max(list_batches(Lake(shop.root)))
     marker = raw.read_marker(Lake(shop.root), newest)
     record = encode_record(msgspec.structs.replace(marker, covered_of=""))
     (shop.root / "raw" / newest / MARKER).write_bytes(record)
-    assert shop.run().gaps == told
+
+
+def test_a_window_that_showed_nothing_lets_no_later_ones_cover_what_lies_between(shop: Shop) -> None:
+    begin = START - 2 * HOUR
+    shop.run(Window(since=begin))
+    shop.sell("old", START - 10 * DAY)
+    shop.sell("missed", START - 5 * DAY)
+    shop.run(Window(since=START - 11 * DAY, until=START - 9 * DAY))
+    shop.sell("new", START - 5 * MIN)
+    gap = (START - 9 * DAY, START - 30 * MIN)
+    assert shop.run(Window(since=gap[1])).gaps == (gap,)
+    forget_recorded(shop)
+    assert shop.run().gaps == (gap,)
+    assert shop.run(Window(*gap)).gaps == ()
+    assert "missed" in shop.got
+
+
+def test_of_windows_that_showed_nothing_the_earliest_is_where_the_next_run_begins(shop: Shop) -> None:
+    shop.run(Window(since=START - 2 * HOUR))
+    shop.wait(HOUR)
+    shop.sell("between", START - HOUR)
+    shop.run(Window(since=START - 30 * MIN))
+    shop.run()
+    assert shop.got == {"between"}
+
+
+_STEP = 5 * MIN
+_REQUESTS = st.tuples(
+    st.sampled_from(["since", "until", "continues", "full"]),
+    st.sampled_from([1, 30, 600]),  # steps after the request before
+    st.sampled_from([1, 3, 30, 600]),  # since so long before now, or before its until
+    st.sampled_from([1, 30, 900]),  # until so long before now
+    st.sampled_from([None, 0, 1, 2, 40, 901, 1000]),  # a new order so long before now
+)
+
+
+@given(st.lists(_REQUESTS, min_size=2, max_size=5))
+@example([("since", 1, 30, 1, None), ("until", 1, 30, 900, 901), ("since", 1, 3, 1, 1)])
+def test_what_is_covered_was_asked_for_and_is_the_same_computed_from_all_markers(
+    requests: list[tuple[str, int, int, int, int | None]],
+) -> None:
+    with TemporaryDirectory() as folder:
+        shop = Shop(Path(folder) / "output")
+        asked: list[tuple[datetime | None, datetime]] = []
+        for kind, later, since, until, order in requests:
+            shop.wait(later * _STEP)
+            if order is not None:
+                shop.sell(f"o-{len(shop.orders)}", shop.now - order * _STEP)
+            end = shop.now - until * _STEP if kind == "until" else None
+            begin = (end or shop.now) - since * _STEP
+            window = {"continues": Window(), "full": Window(full=True)}.get(kind) or Window(since=begin, until=end)
+            result = shop.run(window)
+            asked.append((result.since, end or shop.now))
+        carried = read(shop)
+        if list_batches(Lake(shop.root)):
+            forget_recorded(shop)
+        assert read(shop) == carried
+        for minute in range(0, 16 * 24 * 60, 5):
+            time = shop.now - minute * MIN
+            assert not covers(carried.intervals, time) or covers(asked, time)
+
+
+def read(shop: Shop) -> Coverage:
+    lake = Lake(shop.root)
+    return read_coverage(lake, list_batches(lake), ORIGIN, now=shop.now, lookback=LOOKBACK)
 
 
 def test_a_gap_s_command_takes_its_ends_as_they_are_printed(shop: Shop) -> None:
@@ -498,6 +569,11 @@ def test_a_recovered_batch_is_covered(shop: Shop) -> None:
 
 # Intervals
 
+
+def covers(parts: Iterable[tuple[datetime | None, datetime]], time: datetime) -> bool:
+    return any((since is None or since <= time) and time < end for since, end in parts)
+
+
 _TIMES = st.integers(0, 20).map(lambda hours: START + timedelta(hours=hours))
 
 
@@ -506,10 +582,6 @@ def test_merged_intervals_cover_what_the_single_ones_do(intervals: list[tuple[da
     given_ = [(since, end) for since, end in intervals if since is None or since <= end]
     merged = merge_intervals(given_)
     gaps = find_gaps(merged)
-
-    def covers(parts: Any, time: datetime) -> bool:
-        return any((since is None or since <= time) and time < end for since, end in parts)
-
     for hours in range(-1, 42):
         time = START + timedelta(hours=hours / 2)
         assert covers(merged, time) == covers(given_, time)

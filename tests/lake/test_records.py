@@ -85,6 +85,7 @@ MARKERS: list[Change] = [
     at("pages", 0, "bytes", value=-1),
     *(at("pages", 0, "charset", value=said) for said in ("rot13", "../../x", "idna", "UTF-8 ", "base64")),
     at("covered", value=[["2025-01-02T00:00:00Z", "2025-01-01T00:00:00Z"]]),
+    at("settled", value="2199-01-01T00:00:00Z"),
     at("pages", 0, "records", value=10**40),
     at("references", "users", value=REFERENCE),
     at("references", OUTSIDE, value=REFERENCE | {"sha256": "0" * 64}),

@@ -221,6 +221,7 @@ def commit_batch(
         shown=coverage.shown,
         covered=coverage.intervals,
         covered_of=covered_of,
+        settled=coverage.settled,
     )
     context.lock.assert_held()
     raw.write_marker(context.lake, marker)

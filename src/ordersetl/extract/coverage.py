@@ -10,7 +10,7 @@ have become visible since. Whoever continues asks for it again; where an interva
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Protocol
@@ -27,7 +27,6 @@ __all__ = [
     "LogEnd",
     "OfOrigin",
     "find_gaps",
-    "find_sure",
     "hash_batches",
     "have_one_origin",
     "merge_intervals",
@@ -61,13 +60,13 @@ class Coverage:
     """Merged intervals that are covered, oldest first, and the newest time that any record has shown.
 
     The beginning of an interval is None where everything before its end is covered. An interval of no length says
-    where to continue from where nothing is covered yet. Up to ``sure`` the newest interval lacks nothing; None where
-    nobody looked, and it is the lookback before its end.
+    where to continue from where nothing is covered yet. Up to ``settled`` the newest interval lacks nothing, whatever
+    the lookback; None where only the lookback says, counted from its end.
     """
 
     intervals: tuple[Interval, ...] = ()
     shown: datetime | None = None
-    sure: datetime | None = field(default=None, compare=False)
+    settled: datetime | None = None
 
     @property
     def end(self) -> datetime | None:
@@ -94,22 +93,24 @@ class Coverage:
         since, shown = request.since, max(filter(None, (self.shown, shown)), default=None)
         if end is None:
             return replace(self, shown=shown)
-        sure = _find_sure(request, end, shown, lookback)
-        if self.end is None or since == end:
-            sure_now = sure if self.end is None else self.sure
-            return Coverage(merge_intervals([*self.intervals, (since, end)]), shown, sure_now)
-        sure_before = self.sure or self.end - lookback
+        if since == end:
+            return Coverage(merge_intervals([*self.intervals, (since, end)]), shown, self.settled)
+        settled = _find_settled(request, end)
+        if self.end is None or (end < self.end and (self.end, self.end) in self.intervals):
+            return Coverage(merge_intervals([*self.intervals, (since, end)]), shown, settled)
         if end < self.end:
+            sure = settled or min(end, (shown or end) - lookback)
             own_end = sure if since is None else max(since, sure)
-            return Coverage(merge_intervals([*self.intervals, (since, own_end)]), shown, self.sure)
+            return Coverage(merge_intervals([*self.intervals, (since, own_end)]), shown, self.settled)
+        sure_before = max(filter(None, (self.settled, self.end - lookback)))
         joins = since is None or since <= sure_before or (request.continues is True and since <= self.end)
         if joins or end == self.end:
-            sure = max(sure, sure_before) if joins else sure_before
-            return Coverage(merge_intervals([*self.intervals, (since, end)]), shown, sure)
+            settled = max(filter(None, (self.settled, settled if joins else None)), default=None)
+            return Coverage(merge_intervals([*self.intervals, (since, end)]), shown, settled)
         *earlier, (begin, _) = self.intervals
         if begin is not None:  # what it began with was asked for, however short it is: else no gap would follow it
             sure_before = max(sure_before, begin + _INSTANT)
-        return Coverage(merge_intervals([*earlier, (begin, sure_before), (since, end)]), shown, sure)
+        return Coverage(merge_intervals([*earlier, (begin, sure_before), (since, end)]), shown, settled)
 
     def find_asked(self, request: BatchRequest) -> datetime | None:
         """Up to when one of its batches asked the source, by our clock; None where it begins after what is covered."""
@@ -167,7 +168,7 @@ def read_log_end(
         if not have_one_origin(marker.request, origin):
             continue
         if marker.covered_of == hash_batches(batches[:at]):
-            coverage = Coverage(marker.covered, marker.shown).as_of(now)
+            coverage = Coverage(marker.covered, marker.shown, marker.settled).as_of(now)
             return LogEnd(markers[0], coverage, is_recorded=at == len(batches))
         markers += [raw.read_marker(lake, batch) for batch in reversed(batches[: at - 1])]
         break
@@ -178,34 +179,14 @@ def read_log_end(
     return LogEnd(markers[0] if markers else None, coverage.as_of(now), is_recorded=False)
 
 
-def find_sure(
-    lake: Lake, batches: Sequence[str], request: BatchRequest, coverage: Coverage, lookback: timedelta
-) -> Coverage:
-    """The coverage with up to when its newest interval is sure, where a gap before ``request`` depends on it.
-
-    Only a window that its user begins after what is sure anyway makes it read markers, newest first.
-
-    Raises:
-        CorruptedError: a marker that is needed is not what was written.
-    """
-    end, since = coverage.end, request.since
-    if end is None or coverage.sure or since is None or request.continues or since <= end - lookback:
-        return coverage
-    for batch in reversed(batches):
-        marker = raw.read_marker(lake, batch)
-        if have_one_origin(marker.request, request) and marker.window_end == end:
-            return replace(coverage, sure=_find_sure(marker.request, end, marker.shown, lookback))
-    return coverage
-
-
 def merge_intervals(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
-    """Intervals that overlap or touch as one, oldest first; one of no length counts only where there is no other."""
+    """Intervals that overlap or touch as one, oldest first; of no length one, the oldest, where there are no others."""
     given = sorted(
         set(intervals), key=lambda interval: (interval[0] is not None, interval[0] or interval[1], interval[1])
     )
     filled = [(since, end) for since, end in given if since is None or since < end]
     merged: list[Interval] = []
-    for since, end in filled or given[-1:]:
+    for since, end in filled or given[:1]:
         if merged and (since is None or since <= merged[-1][1]):
             merged[-1] = (merged[-1][0], max(merged[-1][1], end))
         else:
@@ -251,11 +232,9 @@ def _is_settled(request: BatchRequest) -> bool:
     return request.until is not None and request.until < request.began_at - _SETTLED
 
 
-def _find_sure(request: BatchRequest, end: datetime, shown: datetime | None, lookback: timedelta) -> datetime:
-    """Up to when a batch that covers time up to ``end`` lacks nothing that became visible late."""
-    if _is_settled(request) and end == request.until:
-        return end
-    return min(end, (shown or end) - lookback)
+def _find_settled(request: BatchRequest, end: datetime) -> datetime | None:
+    """The ``end`` of what a batch covers where its until settled it; None where something may become visible late."""
+    return end if _is_settled(request) and end == request.until else None
 
 
 def _recorded_end(marker: BatchMarker, now: datetime) -> datetime | None:

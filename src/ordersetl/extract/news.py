@@ -13,7 +13,7 @@ import msgspec
 
 from ordersetl.errors import CorruptedError, OrdersetlError
 from ordersetl.extract.batch import Batch, commit_batch
-from ordersetl.extract.coverage import Coverage, LogEnd, find_sure, read_log_end
+from ordersetl.extract.coverage import Coverage, LogEnd, read_log_end
 from ordersetl.lake import unfinished
 from ordersetl.lake.in_force import InForce
 from ordersetl.lake.layout import Lake
@@ -57,8 +57,7 @@ def settle_batch(context: RunContext, batch: Batch, *, is_held: bool = False) ->
     lake, request, lookback = context.lake, batch.request, context.settings.lookback
     batches, end = list_batches(lake), None
     with suppress(CorruptedError):
-        found = read_log_end(lake, batches, request, now=context.now(), lookback=lookback)
-        end = msgspec.structs.replace(found, coverage=find_sure(lake, batches, request, found.coverage, lookback))
+        end = read_log_end(lake, batches, request, now=context.now(), lookback=lookback)
         if not is_held and not _is_news(lake, batch, end, lookback):
             context.lock.assert_held()
             unfinished.drop_batch(lake, batch.id)

@@ -136,7 +136,8 @@ class BatchMarker(msgspec.Struct, frozen=True):
 
     ``format`` is 2 where the end goes by the source's clock, 1 where by ours (before 0.2). ``covered`` is what this and
     the earlier batches of its origin cover together, ``shown`` the newest time that a record of theirs shows, and
-    ``covered_of`` a hash of the ids of all batches that were there then.
+    ``covered_of`` a hash of the ids of all batches that were there then. ``settled`` is up to when the newest of the
+    intervals lacks nothing, whatever the lookback; None where that is unknown, and in batches of before 0.3.
     """
 
     batch: str
@@ -154,6 +155,7 @@ class BatchMarker(msgspec.Struct, frozen=True):
     shown: datetime | None = None
     covered: tuple[Interval, ...] = ()
     covered_of: str = ""
+    settled: datetime | None = None
 
     @property
     def records(self) -> int:

@@ -73,6 +73,8 @@ def check_marker(marker: "BatchMarker", batch: str) -> None:
         _require(page.calls is None or page.calls.name == calls_name(number), "the file of calls of", page.name)
     for begin, end in marker.covered:
         _require(begin is None or begin <= end, "the interval to", str(end))
+    settled = marker.settled
+    _require(settled is None or (marker.covered and settled <= marker.covered[-1][1]), "what is settled", str(settled))
 
 
 def check_stage(marker: "StageMarker", batch: str) -> None:
