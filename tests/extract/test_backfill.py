@@ -175,6 +175,18 @@ def test_what_is_covered_is_not_fetched_again_but_for_the_newest_day(shop: Shop)
     assert (result.windows_covered, len(result.windows)) == (3, 3)
 
 
+def test_a_window_that_ended_within_the_last_day_is_fetched_until_it_is_settled(shop: Shop) -> None:
+    shop.now = day(5) + DAY / 2
+    shop.extract()  # shows times up to now
+    assert shop.backfill(3, 5).windows_covered == 0
+    shop.asked.clear()
+    assert shop.backfill(3, 5).windows_covered == 1
+    assert {since for since, _ in shop.asked} == {"04"}
+    shop.now += 3 * DAY
+    assert shop.backfill(3, 5).windows_covered == 1  # nothing new came, and now it is known that nothing is missing
+    assert shop.backfill(3, 5).windows_covered == 2
+
+
 class OtherStore(Origin, frozen=True):
     """The same API, where another store's orders are selected."""
 

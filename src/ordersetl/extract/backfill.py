@@ -16,7 +16,7 @@ import msgspec
 from ordersetl.errors import ConfigError, InterruptedRunError
 from ordersetl.extract.batch import Batch, begin_batch, fetch_batch
 from ordersetl.extract.batches import commit_result, make_request
-from ordersetl.extract.coverage import have_one_origin, read_coverage
+from ordersetl.extract.coverage import have_one_origin, is_settled, read_coverage
 from ordersetl.extract.origin import Origin, ReferenceFile
 from ordersetl.extract.unfinished import take_up
 from ordersetl.lake import raw
@@ -101,9 +101,9 @@ def extract_windows(
 ) -> BackfillResult:
     """Fetch the windows, so many at a time, and commit each as a batch as soon as it is complete.
 
-    A window that a batch covers already is not fetched again. One that was interrupted goes on at its page; where the
-    API no longer knows the page's cursor, it begins again. Where one fails, the others end at their next page, and
-    their pages are kept.
+    A window that a batch was fetched for more than a day after its end is not fetched again. One that was interrupted
+    goes on at its page; where the API no longer knows the page's cursor, it begins again. Where one fails, the others
+    end at their next page, and their pages are kept.
 
     Args:
         context: of the command.
@@ -153,7 +153,7 @@ def extract_windows(
 def _list_covered(
     context: RunContext, origin: Origin, references: Sequence[ReferenceFile]
 ) -> set[tuple[datetime | None, datetime | None]]:
-    """Windows that a batch of this origin was fetched for when they had long passed, so that nothing was missing.
+    """Windows that a batch of this origin was fetched for more than a day after they ended, so that nothing is missing.
 
     None where a reference file is given that is not the one of its kind that came last: the windows that are fetched
     keep it.
@@ -163,7 +163,7 @@ def _list_covered(
     in_force = {kind: entry.sha256 for marker in markers for kind, entry in marker.references.items()}
     if any(hashlib.sha256(file.body).hexdigest() != in_force.get(file.kind) for file in references):
         return set()
-    return {(m.since, m.until) for m in ours if m.until is not None and m.window_end == m.until}
+    return {(marker.since, marker.until) for marker in ours if is_settled(marker.request)}
 
 
 def _fetch_all(

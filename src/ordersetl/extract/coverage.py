@@ -29,6 +29,7 @@ __all__ = [
     "find_gaps",
     "hash_batches",
     "have_one_origin",
+    "is_settled",
     "merge_intervals",
     "read_coverage",
     "read_log_end",
@@ -218,7 +219,7 @@ def _find_shown(request: BatchRequest, pages: Iterable[PageEntry]) -> datetime |
 def _find_end(request: BatchRequest, shown: datetime | None) -> datetime | None:
     """The end of what a batch covers: never before its since, None where nothing says."""
     until = request.until
-    if _is_settled(request):
+    if is_settled(request):
         end = until
     else:
         end = min(filter(None, (shown, request.began_at, until))) if shown is not None else None
@@ -227,14 +228,14 @@ def _find_end(request: BatchRequest, shown: datetime | None) -> datetime | None:
     return request.since if end is None else max(request.since, end)
 
 
-def _is_settled(request: BatchRequest) -> bool:
+def is_settled(request: BatchRequest) -> bool:
     """Whether its until had long passed, so that nothing before it is missing."""
     return request.until is not None and request.until < request.began_at - _SETTLED
 
 
 def _find_settled(request: BatchRequest, end: datetime) -> datetime | None:
     """The ``end`` of what a batch covers where its until settled it; None where something may become visible late."""
-    return end if _is_settled(request) and end == request.until else None
+    return end if is_settled(request) and end == request.until else None
 
 
 def _recorded_end(marker: BatchMarker, now: datetime) -> datetime | None:

@@ -13,7 +13,7 @@ import msgspec
 
 from ordersetl.errors import CorruptedError, OrdersetlError
 from ordersetl.extract.batch import Batch, commit_batch
-from ordersetl.extract.coverage import Coverage, LogEnd, read_log_end
+from ordersetl.extract.coverage import Coverage, LogEnd, is_settled, read_log_end
 from ordersetl.lake import unfinished
 from ordersetl.lake.in_force import InForce
 from ordersetl.lake.layout import Lake
@@ -92,12 +92,11 @@ def _asked(request: BatchRequest) -> BatchRequest:
 
 
 def _covers_more(batch: Batch, newest: BatchMarker, before: Coverage, lookback: timedelta) -> bool:
-    """Whether it moves what is covered, or is a window for ever: a backfill must not fetch that again."""
+    """Whether it moves what is covered, or settles a window: a backfill must not fetch that again."""
     request = batch.request
-    after, end = before.add(request, batch.pages, lookback)
-    is_settled = request.until is not None and end == request.until
-    is_other = (newest.request.since, newest.request.until) != (request.since, request.until)
-    return after != before or (is_settled and is_other)
+    after, _ = before.add(request, batch.pages, lookback)
+    is_same = (newest.request.since, newest.request.until) == (request.since, request.until)
+    return after != before or (is_settled(request) and not (is_same and is_settled(newest.request)))
 
 
 def _repeats(lake: Lake, batch: Batch, newest: BatchMarker) -> bool:

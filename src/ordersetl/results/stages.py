@@ -55,8 +55,8 @@ class ExtractResult:
 class BackfillResult:
     """A long window, fetched as several batches: ``windows`` has those that were fetched now, oldest first.
 
-    ``windows_covered`` counts the others: a batch had covered them before. The counts are those of ``windows``;
-    ``gaps`` as there. ``asked`` is the newest of theirs, None where all windows were covered.
+    ``windows_covered`` counts the others: a batch has them that was fetched more than a day after their end. The counts
+    are those of ``windows``; ``gaps`` as there. ``asked`` is the newest of theirs, None where all windows were covered.
     """
 
     source: str
