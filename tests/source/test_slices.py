@@ -58,6 +58,22 @@ def test_the_beginning_of_time_is_where_the_source_begins() -> None:
     assert plan_slices(short, since, None, BEGAN, [{}])[0].since == since
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"bounded": True, "reaches_back": "730d"},
+        {"bounded": True, "earliest": "2023-09-02T12:10:00Z"},
+        {"max_span": "30d", "reaches_back": "730d"},
+    ],
+)
+def test_a_window_that_ends_where_the_source_begins_is_refused(keys: dict[str, Any]) -> None:
+    began, begin = BEGAN.replace(microsecond=0), datetime(2023, 9, 2, 12, 10, tzinfo=UTC)
+    with pytest.raises(ConfigError, match="begins at 2023-09-02T12:10:00Z, which is not before until 2023-09-02"):
+        plan_slices(window(**keys), None, begin, began, [{}])
+    (part,) = plan_slices(window(**keys), None, begin + timedelta(hours=1), began, [{}])
+    assert part == Slice(begin, begin + timedelta(hours=1))
+
+
 def test_the_end_is_as_old_as_it_must_be() -> None:
     aged = window(bounded=True, min_age="2m")
     (part,) = plan_slices(aged, SINCE, None, BEGAN, [{}])

@@ -67,7 +67,7 @@ def plan_slices(
         groups: of values, as :func:`group_values` has them.
 
     Raises:
-        ConfigError: there would be too many.
+        ConfigError: there would be too many, or the window ends before anything that the source shows.
     """
     if window is None:
         return [Slice(None, None, group) for group in groups]
@@ -78,7 +78,7 @@ def plan_slices(
     elif until is None and window.bounded:
         until = began_at
     if window.bounded and since is None:
-        since = _begin(window, began_at)
+        since = _begin(window, began_at, until)
     bounds: list[tuple[datetime | None, datetime | None]] = [(since, until)]
     if window.max_span is not None:
         bounds = _cut(window, since, until, began_at)
@@ -142,10 +142,22 @@ def read_earliest(window: Window) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
-def _begin(window: Window, began_at: datetime) -> datetime:
-    """What stands for the beginning of time; not before what the source shows, since some refuse to be asked for it."""
-    earliest = read_earliest(window)
-    return earliest if window.reaches_back is None else max(earliest, began_at - window.reaches_back + _MARGIN)
+def _begin(window: Window, began_at: datetime, until: datetime | None) -> datetime:
+    """What stands for the beginning of time; not before what the source shows, since some refuse to be asked for it.
+
+    Raises:
+        ConfigError: that is not before ``until``.
+    """
+    begin = read_earliest(window)
+    if window.reaches_back is not None:
+        begin = max(begin, began_at - window.reaches_back + _MARGIN)
+    if until is not None and begin >= until:
+        raise ConfigError(
+            f"the window is empty: what the source shows begins at {format_time(begin)}, which is not before until "
+            f"{format_time(until)}",
+            hint="Give a later --until, or none.",
+        )
+    return begin
 
 
 def _cut(
@@ -153,7 +165,7 @@ def _cut(
 ) -> list[tuple[datetime | None, datetime | None]]:
     step, longest = _step(window), window.max_span or timedelta(0)
     span = max(longest - _SPARE_STEPS * step, step)
-    begin, end = since or _begin(window, began_at), until or began_at
+    begin, end = since or _begin(window, began_at, until), until or began_at
     count = max(1, -((begin - end) // span))
     if count > MAX_SLICES:
         raise ConfigError(
