@@ -12,7 +12,9 @@ from ordersetl.window import MAX_AHEAD
 __all__ = ["find_newest"]
 
 _SHAPE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
-"""Times of one length and one offset in this shape sort as text."""
+"""Times of one length, one offset and one separator (``T`` or a blank) in this shape sort as text."""
+_SEPARATOR = 10
+"""Where the separator of date and time is in this shape."""
 
 
 def find_newest(page: Page, began_at: datetime) -> datetime | None:
@@ -47,12 +49,13 @@ def _pick_candidates(texts: Sequence[str]) -> Iterable[str]:
     usual = [text for text in texts if len(text) == length] if count < len(texts) else texts
     shapes = defaultdict[tuple[int, str], list[str]](list)
     others = texts
-    if _end_alike("".join(usual), length):  # as on most pages, which so have no loop over their records
+    if _are_alike("".join(usual), length):  # as on most pages, which so have no loop over their records
         shapes[length, usual[0][-6:]] = list(usual)
         others = [text for text in texts if len(text) != length] if count < len(texts) else []
     for text in others:
         has_offset = text[-6:-5] in {"+", "-"} or text[-5:-4] in {"+", "-"}
-        shapes[len(text), text[-6:] if has_offset else text[-1:].strip("0123456789")].append(text)
+        offset = text[-6:] if has_offset else text[-1:].strip("0123456789")
+        shapes[len(text), text[_SEPARATOR : _SEPARATOR + 1] + offset].append(text)
     candidates: set[str] = set()
     for alike in shapes.values():
         top = max(alike, default="")
@@ -60,8 +63,10 @@ def _pick_candidates(texts: Sequence[str]) -> Iterable[str]:
     return candidates
 
 
-def _end_alike(joined: str, length: int) -> bool:
-    """Whether texts of this length, one after the other, all end in Z, or in the same six characters."""
+def _are_alike(joined: str, length: int) -> bool:
+    """Whether texts of this length, one after the other, have one separator and all end in Z, or in the same six."""
+    if length > _SEPARATOR and len(set(joined[_SEPARATOR::length])) > 1:
+        return False
     ends = [joined[at::length] for at in range(max(length - 6, 0), length)]
     alike = [column.count(column[0]) == len(column) for column in ends]
     return bool(alike) and alike[-1] and (ends[-1][0] == "Z" or all(alike))
