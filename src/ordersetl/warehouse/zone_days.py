@@ -15,7 +15,7 @@ _DAY = timedelta(days=1)
 _REACH = timedelta(hours=15)
 """No zone is further from UTC."""
 _STEP = timedelta(days=3)
-"""No zone has changed its clocks twice in less than a week since 1970."""
+"""No zone has changed its clocks twice within six days since 1970: at least 6 days and 23 hours lie between."""
 _FIRST, _LAST = date(2000, 1, 1), date(2049, 12, 31)
 """Of the days in a view: its text grows by two lines a year."""
 _Span = tuple[datetime, timedelta]
