@@ -12,8 +12,9 @@ from described_shop import SmallShop, sale
 from lakes import item, open_job, order, run, transform, write_batch
 
 from ordersetl import pipeline
-from ordersetl.lake.layout import Lake
-from ordersetl.results import OrderResult
+from ordersetl.lake.layout import Lake, page_name, raw_key
+from ordersetl.results import OrderResult, OrderVersion
+from ordersetl.status import order_life
 from ordersetl.status.order_life import trace_order
 from ordersetl.window import Window
 
@@ -226,6 +227,18 @@ def test_the_other_side_of_a_tie_is_superseded(tmp_path: Path) -> None:
     found = trace(tmp_path)
     assert results(found) == ["superseded", "superseded", "current"]
     assert [row.net_amount for row in found.rows] == [14]
+
+
+def test_pages_follow_one_another_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_job(tmp_path) as job:
+        batch = write_batch(job, [order("o-1")])
+        run(job)
+    pages = [raw_key(batch, page_name(number)) for number in (99_999, 100_000)]
+    came = [OrderVersion(batch, page, 0, NOW, NOW, "accepted") for page in reversed(pages)]
+    monkeypatch.setattr(order_life, "find_versions", lambda *_: came)
+    found = trace(tmp_path)
+    assert [version.page for version in found.versions] == pages
+    assert results(found) == ["superseded", "current"]
 
 
 def test_a_lost_partition_is_told(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ __all__ = [
     "has_batch_form",
     "is_batch_id",
     "page_name",
+    "page_number",
     "partition_day",
     "partition_file",
     "quarantine_key",
@@ -160,6 +161,11 @@ def raw_key(batch: str, name: str) -> str:
 def page_name(number: int) -> str:
     """Name of the ``number``-th page of a batch, from 1."""
     return f"page-{number:05d}.json"
+
+
+def page_number(name: str) -> int:
+    """The number of a page from its name, or from its key: as text 100,000 sorts before 99,999."""
+    return int(name.rpartition("-")[2].partition(".")[0])
 
 
 def calls_name(number: int) -> str:

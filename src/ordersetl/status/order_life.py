@@ -10,7 +10,7 @@ import polars as pl
 from ordersetl.extract.coverage import Coverage, read_coverage
 from ordersetl.lake import raw
 from ordersetl.lake.in_force import find_in_force
-from ordersetl.lake.layout import Lake, partition_file
+from ordersetl.lake.layout import Lake, page_number, partition_file
 from ordersetl.lake.listing import list_batches
 from ordersetl.lake.manifest import Manifest, read_manifest, require_readable
 from ordersetl.load.files import CorruptedFileError, read_partition, read_refunds
@@ -94,11 +94,11 @@ def _settle(versions: Iterable[OrderVersion], applied: set[str]) -> tuple[OrderV
     return tuple(settled)
 
 
-def _place(version: OrderVersion) -> tuple[str, str, int]:
-    return version.batch, version.page, version.index
+def _place(version: OrderVersion) -> tuple[str, int, int]:
+    return version.batch, page_number(version.page), version.index
 
 
-def _rank(version: OrderVersion) -> tuple[datetime, str, str, int]:
+def _rank(version: OrderVersion) -> tuple[datetime, str, int, int]:
     """What the newest version of an order has most of; one without a readable time is as new as its batch."""
     return version.updated_at or version.received_at, *_place(version)
 
