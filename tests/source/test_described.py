@@ -642,6 +642,47 @@ def test_an_order_that_enters_costs_nothing() -> None:
     assert len(api.asked) == 5
 
 
+def make_order(number: int, updated: str) -> dict[str, Any]:
+    return {"id": number, "created": updated, "updated": updated}
+
+
+@pytest.mark.parametrize("kind", ["page", "offset"])
+@pytest.mark.parametrize("count", [2, 4])
+def test_new_orders_behind_the_last_page_are_no_shift(kind: str, count: int) -> None:
+    """They come while the calls of that page are made, in a busy shop each time."""
+    api = Api.of(count, kind)  # pages of three
+
+    def sell(number: int) -> None:
+        if number % 2 == 0 and len(api.orders) % 3:
+            api.orders.append(make_order(len(api.orders), "2025-09-01T12:00:00Z"))
+
+    api.before = sell
+    pages = fetch(api, describe(paging=paging(kind, "empty_page")))
+    assert len(ids_of(pages)) >= count
+    assert ids_of(pages) == list(range(len(ids_of(pages))))
+
+
+@pytest.mark.parametrize(
+    ("at", "updated"),
+    [
+        (0, "2025-09-01T12:00:00Z"),  # sorted newest first
+        (1, "2025-09-01T12:00:00Z"),
+        (9, "2025-09-01T11:59:59Z"),  # it was there already
+        (9, "2025-09-99"),
+    ],
+)
+def test_other_orders_on_a_page_that_was_read_are_a_shift(at: int, updated: str) -> None:
+    api = Api.of(5, "page")
+
+    def enter(number: int) -> None:
+        if number == 4:
+            api.orders.insert(3 + at, make_order(99, updated))
+
+    api.before = enter
+    pages = fetch(api, describe(paging=paging("page", "empty_page")))
+    assert set(ids_of(pages)) == {*range(5), 99}
+
+
 def test_what_comes_twice_every_time_is_the_api_s_own_way() -> None:
     api = Api.of(12, "page")
     api.orders[5] = {**api.orders[1], "updated": "2025-08-22T00:00:00Z"}

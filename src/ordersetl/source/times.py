@@ -9,7 +9,7 @@ from ordersetl.source.page import Page
 from ordersetl.star.values import read_time, version_time_of
 from ordersetl.window import MAX_AHEAD
 
-__all__ = ["find_newest"]
+__all__ = ["are_since", "find_newest"]
 
 _SHAPE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 """Times of one length, one offset and one separator (``T`` or a blank) in this shape sort as text."""
@@ -32,6 +32,16 @@ def find_newest(page: Page, began_at: datetime) -> datetime | None:
         readable = list(filter(None, map(read_time, set(texts))))
         newest = max((time for time in readable if time <= latest), default=max(readable, default=None))
     return newest
+
+
+def are_since(page: Page, since: datetime, *, skip: int) -> bool:
+    """Whether each record of a described source's page, behind the first so many, shows such a time or a later one.
+
+    It is that which :func:`find_newest` looks at. One that cannot be read is not.
+    """
+    found = page.shape.read_times(page)[skip:] if page.shape else []
+    times = [read_time(time) if type(time) is str else None for time in found]
+    return all(time is not None and time >= since for time in times)
 
 
 def _list_texts(page: Page) -> list[str]:

@@ -21,6 +21,7 @@ from ordersetl.source.position import Position
 from ordersetl.source.proof import Progress, ShiftedError, find_total, prove_end
 from ordersetl.source.seen_pages import SeenPages
 from ordersetl.source.slices import MAX_SLICES, halve_slice
+from ordersetl.source.times import are_since
 from ordersetl.source.versions import SeenVersions
 from ordersetl.text import format_time, many
 
@@ -71,11 +72,15 @@ class Traversal:
     def look_back(self, again: Page) -> None:
         """Compare the page before the next one, asked for again after that, with what it was.
 
+        New orders behind its own moved none of them, and are the next run's, which continues from before this one
+        began. Older ones there were missing when the page was read.
+
         Raises:
             ShiftedError: it holds other orders now.
         """
         self._goes_on = False
-        if self._seen.versions.last_ids != SeenVersions.list_ids(again):
+        before, now = self._seen.versions.last_ids, SeenVersions.list_ids(again)
+        if now[: len(before)] != before or not are_since(again, self._began_at, skip=len(before)):
             raise ShiftedError(f"page {self.position.number:,} holds other orders than a moment ago", hint=HINT)
 
     @property
