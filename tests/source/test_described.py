@@ -647,6 +647,20 @@ def make_order(number: int, updated: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ["page", "offset"])
+def test_orders_that_change_while_they_are_fetched_stay_in_a_window_that_needs_an_end(kind: str) -> None:
+    """Sorted by id, each in its place: a busy shop, where one changes before each page, is read in one pass."""
+    api = Api.of(12, kind)
+
+    def change(number: int) -> None:
+        api.orders[number]["updated"] = "2025-09-01T12:00:01Z"  # a second after the extraction began
+
+    api.before = change
+    window = {"format": "%Y-%m-%dT%H:%M:%SZ", "precision": "1s", "bounded": True}
+    pages = fetch(api, describe(paging=paging(kind, "total"), window=window))
+    assert ids_of(pages) == list(range(12))
+
+
+@pytest.mark.parametrize("kind", ["page", "offset"])
 @pytest.mark.parametrize("count", [2, 4])
 def test_new_orders_behind_the_last_page_are_no_shift(kind: str, count: int) -> None:
     """They come while the calls of that page are made, in a busy shop each time."""

@@ -50,6 +50,18 @@ def test_an_open_end_is_not_written_unless_the_source_wants_both() -> None:
     assert write_bounds(bounded, part) == {"since": "2009-01-01T00:00:00Z", "until": "2025-09-01T12:00:01Z"}
 
 
+def test_numbered_pages_leave_the_newest_slice_open_for_what_changes_meanwhile() -> None:
+    bounded = window(bounded=True, max_span="30d")
+    parts = plan_slices(bounded, datetime(2025, 7, 15, tzinfo=UTC), None, BEGAN, [{}], numbered=True)
+    assert [part.until for part in parts[:-1]] == [part.since for part in parts[1:]]
+    assert parts[-1].until == BEGAN + timedelta(days=1)
+    assert parts[-2].until is not None
+    assert parts[-2].until < BEGAN
+    assert plan_slices(bounded, SINCE, UNTIL, BEGAN, [{}], numbered=True) == [Slice(SINCE, UNTIL)]
+    aged = window(bounded=True, min_age="0s")
+    assert plan_slices(aged, SINCE, None, BEGAN, [{}], numbered=True)[0].until == BEGAN.replace(microsecond=0)
+
+
 def test_the_beginning_of_time_is_where_the_source_begins() -> None:
     short = window(bounded=True, reaches_back="730d")
     (part,) = plan_slices(short, None, None, BEGAN, [{}])

@@ -71,8 +71,9 @@ class DescribedPages:
     def _plan(self, request: BatchRequest, traversal: Traversal) -> None:
         position, window = traversal.position, self._description.window
         if not position.is_planned:
-            groups = self._session.groups
-            position.slices = plan_slices(window, request.since, request.until, request.began_at, groups)
+            groups, numbered = self._session.groups, self._description.paging.kind in {"page", "offset"}
+            bounds = (request.since, request.until, request.began_at)
+            position.slices = plan_slices(window, *bounds, groups, numbered=numbered)
             position.is_planned = True
 
     def _fetch(self, request: BatchRequest, traversal: Traversal, max_records: int) -> Page | None:

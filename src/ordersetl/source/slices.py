@@ -14,6 +14,7 @@ import msgspec
 from ordersetl.errors import ConfigError
 from ordersetl.source.description.model import Description, Window
 from ordersetl.text import format_time
+from ordersetl.window import MAX_AHEAD
 from ordersetl.zones import read_zone
 
 __all__ = ["MAX_SLICES", "Slice", "group_values", "halve_slice", "plan_slices", "write_bounds"]
@@ -56,6 +57,8 @@ def plan_slices(
     until: datetime | None,
     began_at: datetime,
     groups: Sequence[dict[str, tuple[str, ...]]],
+    *,
+    numbered: bool = False,
 ) -> list[Slice]:
     """The slices that a window is fetched in, oldest first within each group.
 
@@ -65,6 +68,7 @@ def plan_slices(
         until: likewise, exclusive; None for all that there is.
         began_at: when the extraction began.
         groups: of values, as :func:`group_values` has them.
+        numbered: its pages are: an order that is changed meanwhile would leave a window that ends now, and shift them.
 
     Raises:
         ConfigError: there would be too many, or the window ends before anything that the source shows.
@@ -76,7 +80,7 @@ def plan_slices(
         until = latest if until is None or until > latest else until
         since = min(since, until - _step(window)) if since is not None else None
     elif until is None and window.bounded:
-        until = began_at
+        until = began_at + MAX_AHEAD if numbered else began_at
     if window.bounded and since is None:
         since = _begin(window, began_at, until)
     bounds: list[tuple[datetime | None, datetime | None]] = [(since, until)]
