@@ -163,7 +163,7 @@ def _list_covered(
     in_force = {kind: entry.sha256 for marker in markers for kind, entry in marker.references.items()}
     if any(hashlib.sha256(file.body).hexdigest() != in_force.get(file.kind) for file in references):
         return set()
-    return {(marker.since, marker.until) for marker in ours if is_settled(marker.request)}
+    return {(marker.request.covered_since, marker.until) for marker in ours if is_settled(marker.request)}
 
 
 def _fetch_all(

@@ -115,8 +115,18 @@ def _fetch_pages(
         page = await_page(pages)
         while page is not None:
             context.lock.assert_held()  # the wait may have been long enough for another run to take the output over
+            _note_reach(context, client, batch)
             writer.put(page)
             page = await_page(pages)
+
+
+def _note_reach(context: RunContext, client: OrdersClient, batch: Batch) -> None:
+    """Keep since when the source shows orders, which is known with the first page, with what was asked."""
+    request, reach = batch.request, client.session.find_reach(batch.request.began_at)
+    since = max(filter(None, (request.shown_since, reach)), default=None)
+    if since != request.shown_since:
+        batch.request = msgspec.structs.replace(request, shown_since=since)
+        raw.write_request(context.lake, batch.id, batch.request)
 
 
 class _PageWriter:

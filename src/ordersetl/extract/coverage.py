@@ -3,6 +3,7 @@
 A batch covers ``[since, end)``: to its ``until``, where that lies more than a day before the extraction began; else to
 the newest time that any record of this or an earlier batch of the same origin has shown, at most the time at which the
 extraction began. So it is the source's clock that counts, and no order that a slow or a naive clock stamps is skipped.
+Where the source shows no more than what is younger than a time, such as 60 days, it covers nothing before that.
 
 An end that time has not settled is sure only up to the lookback before what was shown: what was stamped after that may
 have become visible since. Whoever continues asks for it again; where an interval ends for good, it ends there.
@@ -91,7 +92,7 @@ class Coverage:
         self, request: BatchRequest, end: datetime | None, shown: datetime | None, lookback: timedelta
     ) -> "Coverage":
         """The coverage with one more batch, of which it is known where it ends and what was shown then."""
-        since, shown = request.since, max(filter(None, (self.shown, shown)), default=None)
+        since, shown = request.covered_since, max(filter(None, (self.shown, shown)), default=None)
         if end is None:
             return replace(self, shown=shown)
         if since == end:
@@ -223,6 +224,8 @@ def _find_end(request: BatchRequest, shown: datetime | None) -> datetime | None:
         end = until
     else:
         end = min(filter(None, (shown, request.began_at, until))) if shown is not None else None
+    if (begin := request.covered_since) != request.since:
+        return end if begin and end and begin < end else None
     if request.since is None:
         return end
     return request.since if end is None else max(request.since, end)

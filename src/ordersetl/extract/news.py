@@ -87,7 +87,15 @@ def _is_news(lake: Lake, batch: Batch, end: LogEnd, lookback: timedelta) -> bool
 def _asked(request: BatchRequest) -> BatchRequest:
     """A request without when it was made, its window and its files: what else it asks for says how pages are read."""
     return msgspec.structs.replace(
-        request, since=None, until=None, continues=None, part_of=None, began_at=_ANY_TIME, page_size=0, references={}
+        request,
+        since=None,
+        until=None,
+        continues=None,
+        part_of=None,
+        began_at=_ANY_TIME,
+        page_size=0,
+        references={},
+        shown_since=None,
     )
 
 

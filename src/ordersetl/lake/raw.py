@@ -59,6 +59,9 @@ class BatchRequest(msgspec.Struct, frozen=True):
     variables that say which orders come. Batches of before 0.3 have none of them.
 
     ``part_of`` is the user's window where the tool cut this one out of it: its own bounds are only asked for then.
+
+    ``shown_since`` is since when the source shows orders at all, by what it says of itself and the rights that there
+    were; None where it shows all.
     """
 
     source: str
@@ -73,6 +76,12 @@ class BatchRequest(msgspec.Struct, frozen=True):
     mapping: str = ""
     selection: dict[str, str] = {}
     part_of: tuple[datetime | None, datetime | None] | None = None
+    shown_since: datetime | None = None
+
+    @property
+    def covered_since(self) -> datetime | None:
+        """Where what it covers begins: what lies before that was not asked for, or the source does not show it."""
+        return max(filter(None, (self.since, self.shown_since)), default=None)
 
     @property
     def enforced_since(self) -> datetime | None:

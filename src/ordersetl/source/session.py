@@ -28,6 +28,8 @@ __all__ = ["SourceSession", "generic_session"]
 
 log = logging.getLogger(__name__)
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class SourceSession:
     """One source, as one command asks it, by one client or several.
@@ -125,6 +127,17 @@ class SourceSession:
             self._warn_of_reach(since)
             self._is_ready = True
 
+    def find_reach(self, began_at: datetime) -> datetime | None:
+        """Since when the source shows orders, once it is ready; None where it shows all.
+
+        Args:
+            began_at: when the extraction began.
+        """
+        window = self.description.window
+        spans = [part.reaches_back for part in (window, *self._missing.values()) if part is not None]
+        shortest = min((span for span in spans if span is not None), default=None)
+        return None if shortest is None else began_at - min(shortest, began_at - _EPOCH)
+
     def warn_once(self, topic: str, text: str) -> None:
         """Say something for the first time."""
         with self._lock:
@@ -172,7 +185,9 @@ class SourceSession:
         now, window = self._now(), self.description.window
         for right in self._missing.values():
             if right.reaches_back is None or since is None or since < now - right.reaches_back:
-                log.warning("the credentials lack the right %s: %s.", right.name, right.without.rstrip("."))
+                text = f"the credentials lack the right {right.name}: {right.without.rstrip('.')}."
+                later = right.reaches_back and " With the right, ordersetl run --full fetches what is older."
+                log.warning("%s%s", text, later or "")
         reach = window.reaches_back if window is not None else None
         if reach is not None and (since is None or since < now - reach):
             log.warning("%s goes back %d days: older orders are not there.", self.description.title, reach.days)

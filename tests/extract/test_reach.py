@@ -1,0 +1,134 @@
+"""A source that shows no more than its newest orders: what it does not show is not covered, and named."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from described_shop import DESCRIPTION, SmallShop, sale
+
+from ordersetl import pipeline
+from ordersetl.errors import SourceError
+from ordersetl.lake.layout import Lake
+from ordersetl.results import RunResult
+from ordersetl.results.status import OriginCoverage
+from ordersetl.status.overview import read_status
+from ordersetl.window import Backfill, Window
+
+DAY = timedelta(days=1)
+LOOKBACK = timedelta(minutes=10)
+RIGHTS = """
+[rights]
+path = "/rights"
+names = "names"
+
+[[rights.wanted]]
+name = "read_all"
+without = "it shows 60 days"
+reaches_back = "60d"
+
+[mapping]
+"""
+
+
+@dataclass
+class ShortShop(SmallShop):
+    """A shop that shows what was changed in the last 60 days to those who lack a right."""
+
+    rights: list[str] = field(default_factory=list)
+    fails: bool = False
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/rights"):
+            return httpx.Response(200, json={"names": self.rights})
+        if self.fails and int(request.url.params["page"]) > 1:
+            return httpx.Response(500)
+        with self.hidden():
+            return super().answer(request)
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        everything, oldest = self.sales, f"{self.now - 60 * DAY:%Y-%m-%dT%H:%M:%SZ}"
+        self.sales = [sale for sale in everything if self.rights or sale["changed"] >= oldest]
+        yield
+        self.sales = everything
+
+    def fetch(self, window: Window = Window(), backfill: Backfill | None = None, **changes: Any) -> RunResult:  # noqa: B008
+        return pipeline.run(self.settings(**changes), window, backfill=backfill, runtime=self.runtime())
+
+    def covered(self) -> OriginCoverage:
+        found = read_status(Lake(self.root / "output"), self.now, lookback=LOOKBACK).coverage
+        assert found is not None
+        return found
+
+    @property
+    def ids(self) -> set[str]:
+        return set(self.curated("order_id"))
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> ShortShop:
+    shop = ShortShop(tmp_path, description=DESCRIPTION.replace("[[mapping.skip]]", f"{RIGHTS}\n[[mapping.skip]]"))
+    shop.now = datetime(2025, 9, 1, 12, tzinfo=UTC)
+    for days in range(20, 220, 20):
+        time = f"{shop.now - days * DAY:%Y-%m-%dT%H:%M:%SZ}"
+        shop.sales.append(sale(days, placed=time, changed=time))
+    shop.sales.reverse()
+    return shop
+
+
+def test_what_a_missing_right_hides_is_not_covered(shop: ShortShop, caplog: pytest.LogCaptureFixture) -> None:
+    shop.fetch()
+    assert shop.ids == {"20", "40", "60"}
+    assert "With the right, ordersetl run --full fetches what is older." in caplog.text
+    begin, newest = shop.now - 60 * DAY, shop.now - 20 * DAY
+    assert shop.covered().intervals == ((begin, newest),)
+    shop.now += DAY
+    shop.rights.append("read_all")
+    asked = len(shop.asked)
+    assert shop.fetch().extract.since == newest - LOOKBACK  # it goes on, and fetches nothing twice
+    assert len(shop.asked) == asked + 1
+    assert shop.covered().intervals == ((begin, newest),)
+    shop.fetch(Window(full=True))
+    assert shop.ids == {str(days) for days in range(20, 220, 20)}
+    assert shop.covered().intervals == ((None, newest),)
+
+
+def test_a_hole_that_a_long_pause_left_is_named(shop: ShortShop) -> None:
+    shop.fetch()
+    newest = shop.now - 20 * DAY
+    shop.now += 100 * DAY
+    hidden, shown = shop.now - 80 * DAY, shop.now - 10 * DAY
+    for number, time in ((1, hidden), (2, shown)):
+        text = f"{time:%Y-%m-%dT%H:%M:%SZ}"
+        shop.sales.append(sale(number, placed=text, changed=text))
+    assert shop.fetch().extract.gaps == ((newest - LOOKBACK, shop.now - 60 * DAY),)
+    shop.rights.append("read_all")
+    shop.fetch(Window(newest - LOOKBACK, shop.now - 60 * DAY))
+    assert shop.covered().gaps == ()
+    assert "1" in shop.ids
+
+
+def test_a_window_that_the_source_did_not_show_is_fetched_again(shop: ShortShop) -> None:
+    window, backfill = Window(shop.now - 210 * DAY, shop.now - 15 * DAY), Backfill(50 * DAY)
+    shop.fetch(window, backfill)
+    assert shop.ids == {"20", "40", "60"}
+    assert shop.covered().intervals == ((shop.now - 60 * DAY, shop.now - 15 * DAY),)
+    shop.rights.append("read_all")
+    shop.fetch(window, backfill)
+    assert shop.ids == {str(days) for days in range(20, 220, 20)}
+    assert shop.covered().intervals == ((window.since, window.until),)
+
+
+def test_a_fetch_that_goes_on_covers_what_was_shown_when_it_began(shop: ShortShop) -> None:
+    shop.fails = True
+    with pytest.raises(SourceError):
+        shop.fetch(page_size=2, max_retries=0)
+    shop.fails = False
+    shop.rights.append("read_all")
+    shop.fetch(page_size=2)
+    assert shop.covered().intervals == ((shop.now - 60 * DAY, shop.now - 20 * DAY),)
