@@ -208,6 +208,32 @@ def test_a_call_that_fails_for_good_fails_the_fetch() -> None:
         records_of(shop, LINES, at_once=True)
 
 
+@pytest.mark.parametrize("status", [404, 410])
+def test_an_order_that_was_deleted_since_its_page_came_may_be_the_reason(status: int) -> None:
+    shop = Shop(orders_of(6))
+    shop.failing["/api/orders/4/lines"] = [httpx.Response(status)]
+    with pytest.raises(SourceError) as failed:
+        records_of(shop, LINES)
+    assert failed.value.hint == (
+        "The order may have been deleted since its page came: run the same command again. "
+        "If it stays so, look at the path of the call, /orders/.../lines."
+    )
+    with pytest.raises(SourceError) as failed:
+        fetch(lambda _: httpx.Response(status), describe(paging=PAGING))
+    assert failed.value.hint == "Look at --api-url: it must be the base that /orders follows."
+
+
+def test_a_null_in_the_place_of_an_order_may_be_one_that_was_deleted() -> None:
+    shop = Shop(orders_of(6))
+    shop.failing["/api/orders/4/lines"] = [httpx.Response(200, json={"data": {"node": None}})]
+    paging = {"kind": "cursor", "end": "has_more", "next": "data.node.cursor", "has_more": "data.node.more"}
+    call = LINES | {"records": "data.node.lines", "paging": paging}
+    del shop.orders[:3]
+    with pytest.raises(InvalidResponseError, match=r"data\.node\.more is None") as failed:
+        records_of(shop, call)
+    assert failed.value.hint.startswith("The order may have been deleted since its page came: run the same command")
+
+
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [

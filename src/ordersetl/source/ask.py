@@ -10,6 +10,7 @@ import msgspec
 from ordersetl.errors import SourceError
 
 __all__ = [
+    "HINT_GONE",
     "Answer",
     "Ask",
     "Authorization",
@@ -20,6 +21,8 @@ __all__ = [
     "add_params",
     "origin_of",
 ]
+
+HINT_GONE = "The order may have been deleted since its page came: run the same command again."
 
 
 class RefusedError(SourceError):
@@ -66,6 +69,7 @@ class Ask:
         with_cursor: The request names a cursor of the API's own.
         may_be_empty: An answer of HTTP 204 is one without content.
         follows: Redirects are followed; to nowhere where the body holds credentials.
+        is_call: It is about an order that a page showed.
     """
 
     url: str
@@ -78,6 +82,7 @@ class Ask:
     with_cursor: bool = False
     may_be_empty: bool = False
     follows: bool = True
+    is_call: bool = False
 
     @property
     def shown(self) -> str:

@@ -13,6 +13,7 @@ from ordersetl.errors import SourceError
 from ordersetl.settings import Settings
 from ordersetl.source.answer import Secrets, describe_body, holds_secret, quote_text, show_target
 from ordersetl.source.ask import (
+    HINT_GONE,
     Answer,
     Ask,
     CursorRefusedError,
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 _CODINGS = {"", "identity", "gzip", "deflate"}
 """Of the body: what is asked for, each alone."""
 _RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+_GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _OF_THE_SHOP = {HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.LOCKED}
 _MAX_REDIRECTS = 5
 _SLOWEST = 20
@@ -227,6 +229,8 @@ class Attempts:
                 f"{where} answered {problem}", hint="Look at what the API says, and at the shop itself."
             )
         hint = f"Look at --api-url: it must be the base that {shorten_template(ask.path)} follows."
+        if ask.is_call and status in _GONE:
+            hint = f"{HINT_GONE} If it stays so, look at the path of the call, {shorten_template(ask.path)}."
         return RefusedError(f"{where} answered {problem}", hint=hint)
 
     def _read_limit(self, headers: httpx.Headers) -> float | None:

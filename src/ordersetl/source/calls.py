@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ordersetl.errors import InvalidResponseError, SourceError
-from ordersetl.source.ask import Answer, Ask, TryAgainError
+from ordersetl.source.ask import HINT_GONE, Answer, Ask, TryAgainError
 from ordersetl.source.asker import Asker
 from ordersetl.source.call_tasks import CallTask, list_tasks
 from ordersetl.source.complete import HINT
@@ -176,6 +176,8 @@ class CallFetcher:
         try:
             last = _prove_last(task.call, search, part)
         except InvalidResponseError as error:
+            if search.received == 0 and error.hint == HINT:  # GraphQL says null of an order that is no more
+                error.hint = f"{HINT_GONE} If it stays so, look at what the API sends."
             raise locate_problem(error, ask, self._session.secrets) from None
         search.page_records = search.page_records or part.elements
         search.contents.add(part.content)
@@ -223,6 +225,7 @@ class CallFetcher:
             content,
             path=call.path,
             may_be_empty=True,
+            is_call=True,
         )
         return replace(ask, url=search.cursor, params={}) if paging.kind in _BY_URL and search.cursor else ask
 
