@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,19 @@ def test_the_description_of_the_page_works(tmp_path: Path) -> None:
         result = pipeline.run(settings, runtime=runtime)
     assert result.transform.skipped_by_reason == {"carts": 1}
     assert output_bytes(tmp_path / "out") == fold([Batch(EXPECTED)])
+
+
+def test_a_copy_of_woocommerce_leaves_out_what_vendors_have_of_an_order() -> None:
+    found = re.search(r"<<'END'\n(.*?)\n *END\n", PAGE, re.DOTALL)
+    assert found is not None
+    body = (files("ordersetl") / "source/builtin/woocommerce.toml").read_bytes() + found[1].encode()
+    description = load_description(body, "vendors").description
+    assert description.mapping is not None
+    skip = description.mapping.skip[-1]
+    assert skip.name == "sub_orders"
+    kept = [parent for parent in (None, 0, 17) if skip.when.search({"parent_id": parent}) is not True]
+    assert kept == [None, 0]
+    assert skip.when.search({}) is not True
 
 
 def test_the_table_lists_the_sources_that_there_are_with_their_variables() -> None:
