@@ -73,9 +73,29 @@ def test_the_smallest_unit_is_that_of_the_currency(currency: str, amount: str) -
     assert found.orders["order_amount"].to_list() == [Decimal(amount)]
 
 
-def test_an_amount_in_an_unknown_unit_is_refused_and_never_guessed() -> None:
-    found = assert_paths_agree("square", [usual("square", total_money={"amount": 6176, "currency": "XXX"})])
+@pytest.mark.parametrize(
+    ("currency", "unit"), [("XXX", "XXX"), ("\ud83e", "\ufffd"), ("€" * 400, "€" * 90), (None, "an unknown currency:")]
+)
+def test_an_amount_in_an_unknown_unit_is_refused_by_its_currency_and_never_guessed(
+    currency: str | None, unit: str
+) -> None:
+    found = assert_paths_agree("square", [usual("square", total_money={"amount": 6176, "currency": currency})])
     assert [reject.reason for reject in found.rejects] == ["invalid_amount"]
+    (detail,) = (reject.detail for reject in found.rejects)
+    assert detail.startswith(f"amount is 6176 in the smallest unit of {unit}")
+    assert detail.endswith(": without a currency of ISO 4217 its digits are not known")
+
+
+def test_a_sum_in_an_unknown_unit_is_refused_by_its_currency() -> None:
+    mapping = Mapping.model_validate(
+        {"money": "minor", "order": {**ORDER, "currency": "cash", "discount": "[a, b]"}, "items": ITEMS}
+    )
+    record = {"id": 1, "made": "2025-08-20", "lines": [], "cash": "RUR", "a": 5, "b": 0}
+    (found,) = validate_pages([Page(1, json.dumps([record]).encode())], Window(), mapping=mapping).rejects
+    assert (found.reason, found.detail[:47]) == (
+        "invalid_discount",
+        "discount is 5 in the smallest unit of RUR: with",
+    )
 
 
 def test_the_generic_api_knows_no_total_of_a_line() -> None:

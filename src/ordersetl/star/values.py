@@ -13,6 +13,7 @@ __all__ = [
     "TEXT_BYTES",
     "UNIT",
     "HugeNumber",
+    "UnscaledAmount",
     "has_surrogate",
     "parse_iso",
     "read_date",
@@ -47,6 +48,12 @@ _LONGEST_WHOLE = 300
 
 class HugeNumber(str):
     """A JSON number whose exponent is beyond what a Decimal holds, as it was written."""
+
+    __slots__ = ()
+
+
+class UnscaledAmount(str):
+    """An amount in the smallest unit of a currency that is not known, in words: it is no number."""
 
     __slots__ = ()
 

@@ -20,6 +20,7 @@ from ordersetl.star.values import (
     QTY_LIMIT,
     TEXT_BYTES,
     UNIT,
+    UnscaledAmount,
     has_surrogate,
     read_decimal,
     read_short_text,
@@ -50,6 +51,9 @@ LINE_REASONS = (
     "invalid_discount",
     "invalid_tax",
 )
+
+_MAX_SHOWN = 120
+"""Characters of what a payload has that a detail shows."""
 
 
 def fail(reason: str, detail: str) -> PydanticCustomError:
@@ -82,6 +86,8 @@ def read_amount(value: object, reason: str) -> Decimal | None:
     """
     if value is None:
         return None
+    if isinstance(value, UnscaledAmount):
+        raise fail(reason, f"is {value:.{_MAX_SHOWN}}: without a currency of ISO 4217 its digits are not known")
     amount = read_decimal(value)
     if amount is None:
         raise fail(reason, "is not a finite number below 10^14")

@@ -200,6 +200,12 @@ def test_a_description_is_read_with_its_digest() -> None:
         ("[window]", 'headers = { X = "é" }\n[window]', "request.headers.X: 'é' must be printable ASCII"),
         ("[window]", 'headers = { X-Version = "${region} 1" }\n[window]', ""),
         ("[mapping.order]", '[mapping]\nabsolute = ["discount"]\n[mapping.order]', "mapping.absolute: names discount"),
+        (
+            "[mapping.order]",
+            '[mapping]\nmoney = "minor"\n[mapping.order]',
+            'line 23: mapping.money: "minor" needs order.currency',
+        ),
+        ("[mapping.order]", '[mapping]\nmoney = "minor"\n[mapping.order]\ncurrency = "\'EUR\'"', ""),
         ("[mapping.order]", '[mapping]\ntimes = "epoch_msec"\n[mapping.order]', "did you mean epoch_ms?"),
         ("[mapping.order]", '[mapping]\ntimes = "%Y-%m-%d %Z"\n[mapping.order]', "%Z reads names of zones"),
         ("[mapping.order]", '[mapping]\nzone = "${region}"\n[mapping.order]', "must be the IANA name of a time zone"),

@@ -216,6 +216,9 @@ def _check_mapping(description: Description) -> Iterator[Problem]:
         expression = getattr(mapping.order, key)
         if not find_chains(expression.tree):
             yield ("mapping", "order", key), f"{expression.text!r} reads nothing of the record: all orders would be one"
+    if mapping.money == "minor" and mapping.order.currency is None:
+        how = "where all orders are in one, name it so: currency = \"'EUR'\""
+        yield ("mapping", "money"), f'"minor" needs order.currency, which tells how many digits an amount has; {how}'
     refunds = mapping.refunds
     there = {
         "discount": mapping.order.discount,

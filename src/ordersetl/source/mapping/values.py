@@ -9,7 +9,7 @@ from typing import Any
 from ordersetl.currencies import find_digits
 from ordersetl.source.description.expressions import FAILED, Expression
 from ordersetl.source.description.mapping import Fallback
-from ordersetl.star.values import EXACT, has_surrogate, read_text
+from ordersetl.star.values import EXACT, UnscaledAmount, has_surrogate, read_text
 
 __all__ = ["Money", "find_sku", "without_sign"]
 
@@ -45,6 +45,9 @@ class Money:
 
     def _sum(self, values: list[Any]) -> Any:  # noqa: ANN401 - what cannot be read stays what it is
         amounts = [amount for value in values if (amount := self.read(value)) is not None]
+        unscaled = next((amount for amount in amounts if isinstance(amount, UnscaledAmount)), None)
+        if unscaled is not None:
+            return unscaled
         exact = [_read_exact(amount) for amount in amounts]
         if any(amount is None or (amount and abs(amount.adjusted()) > _MAX_EXPONENT) for amount in exact):
             return values
@@ -55,7 +58,8 @@ class Money:
         if exact is None or (exact and abs(exact.adjusted()) > _MAX_EXPONENT):
             return value
         if self._digits is None:
-            return f"{value} in the smallest unit of {self._currency or 'an unknown currency'}" if exact else exact
+            currency = self._currency or "an unknown currency"
+            return UnscaledAmount(f"{value} in the smallest unit of {currency}") if exact else exact
         return EXACT.scaleb(exact, -self._digits)
 
 
