@@ -265,6 +265,30 @@ ORDER: dict[str, Any] = {"order_id": "id", "created_at": "made"}
 ITEMS: dict[str, Any] = {"list": "lines", "sku": "code", "qty": "count"}
 
 
+FLAGS = [*(None, True, False, 0, 1, "", " "), *("false", "No", "0", "off\n", "true", "yes", "1", [], [0], {"a": 1})]
+
+
+@pytest.mark.parametrize("bulk", [True, False])
+def test_texts_that_say_no_delete_cancel_and_skip_nothing(*, bulk: bool) -> None:
+    conditions = {"amount": "total", "deleted": "gone", "cancelled": "off"}
+    parts = {
+        "order": ORDER | conditions,
+        "items": ITEMS | {"skip": "part"},
+        "skip": [{"name": "tests", "when": "test"}],
+    }
+    mapping = Mapping.model_validate(parts)
+    assert find_bulk_mapping(mapping) is not None
+    rows: list[dict[str, Any]] = [{name: flag} for flag in FLAGS for name in ("gone", "off", "part", "test")]
+    line = {"code": "A", "count": 1}
+    records = [
+        {"id": number, "made": "2025-08-20", "total": 1, **row, "lines": [line, line | row]}
+        for number, row in enumerate(rows)
+    ]
+    page = Page(1, json.dumps(records).encode())
+    counts = validate_pages([page], Window(), mapping=mapping, bulk=bulk).counts
+    assert (counts.deleted, counts.cancelled, counts.lines_skipped, counts.skipped) == (7, 7, 7, {"tests": 7})
+
+
 @pytest.mark.parametrize(
     "parts",
     [

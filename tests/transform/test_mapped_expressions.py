@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from ordersetl.source.description.expressions import Expression, is_true
-from ordersetl.source.mapping.values import Money
+from ordersetl.source.mapping.values import Money, says_no
 from ordersetl.source.parser import parse_json
 from ordersetl.transform.mapped_expressions import Scope
 from ordersetl.transform.mapped_paths import Member, NotInBulkError, Reader
@@ -17,6 +17,7 @@ from ordersetl.transform.mapped_paths import Member, NotInBulkError, Reader
 LEAVES = st.sampled_from(
     [
         *(None, True, False, 0, 1, -1, 7, Decimal("0.0"), Decimal("1.0"), Decimal("2.50"), "", " ", "0", "1", "x"),
+        *("false", " No\n", "\tOFF", "n", "N.", "fal\u017fe", "\x00no", Decimal("-0.00"), Decimal("0E+3"), "00", "0.0"),
         *("draft", "é", 'a"b', "a\\b", "a\nb", '"', "1.25", "-3", [], {}, [1], {"b": "x"}),
     ]
 )
@@ -87,6 +88,17 @@ def test_truth_is_that_of_the_library(text: str, records: list[Any]) -> None:
     for record, (result, certain) in zip(records, ask(scope, scope.truth(expression.tree), records), strict=True):
         if certain:
             assert result is is_true(expression.search(parse_json(write(record)))), record
+
+
+@pytest.mark.parametrize("text", [*TRUTHS, "`0`", "a && (b || o.b)", "'no' || a", "l[0].b || not_null(a, b)"])
+@settings(max_examples=25, deadline=None)
+@given(records=st.lists(RECORDS, min_size=1, max_size=20))
+def test_conditions_hold_as_for_one_record(text: str, records: list[Any]) -> None:
+    expression, scope = Expression(text), Scope(Member())
+    for record, (result, certain) in zip(records, ask(scope, scope.holds(expression.tree), records), strict=True):
+        if certain:
+            said = expression.search(parse_json(write(record)))
+            assert result is (is_true(said) and not says_no(said)), record
 
 
 @pytest.mark.parametrize("text", AMOUNTS)

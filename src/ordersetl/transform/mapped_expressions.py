@@ -17,6 +17,9 @@ from ordersetl.transform.mapped_paths import Member, NativeTable, NotInBulkError
 __all__ = ["Scope", "read_steps"]
 
 _FALSE = r'^(?:false|""|\[\s*\]|\{\s*\})$'
+_NO = r'^(?:"[ \t\r\n]*(?:false|0|no|n|off)?[ \t\r\n]*"|-?0(?:\.0+)?)$'
+"""What says no though it is true in JMESPath, in lower case: as :func:`ordersetl.source.mapping.values.says_no`."""
+_ODD_ZERO = r"^-?0(?:\.0+)?[eE]"
 _PROJECTIONS = {"filter_projection", "projection"}
 _UNKNOWN = "{?}"
 """An object of which nothing was read: it may have had members, or none."""
@@ -124,6 +127,30 @@ class Scope:
                 member.is_asked = True
                 self._doubts.append(pl.col(member.column) == _UNKNOWN)
                 return _is_true(pl.col(member.column))
+
+    def holds(self, tree: Tree) -> pl.Expr:
+        """Whether a condition of a mapping holds: it is true, and its value does not say no; never null.
+
+        Raises:
+            NotInBulkError: it is not known here.
+        """
+        match tree["type"]:
+            case "or_expression":
+                first, second = tree["children"]
+                return pl.when(self.truth(first)).then(self.holds(first)).otherwise(self.holds(second))
+            case "and_expression":
+                first, second = tree["children"]
+                return self.truth(first) & self.holds(second)
+            case "comparator" | "not_expression":
+                return self.truth(tree)
+            case "function_expression" if tree["value"] == "contains":
+                return self.truth(tree)
+            case "function_expression" | "literal":
+                value = self.value(tree)
+            case _:
+                value = pl.col(self.member.find(read_steps(tree)).column)
+        self._doubts.append(value.str.contains(_ODD_ZERO))
+        return self.truth(tree) & ~value.str.to_lowercase().str.contains(_NO).fill_null(value=False)
 
     def amount(self, tree: Tree) -> pl.Expr:
         """The value of an expression of money: of a list the exact sum, without its nulls.

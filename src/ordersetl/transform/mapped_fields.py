@@ -90,9 +90,9 @@ class BulkMapping:
         self.record = record = Member()
         self._order = order = Scope(record)
         self._fields = _read_all(order, mapping.order, (*_IDS, *_LABELS, *_TIMES), _ORDER_AMOUNTS)
-        self._is_deleted = _read_truth(order, mapping.order.deleted)
-        self._is_cancelled = _read_truth(order, mapping.order.cancelled)
-        self._skips = [(skip.name, order.truth(skip.when.tree)) for skip in mapping.skip]
+        self._is_deleted = _read_condition(order, mapping.order.deleted)
+        self._is_cancelled = _read_condition(order, mapping.order.cancelled)
+        self._skips = [(skip.name, order.holds(skip.when.tree)) for skip in mapping.skip]
         self._items = _list_lines(order, mapping.items, ("sku", "qty", "name"), _ITEM_AMOUNTS)
         self._refunds = self._refund_items = None
         if mapping.refunds is not None:
@@ -203,8 +203,8 @@ def _read_all(scope: Scope, mapping: Any, names: Sequence[str], amounts: Sequenc
     return {name: pl.lit(None, pl.String) for name in (*names, *amounts) if name in _ALWAYS} | there
 
 
-def _read_truth(scope: Scope, expression: Expression | None) -> pl.Expr:
-    return pl.lit(value=False) if expression is None else scope.truth(expression.tree)
+def _read_condition(scope: Scope, expression: Expression | None) -> pl.Expr:
+    return pl.lit(value=False) if expression is None else scope.holds(expression.tree)
 
 
 def _list_lines(
@@ -232,7 +232,7 @@ def _list_lines(
     if not isinstance(mapping, RefundMapping):
         fallbacks = [(fallback.prefix, elements.value(fallback.id.tree)) for fallback in mapping.fallbacks]
         read_sku(fields["sku"], fallbacks)  # which may not be possible
-    skip = _read_truth(elements, mapping.skip if isinstance(mapping, ItemMapping) else None)
+    skip = _read_condition(elements, mapping.skip if isinstance(mapping, ItemMapping) else None)
     return _Lines(elements, None if condition is None else elements.truth(condition), skip, fields, fallbacks)
 
 

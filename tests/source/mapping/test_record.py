@@ -135,12 +135,28 @@ def test_a_line_that_repeats_another_s_value_is_skipped_in_its_place() -> None:
     assert list_native_lines(children, record(lines=bundle))[1]["code"] == "PART"
 
 
-def test_truth_is_that_of_jmespath_where_0_is_true() -> None:
-    gone = mapping(order={"deleted": "gone"})
-    false: list[object] = [None, False, "", [], {}]
-    true: list[object] = [True, 0, "no", [0], {"a": 1}]
-    assert ["deleted" in map_record(gone, record(gone=value)) for value in false] == [False] * 5
-    assert [map_record(gone, record(gone=value))["deleted"] for value in true] == [True] * 5
+def test_a_condition_holds_where_its_value_does_not_say_no() -> None:
+    gone = mapping(
+        order={"deleted": "gone", "cancelled": "gone"}, items={"skip": "gone"}, skip=[{"name": "s", "when": "gone"}]
+    )
+    no: list[object] = [None, False, "", [], {}, 0, Decimal("0.0"), "0", "false", "FALSE ", "no", "N", "Off", " "]
+    yes: list[object] = [True, 1, "true", "yes", "1", "none", "o", [0], {"a": 1}, Decimal("0.1")]
+    for values, holds in ((no, False), (yes, True)):
+        for value in values:
+            order = map_record(gone, record(gone=value, lines=[{"code": "A", "gone": value}]))
+            assert ("deleted" in order) is holds, value
+            assert (order["cancelled_at"] is not None) is holds
+            assert (order["items"][0]["sku"] == "skipped") is holds
+            assert (name_skipped(gone, record(gone=value)) == "s") is holds
+
+
+def test_within_an_expression_truth_is_that_of_jmespath() -> None:
+    gone = mapping(order={"deleted": "gone || other"})
+    assert "deleted" not in map_record(gone, record(gone="no", other=True))
+    assert map_record(gone, record(gone=None, other="yes"))["deleted"] is True
+    unless = mapping(order={"deleted": "!kept"})
+    assert "deleted" not in map_record(unless, record(kept="no"))
+    assert map_record(unless, record(kept=False))["deleted"] is True
 
 
 def test_an_order_cancelled_without_a_time_was_so_as_of_its_version() -> None:

@@ -29,7 +29,9 @@ class Skip(Table):
     """Records that are no orders (drafts, tests, returns): left out, and counted by name."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="what they are counted as, e.g. drafts")
-    when: ExpressionText = Field(description="true of such a record, in the sense of JMESPath")
+    when: ExpressionText = Field(
+        description="true of such a record; a value of 0, or a text such as false or no, is not"
+    )
 
 
 class OrderMapping(Table):

@@ -6,7 +6,7 @@ from typing import Any
 from ordersetl.source.description.expressions import FAILED, Expression, is_true
 from ordersetl.source.description.mapping import ItemMapping, Mapping, RefundItemMapping, RefundMapping
 from ordersetl.source.mapping.times import find_time_reader
-from ordersetl.source.mapping.values import Money, find_sku, without_sign
+from ordersetl.source.mapping.values import Money, find_sku, says_no, without_sign
 from ordersetl.source.nested import DeepRecord
 from ordersetl.star.values import read_text
 
@@ -82,7 +82,7 @@ def _find(expression: Expression | None, value: object) -> Any:  # noqa: ANN401 
 
 def _holds(expression: Expression | None, value: object) -> bool:
     """Whether a condition holds; one that cannot be told does not."""
-    return expression is not None and is_true(expression.search(value))
+    return expression is not None and is_true(found := expression.search(value)) and not says_no(found)
 
 
 def _map_user_id(mapping: Mapping, record: object) -> Any:  # noqa: ANN401 - any JSON value

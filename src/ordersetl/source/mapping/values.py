@@ -11,11 +11,12 @@ from ordersetl.source.description.expressions import FAILED, Expression
 from ordersetl.source.description.mapping import Fallback
 from ordersetl.star.values import EXACT, UnscaledAmount, has_surrogate, read_text
 
-__all__ = ["Money", "find_sku", "without_sign"]
+__all__ = ["Money", "find_sku", "says_no", "without_sign"]
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _MAX_EXPONENT = 60
 """Beyond it an amount is out of range, or 0, in any unit."""
+_NO = {"", "false", "0", "no", "n", "off"}
 
 
 class Money:
@@ -61,6 +62,13 @@ class Money:
             currency = self._currency or "an unknown currency"
             return UnscaledAmount(f"{value} in the smallest unit of {currency}") if exact else exact
         return EXACT.scaleb(exact, -self._digits)
+
+
+def says_no(value: object) -> bool:
+    """Whether a condition with this value does not hold, though JMESPath takes it for true: 0, or a text such as no."""
+    if isinstance(value, str):
+        return value.strip(" \t\r\n").lower() in _NO
+    return isinstance(value, int | float | Decimal) and value == 0
 
 
 def without_sign(value: object) -> Any:  # noqa: ANN401 - what has no sign stays what it is
