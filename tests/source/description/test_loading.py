@@ -447,6 +447,13 @@ def test_an_expression_that_is_nested_too_deeply_is_refused(expression: str) -> 
     assert "shop.toml, line 29: mapping.items.qty: is nested too deeply: 50 parts" in message
 
 
+def test_a_slice_of_a_list_can_be_read() -> None:
+    mapping = parse_description(replaced('list = "lines"', 'list = "lines[:2]"').encode(), "shop.toml").mapping
+    assert mapping is not None
+    lines = [{"sku": sku} for sku in "ABC"]
+    assert [line["sku"] for line in map_record(mapping, {"lines": lines})["items"]] == ["A", "B"]
+
+
 @pytest.mark.parametrize("expression", ["a" + "[*]" * 45, "b || (" * 40 + "a" + ")" * 40, "a." * 40 + "a"])
 def test_an_expression_of_many_parts_can_be_read_by_both_paths(expression: str) -> None:
     mapping = parse_description(replaced('qty = "count"', f'qty = "{expression}"').encode(), "shop.toml").mapping

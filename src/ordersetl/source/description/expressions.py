@@ -159,6 +159,8 @@ def _prepare(node: Any) -> int:  # noqa: ANN401 - a node of the library's tree
         _require_callable(node["value"], len(node["children"]))
     if node["type"] == "literal":
         node["value"] = _make_exact(node["value"])
+    if node["type"] == "slice":  # whose children are numbers
+        return 0
     is_path = node["type"] in {"subexpression", "index_expression"}  # of which each part is in the one before
     step = len(node["children"]) if is_path else 1
     depth = 0
