@@ -1,5 +1,6 @@
 """Drift: a field that the mapping uses, that every record had, and that is no longer what it was."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,24 @@ def test_a_field_of_lines_that_changed_its_type_can_be_taken_as_it_is(
     assert shop.run().check.ok
 
 
+@pytest.mark.parametrize(
+    "expression", ["sums.[promo, manual]", "adj[].promo", "adj[*].promo", "sum(adj[].promo)", "sums | promo"]
+)
+def test_a_field_that_vanished_from_any_part_of_an_expression_fails_the_run(tmp_path: Path, expression: str) -> None:
+    def discounted(number: int, name: str) -> dict[str, Any]:
+        return sale(number, sums={name: 2, "manual": 1}, adj=[{name: 2}])
+
+    shop = SmallShop(tmp_path, [discounted(number, "promo") for number in range(120)])
+    shop.description = shop.description.replace('status = "state"', f'status = "state"\ndiscount = "{expression}"')
+    shop.run()
+    shop.sales += [discounted(number, "rebate") for number in range(200, 230)]
+    shop.run()  # with some old ones, which lookback brings
+    shop.sales += [discounted(number, "rebate") for number in range(300, 330)]
+    path = "adj[].promo" if "adj" in expression else "sums.promo"
+    with pytest.raises(CheckFailedError, match=re.escape(f"field={path}, problem=vanished: it was in all of 120")):
+        shop.run()
+
+
 def read_only_stage(folder: Path) -> StageMarker:
     (batch,) = (path.name for path in (folder / "output/staged").iterdir())
     stage = read_stage(Lake(folder / "output"), batch)
@@ -352,3 +371,20 @@ def test_what_the_mapping_uses_is_counted_exactly_in_bulk_or_one_by_one(tmp_path
     assert 0 < stage.fields.sampled <= 130
     assert stage.fields.others["net"].types.keys() == {"text"}
     assert "total" not in stage.fields.others
+
+
+def test_what_cannot_be_read_in_bulk_changes_no_count_of_the_rest(tmp_path: Path) -> None:
+    odd: list[Any] = [[], [{}], [{"promo": ""}, None], "x", None]
+    sales = [sale(number, adj=given) for number, given in enumerate(odd)]
+    sales += [sale(number, adj=[{"promo": "1.00"}, {"promo": 2}]) for number in range(5, 600)]
+    used = []
+    for status in ("state", "sums | state"):
+        shop = SmallShop(tmp_path / status[:4], sales)
+        shop.root.mkdir()
+        parts = f'status = "{status}"\ndiscount = "adj[*].promo"\nsource = "state"'
+        shop.description = shop.description.replace('status = "state"', parts)
+        shop.run(page_size=500)
+        used.append(read_used(shop.root))
+    in_bulk, one_by_one = used
+    assert in_bulk["adj[].promo"] == FieldCount(1193, {"number": 595, "text": 595})
+    assert one_by_one == {**in_bulk, "sums.state": FieldCount(600)}

@@ -29,6 +29,7 @@ from ordersetl.transform.mapped_values import (
 )
 from ordersetl.transform.seen_fields import SeenFields
 from ordersetl.transform.used_fields import count_tables
+from ordersetl.transform.used_paths import split_absence
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,6 @@ _LABELS = ("currency", "status", "source", "promo", "email", "country")
 _ORDER_AMOUNTS = ("amount", "discount", "tax", "shipping")
 _ITEM_AMOUNTS = ("price", "total", "discount", "tax")
 _TIMES = ("created_at", "updated_at", "cancelled_at")
-_NO_LINES = {"type": "literal", "value": [], "children": []}
 
 
 class MappedFields(msgspec.Struct, frozen=True):
@@ -218,10 +218,8 @@ def _list_lines(
     Raises:
         NotInBulkError: it is something else.
     """
-    tree, condition = mapping.list.tree, None
-    may_be_absent = tree["type"] == "or_expression" and tree["children"][1] == _NO_LINES
-    if may_be_absent:  # an order without lines goes by itself
-        tree = tree["children"][0]
+    tree, may_be_absent = split_absence(mapping.list.tree)  # an order without lines goes by itself
+    condition = None
     if tree["type"] == "filter_projection" and tree["children"][1]["type"] == "identity":
         tree, _, condition = tree["children"]
     listed = scope.member.find(read_steps(tree))

@@ -42,6 +42,7 @@ class Member:
 
     ``column`` names its column of texts, ``rows`` are the elements of a list where each is looked at; ``is_read`` says
     that its text is, ``is_asked`` whether it is true; ``may_be_absent`` is said of a list that a record need not have.
+    ``chosen`` are the elements for which a condition holds, where these are looked at apart, as records one by one are.
     ``nothing`` is the object without anything that is looked at, and ``places`` says at which of its attributes each of
     the members is.
     """
@@ -50,6 +51,7 @@ class Member:
         self.column = f"native {next(_columns)}"
         self.members: dict[Step, Member] = {}
         self.rows: Member | None = None
+        self.chosen: list[tuple[Mapping[str, Any], Member]] = []
         self.is_read = False
         self.is_asked = False
         self.may_be_absent = False
@@ -67,6 +69,14 @@ class Member:
         """Any element of the list that this value is."""
         self.rows = self.rows or Member()
         return self.rows
+
+    def choose_rows(self, condition: Mapping[str, Any]) -> "Member":
+        """Any element of the list for which the tree of an expression is true."""
+        for known, rows in self.chosen:
+            if known == condition:
+                return rows
+        self.chosen.append((condition, Member()))
+        return self.chosen[-1][1]
 
     @cached_property
     def ways(self) -> "list[_Way]":

@@ -1,36 +1,18 @@
-"""Which fields a mapping looks at, and how many records have them."""
+"""How many records have the fields that a mapping looks at."""
 
 from collections import Counter
 from collections.abc import Mapping as AnyMapping
-from functools import cache
 from typing import Any
 
 import polars as pl
 
 from ordersetl.lake.field_counts import FieldCount
-from ordersetl.source.description.expressions import Expression
-from ordersetl.source.description.mapping import Mapping
-from ordersetl.source.description.table import Table
+from ordersetl.source.description.expressions import holds_of
 from ordersetl.source.nested import DeepRecord
-from ordersetl.source.paths import find_chains
 from ordersetl.transform.mapped_paths import Member, NativeTable, Step
 from ordersetl.transform.seen_fields import join_path, name_type
 
-__all__ = ["FieldTally", "count_tables", "list_used"]
-
-
-@cache
-def list_used(mapping: Mapping) -> Member:
-    """What a mapping looks at, where it cannot be read in bulk, as far as paths without positions say it."""
-    record = Member()
-    for expression in _list_expressions(mapping.order, *mapping.skip):
-        _add_chains(record, expression)
-    _add_list(record, mapping.items)
-    if mapping.refunds is not None:
-        refund = _add_list(record, mapping.refunds)
-        if mapping.refunds.items is not None and refund is not None:
-            _add_list(refund, mapping.refunds.items)
-    return record
+__all__ = ["FieldTally", "count_tables"]
 
 
 def count_tables(record: Member, tables: AnyMapping[Member, NativeTable], records: int) -> dict[str, FieldCount]:
@@ -90,36 +72,9 @@ class FieldTally:
         if member.rows is not None and isinstance(value, list):
             for element in value:
                 self._add(member.rows, f"{path}[]", element)
-
-
-def _list_expressions(*tables: Table) -> list[Expression]:
-    """All expressions of these tables and of those in them."""
-    found: list[Expression] = []
-    for table in tables:
-        for name in type(table).model_fields:
-            value = getattr(table, name)
-            if isinstance(value, Expression) and name != "list":
-                found.append(value)
-            elif isinstance(value, tuple):
-                found += _list_expressions(*(part for part in value if isinstance(part, Table)))
-    return found
-
-
-def _add_list(member: Member, table: Any) -> Member | None:  # noqa: ANN401 - of items, refunds or their items
-    """What is looked at of each element of a list; None where the list is more than a path."""
-    path = table.list.path
-    if path is None:
-        _add_chains(member, table.list)
-        return None
-    element = member.find(path).add_rows()
-    for expression in _list_expressions(table):
-        _add_chains(element, expression)
-    return element
-
-
-def _add_chains(member: Member, expression: Expression) -> None:
-    for chain in sorted(find_chains(expression.tree)):
-        member.find(chain).is_read = True
+                for condition, rows in member.chosen:
+                    if holds_of(condition, element):
+                        self._add(rows, f"{path}[]", element)
 
 
 def _count_types(texts: pl.DataFrame) -> dict[str, dict[str, int]]:
@@ -150,5 +105,5 @@ def _count_types(texts: pl.DataFrame) -> dict[str, dict[str, int]]:
 
 def _find(value: Any, step: Step) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(step, int):
-        return value[step] if isinstance(value, list) and len(value) > step else None
+        return value[step] if isinstance(value, list) and -len(value) <= step < len(value) else None
     return value.get(step) if isinstance(value, dict) else None

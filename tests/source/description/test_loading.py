@@ -11,7 +11,7 @@ from ordersetl.source.description.lines import find_line
 from ordersetl.source.description.loading import list_builtin, load_builtin, load_description, parse_description
 from ordersetl.source.mapping.record import map_record
 from ordersetl.transform.mapped_fields import find_bulk_mapping
-from ordersetl.transform.used_fields import list_used
+from ordersetl.transform.used_paths import list_used
 
 SHOP = """\
 name = "shop"

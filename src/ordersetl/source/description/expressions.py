@@ -11,12 +11,13 @@ import jmespath
 import msgspec
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions, signature
+from jmespath.visitor import TreeInterpreter
 from pydantic import GetPydanticSchema, ValidationInfo
 from pydantic_core import core_schema
 
 from ordersetl.source.description.table import is_kept
 
-__all__ = ["FAILED", "Expression", "ExpressionText", "is_true"]
+__all__ = ["FAILED", "Expression", "ExpressionText", "holds_of", "is_true"]
 
 FAILED = {"failed": "an expression"}
 """Stands for the value of an expression that failed: no rule takes it for an id, an amount or a time."""
@@ -61,6 +62,16 @@ class _ExactFunctions(Functions):
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _OPTIONS = jmespath.Options(custom_functions=_ExactFunctions())
+_FAILURES = (JMESPathError, ArithmeticError, TypeError, ValueError)
+"""What the library raises where a function is given something of another type than it takes."""
+
+
+def holds_of(tree: Mapping[str, Any], value: object) -> bool:
+    """Whether a part of an expression, by its tree, is true of a value; where it fails it is not."""
+    try:
+        return is_true(TreeInterpreter(_OPTIONS).visit(tree, value))  # type: ignore[arg-type] # its own tree
+    except _FAILURES:
+        return False
 
 
 @dataclass(frozen=True)
@@ -114,7 +125,7 @@ class Expression:
             return [found for element in elements if (found := _follow(wanted, element)) is not None]
         try:
             return self._compiled.search(value, options=_OPTIONS)
-        except (JMESPathError, ArithmeticError, TypeError, ValueError):
+        except _FAILURES:
             return failed
 
     @cached_property
