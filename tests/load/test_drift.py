@@ -244,6 +244,50 @@ def test_a_field_that_vanished_from_any_part_of_an_expression_fails_the_run(tmp_
         shop.run()
 
 
+FLAGS = 'status = "state"\npromo = "promo || null"\nsource = "shop"\ncancelled = "off"'
+
+
+def flagged(number: int, **changes: Any) -> dict[str, Any]:
+    return sale(number, **{"promo": False, "shop": "web", "off": False, **changes})
+
+
+@pytest.mark.parametrize("expression", ["promo || null", "[promo] | [0]"])
+def test_false_in_place_of_a_text_is_an_absence(tmp_path: Path, expression: str) -> None:
+    shop = SmallShop(tmp_path, [flagged(number) for number in range(120)])
+    shop.description = shop.description.replace('status = "state"', FLAGS.replace("promo || null", expression))
+    shop.run()
+    shop.sales += [flagged(200, promo="XMAS"), flagged(201, shop=False)]
+    assert shop.run().check.ok
+    shop.sales += [flagged(number, shop=False) for number in range(300, 325)]
+    shop.run()
+    shop.sales += [flagged(number, shop=False) for number in range(400, 425)]  # as null would be
+    with pytest.raises(CheckFailedError, match=r"field=shop, problem=vanished"):
+        shop.run()
+
+
+@pytest.mark.parametrize("condition", ["off", "off == `true`", "!(off)", "off && state == 'x'", "off || promo"])
+def test_a_boolean_that_became_a_text_is_drift(tmp_path: Path, condition: str) -> None:
+    shop = SmallShop(tmp_path, [flagged(number) for number in range(120)])
+    flags = FLAGS.replace('"off"', f'"{condition}"')
+    shop.description = shop.description.replace('status = "state"', flags)
+    shop.run()
+    shop.sales.append(flagged(200, off="no"))
+    with pytest.raises(CheckFailedError, match=r"field=off, problem=changed its type: it was boolean.*text in 1"):
+        shop.run()
+
+
+@pytest.mark.parametrize("bulk", [True, False])
+def test_false_is_counted_where_a_condition_asks(tmp_path: Path, *, bulk: bool) -> None:
+    odd = [flagged(700, promo=True, off=True), flagged(701, promo="A", off="no"), flagged(702, lines=False)]
+    shop = SmallShop(tmp_path, [*(flagged(number) for number in range(600)), *odd])
+    shop.description = shop.description.replace('status = "state"', FLAGS)
+    shop.run(bulk=bulk, page_size=500)
+    used = read_used(tmp_path)
+    assert used["promo"] == FieldCount(603, {"boolean": 1, "text": 1})
+    assert used["off"] == FieldCount(603, {"boolean": 602, "text": 1})
+    assert used["lines"] == FieldCount(603, {"list": 602})
+
+
 def read_only_stage(folder: Path) -> StageMarker:
     (batch,) = (path.name for path in (folder / "output/staged").iterdir())
     stage = read_stage(Lake(folder / "output"), batch)

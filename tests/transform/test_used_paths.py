@@ -10,7 +10,7 @@ from ordersetl.source.description.mapping import Mapping
 from ordersetl.transform.mapped_fields import find_bulk_mapping
 from ordersetl.transform.mapped_paths import Member
 from ordersetl.transform.used_fields import FieldTally
-from ordersetl.transform.used_paths import list_used
+from ordersetl.transform.used_paths import list_asked, list_used
 
 ORDER = {"order_id": "id", "created_at": "made"}
 ITEMS = {"list": "lines", "sku": "code", "qty": "count"}
@@ -26,7 +26,7 @@ RECORD: dict[str, Any] = {
 
 
 def count(record: Member, *given: object) -> dict[str, tuple[int, dict[str, int]]]:
-    tally = FieldTally(record)
+    tally = FieldTally(record, ())
     for one in given:
         tally.add(one)
     return {path: (found.of, found.types) for path, found in tally.counts().items()}
@@ -106,6 +106,16 @@ def test_lines_that_are_more_than_a_path_are_looked_into(listed: str) -> None:
 def test_many_parts_do_not_double_the_work() -> None:
     for expression in ("a" + "[]" * 24, "to_array(" * 45 + "a" + ")" * 45, "(a || " * 45 + "a" + ")" * 45):
         assert list_used(Mapping.model_validate({"order": ORDER | {"promo": expression}, "items": ITEMS})).members
+
+
+def test_false_says_something_to_conditions_comparisons_and_functions_alone() -> None:
+    parts: dict[str, Any] = {
+        "order": ORDER | {"promo": "a || b", "source": "c && d", "deleted": "e || f", "country": "to_string(g)"},
+        "items": ITEMS | {"list": "lines[?h]", "name": "!i && j", "skip": "k"},
+        "skip": [{"name": "s", "when": "l == `true`"}],
+    }
+    asked = {*"cdefgl", *(f"lines[].{name}" for name in "hijk")}
+    assert list_asked(Mapping.model_validate(parts)) == asked
 
 
 @pytest.mark.parametrize("source", USUAL)

@@ -29,7 +29,7 @@ from ordersetl.transform.mapped_values import (
 )
 from ordersetl.transform.seen_fields import SeenFields
 from ordersetl.transform.used_fields import count_tables
-from ordersetl.transform.used_paths import split_absence
+from ordersetl.transform.used_paths import list_asked, split_absence
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,8 @@ class BulkMapping:
         refunds, refund_items = self._read_refunds(of_orders, tables)
         if skipped.height:
             orders = orders.join(skipped, on="pos", how="anti", maintain_order="left")
-        seen = SeenFields(count_tables(self.record, tables, int(readable.sum())), positions.filter(~readable))
+        counts = count_tables(self.record, tables, int(readable.sum()), list_asked(self._mapping))
+        seen = SeenFields(counts, positions.filter(~readable))
         return MappedFields(FieldTables(orders, items, refunds, refund_items), skipped, skipped_lines, seen)
 
     def _find_skipped(self, records: pl.DataFrame) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """How many records have the fields that a mapping looks at."""
 
 from collections import Counter
-from collections.abc import Mapping as AnyMapping
+from collections.abc import Collection, Mapping as AnyMapping
 from typing import Any
 
 import polars as pl
@@ -15,19 +15,22 @@ from ordersetl.transform.seen_fields import join_path, name_type
 __all__ = ["FieldTally", "count_tables"]
 
 
-def count_tables(record: Member, tables: AnyMapping[Member, NativeTable], records: int) -> dict[str, FieldCount]:
+def count_tables(
+    record: Member, tables: AnyMapping[Member, NativeTable], records: int, asked: Collection[str]
+) -> dict[str, FieldCount]:
     """Fields of records that were read in bulk, by path.
 
     Args:
         record: what was looked at.
         tables: what was read.
         records: how many of the records were readable.
+        asked: paths at which ``false`` is a boolean; elsewhere it is an absence.
     """
     found: dict[str, FieldCount] = {}
 
     def count(member: Member, path: str, types: AnyMapping[str, dict[str, int]], height: int) -> None:
         if member.column in types:
-            found[path] = FieldCount(height, types[member.column])
+            found[path] = FieldCount(height, _read_false(types[member.column], is_boolean=path in asked))
         for step, child in member.members.items():
             count(child, join_path(path, step), types, height)
         if member.rows is not None:
@@ -45,10 +48,12 @@ class FieldTally:
 
     Args:
         record: what is looked at.
+        asked: as of :func:`count_tables`.
     """
 
-    def __init__(self, record: Member) -> None:
+    def __init__(self, record: Member, asked: Collection[str]) -> None:
         self._record = record
+        self._asked = asked
         self._of = Counter[str]()
         self._types: dict[str, Counter[str]] = {}
 
@@ -65,7 +70,8 @@ class FieldTally:
         if member.is_read or member.is_asked or (member.rows is not None and not member.may_be_absent):
             self._of[path] += 1
             types = self._types.setdefault(path, Counter())
-            if (kind := name_type(value)) is not None:
+            kind = name_type(value)
+            if kind is not None and (value is not False or path in self._asked):
                 types[kind] += 1
         for step, child in member.members.items():
             self._add(child, join_path(path, step), _find(value, step))
@@ -77,8 +83,15 @@ class FieldTally:
                         self._add(rows, f"{path}[]", element)
 
 
+def _read_false(types: AnyMapping[str, int], *, is_boolean: bool) -> dict[str, int]:
+    """Counts by type with those of ``false``, which stands apart, among the booleans, or without them."""
+    booleans = types.get("boolean", 0) + (types.get("false", 0) if is_boolean else 0)
+    others = {kind: count for kind, count in types.items() if kind not in {"boolean", "false"}}
+    return ({"boolean": booleans} if booleans else {}) | others
+
+
 def _count_types(texts: pl.DataFrame) -> dict[str, dict[str, int]]:
-    """How many of each column of JSON texts are of each type; in two steps, which take a fraction of many."""
+    """How many of each column of JSON texts are of each type, ``false`` apart; two steps take a fraction of many."""
     names = texts.columns
     counted = texts.select(
         *(pl.col(name).count().alias(f"{name} given") for name in names),
@@ -86,11 +99,11 @@ def _count_types(texts: pl.DataFrame) -> dict[str, dict[str, int]]:
         *(pl.col(name).str.starts_with('"').sum().alias(f"{name} text") for name in names),
     ).row(0, named=True)
     others = [name for name in names if counted[f"{name} given"] > counted[f"{name} text"]]
-    begins = {"boolean": ["t", "f"], "list": ["["], "object": ["{"]}
+    begins = {"boolean": "t", "false": "f", "list": "[", "object": "{"}
     kinds = texts.select(
-        pl.sum_horizontal(pl.col(name).str.starts_with(sign).sum() for sign in signs).alias(f"{name} {kind}")
+        pl.col(name).str.starts_with(sign).sum().alias(f"{name} {kind}")
         for name in others
-        for kind, signs in begins.items()
+        for kind, sign in begins.items()
     )
     of_others = kinds.row(0, named=True) if others else {}
     found = {}

@@ -1,6 +1,6 @@
 """What a mapping looks at in native records, by all parts of its expressions: in lists it is of each element."""
 
-from collections.abc import Iterable, Mapping as AnyMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping as AnyMapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -8,19 +8,21 @@ from ordersetl.source.description.expressions import Expression
 from ordersetl.source.description.mapping import Mapping
 from ordersetl.source.description.table import Table
 from ordersetl.transform.mapped_paths import Member
+from ordersetl.transform.seen_fields import join_path
 
-__all__ = ["list_used", "split_absence"]
+__all__ = ["list_asked", "list_used", "split_absence"]
 
 Tree = AnyMapping[str, Any]
 _Value = tuple[Member, int]
 """Where a value is in the records, and in how many lists such values are that an expression made."""
 
+_CONDITIONS = {"deleted", "cancelled", "skip", "when"}
 _NO_LINES = {"type": "literal", "value": [], "children": []}
 
 
 @cache
 def list_used(mapping: Mapping) -> Member:
-    """What a mapping looks at in a record."""
+    """What a mapping looks at in a record: as asked what conditions, comparisons and functions do, else as read."""
     record = Member()
     order: list[_Value] = [(record, 0)]
     _use_all(order, mapping.order, *mapping.skip)
@@ -30,6 +32,22 @@ def list_used(mapping: Mapping) -> Member:
         if mapping.refunds.items is not None:
             _use_list(refunds, mapping.refunds.items)
     return record
+
+
+@cache
+def list_asked(mapping: Mapping) -> frozenset[str]:
+    """Paths at which ``false`` says something: elsewhere it is nothing, as it is no text, number or time."""
+
+    def list_below(member: Member, path: str) -> Iterator[str]:
+        if member.is_asked:
+            yield path
+        for step, child in member.members.items():
+            yield from list_below(child, join_path(path, step))
+        for rows in (member.rows, *(rows for _, rows in member.chosen)):
+            if rows is not None:
+                yield from list_below(rows, f"{path}[]")
+
+    return frozenset(list_below(list_used(mapping), ""))
 
 
 def split_absence(tree: Tree) -> tuple[Tree, bool]:
@@ -44,7 +62,7 @@ def _use_all(values: Sequence[_Value], *tables: Table) -> None:
         for name in type(table).model_fields:
             given = getattr(table, name)
             if isinstance(given, Expression) and name != "list":
-                _use(_follow(given.tree, values))
+                _use(_follow(given.tree, values), asked=name in _CONDITIONS)
             elif isinstance(given, tuple):
                 _use_all(values, *(part for part in given if isinstance(part, Table)))
 
@@ -61,9 +79,10 @@ def _use_list(values: Sequence[_Value], table: Any) -> list[_Value]:  # noqa: AN
     return elements
 
 
-def _use(values: Iterable[_Value]) -> None:
+def _use(values: Iterable[_Value], *, asked: bool) -> None:
     for member, _ in values:
-        member.is_read = True
+        member.is_read = member.is_read or not asked
+        member.is_asked = member.is_asked or asked
 
 
 def _follow(tree: Tree, values: Sequence[_Value]) -> list[_Value]:
@@ -94,14 +113,14 @@ def _find(tree: Tree, values: Sequence[_Value]) -> Iterable[_Value]:
             found = _follow_all(children, values)
         case "and_expression":
             found = _follow_all(children, values)
-            _use(found)
+            _use(found, asked=True)
         case "multi_select_list":
             found = _wrap(_follow_all(children, values))
         case "function_expression":
             found = _call(tree["value"], children, values)
         case kind:
             is_of_any_name = kind == "value_projection"  # what is wanted of such members has no path
-            _use(_follow_all(children[:1] if is_of_any_name else children, values))
+            _use(_follow_all(children[:1] if is_of_any_name else children, values), asked=True)
     return found
 
 
@@ -143,7 +162,7 @@ def _project(values: Sequence[_Value], listed: Tree, wanted: Tree, condition: Tr
     lists = _follow(listed, values)
     elements = _open(lists)
     if condition is not None:
-        _use(_follow(condition, elements))
+        _use(_follow(condition, elements), asked=True)
         elements = [(m, depth - 1) if depth else (m.choose_rows(condition), 0) for m, depth in lists]
     return _follow(wanted, elements)
 
@@ -154,7 +173,7 @@ def _call(name: str, arguments: Sequence[Tree], values: Sequence[_Value]) -> Ite
     of_elements = [tree["children"][0] for tree in arguments if tree["type"] == "expref"]
     elements = _open(given) if of_elements or name == "reverse" else []
     mapped = _follow_all(of_elements, elements)
-    _use(mapped)
+    _use(mapped, asked=True)
     found: Iterable[_Value] = ()
     match name:
         case "not_null" | "merge":
@@ -168,5 +187,5 @@ def _call(name: str, arguments: Sequence[Tree], values: Sequence[_Value]) -> Ite
         case "map":
             found = _wrap(mapped)
         case _:
-            _use(given)
+            _use(given, asked=True)
     return found

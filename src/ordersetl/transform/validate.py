@@ -118,9 +118,9 @@ def _find_mappers(mapping: "Mapping") -> "tuple[OrderMapper, BulkMapping | None]
 
 def _begin_tally(mapping: "Mapping", in_bulk: "BulkMapping | None") -> "FieldTally":
     from ordersetl.transform.used_fields import FieldTally  # noqa: PLC0415 - likewise
-    from ordersetl.transform.used_paths import list_used  # noqa: PLC0415 - likewise
+    from ordersetl.transform.used_paths import list_asked, list_used  # noqa: PLC0415 - likewise
 
-    return FieldTally(in_bulk.record if in_bulk is not None else list_used(mapping))
+    return FieldTally(in_bulk.record if in_bulk is not None else list_used(mapping), list_asked(mapping))
 
 
 def _count_fields(
