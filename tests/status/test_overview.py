@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -119,6 +120,38 @@ def test_what_was_fetched_is_not_loaded(tmp_path: Path) -> None:
     assert look(tmp_path).age_s == pytest.approx(2 * 3600, abs=60)
     assert not look(tmp_path, max_age=3 * HOUR).too_old
     assert look(tmp_path, max_age=HOUR).too_old
+
+
+def test_what_was_noted_counts_only_while_curated_holds_it(tmp_path: Path) -> None:
+    with open_job(tmp_path, now=Clock(NOW - 48 * HOUR)) as job, keep_journal(job.lake, "run", job.now) as journal:
+        write_batch(job, [order()])
+        journal.note_asked(job.now(), is_news=True)
+        journal.begin("load")
+        run(job)
+    shutil.copytree(tmp_path / "curated", tmp_path / "backup")
+    with open_job(tmp_path, now=Clock(NOW - 2 * HOUR)) as job, keep_journal(job.lake, "run", job.now) as journal:
+        write_batch(job, [order("b")])
+        journal.note_asked(job.now(), is_news=True)
+        journal.begin("load")
+        run(job)
+    with open_job(tmp_path, now=Clock(NOW - HOUR / 2)) as job, keep_journal(job.lake, "run", job.now) as journal:
+        journal.note_asked(job.now(), is_news=False)
+        journal.begin("load")
+    assert look(tmp_path).age_s == pytest.approx(1800, abs=60)
+    with open_job(tmp_path, now=Clock(NOW)) as job:
+        late = write_batch(job, [order("c")])
+    assert look(tmp_path).age_s == pytest.approx(1800, abs=60)  # curated holds what it held then
+    shutil.rmtree(tmp_path / "raw" / late)
+    shutil.rmtree(tmp_path / "curated")
+    (tmp_path / "backup").rename(tmp_path / "curated")
+    found = look(tmp_path, max_age=6 * HOUR)
+    assert (found.too_old, len(found.batches.waiting)) == (True, 1)
+    assert found.age_s == pytest.approx(48 * 3600, abs=60)
+    (tmp_path / "curated/_manifest.json").write_bytes(b"[]")
+    assert (look(tmp_path, max_age=HOUR).too_old, look(tmp_path).as_of) == (True, None)
+    shutil.rmtree(tmp_path / "curated")
+    assert (look(tmp_path, max_age=HOUR).too_old, look(tmp_path).as_of) == (True, None)
+    assert "data_timestamp_seconds" not in format_metrics(look(tmp_path)).decode()
 
 
 def test_gaps_are_named(tmp_path: Path) -> None:

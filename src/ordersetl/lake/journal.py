@@ -15,6 +15,7 @@ import msgspec
 from ordersetl.errors import CorruptedError, OrdersetlError
 from ordersetl.lake.checksum import decode_record, encode_record
 from ordersetl.lake.layout import RUNS, Lake
+from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.lake.runs import describe_error
 
 __all__ = [
@@ -57,8 +58,8 @@ class Journal(msgspec.Struct, frozen=True):
     """Times are aware UTC.
 
     ``succeeded`` says when each stage last ended well. ``asked`` is up to when the source was last asked, by this
-    machine's clock; ``loaded`` likewise, of what is in curated. ``quiet`` counts the extractions since the newest batch
-    that brought nothing new.
+    machine's clock; ``loaded`` likewise, of what was then in curated, of whose batches ``loaded_batch`` was the newest.
+    ``quiet`` counts the extractions since the newest batch that brought nothing new.
     """
 
     under_way: UnderWay | None = None
@@ -66,6 +67,7 @@ class Journal(msgspec.Struct, frozen=True):
     succeeded: dict[str, datetime] = {}
     asked: datetime | None = None
     loaded: datetime | None = None
+    loaded_batch: str = ""
     quiet: int = 0
 
 
@@ -129,7 +131,8 @@ class JournalKeeper:
         if self._stage:
             self._change(succeeded=self._journal.succeeded | {self._stage: self._now()})
         if self._stage == "load":
-            self._change(loaded=self._journal.asked)
+            manifest = read_manifest(self._lake) or Manifest()
+            self._change(loaded=self._journal.asked, loaded_batch=max(manifest.batches, default=""))
 
     def _change(self, **members: object) -> None:
         self._journal = msgspec.structs.replace(self._journal, **members)

@@ -123,9 +123,11 @@ def _find_as_of(
 ) -> datetime | None:
     """Up to when curated has what the source said: as noted, or as the newest batch that is in it shows.
 
-    What lies in the future is not believed: a clock that was ahead wrote it, and it would hide that nothing runs.
+    What was noted of a curated layer that is no longer there, or that an older one took the place of, says nothing of
+    this one. What lies in the future is not believed: a clock that was ahead wrote it, and it would hide that nothing
+    runs.
     """
-    times = [journal.loaded] if journal.loaded else []
+    times = [journal.loaded] if journal.loaded and journal.loaded_batch in manifest.batches else []
     newest = max(set(manifest.batches).intersection(batches), default=None)
     if newest is not None:
         with suppress(OrdersetlError):  # the coverage says that it is damaged
