@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from ordersetl.storage import objects
+from ordersetl.storage.lease import LEASE_S
 from ordersetl.storage.objects import ObjectStorage
 from ordersetl.storage.versions import ChangedError
 from ordersetl.url import ObjectUrl
@@ -43,6 +44,11 @@ def _delete_version(store: "MemoryStore", path: str, version: str) -> None:
     store.delete(path)
 
 
+def _find_age(_store: "MemoryStore", _path: str) -> float:
+    """Whoever died did so long ago: the clocks of the tests are not the store's."""
+    return LEASE_S
+
+
 def _open_columns(storage: ObjectStorage, key: str) -> MemoryColumns:
     return MemoryColumns(storage, key)
 
@@ -56,6 +62,7 @@ def memory_store() -> Iterator["MemoryStore"]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(objects, "open_store", lambda _bucket: store)
         patch.setattr(objects, "delete_version", _delete_version)
+        patch.setattr(objects, "find_age", _find_age)
         patch.setattr(ObjectStorage, "open_columns", _open_columns)
         yield store
 

@@ -112,3 +112,11 @@ def test_two_writers_lose_nothing_and_count_nothing_twice(proxy: Proxy) -> None:
         writer.join()
     entries = json.loads(storage.read("count", 1 << 20))
     assert len(entries) == len(set(entries)) == 200
+
+
+def test_the_store_s_own_clock_says_how_old_an_object_is(proxy: Proxy) -> None:
+    proxy.fail("503", every=2)
+    storage = ObjectStorage(ObjectUrl(proxy.bucket, "aged"), Disk())
+    assert storage.find_age("lease") == 0
+    storage.put("lease", b"{}")
+    assert 0 <= storage.find_age("lease") < timedelta(minutes=10).total_seconds()

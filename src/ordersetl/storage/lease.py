@@ -1,18 +1,18 @@
-"""One writer in object storage: a lease, an object that says who holds the output, for how long, and for which time.
+"""One writer in object storage: a lease, an object that says who holds the output, and for which time.
 
-It decides who may begin. What is right does not depend on it, nor on clocks: a holder that was paused past its lease
-fails at the commit's swap, since the manifest is not the one that it read (see :mod:`ordersetl.lake.swap`).
+It ends with its holder, or a minute after it was last put, by the store's clock: those of the machines may be wrong. It
+decides who may begin. What is right does not depend on it: a holder that was paused past its lease fails at the
+commit's swap, since the manifest is not the one that it read (see :mod:`ordersetl.lake.swap`).
 """
 
-import json
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -28,6 +28,21 @@ __all__ = ["Lease", "acquire_lease", "find_lease_holder"]
 LEASE_S = 60.0
 """How long a lease lasts unless it is renewed, which is done at a third of it."""
 _POLL_S = 1.0
+
+
+class _Note(msgspec.Struct, frozen=True):
+    """What the object says: its holder, and whether that has given it up. ``epoch`` counts who held it."""
+
+    pid: int
+    host: str
+    since: str
+    nonce: str
+    epoch: int
+    renewed: str = ""
+    ended: bool = False
+
+
+_Found = tuple[_Note | None, Versioned]
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -47,11 +62,10 @@ class Lease(msgspec.Struct, frozen=True):
             found = _read(self.storage, self.key)
         except OSError as error:
             raise StorageError(f"cannot read {self.storage.locate(self.key)}: {error.strerror}") from error
-        if found is None or found[0].get("nonce") != self.nonce:
-            holder = name_holder(found and found[0])
+        if not _is_own(found, self.nonce):
             raise LockedError(
-                f"the lease {self.storage.locate(self.key)} was lost while this run held it{holder}; nothing of this "
-                "run was committed from then on",
+                f"the lease {self.storage.locate(self.key)} was lost while this run held it{_name_holder(found)}; "
+                "nothing of this run was committed from then on",
                 hint="This machine may have been paused for long. Run the same command again.",
             )
 
@@ -71,7 +85,7 @@ def acquire_lease(
         storage: where it is.
         key: of the lease object.
         wait_s: how long to wait for another run to end, in seconds; 0 fails at once.
-        now: clock by which a lease expires; that of this machine, which need not be right.
+        now: clock for the note of who holds it.
         sleep: how to wait, in seconds; may raise to give up.
 
     Raises:
@@ -89,7 +103,7 @@ def acquire_lease(
         ended.set()
         renewing.join()
         with suppress(StorageError, OSError):  # it expires by itself
-            _write_own(storage, key, nonce, until=now())
+            _write_own(storage, key, nonce, now(), ended=True)
 
 
 def _take(
@@ -104,9 +118,10 @@ def _take(
     deadline = time.monotonic() + wait_s
     while True:
         found = _read(storage, key)
-        if found is None or _has_ended(found[0], now()):
-            epoch = 0 if found is None else int(found[0].get("epoch", 0))
-            note = _note(nonce, epoch + 1, now())
+        if found is None or _has_ended(storage, key, found[0]):
+            epoch = found[0].epoch if found and found[0] else 0
+            own = make_note(now()) | {"nonce": nonce, "epoch": epoch + 1}
+            note = msgspec.json.encode(own)
             try:
                 if found is None:
                     storage.put_new(key, note)
@@ -114,15 +129,15 @@ def _take(
                     storage.replace(key, note, found[1].version)
             except ChangedError:
                 pass  # by another run, or by this very write, whose answer was lost
-            if (taken := _read(storage, key)) is not None and taken[0].get("nonce") == nonce:
+            if _is_own(_read(storage, key), nonce):
                 return
             continue
         left = deadline - time.monotonic()
         if left <= 0:
             raise LockedError(
-                f"another run holds {storage.root}{name_holder(found[0])}",
-                hint="Wait for it to end, or give --wait SECONDS to wait here. If it died, its lease ends "
-                f"{LEASE_S:.0f} s after its last sign of life.",
+                f"another run holds {storage.root}{_name_holder(found)}",
+                hint="Wait for it to end, or give --wait SECONDS to wait here. If it died, its lease "
+                f"{storage.locate(key)} ends {LEASE_S:.0f} s after its last sign of life.",
             )
         sleep(min(_POLL_S, left))
 
@@ -132,25 +147,34 @@ def _keep_renewing(
 ) -> None:
     while not ended.wait(LEASE_S / 3):
         with suppress(StorageError, OSError):  # tried again; at worst the lease expires, which assert_held finds
-            _write_own(storage, key, nonce, until=now() + timedelta(seconds=LEASE_S))
+            _write_own(storage, key, nonce, now())
 
 
-def _write_own(storage: "ObjectStorage", key: str, nonce: str, *, until: datetime) -> None:
+def _write_own(storage: "ObjectStorage", key: str, nonce: str, now: datetime, *, ended: bool = False) -> None:
     found = _read(storage, key)
-    if found is not None and found[0].get("nonce") == nonce:
+    if found and found[0] and _is_own(found, nonce):
+        note = msgspec.structs.replace(found[0], renewed=now.isoformat(), ended=ended)
         with suppress(ChangedError):
-            storage.replace(key, json.dumps(found[0] | {"until": until.isoformat()}).encode(), found[1].version)
+            storage.replace(key, msgspec.json.encode(note), found[1].version)
 
 
-def _read(storage: "ObjectStorage", key: str) -> tuple[dict[str, Any], Versioned] | None:
+def _read(storage: "ObjectStorage", key: str) -> _Found | None:
+    """The object, and its note: None where it is not one of ours."""
     found = storage.read_version(key)
     if found is None:
         return None
     try:
-        note = json.loads(found.data)
-    except ValueError:
-        note = None
-    return (note if isinstance(note, dict) else {}), found
+        return msgspec.json.decode(found.data, type=_Note), found
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None, found
+
+
+def _is_own(found: _Found | None, nonce: str) -> bool:
+    return found is not None and found[0] is not None and found[0].nonce == nonce
+
+
+def _name_holder(found: _Found | None) -> str:
+    return name_holder(msgspec.to_builtins(found and found[0]))
 
 
 def find_lease_holder(storage: "ObjectStorage", key: str) -> Holder | None:
@@ -161,21 +185,18 @@ def find_lease_holder(storage: "ObjectStorage", key: str) -> Holder | None:
     """
     try:
         found = _read(storage, key)
+        is_free = found is None or _has_ended(storage, key, found[0])
     except OSError as error:
         raise StorageError(f"cannot read {storage.locate(key)}: {error.strerror}") from error
-    return None if found is None or _has_ended(found[0], datetime.now(UTC)) else read_holder(found[0])
+    return None if is_free else read_holder(msgspec.to_builtins(found and found[0]))
 
 
-def _has_ended(note: dict[str, Any], now: datetime) -> bool:
-    """Whether a lease is over: by its time, or its process of this machine is gone."""
-    try:
-        if note["host"] == socket.gethostname() and not is_running(int(note["pid"])):
-            return True
-        return datetime.fromisoformat(note["until"]) <= now
-    except (LookupError, TypeError, ValueError):
-        return True  # not one of ours
+def _has_ended(storage: "ObjectStorage", key: str, note: _Note | None) -> bool:
+    """Whether a lease is over: nobody holds it any more, or nothing was heard of its holder for so long.
 
-
-def _note(nonce: str, epoch: int, now: datetime) -> bytes:
-    until = now + timedelta(seconds=LEASE_S)
-    return json.dumps({**make_note(now), "nonce": nonce, "epoch": epoch, "until": until.isoformat()}).encode()
+    Raises:
+        OSError: the store failed.
+    """
+    if note is None or note.ended or (note.host == socket.gethostname() and not is_running(note.pid)):
+        return True
+    return storage.find_age(key) >= LEASE_S

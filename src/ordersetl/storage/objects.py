@@ -34,6 +34,7 @@ from ordersetl.storage.new_file import Written
 from ordersetl.storage.store import (
     delete_version,
     describe,
+    find_age,
     hint_at,
     last_name,
     list_column_options,
@@ -170,22 +171,14 @@ class ObjectStorage(msgspec.Struct, frozen=True):
         return Written(hashlib.sha256(body).hexdigest(), len(body), mark_version(version))
 
     def put_new(self, key: str, data: bytes) -> str:
-        """Put an object where there is none; its version.
-
-        Raises:
-            ChangedError: there is one.
-        """
+        """Put an object where there is none; its version. Raises ChangedError where there is one."""
         version: str = self._change(
             "put_new", key, lambda: self._store.put(self._path(key), data, mode="create")["e_tag"]
         )
         return version
 
     def replace(self, key: str, data: bytes, version: str) -> str:
-        """Put an object in place of that version of it; its own version.
-
-        Raises:
-            ChangedError: another version, or nothing, is there.
-        """
+        """Put an object in place of that version of it; its own version. Raises ChangedError where it is not there."""
         mode: Any = {"e_tag": version}
         changed: str = self._change("replace", key, lambda: self._store.put(self._path(key), data, mode=mode)["e_tag"])
         return changed
@@ -201,6 +194,11 @@ class ObjectStorage(msgspec.Struct, frozen=True):
                 return self._store.head(self._path(key))["e_tag"]
         except FileNotFoundError:
             return None
+
+    def find_age(self, key: str) -> float:
+        """Seconds since an object was put, by the store's clock; 0 where there is none. Raises OSError."""
+        with translate_errors(self.locate(key)):
+            return find_age(self._store, self._path(key))
 
     def move(self, source: str, key: str) -> None:
         """Copy an object, or all under a prefix, to another key, and remove it there: not in one step."""

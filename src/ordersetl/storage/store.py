@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Literal
 
 from ordersetl.errors import ConfigError
 from ordersetl.storage.local import FileStat
@@ -15,11 +17,13 @@ from ordersetl.storage.versions import ChangedError
 from ordersetl.url import ObjectUrl
 
 if TYPE_CHECKING:
+    from httpx import Response
     from obstore.store import S3Store
 
 __all__ = [
     "delete_version",
     "describe",
+    "find_age",
     "find_endpoint",
     "hint_at",
     "is_loopback",
@@ -56,13 +60,38 @@ def list_column_options() -> dict[str, str] | None:
 
 
 def delete_version(store: "S3Store", path: str, version: str) -> None:
-    """Remove that version of an object, by a request that obstore signs: it has no conditional delete itself.
+    """Remove that version of an object: obstore has no conditional delete itself.
 
     Raises:
         ChangedError: another version is there.
         OSError: the store failed.
     """
-    import httpx  # noqa: PLC0415 - few commands remove
+    answer = _ask(store, "DELETE", path, {"If-Match": version})
+    if answer.status_code in {HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED}:
+        raise ChangedError(path)
+    _require_success(answer, path)
+
+
+def find_age(store: "S3Store", path: str) -> float:
+    """Seconds since an object was put, by the store's clock, which obstore does not tell; 0 where it is gone.
+
+    Raises:
+        OSError: the store failed, or does not say.
+    """
+    answer = _ask(store, "HEAD", path, {})
+    _require_success(answer, path)
+    if answer.status_code == HTTPStatus.NOT_FOUND:
+        return 0.0
+    try:
+        put, now = (parsedate_to_datetime(answer.headers[name]) for name in ("Last-Modified", "Date"))
+    except (KeyError, ValueError):
+        raise OSError(errno.EIO, "the store does not say when it was put", path) from None
+    return (now - put).total_seconds()
+
+
+def _ask(store: "S3Store", method: Literal["DELETE", "HEAD"], path: str, headers: dict[str, str]) -> "Response":
+    """The answer to a request that obstore signs."""
+    import httpx  # noqa: PLC0415 - few commands need it
     import obstore  # noqa: PLC0415 - an extra
     from tenacity import (  # noqa: PLC0415 - likewise
         Retrying,
@@ -72,7 +101,7 @@ def delete_version(store: "S3Store", path: str, version: str) -> None:
         wait_exponential,
     )
 
-    url = obstore.sign(store, "DELETE", path, _SIGNED_FOR)
+    url = obstore.sign(store, method, path, _SIGNED_FOR)
     retrying = Retrying(
         retry=retry_if_exception_type(httpx.TransportError) | retry_if_result(lambda got: got.is_server_error),
         wait=wait_exponential(multiplier=0.1, max=5),
@@ -80,12 +109,14 @@ def delete_version(store: "S3Store", path: str, version: str) -> None:
         retry_error_callback=lambda state: state.outcome.result(),  # type: ignore[union-attr] # there was a try
     )
     try:
-        answer: httpx.Response = retrying(httpx.delete, url, headers={"If-Match": version}, timeout=_TIMEOUT_S)
+        answer: Response = retrying(httpx.request, method, url, headers=headers, timeout=_TIMEOUT_S)
     except httpx.TransportError as error:
         raise OSError(errno.EIO, f"the store failed: {type(error).__name__}", path) from error
-    if answer.status_code in {httpx.codes.CONFLICT, httpx.codes.PRECONDITION_FAILED}:
-        raise ChangedError(path)
-    if not answer.is_success and answer.status_code != httpx.codes.NOT_FOUND:
+    return answer
+
+
+def _require_success(answer: "Response", path: str) -> None:
+    if not answer.is_success and answer.status_code != HTTPStatus.NOT_FOUND:
         raise OSError(errno.EIO, f"the store answered HTTP {answer.status_code}", path)
 
 
