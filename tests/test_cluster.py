@@ -20,7 +20,7 @@ from lakes import curated_bytes, open_job, order, run, write_batch
 
 from ordersetl import cluster, pipeline
 from ordersetl.check import tables
-from ordersetl.cluster import ClusterExecutor, open_cluster
+from ordersetl.cluster import ClusterExecutor, Seen, open_cluster
 from ordersetl.errors import ClusterError, ConfigError
 from ordersetl.runtime import RunContext
 from ordersetl.settings import Settings
@@ -279,6 +279,34 @@ def test_a_worker_that_does_not_see_the_output_is_refused(machines: Machines, lo
         open_cluster(machines.url, lock, max_wait_s=LONG_S),
     ):
         pass
+
+
+def make_deadly(lock: Lock, victim: int) -> Seen:
+    """What to look at, which kills one worker that does."""
+
+    class Deadly:
+        def assert_held(self) -> None:
+            if os.getpid() == victim:
+                os.kill(victim, signal.SIGKILL)
+            lock.assert_held()
+
+    return Deadly()
+
+
+def test_a_worker_that_dies_while_it_is_asked_is_not_an_unfit_one(
+    machines: Machines, lock: Lock, caplog: pytest.LogCaptureFixture
+) -> None:
+    victim = machines.add_worker("--no-nanny")
+    with (
+        pytest.raises(ClusterError, match="no worker of the cluster answers"),
+        open_cluster(machines.url, make_deadly(lock, victim.pid), max_wait_s=LONG_S),
+    ):
+        pass
+    victim = machines.add_worker("--no-nanny")
+    machines.add_worker()
+    with open_cluster(machines.url, make_deadly(lock, victim.pid), max_wait_s=LONG_S) as executor:
+        assert executor.submit(os.getpid).result(LONG_S) != victim.pid
+    assert "goes on without them" in caplog.text
 
 
 @pytest.fixture

@@ -147,7 +147,7 @@ def open_cluster(url: str, seen: Seen, *, max_wait_s: float) -> Iterator[Cluster
 
     Raises:
         ConfigError: Dask is not installed, or workers lack the output or the same versions: all of them are listed.
-        ClusterError: there is no scheduler, or no worker in time.
+        ClusterError: there is no scheduler, no worker in time, or none that answers.
     """
     try:
         from distributed import Client, LocalCluster  # noqa: PLC0415 - an extra
@@ -207,15 +207,19 @@ def _await_worker(client: "Client", url: str, max_wait_s: float) -> None:
 
 
 def _require_fit_workers(client: "Client", seen: Seen) -> None:
-    """Ask all workers before any work is handed out.
+    """Ask all workers before any work is handed out; those that are gone, or hang, are for the scheduler to give up.
 
     Raises:
         ConfigError: some lack the output, or have other versions.
+        ClusterError: none answers.
     """
     found = client.run(_describe_worker, seen, on_error="return")
     here = _list_versions()
-    problems = []
+    problems, silent = [], []
     for worker, answer in sorted(found.items()):
+        if isinstance(answer, OSError):  # as its connection ended, or timed out
+            silent.append(f"{worker}: {answer}")
+            continue
         if isinstance(answer, BaseException):
             problems.append(f"{worker}: {type(answer).__name__}: {answer}")
             continue
@@ -230,6 +234,10 @@ def _require_fit_workers(client: "Client", seen: Seen) -> None:
             "workers of the cluster cannot do the work:\n  " + "\n  ".join(problems),
             hint="Give all of them the same versions, and the same folder at the same path (or s3://).",
         )
+    if found and len(silent) == len(found):
+        raise ClusterError("no worker of the cluster answers:\n  " + "\n  ".join(silent), hint=_HINT_AGAIN)
+    if silent:
+        log.warning("workers of the cluster do not answer, and it goes on without them: %s", "; ".join(silent))
 
 
 def _describe_worker(seen: Seen) -> tuple[dict[str, str], bool]:
