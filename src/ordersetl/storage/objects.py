@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ordersetl.errors import StorageError
 from ordersetl.storage.columns import ColumnFile
 from ordersetl.storage.disk import IS_FOLDER, Disk, Step, UnfitFileError
 from ordersetl.storage.lease import Lease, acquire_lease, find_lease_holder
@@ -35,12 +34,12 @@ from ordersetl.storage.store import (
     delete_version,
     describe,
     find_age,
-    hint_at,
     last_name,
     list_column_options,
     mark_version,
     open_store,
     read_parts,
+    require_listed,
     translate_errors,
 )
 from ordersetl.storage.versions import Versioned
@@ -133,10 +132,8 @@ class ObjectStorage(msgspec.Struct, frozen=True):
         Raises:
             StorageError: it cannot be listed.
         """
-        try:
+        with require_listed(self.locate(prefix)):
             return ListedKeys(self._list_folder).entries(prefix)
-        except OSError as error:
-            raise StorageError(f"cannot list {self.locate(prefix)}: {error.strerror}", hint=hint_at(error)) from error
 
     def list_times(self, prefix: str) -> dict[str, datetime]:
         """When each object directly under a prefix was last put, by name and by the store's clock. Raises OSError."""
@@ -202,7 +199,8 @@ class ObjectStorage(msgspec.Struct, frozen=True):
 
     def move(self, source: str, key: str) -> None:
         """Copy an object, or all under a prefix, to another key, and remove it there: not in one step."""
-        moved = [found["path"] for found in self._list(source)] or [self._path(source)]
+        with require_listed(self.locate(source)):
+            moved = [found["path"] for found in self._list(source)] or [self._path(source)]
         for path in moved:
             target = self._path(key) + path.removeprefix(self._path(source))
             self._change("put", key, partial(self._store.copy, path, target))
@@ -219,7 +217,8 @@ class ObjectStorage(msgspec.Struct, frozen=True):
 
     def remove_all(self, prefix: str) -> None:
         """Remove an object, or all under a prefix: not in one step, so what nobody reads."""
-        paths = [self._path(prefix), *(found["path"] for found in self._list(prefix))]
+        with require_listed(self.locate(prefix)):
+            paths = [self._path(prefix), *(found["path"] for found in self._list(prefix))]
         self._change("remove_tree", prefix, lambda: self._store.delete(paths))
 
     def sync(self, prefix: str) -> None:
@@ -227,7 +226,8 @@ class ObjectStorage(msgspec.Struct, frozen=True):
 
     def prune(self, prefix: str) -> bool:
         """Whether nothing is under the prefix: there are no empty folders."""
-        return not self._is_prefix(prefix)
+        with require_listed(self.locate(prefix)):
+            return not self._is_prefix(prefix)
 
     def require_own_folder(self, prefix: str) -> None:
         """Nothing to refuse: there are no links."""
@@ -244,7 +244,8 @@ class ObjectStorage(msgspec.Struct, frozen=True):
 
     def measure(self, prefix: str) -> Size:
         """How many objects there are under a prefix, and their bytes."""
-        sizes = [found["size"] for found in self._list(prefix)]
+        with require_listed(self.locate(prefix)):
+            sizes = [found["size"] for found in self._list(prefix)]
         return Size(len(sizes), sum(sizes))
 
     def was_locked(self, key: str) -> bool:

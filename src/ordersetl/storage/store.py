@@ -11,7 +11,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
-from ordersetl.errors import ConfigError
+from ordersetl.errors import ConfigError, StorageError
 from ordersetl.storage.local import FileStat
 from ordersetl.storage.versions import ChangedError
 from ordersetl.url import ObjectUrl
@@ -32,6 +32,7 @@ __all__ = [
     "mark_version",
     "open_store",
     "read_parts",
+    "require_listed",
     "translate_errors",
 ]
 
@@ -171,6 +172,20 @@ def translate_errors(where: ObjectUrl) -> Iterator[None]:
         if type(error).__module__.startswith("obstore"):
             raise OSError(errno.EIO, f"the store failed: {_first_words(error)}", str(where)) from error
         raise
+
+
+@contextmanager
+def require_listed(where: ObjectUrl) -> Iterator[None]:
+    """Obstore's errors of a listing as ours.
+
+    Raises:
+        StorageError: what is there cannot be listed.
+    """
+    try:
+        with translate_errors(where):
+            yield
+    except OSError as error:
+        raise StorageError(f"cannot list {where}: {error.strerror}", hint=hint_at(error)) from error
 
 
 def hint_at(error: OSError) -> str:
