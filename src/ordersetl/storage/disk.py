@@ -26,6 +26,7 @@ from ordersetl.storage.versions import ObjectOperation
 from ordersetl.url import Location
 
 __all__ = [
+    "HINT_AT_STORE",
     "IS_FOLDER",
     "Disk",
     "Operation",
@@ -43,6 +44,8 @@ __all__ = [
 
 IS_FOLDER = "is a folder"
 """What :func:`describe_kind` says of one."""
+HINT_AT_STORE = "Look at the store, and at the AWS_ variables; then run the same command again."
+"""What to do where object storage refuses."""
 
 Operation = Literal["make_folder", "write", "sync_file", "rename", "sync_folder", "remove", "remove_tree"]
 
@@ -277,7 +280,8 @@ def _sync_folder(path: Path) -> None:
 
 def _refused(step: Step, error: OSError) -> StorageError:
     deed = step.operation.replace("_", " ")
+    usual = "Look at the folder, then run the same command again." if isinstance(step.path, Path) else HINT_AT_STORE
     return StorageError(
         f"cannot {deed} {step.path}: {error.strerror or error}",
-        hint=_HINTS.get(error.errno or 0, "Look at the folder, then run the same command again."),
+        hint=_HINTS.get(error.errno or 0, usual),
     )

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,6 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
 from ordersetl.errors import ConfigError, StorageError
+from ordersetl.storage.disk import HINT_AT_STORE
 from ordersetl.storage.local import FileStat
 from ordersetl.storage.versions import ChangedError
 from ordersetl.url import ObjectUrl
@@ -39,6 +41,8 @@ __all__ = [
 _MARK_DIGITS = 15
 _SIGNED_FOR = timedelta(minutes=10)
 _TIMEOUT_S = 60.0
+_MAX_REASON = 300
+_NO_BUCKET = "NoSuchBucket"
 _TRIES = 6
 _LOOPBACK = ("http://127.", "http://localhost", "http://[::1]")
 
@@ -165,12 +169,13 @@ def translate_errors(where: ObjectUrl) -> Iterator[None]:
         kind = type(error).__name__
         if kind in {"AlreadyExistsError", "PreconditionError"}:
             raise ChangedError(str(where)) from error
-        if kind == "NotFoundError" or isinstance(error, FileNotFoundError):
+        reason, is_gone = _find_reason(error), kind == "NotFoundError" or isinstance(error, FileNotFoundError)
+        if is_gone and _NO_BUCKET not in str(error):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(where)) from error
         if kind in {"PermissionDeniedError", "UnauthenticatedError"}:
-            raise PermissionError(errno.EACCES, "the store denies access", str(where)) from error
-        if type(error).__module__.startswith("obstore"):
-            raise OSError(errno.EIO, f"the store failed: {_first_words(error)}", str(where)) from error
+            raise PermissionError(errno.EACCES, f"the store denies access: {reason}", str(where)) from error
+        if is_gone or type(error).__module__.startswith("obstore"):
+            raise OSError(errno.EIO, f"the store failed: {reason}", str(where)) from error
         raise
 
 
@@ -192,11 +197,15 @@ def hint_at(error: OSError) -> str:
     """What to do about an error of the store."""
     if error.errno == errno.EACCES:
         return "Give these keys the right to list, read, write and delete under the output's prefix."
-    return "Look at the store, and at the AWS_ variables; then run the same command again."
+    return HINT_AT_STORE
 
 
-def _first_words(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]
+def _find_reason(error: Exception) -> str:
+    """What a store's answer says of itself; of one that says nothing, its status, or how the request failed."""
+    text = str(error).partition("\n\nDebug source")[0]
+    said = [found.group(1) for name in ("Code", "Message") if (found := re.search(f"<{name}>([^<]+)", text))]
+    reason = ": ".join(said) or text.partition("\n")[0].rpartition(" - ")[2]
+    return reason.removeprefix("Server returned non-2xx status code:").strip(": ")[:_MAX_REASON]
 
 
 def describe(found: Any) -> FileStat:  # noqa: ANN401 - obstore's ObjectMeta
