@@ -5,7 +5,7 @@
     OrdersetlError                    code           exit
     ├── StorageError                  storage        1      the disk refused: full, read-only, not permitted
     │   └── CorruptedError            damaged        1      a file that cannot be derived again is not what was written
-    ├── InternalError                 internal       1      a bug: row counts do not reconcile
+    ├── InternalError                 internal       1      a bug, or too little memory, threads, open files
     ├── ConfigError                   config         2      usage, settings or reference files
     ├── DataError                     data           3      the data itself prevents it
     │   ├── CheckFailedError          check_failed   3      the curated layer is not what it must be
@@ -41,7 +41,16 @@ __all__ = [
     "TooManyRejectsError",
     "TooOldError",
     "WarehouseError",
+    "find_shortage",
+    "is_failure",
 ]
+
+_SHORTAGES = {
+    "memory": ("out of memory", "cannot allocate memory"),
+    "open files": ("too many open files",),
+    "threads": ("start new thread", "spawn thread", "spawn worker thread"),
+}
+"""What a machine lacks where these words are said, by Python or by a library."""
 
 
 class OrdersetlError(Exception):
@@ -69,7 +78,7 @@ class CorruptedError(StorageError):
 
 
 class InternalError(OrdersetlError):
-    """An invariant of the program failed; nothing was committed."""
+    """An invariant of the program failed, or the machine has too little of something; nothing was committed."""
 
     code = "internal"
 
@@ -149,3 +158,21 @@ class InterruptedRunError(OrdersetlError):
 
     code = "interrupted"
     exit_code = 130
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether an error is to be told of: any but what ends a process. Where Rust panics, that is no Exception."""
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def find_shortage(error: BaseException | None) -> str:
+    """What the machine had too little of, where an error comes from that; else empty."""
+    while error is not None:
+        if isinstance(error, MemoryError):
+            return "memory"
+        said = str(error).lower()
+        for lacking, words in _SHORTAGES.items():
+            if any(word in said for word in words):
+                return lacking
+        error = error.__cause__ or error.__context__
+    return ""

@@ -1,5 +1,7 @@
 """``--json``: exactly one object on stdout, of one form, on failure too. The keys are a contract."""
 
+import errno
+import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -7,9 +9,12 @@ from typing import Any
 import pytest
 from console import Ended, ordersetl
 from typer.testing import CliRunner
+from webhook import hook
 
 import ordersetl as package
 from ordersetl.cli.app import app
+from ordersetl.lake.journal import read_journal
+from ordersetl.lake.layout import Lake
 from ordersetl.results import CheckResult, ExtractResult, LoadResult, RunResult, StatusResult, TransformResult
 
 DATA = {
@@ -145,6 +150,43 @@ def test_a_bug_is_a_failure_with_an_envelope(monkeypatch: pytest.MonkeyPatch, tm
     assert envelope["error"]["code"] == "internal"
     assert "KeyError: 'gone'" in envelope["error"]["message"]
     assert "Traceback" not in ended.stderr
+
+
+class PanicException(BaseException):
+    """What pyo3 raises where a library in Rust gives up."""
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "hint"),
+    [
+        (PanicException("assertion failed"), "PanicException: assertion failed", "bug"),
+        (PanicException("OS can't spawn worker thread: Resource temporarily unavailable"), "more threads", "ulimit"),
+        (MemoryError(), "more memory", "ulimit"),
+        (RuntimeError("can't start new thread"), "more threads", "ulimit"),
+        (OSError(errno.EMFILE, os.strerror(errno.EMFILE), "x.parquet"), "more open files", "ulimit"),
+    ],
+)
+def test_a_panic_and_a_shortage_are_failures_that_are_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: BaseException, message: str, hint: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ordersetl.pipeline.load_batches", fail)
+    with hook() as told:
+        variables = {"ORDERSETL_NOTIFY_URL": told.url, "ORDERSETL_SOURCE": "sample"}
+        ended = CliRunner().invoke(app, ["run", "--json"], env=variables)
+    assert ended.exit_code == 1
+    envelope = Ended(1, ended.stdout, "").json
+    assert message in envelope["error"]["message"]
+    assert hint in envelope["error"]["hint"]
+    assert [one["error"] for one in told.got] == [envelope["error"]]
+    (report,) = tmp_path.glob("output/runs/*.json")
+    assert Ended(0, report.read_text(encoding="utf-8"), "").json["status"] == "failed"
+    failure = read_journal(Lake(tmp_path / "output")).failure
+    assert failure is not None
+    assert failure.stage == "load"
 
 
 def _fail(*_: object, **__: object) -> None:

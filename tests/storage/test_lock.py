@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import pickle
@@ -12,6 +13,7 @@ from faulty import FaultyDisk
 
 from ordersetl.errors import LockedError, StorageError
 from ordersetl.lake.layout import Lake
+from ordersetl.storage import lock as lock_module
 from ordersetl.storage.lock import Lock, acquire_lock
 
 NOON = datetime(2025, 9, 1, 12, tzinfo=UTC)
@@ -85,6 +87,25 @@ def test_a_lost_lock_is_noticed(lake: Lake, deed: str) -> None:
                 held.assert_held()
         with pytest.raises(LockedError):
             held.assert_held()
+
+
+def test_a_lock_that_cannot_be_read_is_not_a_lost_one(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with lock(lake) as held:
+        monkeypatch.setattr(lock_module, "read_regular", refuse)
+        with pytest.raises(StorageError, match="Too many open files"):
+            held.assert_held()
+    monkeypatch.undo()
+
+    def fail() -> None:
+        with lock(lake):
+            monkeypatch.setattr(lock_module, "read_regular", refuse)
+            raise StorageError("of the block")
+
+    with pytest.raises(StorageError, match="of the block"):
+        fail()
 
 
 def test_a_file_that_is_gone_with_the_lock_is_another_runs_doing(lake: Lake) -> None:

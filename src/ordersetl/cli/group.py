@@ -12,7 +12,15 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from ordersetl.cli.hints import OptionsInUse
-from ordersetl.errors import ConfigError, InternalError, InterruptedRunError, OrdersetlError, StorageError
+from ordersetl.errors import (
+    ConfigError,
+    InternalError,
+    InterruptedRunError,
+    OrdersetlError,
+    StorageError,
+    find_shortage,
+    is_failure,
+)
 
 __all__ = ["COMPLETE_VARIABLE", "Commands", "Invocation"]
 
@@ -64,13 +72,10 @@ class Commands(TyperGroup):
             code = _end(invocation, ConfigError(message, hint=hint))
         except OrdersetlError as error:
             code = _end(invocation, error)
-        except OSError as error:
-            code = _end(invocation, _name_file(error), error)
-        except Exception as error:  # noqa: BLE001 - the outermost edge: a bug is reported, never passed over
-            hint = "This is a bug in ordersetl: please report it" + (
-                "." if invocation.verbose else ", with what the same command says with --verbose."
-            )
-            code = _end(invocation, InternalError(f"{type(error).__name__}: {error}", hint=hint), error)
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            code = _end(invocation, _explain(error, verbose=invocation.verbose), error)
         raise SystemExit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer keeps its context class to itself
@@ -81,6 +86,20 @@ class Commands(TyperGroup):
             raise InterruptedRunError("interrupted", hint="Run the same command again.") from None
 
 
+def _explain(error: BaseException, *, verbose: bool) -> OrdersetlError:
+    """What nobody foresaw as one of our errors: a shortage, a file, else a bug."""
+    said = f"{type(error).__name__}: {error}"
+    if lacking := find_shortage(error):
+        return InternalError(
+            f"this process cannot have more {lacking}: {said}",
+            hint="Raise the limit (`ulimit -a` shows it), or lower workers and chunk_mb; then run the same again.",
+        )
+    if isinstance(error, OSError):
+        return _name_file(error)
+    more = "." if verbose else ", with what the same command says with --verbose."
+    return InternalError(said, hint=f"This is a bug in ordersetl: please report it{more}")
+
+
 def _name_file(error: OSError) -> StorageError:
     from ordersetl.storage.store import hint_at  # noqa: PLC0415 - where all goes well nobody needs it
 
@@ -89,7 +108,7 @@ def _name_file(error: OSError) -> StorageError:
     return StorageError(f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}", hint=hint)
 
 
-def _end(invocation: Invocation, failure: OrdersetlError, cause: Exception | None = None) -> int:
+def _end(invocation: Invocation, failure: OrdersetlError, cause: BaseException | None = None) -> int:
     from ordersetl.cli import streams  # noqa: PLC0415 - Rich is not needed where all goes well
 
     if cause is not None and invocation.verbose:

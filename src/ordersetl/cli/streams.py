@@ -131,7 +131,7 @@ def print_error(error: OrdersetlError, options: OptionsInUse = _NO_OPTIONS) -> N
             console.print(Text.assemble(("Next:  ", "bold"), options.complete(one_line(error.hint))))
 
 
-def print_traceback(error: Exception) -> None:
+def print_traceback(error: BaseException) -> None:
     """Say on stderr where an error came from."""
     if sys.stderr is not None:
         lines = "".join(traceback.format_exception(error)).splitlines()

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import msgspec
 
-from ordersetl.errors import CorruptedError, OrdersetlError
+from ordersetl.errors import CorruptedError, OrdersetlError, is_failure
 from ordersetl.lake.checksum import decode_record, encode_record
 from ordersetl.lake.layout import RUNS, Lake
 from ordersetl.lake.manifest import Manifest, read_manifest
@@ -121,7 +121,7 @@ class JournalKeeper:
         is_over = failed is None or self._command in {"run", failed.command}
         self._put(under_way=None, failure=None if is_over else failed)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Note that it failed."""
         told = describe_error(error)
         failure = Failure(self._command, self._stage, self._now(), told["code"], told["message"])
@@ -148,8 +148,9 @@ def keep_journal(lake: Lake, command: str, now: Callable[[], datetime]) -> Itera
     keeper = JournalKeeper(lake, command, now)
     try:
         yield keeper
-    except Exception as error:
-        with suppress(OrdersetlError):  # the error itself matters more than its note
-            keeper.fail(error)
+    except BaseException as error:
+        if is_failure(error):
+            with suppress(OrdersetlError):  # the error itself matters more than its note
+                keeper.fail(error)
         raise
     keeper.end()

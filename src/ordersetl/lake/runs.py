@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from ordersetl.errors import OrdersetlError
+from ordersetl.errors import OrdersetlError, is_failure
 from ordersetl.lake.layout import RUNS, Lake
 from ordersetl.results import to_plain
 from ordersetl.version import __version__
@@ -82,14 +82,15 @@ def keep_report(lake: Lake, started_at: datetime) -> Iterator[RunReport]:
     report = RunReport(lake, started_at)
     try:
         yield report
-    except Exception as error:
-        with contextlib.suppress(OrdersetlError):  # the error itself matters more than its report
-            report.write("failed", describe_error(error))
+    except BaseException as error:
+        if is_failure(error):
+            with contextlib.suppress(OrdersetlError):  # the error itself matters more than its report
+                report.write("failed", describe_error(error))
         raise
     report.write("ok")
 
 
-def describe_error(error: Exception) -> dict[str, str]:
+def describe_error(error: BaseException) -> dict[str, str]:
     """Code, message and hint of an error; one that nobody foresaw is ``internal``."""
     if isinstance(error, OrdersetlError):
         return {"code": error.code, "message": error.message, "hint": error.hint}

@@ -20,7 +20,7 @@ import msgspec
 from filelock import BaseFileLock, FileLock, Timeout
 
 from ordersetl.errors import LockedError, StorageError
-from ordersetl.storage.disk import Disk, Step, describe_kind, read_regular
+from ordersetl.storage.disk import Disk, Step, UnfitFileError, describe_kind, read_regular
 
 __all__ = [
     "Holder",
@@ -63,8 +63,13 @@ class Lock:
 
         Raises:
             LockedError: the lock file was deleted or replaced while it was held.
+            StorageError: it cannot be read.
         """
-        if _read_note(self._path) != self._note:
+        try:
+            note = _read_note(self._path)
+        except OSError as error:
+            raise StorageError(f"cannot read {self._path}: {error.strerror}") from error
+        if note != self._note:
             raise LockedError(
                 f"{self._path} was deleted or replaced while this run held it{name_holder(_load_note(self._path))}; "
                 "nothing of this run was committed from then on",
@@ -106,7 +111,8 @@ def acquire_lock(
         try:
             yield lock
         except StorageError:
-            lock.assert_held()  # a file may be gone because another run tidied it up
+            with contextlib.suppress(StorageError):
+                lock.assert_held()  # a file may be gone because another run tidied it up
             raise
     finally:
         file_lock.release()
@@ -114,7 +120,9 @@ def acquire_lock(
 
 def was_locked(path: Path) -> bool:
     """Whether a command ever held the lock: its note is still there."""
-    return b'"nonce"' in (_read_note(path) or b"")
+    with contextlib.suppress(OSError):
+        return b'"nonce"' in (_read_note(path) or b"")
+    return False
 
 
 def find_holder(path: Path) -> Holder | None:
@@ -235,16 +243,17 @@ def is_running(pid: int) -> bool:
 
 
 def _read_note(path: Path) -> bytes | None:
+    """What the lock file says; None where there is none, or something else. Raises OSError where it cannot be read."""
     try:
         return read_regular(path, _MAX_NOTE_BYTES)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError, UnfitFileError):
         return None
 
 
 def _load_note(path: Path) -> Any:  # noqa: ANN401 - any JSON value
     try:
         return json.loads(_read_note(path) or b"")
-    except ValueError:
+    except (ValueError, OSError):
         return None
 
 
