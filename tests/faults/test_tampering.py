@@ -16,9 +16,10 @@ from faulty import Died, FaultyDisk
 from shop_story import NOW, Shop, leftovers, readers_files
 
 from ordersetl import pipeline
-from ordersetl.errors import LockedError, OrdersetlError, StorageError
+from ordersetl.errors import CorruptedError, LockedError, OrdersetlError, StorageError
 from ordersetl.lake.commit import Commit
-from ordersetl.lake.layout import FACT_FILE
+from ordersetl.lake.layout import FACT_FILE, Lake
+from ordersetl.status.raw_problems import describe_raw
 
 LATER = NOW + timedelta(minutes=30)
 SECRET = b"order_id,sku\nnobody's,business\n"
@@ -339,6 +340,37 @@ def test_missing_raw_is_reported_by_every_command(setup: Setup, command: str, ca
         assert [warning.partition(", from")[0] for warning in result.warnings] == [said.replace("2 of 2", "2 of 3")]
     failed = [outcome.name for outcome in pipeline.check(settings).outcomes if not outcome.ok]
     assert failed == ["raw_batches"]
+
+
+def test_the_hint_at_a_damaged_marker_leads_to_one_that_is_made_again(
+    setup: Setup, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings, marker = setup.shop.settings(setup.output), setup.find("raw/2*/batch.json")
+    marker.write_bytes(marker.read_bytes().replace(b'"pages"', b'"pagez"'))
+    with pytest.raises(CorruptedError) as caught:
+        setup.run()
+    assert caught.value.hint.startswith(f"Remove {marker} alone: `ordersetl run`")
+    marker.unlink()
+    caplog.clear()
+    (problem,) = describe_raw(Lake(setup.output))
+    assert problem.startswith(f"{setup.output / 'raw'} lacks the batch.json of 1 batch")
+    batches = next(outcome for outcome in pipeline.check(settings).outcomes if outcome.name == "raw_batches")
+    assert batches.samples[0]["problem"] == "has lost its batch.json"
+    assert "`ordersetl run` makes a batch.json again" in batches.detail
+    setup.run()
+    assert "cannot be rebuilt" not in caplog.text
+    setup.assert_right()
+    pipeline.load(settings, rebuild=True)
+    assert pipeline.check(settings, deep=True).ok
+
+
+def test_of_a_damaged_batch_without_its_pages_a_backup_is_asked_for(setup: Setup) -> None:
+    marker = setup.find("raw/2*/batch.json")
+    marker.write_bytes(b"{}")
+    (marker.parent / "page-00001.json").unlink()
+    with pytest.raises(CorruptedError) as caught:
+        setup.run()
+    assert caught.value.hint.startswith("Restore it from a backup")
 
 
 def test_an_output_that_is_a_link_to_a_data_disk_works(setup: Setup) -> None:

@@ -19,7 +19,7 @@ from ordersetl.lake.layout import (
     curated_key,
     quarantine_key,
 )
-from ordersetl.lake.listing import list_marked_batches, list_misnamed
+from ordersetl.lake.listing import MARKER, list_marked_batches, list_misnamed, list_unfinished
 from ordersetl.lake.manifest import FileEntry, Manifest
 from ordersetl.lake.raw import read_marker
 from ordersetl.lake.rejected import read_rejected
@@ -76,13 +76,18 @@ def inspect_batches(lake: Lake, batches: Iterable[str], *, max_samples: int) -> 
     """Look for the batches that curated is the fold of, and for folders that look like batches and are not."""
     applied, marked = set(batches), set(list_marked_batches(lake))
     missing = sorted(applied - marked)
-    problems = [{"batch": batch, "problem": "is no longer in raw"} for batch in missing]
+    unmarked = set(missing).intersection(list_unfinished(lake)) if missing else set()
+    problems = [
+        {"batch": batch, "problem": f"has lost its {MARKER}" if batch in unmarked else "is no longer in raw"}
+        for batch in missing
+    ]
     problems += [{"batch": name, "problem": "no batch can be of that time"} for name in list_misnamed(lake)]
     problems += [{"batch": batch, "problem": problem} for batch, problem in _find_unreadable(lake, marked - applied)]
     why = "Raw is the only source of truth: what a lost batch held cannot be rebuilt, and is gone with its partition."
+    again = f"`ordersetl run` makes a {MARKER} again where all pages of its batch are there. " if unmarked else ""
     restore = (
-        f"Restore what is missing from a backup. Without one, delete {lake.locate(MANIFEST)}: then `ordersetl run "
-        "--full` folds what raw and the API still have, without what those batches alone held."
+        f"{again}Restore what is missing from a backup. Without one, delete {lake.locate(MANIFEST)}: then `ordersetl "
+        "run --full` folds what raw and the API still have, without what those batches alone held."
     )
     hint = restore if missing else "Move it out of raw/, or give it the name that it had."
     return _outcome("raw_batches", why, problems, hint, max_samples)

@@ -191,10 +191,20 @@ def read_marker_digest(lake: Lake, batch: str) -> tuple[BatchMarker, str]:
     except CorruptedError as error:
         raise CorruptedError(
             f"the raw batch {batch} is damaged: {lake.locate(key)}: {error.message}",
-            hint=f"Move {lake.locate(key).parent} away and fetch its window again: ordersetl run --full, or --since "
-            "and --until.",
+            hint=_hint_at_marker(lake, batch),
         ) from error
     return marker, hashlib.sha256(data).hexdigest()
+
+
+def _hint_at_marker(lake: Lake, batch: str) -> str:
+    """What to do about a marker that is damaged: what can be made again from the batch's own pages is not fetched."""
+    marker = lake.locate(raw_key(batch, MARKER))
+    if read_request(lake, batch) and lake.storage.exists(raw_key(batch, page_name(1))):
+        return f"Remove {marker} alone: `ordersetl run` makes it again from the pages beside it."
+    return (
+        f"Restore it from a backup. Without one, move {marker.parent} away and fetch its window again: ordersetl run "
+        "--full, or --since and --until."
+    )
 
 
 def read_request(lake: Lake, batch: str) -> BatchRequest | None:

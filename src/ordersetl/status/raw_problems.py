@@ -2,7 +2,7 @@
 
 from ordersetl.errors import CorruptedError
 from ordersetl.lake.layout import RAW, Lake
-from ordersetl.lake.listing import list_batches, list_misnamed
+from ordersetl.lake.listing import MARKER, list_batches, list_misnamed, list_unfinished
 from ordersetl.lake.manifest import read_manifest
 from ordersetl.text import many
 
@@ -17,10 +17,18 @@ def describe_raw(lake: Lake) -> list[str]:
     except CorruptedError:
         manifest = None
     there = set(list_batches(lake)) if manifest else set()
-    if manifest and (gone := sorted(set(manifest.batches) - there)):
+    gone = sorted(set(manifest.batches) - there) if manifest else []
+    unmarked = sorted(set(gone).intersection(list_unfinished(lake))) if gone else []
+    if manifest and (lost := sorted(set(gone).difference(unmarked))):
         warnings.append(
-            f"{lake.locate(RAW)} lacks {len(gone):,} of {many(len(manifest.batches), 'batch', 'batches')} that curated "
-            f"holds, from {gone[0]} on: what was in them cannot be rebuilt. Restore what is missing from a backup."
+            f"{lake.locate(RAW)} lacks {len(lost):,} of {many(len(manifest.batches), 'batch', 'batches')} that curated "
+            f"holds, from {lost[0]} on: what was in them cannot be rebuilt. Restore what is missing from a backup."
+        )
+    if unmarked:
+        warnings.append(
+            f"{lake.locate(RAW)} lacks the {MARKER} of {many(len(unmarked), 'batch', 'batches')} that curated holds, "
+            f"from {unmarked[0]} on: `ordersetl run` makes it again where all pages are there. Else restore it from a "
+            "backup."
         )
     warnings += [
         f"{lake.locate(RAW) / name} is passed over: no batch can be of that time. Move it out of raw/."
