@@ -141,6 +141,17 @@ def test_a_period_has_its_own_days_alone(tmp_path: Path) -> None:
     }
 
 
+def test_products_and_countries_of_a_period_are_of_the_days_that_it_shows(tmp_path: Path) -> None:
+    days = ("2025-07-10", "2025-08-31", "2025-09-01", "2025-09-02", "2025-12-31")
+    _, figures = figures_of(make_lake(tmp_path / "output", [order(day, created_at=day) for day in days]))
+    assert {period.key for period in figures.periods} == {"all", "30", "2025", "2025-07", "2025-08", "2025-09"}
+    for period in figures.periods:
+        sold = sum(sales.amount for sales in figures.days if period.since <= sales.day <= period.until)
+        for shares in (figures.products, figures.countries):
+            assert sum(share.amount for share in shares if share.period == period.key) == sold, period
+    assert [period.until for period in figures.periods[1:4]] == [date(2025, 9, 1)] * 3
+
+
 def test_small_products_are_one_row(tmp_path: Path) -> None:
     lines = [item(f"P-{number:02}", 1, number) for number in range(1, 13)]
     _, figures = figures_of(make_lake(tmp_path / "output", [order(items=lines, amount=78)]))
@@ -195,9 +206,9 @@ def test_periods_end_with_the_last_day_that_has_begun() -> None:
         "30": (date(2025, 7, 22), date(2025, 8, 20)),
         "90": (date(2025, 5, 23), date(2025, 8, 20)),
         "365": (date(2024, 8, 21), date(2025, 8, 20)),
-        "2025": (date(2025, 1, 1), date(2025, 12, 31)),
+        "2025": (date(2025, 1, 1), date(2025, 8, 20)),
         "2024": (date(2024, 1, 1), date(2024, 12, 31)),
-        "2025-08": (date(2025, 8, 1), date(2025, 8, 31)),
+        "2025-08": (date(2025, 8, 1), date(2025, 8, 20)),
         "2024-02": (date(2024, 2, 1), date(2024, 2, 29)),
     }
     assert list_periods([], date(2025, 9, 1)) == ()

@@ -248,6 +248,20 @@ def test_a_month_can_be_compared_with_the_one_before(browser: Browser, pages: di
         assert "change against 1 Jun 2026 to 30 Jun 2026" in (opened.page.locator("#range").text_content() or "")
 
 
+@pytest.mark.parametrize(
+    ("period", "shown"),
+    [
+        ("2026-08", "1 Aug 2026 to 31 Aug 2026; change against 1 Jul 2026 to 31 Jul 2026"),
+        ("2026", "1 Jan 2026 to 31 Aug 2026"),
+        ("2025", "1 Jan 2025 to 31 Dec 2025; change against 1 Jan 2024 to 31 Dec 2024"),
+    ],
+)
+def test_only_what_is_over_is_compared(browser: Browser, pages: dict[str, Path], period: str, shown: str) -> None:
+    with open_page(browser, pages["three years"]) as opened:
+        opened.page.select_option("#period", period)
+        assert (opened.page.locator("#range").text_content() or "").endswith(f" {shown}")
+
+
 def test_before_the_last_years_there_are_months(browser: Browser, pages: dict[str, Path]) -> None:
     figures = make_figures(3650)
     check = make_check(figures)

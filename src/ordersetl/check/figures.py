@@ -29,7 +29,7 @@ def list_periods(days: Iterable[date], today: date) -> tuple[Period, ...]:
     """The periods that a reader can choose: all, the last days, years and months that have some, the newest first.
 
     Days that have not begun yet (``today`` is the last that has) are in ``all`` alone: a slip of a pen in the year is
-    not to hide the present.
+    not to hide the present. A year or month under way ends with the last day.
     """
     known = sorted(set(days))
     if not known:
@@ -41,8 +41,8 @@ def list_periods(days: Iterable[date], today: date) -> tuple[Period, ...]:
     periods += [Period(str(span), last - (span - 1) * _DAY, last) for span in _SPANS if first <= last - span * _DAY]
     years = sorted({day.year for day in begun}, reverse=True)[:_MAX_YEARS]
     months = sorted({day.replace(day=1) for day in begun}, reverse=True)[:_MAX_MONTHS]
-    periods += [Period(str(year), date(year, 1, 1), date(year, 12, 31)) for year in years]
-    periods += [Period(f"{month:%Y-%m}", month, _next_month(month) - _DAY) for month in months]
+    periods += [Period(str(year), date(year, 1, 1), min(date(year, 12, 31), last)) for year in years]
+    periods += [Period(f"{month:%Y-%m}", month, min(_next_month(month) - _DAY, last)) for month in months]
     return tuple(periods)
 
 

@@ -29,7 +29,10 @@ class DaySales:
 
 @dataclass(frozen=True)
 class Period:
-    """Some days on end, the last one included. ``key`` is ``all``, a number of last days, a year or a month."""
+    """Some days on end, the last one included. ``key`` is ``all``, a number of last days, a year or a month.
+
+    A year or month that is not over ends with the last day that the figures have.
+    """
 
     key: str
     since: date

@@ -9,13 +9,15 @@ const byId = (id) => document.getElementById(id);
 const packed = JSON.parse(byId("data").textContent) ?? { currencies: [], periods: [], last: "1970-01-01" };
 const currencies = packed.currencies.map(unpackCurrency);
 const lastDay = toDay(packed.last);
+// What of the calendar a period is; nothing where it is some days on end.
+const calendarFold = (key) => (key.includes("-") ? "month" : /^\d{4}$/.test(key) ? "year" : null);
 const dailySince = packed.dailySince ? toDay(packed.dailySince) : null;
 const periods = packed.periods.map(([key, since, until], at) => ({
   key,
   at,
   since: toDay(since),
-  until: Math.min(toDay(until), key === "all" ? Infinity : lastDay),
-  complete: toDay(until) <= lastDay,
+  until: toDay(until),
+  complete: !calendarFold(key) || FOLDS[calendarFold(key)](toDay(since))[1] <= lastDay + 1,
 }));
 // Refunds have days of their own, which may lie beyond those of the orders: all of them are in "all".
 const all = periods[0];
@@ -53,7 +55,7 @@ function usualFold(period) {
 function before({ key, since, until, complete }) {
   if (key === "all" || !complete) return null;
   let begin = since - (until - since + 1);
-  if (/^\d{4}/.test(key)) [begin] = FOLDS[key.includes("-") ? "month" : "year"](since - 1);
+  if (calendarFold(key)) [begin] = FOLDS[calendarFold(key)](since - 1);
   return begin >= Math.max(all.since, dailySince ?? -Infinity) ? { since: begin, until: since - 1 } : null;
 }
 
