@@ -152,6 +152,33 @@ def test_products_and_countries_of_a_period_are_of_the_days_that_it_shows(tmp_pa
     assert [period.until for period in figures.periods[1:4]] == [date(2025, 9, 1)] * 3
 
 
+def test_a_refund_after_the_last_order_is_in_the_periods_of_its_day(tmp_path: Path) -> None:
+    refunds = [refund(4, "2025-08-30T23:00:00Z"), refund(1, "2025-09-02T10:00:00Z")]
+    records = [order("o-1", created_at="2025-06-28T10:00:00Z"), order("o-2", 20, refunds=refunds)]
+    lake = make_lake(tmp_path / "output", records, timezone=BERLIN)
+    _, figures = figures_of(lake)
+    assert figures.last_day == date(2025, 8, 31)
+    assert {period.key: period.until for period in figures.periods} == {
+        "all": date(2025, 9, 2),
+        "30": date(2025, 8, 31),
+        "2025": date(2025, 8, 31),
+        "2025-06": date(2025, 6, 30),
+        "2025-08": date(2025, 8, 31),
+    }
+    for period in figures.periods:
+        found = sum(sales.refunded for sales in figures.days if period.since <= sales.day <= period.until)
+        days = f"day BETWEEN DATE '{period.since}' AND DATE '{period.until}'"
+        in_view = query(lake, f"SELECT coalesce(sum(refunded_amount), 0) FROM sales_by_day WHERE {days}", BERLIN)
+        assert [(found,)] == in_view, period
+
+
+def test_a_month_of_refunds_alone_can_be_chosen(tmp_path: Path) -> None:
+    records = [order("o-1", created_at="2025-06-28T10:00:00Z", refunds=[refund(4, "2025-07-02T10:00:00Z")])]
+    _, figures = figures_of(make_lake(tmp_path / "output", records))
+    assert [period.key for period in figures.periods] == ["all", "2025", "2025-07", "2025-06"]
+    assert not [share for share in figures.products if share.period == "2025-07"]
+
+
 def test_small_products_are_one_row(tmp_path: Path) -> None:
     lines = [item(f"P-{number:02}", 1, number) for number in range(1, 13)]
     _, figures = figures_of(make_lake(tmp_path / "output", [order(items=lines, amount=78)]))

@@ -9,12 +9,20 @@ from ordersetl.check.shop_days import list_spans
 from ordersetl.check.tables import read_sql, select_rows
 from ordersetl.results import DaySales, LayerFigures, Period, RejectExample, Share
 
-__all__ = ["FIGURE_TOTALS", "collect_figures", "create_periods", "list_periods"]
+__all__ = [
+    "FIGURE_TOTALS",
+    "REFUND_TOTAL",
+    "collect_figures",
+    "create_periods",
+    "find_last_day",
+    "list_periods",
+    "list_refund_days",
+]
 
-FIGURE_TOTALS = {
-    name: read_sql(f"metrics/{name}") for name in ("day_total", "refund_total", "product_period", "country_period")
-}
+FIGURE_TOTALS = {name: read_sql(f"metrics/{name}") for name in ("day_total", "product_period", "country_period")}
 """Tables by name, and what a group of partitions adds to each; they need the table ``period``."""
+REFUND_TOTAL = read_sql("metrics/refund_total")
+"""What the refunds of a group add to the table ``refund_total``, which has to be full before there are periods."""
 
 _MAX_CURRENCIES = 12
 _MAX_SHARES = 8
@@ -23,27 +31,45 @@ _SPANS = (30, 90, 365)
 _MAX_YEARS = 8
 _MAX_MONTHS = 24
 _DAY = timedelta(days=1)
+_REFUND_DAYS = "refund_total ASOF JOIN refund_span ON refunded_at >= refund_span.since"
 
 
 def list_periods(days: Iterable[date], today: date) -> tuple[Period, ...]:
     """The periods that a reader can choose: all, the last days, years and months that have some, the newest first.
 
-    Days that have not begun yet (``today`` is the last that has) are in ``all`` alone: a slip of a pen in the year is
-    not to hide the present. A year or month under way ends with the last day.
+    The days are those of orders and refunds. Days that have not begun yet (``today`` is the last that has) are in
+    ``all`` alone: a slip of a pen in the year is not to hide the present. A year or month under way ends with the last.
     """
     known = sorted(set(days))
     if not known:
         return ()
-    begun = [day for day in known if day <= today]
-    last = begun[-1] if begun else known[-1]
-    first = known[0]
+    first, last = known[0], find_last_day(known, today)
     periods = [Period("all", first, known[-1])]
+    if last is None:
+        return tuple(periods)
+    begun = [day for day in known if day <= last]
     periods += [Period(str(span), last - (span - 1) * _DAY, last) for span in _SPANS if first <= last - span * _DAY]
     years = sorted({day.year for day in begun}, reverse=True)[:_MAX_YEARS]
     months = sorted({day.replace(day=1) for day in begun}, reverse=True)[:_MAX_MONTHS]
     periods += [Period(str(year), date(year, 1, 1), min(date(year, 12, 31), last)) for year in years]
     periods += [Period(f"{month:%Y-%m}", month, min(_next_month(month) - _DAY, last)) for month in months]
     return tuple(periods)
+
+
+def find_last_day(days: Iterable[date], today: date) -> date | None:
+    """The newest of the days that has begun, None where none has."""
+    return max((day for day in days if day <= today), default=None)
+
+
+def list_refund_days(database: duckdb.DuckDBPyConnection, timezone: str) -> list[date]:
+    """The shop's days that the refunds in ``refund_total`` are of; ``refund_span`` has their spans of UTC then."""
+    dates = database.execute("SELECT DISTINCT CAST(refunded_at AS DATE) FROM refund_total").fetchall()
+    near = sorted({day + shift * _DAY for (day,) in dates for shift in (-1, 0, 1)})
+    query, parameters = select_rows(
+        {"day": "DATE", "since": "TIMESTAMP", "until": "TIMESTAMP"}, list(list_spans(near, timezone))
+    )
+    database.execute(f"CREATE TABLE refund_span AS {query}", parameters)
+    return [day for (day,) in database.execute(f"SELECT DISTINCT day FROM {_REFUND_DAYS}").fetchall()]
 
 
 def create_periods(database: duckdb.DuckDBPyConnection, periods: Iterable[Period]) -> None:
@@ -60,10 +86,9 @@ def collect_figures(
     periods: tuple[Period, ...],
     rejects: tuple[RejectExample, ...],
     *,
-    timezone: str,
-    today: date,
+    last_day: date | None,
 ) -> LayerFigures:
-    """The figures over all groups that were added; ``timezone`` says which day a refund is of."""
+    """The figures over all groups that were added, and the refunds of :func:`list_refund_days`."""
     database.execute(
         """CREATE TEMP TABLE shown_currency AS SELECT currency, sum(orders) AS orders FROM day_total
         GROUP BY currency ORDER BY orders DESC, currency LIMIT $most""",
@@ -71,9 +96,8 @@ def collect_figures(
     )
     currencies = database.execute("FROM shown_currency ORDER BY orders DESC, currency").fetchall()
     count = database.execute("SELECT count(DISTINCT currency) FROM day_total").fetchall()[0][0]
-    days = tuple(_collect_days(database, timezone))
+    days = tuple(_collect_days(database))
     products = tuple(_collect_shares(database, "product_period", periods))
-    begun = database.execute("SELECT max(dt) FROM day_total WHERE dt <= $today", {"today": today}).fetchall()[0][0]
     updated = database.execute("SELECT max(updated_at_order) FROM order_partition").fetchall()[0][0]
     return LayerFigures(
         currencies=tuple(currency for currency, _ in currencies),
@@ -84,21 +108,15 @@ def collect_figures(
         countries=tuple(_collect_shares(database, "country_period", periods)),
         product_names=_read_names(database, {share.name for share in products if share.name is not None}),
         rejects=rejects,
-        last_day=begun or max((sales.day for sales in days), default=None),
+        last_day=last_day or max((sales.day for sales in days), default=None),
         updated_at=_as_utc(updated),
     )
 
 
-def _collect_days(database: duckdb.DuckDBPyConnection, timezone: str) -> Iterator[DaySales]:
+def _collect_days(database: duckdb.DuckDBPyConnection) -> Iterator[DaySales]:
     """Rows of days that have orders or refunds, by currency and day."""
-    dates = database.execute("SELECT DISTINCT CAST(refunded_at AS DATE) FROM refund_total").fetchall()
-    near = sorted({day + shift * _DAY for (day,) in dates for shift in (-1, 0, 1)})
-    query, parameters = select_rows(
-        {"day": "DATE", "since": "TIMESTAMP", "until": "TIMESTAMP"}, list(list_spans(near, timezone))
-    )
-    database.execute(f"CREATE TEMP TABLE refund_span AS {query}", parameters)
     rows = database.execute(
-        """SELECT day, currency, sum(orders)::BIGINT, sum(gross), sum(discount), sum(tax), sum(shipping),
+        f"""SELECT day, currency, sum(orders)::BIGINT, sum(gross), sum(discount), sum(tax), sum(shipping),
             sum(amount), sum(refunded), sum(cancelled)
         FROM (
             SELECT dt AS day, currency, orders, coalesce(gross, 0) AS gross, coalesce(discount, 0) AS discount,
@@ -107,7 +125,7 @@ def _collect_days(database: duckdb.DuckDBPyConnection, timezone: str) -> Iterato
             FROM day_total
             UNION ALL
             SELECT refund_span.day, currency, 0, 0, 0, 0, 0, 0, refunded, 0
-            FROM refund_total ASOF JOIN refund_span ON refunded_at >= refund_span.since
+            FROM {_REFUND_DAYS}
         )
         WHERE currency IN (SELECT currency FROM shown_currency)
         GROUP BY day, currency

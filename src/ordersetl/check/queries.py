@@ -5,12 +5,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property
 
 import duckdb
 import msgspec
 
-from ordersetl.check.figures import FIGURE_TOTALS, collect_figures, create_periods, list_periods
+from ordersetl.check.figures import (
+    FIGURE_TOTALS,
+    REFUND_TOTAL,
+    collect_figures,
+    create_periods,
+    find_last_day,
+    list_periods,
+    list_refund_days,
+)
 from ordersetl.check.files import find_regular_files
 from ordersetl.check.groups import GroupTask, OpenWorkers, check_groups, list_twice
 from ordersetl.check.members import load_members
@@ -87,14 +94,20 @@ class TableQuery:
         groups = list(group_files({name: self.files[name] for name in present if file_day(name)})) or [[]]
         with open_database() as database:
             self._create_spans(database)
-            create_periods(database, self._periods)
+            periods, last_day = self._find_periods(database, groups)
+            create_periods(database, periods)
             outcomes = [*self._check_dimensions(database, [name for name in present if name in self._whole])]
             self._create_totals(database)
             if self.all_days:
                 load_rejects(database, self.lake, list_rejected(self.lake, self.manifest))
             outcomes += self._check_all(database, groups)
             outcomes += run_checks(database, "layer", max_samples=self.max_samples)
-            return self._finish(database, merge_outcomes(outcomes, max_samples=self.max_samples))
+            result = self._finish(database, merge_outcomes(outcomes, max_samples=self.max_samples))
+            if self.today is None or not self.all_days:
+                return result
+            examples = list_examples(database, self.lake)
+            figures = collect_figures(database, periods, examples, last_day=last_day)
+            return msgspec.structs.replace(result, figures=figures)
 
     def _check_all(self, database: duckdb.DuckDBPyConnection, groups: Sequence[list[str]]) -> Iterator[CheckOutcome]:
         """Check all groups: elsewhere where there are workers and that pays, or here."""
@@ -210,10 +223,24 @@ class TableQuery:
         totals |= METRIC_TOTALS if self.all_days else {}
         return totals | (FIGURE_TOTALS if self.today else {}) | (CURATED_ROWS if self.deep else {})
 
-    @cached_property
-    def _periods(self) -> tuple[Period, ...]:
-        """What the figures are collected by; none where they were not asked for."""
-        return list_periods(filter(None, map(file_day, self.files)), self.today) if self.today else ()
+    def _find_periods(
+        self, database: duckdb.DuckDBPyConnection, groups: Sequence[list[str]]
+    ) -> tuple[tuple[Period, ...], date | None]:
+        """What figures are collected by, and their last day: refunds are read for it. Nothing where none are wanted."""
+        if self.today is None:
+            return (), None
+        self._add_refunds(database, "CREATE TABLE refund_total AS", [])
+        for group in groups:
+            self._add_refunds(database, "INSERT INTO refund_total", group)
+        days = [*filter(None, map(file_day, self.files))]
+        days += list_refund_days(database, self.manifest.settings.timezone)
+        return list_periods(days, self.today), find_last_day(days, self.today)
+
+    def _add_refunds(self, database: duckdb.DuckDBPyConnection, target: str, group: Sequence[str]) -> None:
+        with database.cursor() as own:
+            names = [name for name in group if name.endswith(f"/{FACT_REFUND.name}.csv")]
+            read_files(own, FACT_REFUND, self.lake, names, temporary=True)
+            own.execute(f"{target} {REFUND_TOTAL}")
 
     def _finish(self, database: duckdb.DuckDBPyConnection, outcomes: list[CheckOutcome]) -> QueryResult:
         if not self.all_days:
@@ -222,13 +249,7 @@ class TableQuery:
         if self.deep:
             outcomes += compare_raw(database, self.lake, self.manifest, max_samples=self.max_samples)
         metrics, still_open = collect_metrics(database), list_open(database, most=self.max_samples)
-        figures = None if self.today is None else self._collect_figures(database, self.today)
-        return QueryResult(outcomes, metrics, still_open, figures)
-
-    def _collect_figures(self, database: duckdb.DuckDBPyConnection, today: date) -> LayerFigures:
-        examples = list_examples(database, self.lake)
-        zone = self.manifest.settings.timezone
-        return collect_figures(database, self._periods, examples, timezone=zone, today=today)
+        return QueryResult(outcomes, metrics, still_open)
 
     def _report_unreadable(self, problems: Mapping[str, str]) -> CheckOutcome:
         rows = [{"file": name, "problem": problem} for name, problem in sorted(problems.items())]

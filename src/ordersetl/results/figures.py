@@ -75,7 +75,8 @@ class LayerFigures:
 
     ``days`` go by currency and day, ``products`` and ``countries`` by period, currency and falling amount, the others
     last. ``product_names`` are by SKU, those that have one. ``rejects`` go by falling number of orders.
-    ``last_day`` is the newest day with orders that has begun; ``updated_at`` the newest time of an order, as UTC.
+    ``last_day`` is the newest day with orders or refunds that has begun, else the newest; ``updated_at`` the newest
+    time of an order, as UTC.
     """
 
     currencies: tuple[str, ...]

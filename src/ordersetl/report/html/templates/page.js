@@ -19,12 +19,10 @@ const periods = packed.periods.map(([key, since, until], at) => ({
   until: toDay(until),
   complete: !calendarFold(key) || FOLDS[calendarFold(key)](toDay(since))[1] <= lastDay + 1,
 }));
-// Refunds have days of their own, which may lie beyond those of the orders: all of them are in "all".
+// Days that were folded into months are on the first of theirs.
 const all = periods[0];
 for (const { rows } of currencies) {
-  if (!rows.length) continue;
-  all.since = Math.min(all.since, rows[0].day);
-  all.until = Math.max(all.until, rows[rows.length - 1].day);
+  if (rows.length) all.since = Math.min(all.since, rows[0].day);
 }
 const chosen = { currency: 0, period: null, by: "day" };
 
