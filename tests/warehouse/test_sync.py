@@ -161,6 +161,20 @@ def test_rows_that_are_there_twice_are_repaired(loaded: RunContext, place: Place
     place.assert_holds(loaded.lake)
 
 
+@pytest.mark.parametrize("table", ["dim_user", "dim_product"])
+def test_a_key_that_is_null_is_removed(loaded: RunContext, place: Place, table: str) -> None:
+    if place.url.startswith("duckdb"):
+        pytest.skip("its keys cannot be dropped")
+    name, key = place.name(table), {"dim_user": "user_id", "dim_product": "sku"}[table]
+    if place.url.startswith("postgres"):
+        place.execute(f"ALTER TABLE {name} DROP CONSTRAINT {table}_pkey")
+    place.execute(f"ALTER TABLE {name} ALTER COLUMN {key} DROP NOT NULL")
+    place.execute(f"DELETE FROM {name}")
+    place.execute(f"INSERT INTO {name} ({key}, inferred) VALUES (NULL, true), (NULL, false)")
+    assert place.load(loaded, verify=True).rows > 0
+    place.assert_holds(loaded.lake)
+
+
 def test_check_before_the_load_names_what_is_not_there(loaded: RunContext, place: Place) -> None:
     load_second(loaded)
     found = failed(place.check(loaded.lake))

@@ -21,7 +21,7 @@ from ordersetl.warehouse.tables import (
     find_relations,
 )
 
-__all__ = ["compare_warehouse", "find_differing"]
+__all__ = ["compare_warehouse", "describe_difference", "find_differing"]
 
 _NOTHING = Summary(content=0)
 _WHY_TABLES = "Tables that are missing, or not of this version, cannot hold what curated holds."
@@ -63,7 +63,7 @@ def compare_warehouse(warehouse: Warehouse, lake: Lake, manifest: Manifest, *, m
     outcomes.append(_outcome("warehouse_ledger", _WHY_LEDGER, stale, max_samples))
     try:
         rows = [
-            {"table": table.name, **({"dt": day.isoformat()} if day else {}), **_describe(wanted, found)}
+            {"table": table.name, **({"dt": day.isoformat()} if day else {}), **describe_difference(wanted, found)}
             for table, day, wanted, found in _differences(warehouse, lake, manifest)
         ]
     except CorruptedError as error:
@@ -99,7 +99,8 @@ def _differences(
                 yield table, day, ours, theirs
 
 
-def _describe(wanted: Summary, found: Summary) -> dict[str, str]:
+def describe_difference(wanted: Summary, found: Summary) -> dict[str, str]:
+    """What the rows that were found come to instead of those that are wanted, for people."""
     described = {"rows": f"{found.rows:,} instead of {wanted.rows:,}"} if found.rows != wanted.rows else {}
     for currency in sorted(wanted.sums.keys() | found.sums.keys()):
         theirs, ours = found.sums.get(currency), wanted.sums.get(currency)

@@ -12,7 +12,7 @@ from ordersetl.lake.layout import Lake, curated_key
 from ordersetl.lake.manifest import Manifest
 from ordersetl.results import WarehouseResult
 from ordersetl.star.schema import FACT_ORDER, Table
-from ordersetl.warehouse.compare import find_differing
+from ordersetl.warehouse.compare import describe_difference, find_differing
 from ordersetl.warehouse.connection import Warehouse, stage_name
 from ordersetl.warehouse.ledger import (
     STAGED_DAYS,
@@ -26,7 +26,7 @@ from ordersetl.warehouse.ledger import (
 from ordersetl.warehouse.limits import require_fit
 from ordersetl.warehouse.names import VIEWS, quote
 from ordersetl.warehouse.replace import replace_all, replace_days, replace_orders
-from ordersetl.warehouse.summary import summarize, summarize_manifest
+from ordersetl.warehouse.summary import Summary, summarize, summarize_manifest
 from ordersetl.warehouse.tables import (
     DIMENSIONS,
     FACTS,
@@ -155,14 +155,14 @@ class Load:
     def _merge(self, table: Table) -> None:
         """Bring the rows of a dimension to what is staged, but for those whose keys are no more.
 
-        Keys that are there twice, as they can be where none is enforced or somebody dropped it, are inserted again.
+        Keys that are there twice, or null, as they can be where none is enforced or somebody dropped it, go first.
         """
         target, stage, key = self.warehouse.names(table.name), stage_name(table.name), table.key[0]
         columns = ", ".join(table.names)
         changes = ", ".join(f"{name} = s.{name}" for name in table.names if name != key)
         if f"{table.name}.csv" in self.distrusted:
             twice = f"SELECT {key} FROM {target} GROUP BY {key} HAVING COUNT(*) > 1"
-            self.warehouse.execute(f"DELETE FROM {target} WHERE {key} IN ({twice})")
+            self.warehouse.execute(f"DELETE FROM {target} WHERE {key} IS NULL OR {key} IN ({twice})")
         # EXCEPT takes two nulls as equal, in all databases alike
         self.warehouse.execute(
             f"UPDATE {target} SET {changes}"
@@ -203,14 +203,16 @@ class Load:
         found = summarize(execute, dialect, name, table, where=where, parameters=bounds)
         wanted = summarize_manifest(self.difference.loaded, table)
         for day in sorted(found.keys() | wanted.keys(), key=str):
-            if found.get(day) != wanted.get(day):
+            theirs, ours = found.get(day, Summary()), wanted.get(day, Summary())
+            if theirs != ours:
+                described = describe_difference(ours, theirs)
                 raise WarehouseError(
                     f"{self.warehouse.names.show(table.name)} would hold other rows than {table.name}.csv"
-                    f"{f' of {day}' if day else ''}: {found.get(day)} instead of {wanted.get(day)}",
+                    f"{f' of {day}' if day else ''}: {', '.join(map('='.join, described.items()))}",
                     hint="Nothing was changed. Where rows were changed by hand: ordersetl load --verify. Else look for "
                     "triggers or rules there: ordersetl loads rows as they are.",
                 )
-            self.rows += wanted[day].rows
+            self.rows += ours.rows
 
 
 def sync_warehouse(
