@@ -161,6 +161,48 @@ def test_rows_that_are_there_twice_are_repaired(loaded: RunContext, place: Place
     place.assert_holds(loaded.lake)
 
 
+@pytest.mark.parametrize(
+    ("table", "day"),
+    [
+        ("fact_order", "NULL"),
+        ("fact_order", "'infinity'"),
+        ("fact_refund", "'12000-01-01'"),
+        ("fact_refund", "'0044-03-15 BC'"),
+    ],
+)
+def test_rows_of_a_day_that_no_date_is_are_found_and_repaired(
+    loaded: RunContext, place: Place, table: str, day: str
+) -> None:
+    if place.url.startswith("duckdb"):
+        if day == "NULL":
+            pytest.skip("its columns of keys stay as they are")
+        day = day.replace("BC", "(BC)")
+    elif day == "NULL":
+        place.execute(f"ALTER TABLE {place.name(table)} ALTER COLUMN dt DROP NOT NULL")
+    name = place.name(table)
+    place.execute(f"UPDATE {name} SET dt = CAST({day} AS DATE) WHERE order_id = 'moved'")
+    shown = {"NULL": "null"}.get(day, day.strip("'"))
+    rows = failed(place.check(loaded.lake))["warehouse_rows"]
+    assert {(row["table"], row["dt"], row["rows"]) for row in rows} == {
+        (table, "2025-08-21", "0 instead of 1"),
+        (table, shown, "1 instead of 0"),
+    }
+    assert place.load(loaded, verify=True).rows > 0
+    place.assert_holds(loaded.lake)
+    assert place.load(loaded, verify=True).rows == 0
+
+
+def test_a_row_without_a_day_beside_good_ones_is_removed(loaded: RunContext, place: Place) -> None:
+    if place.url.startswith("duckdb"):
+        pytest.skip("its columns of keys stay as they are")
+    fact = place.name("fact_order")
+    columns = ", ".join(name for name in FACT_ORDER.names if name != "order_id")
+    place.execute(f"ALTER TABLE {fact} ALTER COLUMN dt DROP NOT NULL")
+    place.execute(f"INSERT INTO {fact} (order_id, {columns}) SELECT 'hand', {columns} FROM {fact} LIMIT 1")
+    assert place.load(loaded, verify=True).rows > 0
+    place.assert_holds(loaded.lake)
+
+
 @pytest.mark.parametrize("table", ["dim_user", "dim_product"])
 def test_a_key_that_is_null_is_removed(loaded: RunContext, place: Place, table: str) -> None:
     if place.url.startswith("duckdb"):

@@ -11,7 +11,7 @@ from ordersetl.star.schema import Table
 from ordersetl.warehouse.connection import Warehouse
 from ordersetl.warehouse.ledger import VIEWS_ENTRY, read_ledger
 from ordersetl.warehouse.names import LEDGER, VIEWS
-from ordersetl.warehouse.summary import Summary, summarize, summarize_files
+from ordersetl.warehouse.summary import Day, Summary, summarize, summarize_files
 from ordersetl.warehouse.tables import (
     DIMENSIONS,
     FACTS,
@@ -32,10 +32,19 @@ _WHY_ROWS = "Rows that differ from the curated files were changed in the warehou
 def find_differing(warehouse: Warehouse, lake: Lake, manifest: Manifest) -> set[date | str]:
     """The days of facts, and the files of dimensions, whose rows in the warehouse differ from curated.
 
+    Where a fact has rows without a day, all facts are among them, by their names: no day's rows are in the place of
+    these. Those of a day that no date is are such rows.
+
     Raises:
         CorruptedError: a curated file cannot be read.
     """
-    return {day or f"{table.name}.csv" for table, day, _, _ in _differences(warehouse, lake, manifest)}
+    found: set[date | str] = set()
+    for table, day, _, _ in _differences(warehouse, lake, manifest):
+        if isinstance(day, str):
+            found |= {fact.name for fact in FACTS}
+        else:
+            found.add(day or f"{table.name}.csv")
+    return found
 
 
 def compare_warehouse(warehouse: Warehouse, lake: Lake, manifest: Manifest, *, max_samples: int) -> list[CheckOutcome]:
@@ -63,7 +72,7 @@ def compare_warehouse(warehouse: Warehouse, lake: Lake, manifest: Manifest, *, m
     outcomes.append(_outcome("warehouse_ledger", _WHY_LEDGER, stale, max_samples))
     try:
         rows = [
-            {"table": table.name, **({"dt": day.isoformat()} if day else {}), **describe_difference(wanted, found)}
+            {"table": table.name, **({"dt": str(day)} if day else {}), **describe_difference(wanted, found)}
             for table, day, wanted, found in _differences(warehouse, lake, manifest)
         ]
     except CorruptedError as error:
@@ -85,9 +94,7 @@ def _find_missing(
             yield f"{warehouse.names.show(table.name)} lacks {', '.join(lacking)}"
 
 
-def _differences(
-    warehouse: Warehouse, lake: Lake, manifest: Manifest
-) -> Iterator[tuple[Table, date | None, Summary, Summary]]:
+def _differences(warehouse: Warehouse, lake: Lake, manifest: Manifest) -> Iterator[tuple[Table, Day, Summary, Summary]]:
     """Each table and day whose rows differ, what they come to in curated, and what in the warehouse."""
     for table in (*DIMENSIONS, *FACTS):
         wanted = summarize_files(lake, manifest, table)

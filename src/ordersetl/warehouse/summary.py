@@ -20,10 +20,14 @@ from ordersetl.warehouse.connection import Dialect, Execute
 from ordersetl.warehouse.duckdb_file import DUCKDB
 from ordersetl.warehouse.tables import FACTS
 
-__all__ = ["AMOUNTS", "Summary", "summarize", "summarize_files", "summarize_manifest"]
+__all__ = ["AMOUNTS", "Day", "Summary", "summarize", "summarize_files", "summarize_manifest"]
 
 AMOUNTS = {"fact_order": "net_amount", "fact_refund": "refund_amount"}
 """The additive amount of each fact, whose sums the manifest has."""
+Day = date | str | None
+"""Whose rows: of a day, of a dimension (None), or of a ``dt`` that no date is: null, or outside of years 1 to 9999."""
+_DATES = "BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"
+"""What Python and most drivers can hold."""
 _NULL, _END = 30, 31
 """Codes of the characters that stand for a null, and after each value, where a row is hashed."""
 
@@ -45,7 +49,7 @@ def summarize(
     where: str = "",
     parameters: Sequence[object] = (),
     hashed: bool = False,
-) -> dict[date | None, Summary]:
+) -> dict[Day, Summary]:
     """What a relation's rows come to by ``dt``; under None, where the table is a dimension.
 
     Args:
@@ -65,9 +69,12 @@ def summarize(
         rows = [(None, None, None, *row) for row in execute(f"SELECT {figures} FROM {relation}{condition}", parameters)]
     else:
         # a sum comes as text: Redshift's driver misreads a wide NUMERIC
-        query = f"SELECT dt, currency, CAST(SUM({amount}) AS VARCHAR(40)), {figures} FROM {relation}{condition}"
-        rows = [*execute(f"{query} GROUP BY dt, currency", parameters)]
-    found: dict[date | None, Summary] = {}
+        # a day too: drivers fail at infinity
+        day = f"CASE WHEN dt {_DATES} THEN {dialect.date_text.format('dt')} ELSE CAST(dt AS VARCHAR(40)) END"
+        query = f"SELECT {day}, currency, CAST(SUM({amount}) AS VARCHAR(40)), {figures} FROM {relation}{condition}"
+        grouped = execute(f"{query} GROUP BY dt, currency", parameters)
+        rows = [(_read_day(text), *row) for text, *row in grouped]
+    found: dict[Day, Summary] = {}
     for day, currency, total, count, hashes in rows:
         before = found.get(day, Summary(content=0 if hashed else None))
         found[day] = Summary(
@@ -78,7 +85,7 @@ def summarize(
     return found
 
 
-def summarize_manifest(files: Mapping[str, FileEntry], table: Table) -> dict[date | None, Summary]:
+def summarize_manifest(files: Mapping[str, FileEntry], table: Table) -> dict[Day, Summary]:
     """What the manifest says of these files by day; those of other tables are passed over."""
     mine = {file: entry for file, entry in files.items() if file.endswith(f"{table.name}.csv")}
     return {
@@ -87,7 +94,7 @@ def summarize_manifest(files: Mapping[str, FileEntry], table: Table) -> dict[dat
     }
 
 
-def summarize_files(lake: Lake, manifest: Manifest, table: Table) -> dict[date | None, Summary]:
+def summarize_files(lake: Lake, manifest: Manifest, table: Table) -> dict[Day, Summary]:
     """What the curated files of a table come to by day, as they are, with the hashes of their rows.
 
     Raises:
@@ -96,7 +103,7 @@ def summarize_files(lake: Lake, manifest: Manifest, table: Table) -> dict[date |
     """
     files = manifest.files.items()
     sizes = {curated_key(file): entry.bytes for file, entry in files if file.endswith(f"{table.name}.csv")}
-    found: dict[date | None, Summary] = {}
+    found: dict[Day, Summary] = {}
     if sizes:
         with _translate(table), duckdb.connect() as database:
             for paths in local_groups(lake.storage, sizes):  # a day is in one of them
@@ -121,15 +128,21 @@ def _translate(table: Table) -> Iterator[None]:
         ) from error
 
 
-def _summarize_paths(
-    database: duckdb.DuckDBPyConnection, table: Table, paths: Sequence[Path]
-) -> dict[date | None, Summary]:
+def _summarize_paths(database: duckdb.DuckDBPyConnection, table: Table, paths: Sequence[Path]) -> dict[Day, Summary]:
     query, parameters = select_csv(table, paths, day=table in FACTS)
 
     def execute(sql: str, _: Iterable[object] = (), /) -> list[tuple[object, ...]]:
         return database.execute(sql, parameters).fetchall()
 
     return summarize(execute, DUCKDB, f"({query})", table, hashed=True)
+
+
+def _read_day(text: str | None) -> date | str:
+    """The day that a fact's row is of; what no date is as the database writes it."""
+    try:
+        return date.fromisoformat(text or "null")
+    except ValueError:
+        return text or "null"
 
 
 def _hash_row(dialect: Dialect, table: Table) -> str:

@@ -84,12 +84,12 @@ class Load:
         return bool(self.difference) or self.renews_views
 
     def _find_lost(self) -> set[str]:
-        """Files of tables that were made just now, got columns, or were emptied by somebody."""
+        """Files of tables that were made just now, got columns, were emptied, or have rows without a day."""
         lost = set()
         for table in (*DIMENSIONS, *FACTS):
             files = {file for file, entry in self.ledger.items() if file.endswith(f"{table.name}.csv") and entry.rows}
             name = self.warehouse.names(table.name)
-            if table.name in self.prepared.changed or (
+            if table.name in self.prepared.changed | self.distrusted or (
                 files and not self.warehouse.execute(f"SELECT 1 FROM {name} LIMIT 1")
             ):
                 lost |= files
