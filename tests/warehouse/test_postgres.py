@@ -76,6 +76,38 @@ def test_a_missing_password_is_asked_for_by_its_setting(first: RunContext, guard
     gc.collect()
 
 
+@pytest.fixture
+def analyst(relayed: tuple[Place, Relay]) -> Iterator[Place]:
+    """A place of a role that may do nothing there yet but look for it."""
+    place, _ = relayed
+    place.execute("CREATE ROLE analyst LOGIN")
+    yield replace(place, url=place.url.replace("postgres@", "analyst@"))
+    place.execute("DROP OWNED BY analyst CASCADE")
+    place.execute("DROP ROLE analyst")
+
+
+def test_a_table_that_may_not_be_read_is_not_called_missing(first: RunContext, analyst: Place) -> None:
+    replace(analyst, url=analyst.url.replace("analyst@", "postgres@")).load(first)
+    schema = analyst.schema
+    for grant, denied in (
+        ("", f"schema {schema}"),
+        (f"GRANT USAGE ON SCHEMA {schema} TO analyst", r"table \w+"),
+        (f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO analyst", ""),
+        (f"REVOKE SELECT ON {schema}.dim_user FROM analyst", "table dim_user"),
+        (f"GRANT SELECT (user_id) ON {schema}.dim_user TO analyst", "table dim_user"),
+    ):
+        if grant:
+            analyst.execute(grant)
+        if not denied:
+            assert failed(analyst.check(first.lake)) == {}
+            continue
+        with pytest.raises(WarehouseError, match=f"permission denied for {denied}") as raised:
+            analyst.check(first.lake)
+        assert "What the user must be allowed to do" in raised.value.hint
+        with pytest.raises(WarehouseError, match="permission denied for"):
+            analyst.load(first, verify=True)
+
+
 def test_a_restored_dump_is_brought_up_to_date(first: RunContext, postgres: str, tmp_path: Path) -> None:
     place = postgres_place(postgres, "dumped")
     place.load(first)

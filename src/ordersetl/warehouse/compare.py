@@ -52,10 +52,12 @@ def compare_warehouse(warehouse: Warehouse, lake: Lake, manifest: Manifest, *, m
 
     The rows are compared where the tables are ours: by day, in number, sums by currency, and the hashes of all values.
     Where a curated file cannot be read, they differ.
+
+    Raises:
+        WarehouseError: it failed, or the user may not read a table.
     """
     relations = find_relations(warehouse)
-    tables = (*(table.name for table in (*DIMENSIONS, *FACTS)), LEDGER)
-    columns = {name: find_columns(warehouse, name) for name in tables if name in relations}
+    columns = find_columns(warehouse, relations)
     foreign = list(find_problems(warehouse, relations, columns))
     problems = [*foreign, *_find_missing(warehouse, relations, columns)]
     rows = [{"problem": problem} for problem in problems]

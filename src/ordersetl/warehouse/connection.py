@@ -10,9 +10,15 @@ from ordersetl.lake.layout import Lake
 from ordersetl.star.schema import SqlType, Table
 from ordersetl.warehouse.names import Names
 
-__all__ = ["CuratedFile", "Dialect", "Execute", "Row", "Warehouse", "stage_name"]
+__all__ = ["PG_RELATIONS", "CuratedFile", "Dialect", "Execute", "Row", "Warehouse", "stage_name"]
 
 Row = tuple[Any, ...]
+PG_RELATIONS = """(
+    SELECT current_database() AS table_catalog, n.nspname AS table_schema, c.relname AS table_name,
+        CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'BASE TABLE' END AS table_type
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm')
+) AS r"""
+"""What is there in PostgreSQL and its kin; information_schema hides what the user has no right to."""
 
 
 class CuratedFile(msgspec.Struct, frozen=True):

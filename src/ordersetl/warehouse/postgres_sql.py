@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from datetime import date, timedelta
 
 from ordersetl.star.schema import Table
-from ordersetl.warehouse.connection import Dialect, stage_name
+from ordersetl.warehouse.connection import PG_RELATIONS, Dialect, stage_name
 from ordersetl.warehouse.names import LEDGER, Names, quote, read_definition
 from ordersetl.warehouse.tables import DAY, FACTS
 
@@ -17,10 +17,7 @@ POSTGRES = Dialect(
     date_text="to_char({}, 'YYYY-MM-DD')",
     hash_number="CAST(CAST('x' || left(md5({}), 15) AS BIT(60)) AS BIGINT)",
     enforces_keys=True,
-    relations=(  # the standard that information_schema follows knows no materialized views
-        "(SELECT table_catalog, table_schema, table_name, table_type FROM information_schema.tables"
-        " UNION ALL SELECT current_database(), schemaname, matviewname, 'MATERIALIZED VIEW' FROM pg_matviews) AS r"
-    ),
+    relations=PG_RELATIONS,
 )
 COPY_OPTIONS = "(FORMAT csv, HEADER true, NULL '', ENCODING 'UTF8')"
 """How curated files are written; without the encoding, that of the session would be taken for theirs."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from ordersetl.star.schema import FACT_ORDER, FACT_REFUND, Table
-from ordersetl.warehouse.connection import Dialect, stage_name
+from ordersetl.warehouse.connection import PG_RELATIONS, Dialect, stage_name
 from ordersetl.warehouse.tables import DAY, FACTS
 from ordersetl.warehouse.zone_days import find_day
 
@@ -20,6 +20,7 @@ REDSHIFT = Dialect(
     date_text="to_char({}, 'YYYY-MM-DD')",
     hash_number="STRTOL(LEFT(MD5({}), 15), 16)",
     counts_bytes=True,
+    relations=PG_RELATIONS,
 )
 NO_NULL = " ordersetl:null "
 r"""No text of ours is this one, as none ends in a blank: else COPY would take the text ``\N`` for a null."""

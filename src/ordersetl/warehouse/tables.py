@@ -77,7 +77,7 @@ def prepare_tables(warehouse: Warehouse) -> Prepared:
         ConfigError: what is there under these names is not ours; it says how it differs.
     """
     relations = find_relations(warehouse)
-    columns = {table.name: find_columns(warehouse, table.name) for table in _all_tables() if table.name in relations}
+    columns = find_columns(warehouse, relations)
     if problems := list(find_problems(warehouse, relations, columns)):
         raise _not_ours(problems)
     missing = [table.name for table in _all_tables() if table.name not in relations]
@@ -108,8 +108,19 @@ def find_relations(warehouse: Warehouse) -> dict[str, RelationKind]:
     return {ours[name]: _KINDS.get(kind, "table") for name, kind in found}
 
 
-def find_columns(warehouse: Warehouse, name: str) -> dict[str, FoundColumn]:
-    """The columns of one of our tables by name, in their order."""
+def find_columns(warehouse: Warehouse, relations: Mapping[str, RelationKind]) -> dict[str, dict[str, FoundColumn]]:
+    """The columns of our tables that are there by table and name, in their order.
+
+    Raises:
+        WarehouseError: the user may not read one of them, whose columns would not be shown.
+    """
+    there = [table.name for table in _all_tables() if relations.get(table.name) == "table"]
+    for name in there:
+        warehouse.execute(f"SELECT * FROM {warehouse.names(name)} LIMIT 0")
+    return {name: _find_columns(warehouse, name) for name in there}
+
+
+def _find_columns(warehouse: Warehouse, name: str) -> dict[str, FoundColumn]:
     schema, table, given = (_named(warehouse, name) for name in ("table_schema", "table_name", "%s"))
     rows = warehouse.execute(
         "SELECT column_name, data_type, character_maximum_length, numeric_precision, numeric_scale"
