@@ -33,20 +33,17 @@ def test_an_error_in_http_200_is_an_error(answer: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("extra", [{"errors": [{"message": "shard 3 is down"}]}, {"error": "late"}, {"success": False}])
 @pytest.mark.parametrize("kind", ["cursor", "next_url", "link", "page", "offset", "none"])
-def test_an_error_beside_orders_is_an_error_where_the_description_says_nothing_of_errors(
+def test_an_error_beside_orders_is_an_error_where_the_description_says_nothing_of_it(
     extra: dict[str, Any], kind: str
 ) -> None:
     given = {"kind": kind, **({"next": "next"} if kind in {"cursor", "next_url"} else {})}
     given |= {} if kind == "none" else {"end": "has_more", "has_more": "more"}
-    with pytest.raises(
-        InvalidResponseError, match=f"answered HTTP 200, but there is an error in it: {next(iter(extra))} is"
-    ):
-        fetch(Api.of(2, kind, extra={"next": None, **extra}), describe(paging=given))
-    errors = {"when": "failure"}  # which decides, where the description has it
-    assert ids_of(fetch(Api.of(2, kind, extra={"next": None, **extra}), describe(paging=given, errors=errors))) == [
-        0,
-        1,
-    ]
+    api, name = Api.of(2, kind, extra={"next": None, **extra}), next(iter(extra))
+    for errors in (None, {"when": "failure"}):
+        with pytest.raises(InvalidResponseError, match=f"answered HTTP 200, but there is an error in it: {name} is"):
+            fetch(api, describe(paging=given, errors=errors))
+    for when in (f"{name} == 'fatal'", f"failure || {name}.fatal", "contains(keys(@), 'fatal')"):
+        assert ids_of(fetch(api, describe(paging=given, errors={"when": when}))) == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -69,9 +66,50 @@ def test_an_error_is_seen_wherever_it_stands_on_the_way_to_the_list(
     if orders:
         found = fetch(
             lambda _: httpx.Response(200, json=answer),
-            describe(paging=paging, records="data.orders", errors={"when": "failure"}),
+            describe(paging=paging, records="data.orders", errors={"when": f"{problem[:-3]} == 'fatal'"}),
         )
         assert ids_of(found) == [0]
+
+
+OF_ERRORS = [
+    *({"error": "upstream failed"}, {"message": "Service temporarily unavailable"}, {"success": False}),
+    *({"status": "error", "code": 503, "message": "in maintenance"}, {"status": 503}, {"code": "INTERNAL"}),
+    *(
+        {"data": {"Detail": "not now"}},
+        {"fault": {"faultstring": "Rate limit"}},
+        {"code": -1},
+        {"data": None, "msg": "x"},
+    ),
+]
+
+
+@pytest.mark.parametrize("answer", OF_ERRORS)
+@pytest.mark.parametrize("kind", ["cursor", "link", "none"])
+def test_an_answer_of_an_error_alone_is_not_an_empty_page(answer: dict[str, Any], kind: str) -> None:
+    paging = {"cursor": {**CURSOR, "end": "absent"}}.get(kind, {"kind": kind})
+    for errors in (None, {"when": "errors"}):
+        source = describe(paging=paging, records="data.orders", may_be_absent=True, errors=errors)
+        with pytest.raises(InvalidResponseError, match="there is an error in it: "):
+            fetch(lambda _: httpx.Response(200, json=answer), source)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *({}, {"next": None}, {"errors": []}, {"message": ""}, {"data": None, "code": 200, "message": "Listed"}),
+        *({"success": True, "message": "None found"}, {"code": 0, "msg": "success"}, {"status": "ok", "detail": {}}),
+        {"reason": "no order"},  # the description says which ones are errors
+    ],
+)
+def test_an_answer_without_a_list_or_an_error_is_an_empty_page(answer: dict[str, Any]) -> None:
+    errors = {"when": "reason && reason != 'no order'"}
+    source = describe(paging=CURSOR | {"end": "absent"}, records="data.orders", may_be_absent=True, errors=errors)
+    assert ids_of(fetch(lambda _: httpx.Response(200, json=answer), source)) == []
+
+
+def test_a_message_beside_orders_is_no_error() -> None:
+    extra = {"success": True, "message": "OK", "code": 1200}
+    assert ids_of(fetch(Api.of(2, "cursor", extra=extra), describe(paging=CURSOR, may_be_absent=True))) == [0, 1]
 
 
 @pytest.mark.parametrize("extra", [{"errors": [], "error": None, "success": True}, {"error": 0}, {"errors": {}}])

@@ -11,6 +11,8 @@ _ERRORS = (
     *("failures", "partial_failure", "partial_failures"),
 )
 _SUCCESS = ("success", "ok")
+_MESSAGES = ("message", "messages", "msg", "detail", "details", "reason", "error_description", "error_code", "err_msg")
+_CODES = ("code", "status", "status_code")
 ERROR_NAMES = ("error", "errors", "success")
 """Members by which an answer of any API says that it is an error, or lacks something."""
 _MORE = (
@@ -80,6 +82,8 @@ KINDS = {
     for kind, names in {
         "errors": _ERRORS,
         "success": _SUCCESS,
+        "messages": (*_MESSAGES, "code"),
+        "codes": _CODES,
         "more": _MORE,
         "last": _LAST,
         "cursors": (*_CURSORS, "nextlink"),

@@ -5,7 +5,7 @@ A page without ``next_cursor`` ends a batch, so it must not say in any other way
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
+from http import HTTPStatus
 from itertools import chain
 from typing import Any
 
@@ -13,6 +13,7 @@ import msgspec
 
 from ordersetl.errors import InvalidResponseError
 from ordersetl.source.claim_names import COUNTS, KINDS, normalize
+from ordersetl.source.claim_values import is_false, is_filled, is_true, read_count, read_text, show
 from ordersetl.text import many
 
 __all__ = [
@@ -23,7 +24,6 @@ __all__ = [
     "find_next_link",
     "find_shortfall",
     "list_levels",
-    "read_count",
     "read_counts",
     "read_header_claims",
     "require_complete",
@@ -33,7 +33,6 @@ _FAILURES = {"error", "errors", "fail", "failed", "failure", "partial", "incompl
 _LABELS = {"rel", "relation", "title", "method", "type", "templated", "name", "meta"}
 """What a link has besides its target."""
 _MAX_DEPTH = 4
-_MAX_VALUE = 60
 HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
 _OF_ORDERS = {"data", "result", "results", "response", "body", "payload", "query"} | KINDS["last"]
 _OF_ORDERS |= {"truncated", "istruncated", "incomplete", "isincomplete", "partial", "ispartial"}
@@ -41,6 +40,7 @@ _OF_ORDERS |= {"truncated", "istruncated", "incomplete", "isincomplete", "partia
 _LEFT = ("more", "hasmore", "hasnext")
 """How names begin that may hold the number of those that are left."""
 _NO_ERROR = {"none", "null", "ok", "false"}
+_SUCCEEDED = {"ok", "success", "successful", "succeeded", "true"}
 _RANGE = re.compile(r"\s*(?:(?!bytes\b)[a-z][\w-]*\s+)?\d+-(\d+)/(\d+)\s*", re.IGNORECASE | re.ASCII)
 _OF_PAGES = re.compile(r"pag(?:e|ing|er|inat)")
 
@@ -139,15 +139,6 @@ class Count(msgspec.Struct, frozen=True):
     of_pages: bool
 
 
-def read_count(value: object) -> int | None:
-    """A whole number, perhaps as text or with a point; None of anything else."""
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
-        return int(value.strip()[:18])
-    if isinstance(value, float | Decimal) and 0 <= value < 2**53 and value == int(value):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
 def read_counts(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -> Iterator[tuple[str, Count]]:
     """What a page says of how many records or pages there are, by the names of the members."""
     for name, value in claims.items():
@@ -182,21 +173,48 @@ def find_next_link(value: str) -> str | None:
     return None
 
 
-def find_error(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -> str | None:
-    """Which member says that something failed, and what it says; None where none does."""
+def find_error(claims: Mapping[str, Any], where: str = "", *, lacks_list: bool = False, depth: int = 0) -> str | None:
+    """Which member says that something failed, and what it says; None where none does.
+
+    Args:
+        claims: members by name.
+        where: what their names are shown after.
+        lacks_list: the answer has no list beside which a message or a code may stand, so that they are of an error.
+        depth: how many objects they are in.
+    """
+    notes_count = lacks_list and not any(_says_success(normalize(name), value) for name, value in claims.items())
     for name, value in claims.items():
         normalized = normalize(name)
-        if normalized in KINDS["errors"] and _says_error(value):
-            return f"{where}{name} is {_show(value)}"
-        if normalized in KINDS["success"] and (value is False or _text(value) == "false" or read_count(value) == 0):
-            return f"{where}{name} is {_show(value)}"
-        if normalized == "status" and _text(value) in _FAILURES:
-            return f"{where}{name} is {_show(value)}"
+        if _is_error(normalized, value) or (notes_count and _is_note_of_error(normalized, value)):
+            return f"{where}{name} is {show(value)}"
         if normalized in KINDS["containers"] and isinstance(value, Mapping) and depth < _MAX_DEPTH:
-            problem = find_error(value, f"{where}{name}.", depth=depth + 1)
+            problem = find_error(value, f"{where}{name}.", lacks_list=lacks_list, depth=depth + 1)
             if problem:
                 return problem
     return None
+
+
+def _is_error(name: str, value: object) -> bool:
+    if name in KINDS["errors"]:
+        return _says_error(value)
+    if name in KINDS["success"]:
+        return value is False or read_text(value) == "false" or read_count(value) == 0
+    return name == "status" and read_text(value) in _FAILURES
+
+
+def _is_note_of_error(name: str, value: object) -> bool:
+    """Whether a message, or a code, is about an error where it stands alone."""
+    number = read_count(value)
+    if number is not None:
+        return name in KINDS["codes"] and not 0 <= number < HTTPStatus.BAD_REQUEST
+    return name in KINDS["messages"] and _says_error(value) and read_text(value) not in _SUCCEEDED
+
+
+def _says_success(name: str, value: object) -> bool:
+    """Whether a member says that the answer is what was asked for, so that a message in it tells of nothing else."""
+    if name in KINDS["success"]:
+        return is_true(value, may_count=False)
+    return name in KINDS["codes"] and (read_text(value) in _SUCCEEDED or read_count(value) == HTTPStatus.OK)
 
 
 def _find_more(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -> Iterator[str]:
@@ -204,12 +222,12 @@ def _find_more(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) ->
         normalized = normalize(name)
         if depth == 0 and name == "next_cursor":
             continue
-        not_last = normalized in KINDS["last"] and _is_false(value, is_flag=normalized.startswith("islast"))
-        says_more = normalized in KINDS["more"] and _is_true(value, may_count=normalized.startswith(_LEFT))
+        not_last = normalized in KINDS["last"] and is_false(value, is_flag=normalized.startswith("islast"))
+        says_more = normalized in KINDS["more"] and is_true(value, may_count=normalized.startswith(_LEFT))
         if not_last or says_more:
             yield f"{where}{name} says that there is more"
         elif normalized in KINDS["cursors"] and (value is True or _is_target(value)):
-            yield f"{where}{name} is {_show(value)}"
+            yield f"{where}{name} is {show(value)}"
         elif normalized in KINDS["containers"] and depth < _MAX_DEPTH:
             if isinstance(value, Mapping):
                 yield from _find_more(value, f"{where}{name}.", depth=depth + 1)
@@ -230,43 +248,12 @@ def _is_target(value: object) -> bool:
     if isinstance(value, Mapping):
         return any(_is_target(member) for name, member in value.items() if normalize(name) not in _LABELS)
     if isinstance(value, str):
-        return _text(value) not in {"", "null", "none", "false", "0"}
-    return _is_filled(value) and value is not True
-
-
-def _is_filled(value: object) -> bool:
-    """Whether there is something: not null, false, 0, or empty; a record too deep to be read is something."""
-    if isinstance(value, str):
-        return bool(value.strip())
-    return bool(value) or (isinstance(value, dict) and type(value) is not dict)
+        return read_text(value) not in {"", "null", "none", "false", "0"}
+    return is_filled(value) and value is not True
 
 
 def _says_error(value: object) -> bool:
     """Whether a member that has its place for errors tells of one: not of none, as text or in an object."""
     if type(value) is dict:
         return any(map(_says_error, value.values()))
-    return _text(value) not in _NO_ERROR and _is_filled(value) and read_count(value) != 0
-
-
-def _is_true(value: object, *, may_count: bool) -> bool:
-    """Whether a flag is set; some say by a number how many are left."""
-    if may_count and (read_count(value) or 0) > 0:
-        return True
-    return value is True or _text(value) in {"true", "yes", "y"} or value == 1
-
-
-def _is_false(value: object, *, is_flag: bool) -> bool:
-    """Whether a flag is not set; what may be something else than a flag is none as a number."""
-    return value is False or _text(value) in {"false", "no", "n"} or (is_flag and read_count(value) == 0)
-
-
-def _text(value: object) -> str | None:
-    return value.strip().lower() if isinstance(value, str) else None
-
-
-def _show(value: object) -> str:
-    try:
-        text = value if isinstance(value, str) else repr(value)
-    except RecursionError:
-        text = "..."
-    return repr(text if len(text) <= _MAX_VALUE else f"{text[:_MAX_VALUE]}...")
+    return read_text(value) not in _NO_ERROR and is_filled(value) and read_count(value) != 0

@@ -1,6 +1,7 @@
 """What an answer of HTTP 200 says beside its records: errors, limits, its version, the next page."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import httpx
@@ -11,7 +12,8 @@ from ordersetl.source.ask import Answer, Ask, TryAgainError, origin_of
 from ordersetl.source.claim_names import ERROR_NAMES
 from ordersetl.source.complete import find_error, find_next_link, list_levels
 from ordersetl.source.description.expressions import Expression, is_true
-from ordersetl.source.description.model import Paging
+from ordersetl.source.description.model import Errors, Paging
+from ordersetl.source.paths import Chain, find_chains
 from ordersetl.source.session import SourceSession
 from ordersetl.source.throttle import read_number
 
@@ -26,8 +28,9 @@ def note_envelope(
 ) -> None:
     """Learn what an answer says of limits and of its version, and refuse it where it is an error.
 
-    It is one where the description says so; where that says nothing of errors, by what :data:`ERROR_NAMES` are beside
-    the list of ``records``, or beside what that is in.
+    It is one where the description says so. It is one as well by what :data:`ERROR_NAMES` are beside the list of
+    ``records``, or beside what that is in, and where there is no list by anything that may be of an error; not by what
+    the description looks at itself to say when there is an error.
 
     Raises:
         TryAgainError: it asks to come back later.
@@ -45,14 +48,8 @@ def note_envelope(
             "whether its fields are still the same.",
         )
     errors = session.description.errors
-    if errors is None:
-        levels = list_levels(envelope, records.path or ())
-        said = (find_error({name: level[name] for name in ERROR_NAMES if name in level}, at) for at, level in levels)
-        if problem := next(filter(None, said), None):
-            hint = "Look at what the API says. Where it is no error, `errors.when` of the description says when one is."
-            raise InvalidResponseError(f"there is an error in it: {problem}", hint=hint)
-        return
-    if not is_true(errors.when.search(envelope)):
+    if errors is None or not is_true(errors.when.search(envelope)):
+        _require_no_error(errors, envelope, records)
         return
     told = quote_text(_show(errors.message.search(envelope) if errors.message else None), session.secrets)
     problem = f"HTTP 200 with an error in it{f': {told[:_MAX_MESSAGE]}' if told else ''}"
@@ -60,6 +57,34 @@ def note_envelope(
         named = read_number(errors.wait_s.search(envelope)) if errors.wait_s is not None else None
         raise TryAgainError(problem, session.throttling.find_wait(envelope) if named is None or named < 0 else named)
     raise SourceError(f"{ask.shown} answered {problem}", hint="Look at what the API says.")
+
+
+def _require_no_error(errors: Errors | None, envelope: Mapping[str, Any], records: Expression) -> None:
+    """Refuse an answer that has an error in it which the description does not know.
+
+    Raises:
+        InvalidResponseError: it has.
+    """
+    known = _find_chains(errors.when) if errors is not None else frozenset()
+    path, lacks_list = records.path or (), records.search(envelope) is None
+    for at, (where, level) in enumerate(list_levels(envelope, path)):
+        names = {*level} if lacks_list else level.keys() & ERROR_NAMES
+        claims = {
+            name: claim for name, claim in level.items() if name in names and not _is_in(known, (*path[:at], name))
+        }
+        if problem := find_error(claims, where, lacks_list=lacks_list):
+            hint = "Look at what the API says. Where it is no error, `errors.when` of the description says when one is."
+            raise InvalidResponseError(f"there is an error in it: {problem}", hint=hint)
+
+
+@cache
+def _find_chains(expression: Expression) -> frozenset[Chain]:
+    return frozenset(find_chains(expression.tree))
+
+
+def _is_in(chains: Iterable[Chain], member: Chain) -> bool:
+    """Whether one of the chains leads to a member, into it, or to what it is in."""
+    return any(chain[: len(member)] == member or member[: len(chain)] == chain for chain in chains)
 
 
 def find_next(paging: Paging, ask: Ask, answer: Answer, envelope: Mapping[str, Any]) -> str | None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ordersetl.errors import InvalidResponseError
-from ordersetl.source.complete import HINT, find_more, read_count
+from ordersetl.source.claim_values import read_count
+from ordersetl.source.complete import HINT, find_more
 from ordersetl.source.description.expressions import Expression
 from ordersetl.source.description.model import Paging
 

@@ -55,6 +55,8 @@ class PageShape:
             return PageHead(0, None, [])
         try:
             found, records = self._read_fast(text, self._record_type)
+            if records is None:  # all that it says may be an error
+                return self._read_leniently(text)
             envelope = found if self._are_apart or not found else parse_json(text)
         except DECODING:
             return self._read_leniently(text)
@@ -69,7 +71,7 @@ class PageShape:
         if not text.strip():
             return []
         try:
-            return split_shallow(self._read_fast(text, msgspec.Raw)[1])
+            return split_shallow(self._read_fast(text, msgspec.Raw)[1] or [])
         except DECODING:
             return None
 
@@ -125,8 +127,8 @@ class PageShape:
             found = [parsed[at] if members is ... else members for at, members in enumerate(found)]
         return [record for record in found if isinstance(record, dict)]
 
-    def _read_fast(self, text: bytes, record: Any) -> tuple[dict[str, Any], list[Any]]:  # noqa: ANN401 - a type
-        """What else was read, and the records as values of a type.
+    def _read_fast(self, text: bytes, record: Any) -> tuple[dict[str, Any], list[Any] | None]:  # noqa: ANN401 - a type
+        """What else was read, and the records as values of a type; None where there is no list, as there may be.
 
         Raises:
             DECODING: the lenient parser must see to it, or say what it is.
@@ -147,7 +149,7 @@ class PageShape:
         records = inner.get(last)
         if found is None or (records is None and not self.description.may_be_absent):
             raise msgspec.DecodeError("there is no list")
-        return found, records or []
+        return found, records
 
     def _read_leniently(self, text: bytes) -> PageHead:
         decoded = decode_text(text)
@@ -197,7 +199,7 @@ class PageShape:
     def _decoders(self) -> dict[Any, tuple[msgspec.json.Decoder[Any], msgspec.json.Decoder[Any]]]:
         """Of a page whose records are values of a type: as the description says, and as a bare list."""
         chains = self._chains if self._are_apart else set()
-        names = [] if self.description.errors is not None else [*ERROR_NAMES]
+        names = [*ERROR_NAMES]
         if self.description.paging.kind == "none":  # anything that says of more pages says that one is not all
             names += CLAIM_NAMES
         path = self._list.path
