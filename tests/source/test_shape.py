@@ -107,6 +107,14 @@ def test_a_bare_list_is_read_where_the_description_says_so() -> None:
     assert read_records(page_of("[1, NaN]", describe("orders", bare_list=True)))[0] == 1
 
 
+@pytest.mark.parametrize("body", ["null", " null\n", "0", "false", '""', "{}"])
+@pytest.mark.parametrize("given", [{}, {"may_be_absent": True}])
+def test_what_is_not_a_list_is_not_an_empty_one(body: str, given: dict[str, Any]) -> None:
+    for text in (body.encode(), body.encode("utf-16")):
+        with pytest.raises(InvalidResponseError, match="no list of orders at @"):
+            _ = page_of(text, describe("@", **given)).head
+
+
 def test_what_an_expression_says_of_the_records_is_seen_too() -> None:
     errors = {"when": "length(orders) == `0` && message"}
     page = page_of('{"orders": [], "message": "no"}', describe("orders", errors=errors))

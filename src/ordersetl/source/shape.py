@@ -55,7 +55,7 @@ class PageShape:
             return PageHead(0, None, [])
         try:
             found, records = self._read_fast(text, self._record_type)
-            if records is None:  # all that it says may be an error
+            if records is None:  # all that it says may be of an error
                 return self._read_leniently(text)
             envelope = found if self._are_apart or not found else parse_json(text)
         except DECODING:
@@ -135,7 +135,7 @@ class PageShape:
         """
         whole, bare = self._decoders[record]
         if not self._list.path:
-            return {}, whole.decode(text) or []
+            return {}, whole.decode(text)
         try:
             found: Any = whole.decode(text)
         except msgspec.ValidationError:
