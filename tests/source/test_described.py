@@ -426,6 +426,27 @@ def test_a_page_that_does_not_prove_what_follows_is_refused(
         fetch(Api.of(2, kind, extra=extra), describe(paging=paging(kind, end)))
 
 
+@pytest.mark.parametrize(
+    ("yes", "no"), [(True, False), ("true", "False"), (1, 0), ("1", "0"), (1.0, 0.0), ("yes", "no")]
+)
+def test_a_flag_is_read_in_all_its_spellings(yes: object, no: object) -> None:
+    api = Api.of(8, "offset")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        found = json.loads(api(request).content)
+        return httpx.Response(200, json={**found, "more": yes if found["more"] else no})
+
+    assert ids_of(fetch(answer, describe(paging=paging("offset", "has_more")))) == list(range(8))
+
+
+def test_a_flag_that_is_a_number_of_those_left_is_compared() -> None:
+    api = Api.of(2, "offset", extra={"more": 5})
+    with pytest.raises(InvalidResponseError, match="more is 5") as caught:
+        fetch(api, describe(paging=paging("offset", "has_more")))
+    assert caught.value.hint is not None
+    assert "as more > `0` does" in caught.value.hint
+
+
 @pytest.mark.parametrize("kind", ["cursor", "next_url"])
 @pytest.mark.parametrize("end", ["has_more", "total", "null", "absent"])
 @pytest.mark.parametrize("none", [False, None, ""])

@@ -51,6 +51,20 @@ def test_credentials_may_go_into_the_query() -> None:
     assert [asked.url.params["key"] for asked in api.asked] == ["t1", "t1"]
 
 
+@pytest.mark.parametrize(
+    ("variables", "hint"),
+    [
+        ({}, "Set auth in the description to what the API accepts."),
+        ({"key": {"description": "a key"}}, "Set auth in the description, or its variables, to what the API accepts."),
+    ],
+)
+def test_a_refusal_says_where_the_way_to_show_who_asks_is_set(variables: dict[str, Any], hint: str) -> None:
+    source = describe_login({"kind": "none"}, variables=variables)
+    with pytest.raises(SourceError, match="HTTP 401") as caught:
+        fetch(lambda _: httpx.Response(401), source)
+    assert caught.value.hint == hint
+
+
 # Tokens
 
 

@@ -87,6 +87,8 @@ class SourceLogin:
         ways = list_credentials(self._auth)
         way = next((way for way in ways if set(way) <= self._given.keys()), ways[0] if ways else ())
         self._named = " and ".join(f"ORDERSETL_{name.upper()}" for name in way)
+        if not ways:  # a header of the request may show who asks, by a variable
+            self._named = f"auth in the description{', or its variables,' if description.variables else ''}"
         self._request = self._auth.token if set(way) <= self._given.keys() and way != ("api_token",) else None
 
     @property

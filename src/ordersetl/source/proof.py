@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ordersetl.errors import InvalidResponseError
-from ordersetl.source.claim_values import read_count
+from ordersetl.source.claim_values import is_false, is_true, read_count
 from ordersetl.source.complete import HINT, find_more
 from ordersetl.source.description.expressions import Expression
 from ordersetl.source.description.model import Paging
@@ -123,12 +123,13 @@ def _find_count(
 
 def _read_flag(paging: Paging, claims: Mapping[str, Any]) -> bool:
     flag = paging.has_more.search(claims) if paging.has_more is not None else None
-    if isinstance(flag, str) and flag.lower() in {"true", "false"}:
-        flag = flag.lower() == "true"
-    if not isinstance(flag, bool):
-        name = paging.has_more.text if paging.has_more is not None else "has_more"
-        raise InvalidResponseError(f"the answer does not say whether there is more: {name} is {flag!r:.60}", hint=HINT)
-    return flag
+    if is_true(flag, may_count=False) or read_count(flag) == 1:
+        return True
+    if is_false(flag, is_flag=True):
+        return False
+    name = paging.has_more.text if paging.has_more is not None else "has_more"
+    hint = HINT if flag is None else f"has_more must be true or false: say when there is more, as {name} > `0` does."
+    raise InvalidResponseError(f"the answer does not say whether there is more: {name} is {flag!r:.60}", hint=hint)
 
 
 def _names(paging: Paging, claims: Mapping[str, Any]) -> bool:
