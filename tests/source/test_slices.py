@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, strategies as st
@@ -145,6 +146,20 @@ def test_a_long_window_is_cut_into_slices_that_may_be_asked_for() -> None:
         assert end - begin <= timedelta(days=30)
     with pytest.raises(ConfigError, match="at most"):
         plan_slices(window(max_span="1m", bounded=True), None, None, BEGAN, [{}])
+
+
+@pytest.mark.parametrize("month", [3, 10])
+def test_no_slice_is_too_long_where_clocks_change(month: int) -> None:
+    """What is written of local times is longer by the hour that a clock passes over or shows twice."""
+    how = window(max_span="7d", bounded=True, format="%Y-%m-%d %H:%M:%S", zone="Europe/Berlin")
+    zone, longest = ZoneInfo("Europe/Berlin"), timedelta(days=7)
+    for hour in range(24 * 8):
+        begin = datetime(2025, month, 18, 0, 30, tzinfo=UTC) + timedelta(hours=hour)
+        for part in plan_slices(how, begin, begin + timedelta(days=20), BEGAN, [{}]):
+            shown = [datetime.fromisoformat(text) for text in write_bounds(how, part).values()]
+            meant = [time.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold, time in enumerate(shown)]
+            assert shown[1] - shown[0] <= longest
+            assert meant[1] - meant[0] <= longest
 
 
 def test_a_slice_may_be_cut_where_its_orders_are() -> None:

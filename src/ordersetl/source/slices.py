@@ -26,7 +26,8 @@ _MARGIN = timedelta(minutes=10)
 """What a clock may be off where a source counts back from its own."""
 _FINEST = ((("%f",), timedelta(0)), (("%S", "%T", "%X", "%c"), _SECOND), (("%M", "%R"), timedelta(minutes=1)))
 _SPARE_STEPS = 3
-"""By how many steps a slice may be asked for longer than it is."""
+_SPARE_HOURS = timedelta(hours=2)
+"""By how much a slice may be asked for longer than it is: so many steps, and hours that a clock shows twice."""
 
 
 class Slice(msgspec.Struct, frozen=True):
@@ -168,7 +169,8 @@ def _cut(
     window: Window, since: datetime | None, until: datetime | None, began_at: datetime
 ) -> list[tuple[datetime | None, datetime | None]]:
     step, longest = _step(window), window.max_span or timedelta(0)
-    span = max(longest - _SPARE_STEPS * step, step)
+    hours = timedelta(0) if _names_its_offset(window, window.zone) else _SPARE_HOURS
+    span = max(longest - _SPARE_STEPS * step - hours, step)
     begin, end = since or _begin(window, began_at, until), until or began_at
     count = max(1, -((begin - end) // span))
     if count > MAX_SLICES:
@@ -199,9 +201,12 @@ def _floor(time: datetime, step: timedelta) -> datetime:
 
 def _read_clock(window: Window, zone: str, time: datetime) -> datetime:
     """A time as it counts its steps: naive, as a clock in the zone shows it, where it is written without an offset."""
-    if zone == "UTC" or "%z" in window.format or "%" not in window.format:
-        return time
-    return time.astimezone(read_zone(zone)).replace(tzinfo=None)
+    return time if _names_its_offset(window, zone) else time.astimezone(read_zone(zone)).replace(tzinfo=None)
+
+
+def _names_its_offset(window: Window, zone: str) -> bool:
+    """Whether a time as it is written is one time alone."""
+    return zone == "UTC" or "%z" in window.format or "%" not in window.format
 
 
 def _repeated_hour(zone: str, time: datetime) -> timedelta:
