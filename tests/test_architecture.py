@@ -27,7 +27,7 @@ FLOORS = (
     ("lake",),
     ("storage", "star"),
     ("settings", "results"),
-    ("errors", "text", "zones", "resources", "version", "window", "url", "currencies"),
+    ("errors", "unforeseen", "text", "zones", "resources", "version", "window", "url", "currencies"),
 )
 """The house from its roof down: a room knows its own floor's rooms not at all, and those below."""
 ROOMS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

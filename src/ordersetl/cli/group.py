@@ -12,15 +12,8 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from ordersetl.cli.hints import OptionsInUse
-from ordersetl.errors import (
-    ConfigError,
-    InternalError,
-    InterruptedRunError,
-    OrdersetlError,
-    StorageError,
-    find_shortage,
-    is_failure,
-)
+from ordersetl.errors import ConfigError, InternalError, InterruptedRunError, OrdersetlError, StorageError
+from ordersetl.unforeseen import find_shortage, is_failure
 
 __all__ = ["COMPLETE_VARIABLE", "Commands", "Invocation"]
 

@@ -12,11 +12,12 @@ from datetime import datetime
 
 import msgspec
 
-from ordersetl.errors import CorruptedError, OrdersetlError, is_failure
+from ordersetl.errors import CorruptedError, OrdersetlError
 from ordersetl.lake.checksum import decode_record, encode_record
 from ordersetl.lake.layout import RUNS, Lake
 from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.lake.runs import describe_error
+from ordersetl.unforeseen import is_failure
 
 __all__ = [
     "JOURNAL",

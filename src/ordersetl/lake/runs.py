@@ -9,9 +9,10 @@ from datetime import datetime
 
 import msgspec
 
-from ordersetl.errors import OrdersetlError, is_failure
+from ordersetl.errors import OrdersetlError
 from ordersetl.lake.layout import RUNS, Lake
 from ordersetl.results import to_plain
+from ordersetl.unforeseen import is_failure
 from ordersetl.version import __version__
 
 __all__ = ["MAX_REPORTS", "RunReport", "describe_error", "keep_report"]
