@@ -22,6 +22,7 @@ from ordersetl.errors import InternalError, OrdersetlError, StorageError
 from ordersetl.lake.fold_settings import FoldSettings
 from ordersetl.lake.layout import Lake, file_day, partition_file, refund_file
 from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, encode_manifest, read_manifest
+from ordersetl.report.failures import check_failure
 from ordersetl.resources import locate
 from ordersetl.results import BridgeMetric, CheckOutcome, CheckResult, OpenOrder
 from ordersetl.star.rules import RULES
@@ -575,7 +576,6 @@ def put_file_for_folder(lake: Lake) -> None:
             "damaged",
         ),
         (lambda lake: make_folder(lake.folder / "curated/_manifest.json"), "is a folder"),
-        (put_file_for_folder, "folder of its own"),
         (
             lambda lake: write_manifest(lake, Manifest(files={"../x.csv": FileEntry("0" * 64, 0, 0, 0)})),
             "not one that ordersetl writes",
@@ -592,6 +592,37 @@ def test_without_a_manifest_the_check_fails_and_helps(
     result = check(lake, days=days)
     assert set(failures(result)) == {"manifest"}
     assert detail in result.outcomes[0].detail
+
+
+def put_link_for_folder(lake: Lake) -> None:
+    (lake.folder / "curated").rename(lake.folder / "elsewhere")
+    (lake.folder / "curated").symlink_to(lake.folder / "elsewhere")
+
+
+def put_pipe_for_folder(lake: Lake) -> None:
+    shutil.rmtree(lake.folder / "quarantine")
+    os.mkfifo(lake.folder / "quarantine")
+
+
+@pytest.mark.parametrize(
+    ("corruption", "detail"),
+    [
+        (put_file_for_folder, "curated must be a folder of its own, and is a file. Move it away"),
+        (put_link_for_folder, "curated must be a folder of its own, and is a link. Move it away"),
+        (put_pipe_for_folder, "quarantine must be a folder of its own, and is a pipe or a device. Move it away"),
+    ],
+)
+def test_what_is_in_a_folder_s_place_is_to_be_moved_away(
+    lake: Lake, corruption: Callable[[Lake], object], detail: str
+) -> None:
+    corruption(lake)
+    result = check(lake)
+    assert set(failures(result)) == {"folders"}
+    failure = check_failure(result)
+    assert failure is not None
+    assert detail in failure.message
+    assert detail in failure.hint
+    assert "ordersetl load" not in failure.hint
 
 
 # Within a run

@@ -134,10 +134,13 @@ def test_folders_are_made_with_their_parents_and_each_entry_synced(tmp_path: Pat
     assert len(disk.steps) == 4
 
 
-@pytest.mark.parametrize("kind", ["file", "link"])
+@pytest.mark.parametrize("kind", ["file", "link", "pipe"])
 def test_a_folder_must_be_one(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a"
-    path.write_text("") if kind == "file" else path.symlink_to(tmp_path)
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.write_text("") if kind == "file" else path.symlink_to(tmp_path)
     with pytest.raises(StorageError, match=f"must be a folder of its own, and is a {kind}"):
         Disk().make_folder(path)
 

@@ -25,6 +25,7 @@ __all__ = ["check", "check_with_figures"]
 _FIELDS_WHY = (
     "What the source no longer sends as it always did arrives as nothing, or as nonsense, in every order from then on."
 )
+_FOLDERS_WHY = "What is in a folder's place is in the way of each command that writes, and not to be believed."
 _KEYS_LISTED = 1000
 """Keys of an object store that one request lists: as many files cost less to look at than a day each."""
 _MANIFEST_WHY = "The manifest says what the curated layer holds: without it there is nothing to compare with."
@@ -96,11 +97,11 @@ def _check(
     started = time.perf_counter()
     days = scope.days
     all_days = days is None
-    manifest, problem = _read_manifest(lake)
+    manifest, first = _read_manifest(lake)
     today = now.astimezone(read_zone(manifest.settings.timezone)).date() if now else None
-    outcomes = [CheckOutcome("manifest", not problem, _MANIFEST_WHY, int(bool(problem)), detail=problem)]
+    outcomes = [first]
     found = QueryResult([], CheckMetrics(), None)
-    if not problem:
+    if first.ok:
         files = _select_files(manifest, days) if scope.dimensions else {}
         is_many = days is None or _KEYS_LISTED * len(days) > len(manifest.files)
         looks = lake.storage.looks(CURATED, deep=is_many)
@@ -119,18 +120,25 @@ def _check(
         deep=deep and all_days,
         outcomes=(*outcomes, *found.outcomes),
         metrics=found.metrics,
-        totals=_sum_totals(manifest) if not problem else LayerTotals(),
+        totals=_sum_totals(manifest) if first.ok else LayerTotals(),
         open_quarantine=found.open_quarantine,
         seconds=time.perf_counter() - started,
     )
     return result, found.figures
 
 
-def _read_manifest(lake: Lake) -> tuple[Manifest, str]:
+def _read_manifest(lake: Lake) -> tuple[Manifest, CheckOutcome]:
+    """The manifest, and whether it can be gone by; or that something is in a folder's place, so that none can write."""
+    try:
+        lake.require_own_folders()
+    except StorageError as error:
+        return Manifest(), CheckOutcome("folders", False, _FOLDERS_WHY, 1, detail=f"{error.message}. {error.hint}")
+    manifest, problem = _find_manifest(lake)
+    return manifest, CheckOutcome("manifest", not problem, _MANIFEST_WHY, int(bool(problem)), detail=problem)
+
+
+def _find_manifest(lake: Lake) -> tuple[Manifest, str]:
     """The manifest, and what is wrong with it ("" if nothing)."""
-    folder = lake.storage.stat(CURATED)
-    if folder is not None and not folder.is_folder:
-        return Manifest(), f"{lake.locate(CURATED)} must be a folder of its own"
     try:
         manifest = read_manifest(lake)
     except CorruptedError as error:

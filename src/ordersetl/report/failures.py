@@ -52,7 +52,7 @@ def advise(failed: Sequence[CheckOutcome]) -> str:
     details = " ".join(outcome.detail for outcome in failed if outcome.detail and not outcome.is_own)
     if all(name.startswith("warehouse_") for name in names):
         return details or "Load what the warehouse lacks, and what was changed there: ordersetl load --verify"
-    if names <= {"stray_files", "raw_batches"}:
+    if names <= {"stray_files", "raw_batches", "folders"}:
         return details
     if names & {"raw_readable", "raw_batches"}:
         return "Restore from a backup what raw has lost, or fetch it again: ordersetl run --full."

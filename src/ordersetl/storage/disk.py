@@ -174,8 +174,9 @@ def is_own_folder(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     if not stat.S_ISDIR(mode):
+        kind = "link" if stat.S_ISLNK(mode) else "file" if stat.S_ISREG(mode) else "pipe or a device"
         raise StorageError(
-            f"{path} must be a folder of its own, and is a {'link' if stat.S_ISLNK(mode) else 'file'}",
+            f"{path} must be a folder of its own, and is a {kind}",
             hint="Move it away, or choose another folder with --output.",
         )
     return True
