@@ -63,6 +63,22 @@ def test_keys_are_enforced(loaded: RunContext, place: Place) -> None:
         place.execute("DELETE FROM dim_product")
 
 
+def test_an_index_that_is_in_the_way_is_named(loaded: RunContext, place: Place) -> None:
+    place.execute("CREATE INDEX mine ON dim_user (country)")
+    place.execute("CREATE INDEX harmless ON fact_order (status)")
+    write_batch(loaded, [order(status="paid", updated_at="2025-09-02")])
+    run(loaded)
+    place.load(loaded)
+    write_batch(loaded, [order(status="sent", updated_at="2025-09-03", user={"country": "PT"})])
+    run(loaded)
+    with pytest.raises(WarehouseError, match="refused a statement") as raised:
+        place.load(loaded)
+    assert raised.value.hint.endswith(': DROP INDEX "main"."mine"; Then run the same command again.')
+    place.execute("DROP INDEX mine")
+    place.load(loaded)
+    place.assert_holds(loaded.lake)
+
+
 def test_what_is_no_duckdb_file_is_left_alone(context: RunContext, place: Place, file: Path) -> None:
     write_batch(context, [order()])
     run(context)

@@ -15,8 +15,8 @@ from ordersetl.storage.copies import local_groups
 from ordersetl.storage.user_file import has_folder
 from ordersetl.text import first_line, printable
 from ordersetl.warehouse.connection import CuratedFile, Dialect, Row, stage_name
-from ordersetl.warehouse.names import LEDGER, Names, read_definition
-from ordersetl.warehouse.tables import DAY, FACTS
+from ordersetl.warehouse.names import LEDGER, Names, quote, read_definition
+from ordersetl.warehouse.tables import DAY, DIMENSIONS, FACTS
 from ordersetl.warehouse.target import Target
 
 __all__ = ["DUCKDB", "DuckDBFile", "connect"]
@@ -54,8 +54,16 @@ class DuckDBFile:
 
     def execute(self, sql: str, parameters: Sequence[object] = (), /) -> list[Row]:
         """Run a statement."""
-        with _translate(self._path):
-            return self._database.execute(sql.replace("%s", "?") if parameters else sql, list(parameters)).fetchall()
+        try:
+            with _translate(self._path):
+                written = sql.replace("%s", "?") if parameters else sql
+                return self._database.execute(written, list(parameters)).fetchall()
+        except WarehouseError as error:
+            if isinstance(error.__cause__, duckdb.ConstraintException) and (indexes := self._list_indexes()):
+                drops = " ".join(f"DROP INDEX {index};" for index in indexes)
+                hint = f"DuckDB cannot update what is in an index of yours: {drops} Then run the same command again."
+                raise WarehouseError(error.message, hint=hint) from error
+            raise
 
     def create_table(self, name: str) -> None:
         """Create a table of ours."""
@@ -77,6 +85,19 @@ class DuckDBFile:
             self.execute(
                 f"CREATE OR REPLACE TEMPORARY TABLE {name} ({', '.join(f'{c.name} {c.type}' for c in columns)})"
             )
+
+    def _list_indexes(self) -> list[str]:
+        """Indexes that can be in a load's way, once a statement failed: of others, as our definitions make none."""
+        dimensions, facts = ([f"{self.names.prefix}{table.name}" for table in some] for some in (DIMENSIONS, FACTS))
+        query = (
+            "SELECT schema_name, index_name FROM duckdb_indexes() WHERE database_name = current_database()"
+            " AND lower(schema_name) = lower(?) AND"
+            " (list_contains(?, lower(table_name)) OR is_unique AND list_contains(?, lower(table_name))) ORDER BY ALL"
+        )
+        with _translate(self._path):
+            self._database.execute("ROLLBACK")
+            found = self._database.execute(query, [self.names.schema, dimensions, facts]).fetchall()
+        return [f"{quote(schema)}.{quote(index)}" for schema, index in found]
 
     def commit(self) -> None:
         """Commit."""
