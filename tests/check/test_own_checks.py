@@ -6,9 +6,11 @@ import duckdb
 import pytest
 from console import ordersetl
 from lakes import item, open_job, order, run, write_batch
+from warehouses import duckdb_place
 
 from ordersetl import pipeline
 from ordersetl.check.own_checks import read_own_checks
+from ordersetl.check.sql_checks import list_check_names
 from ordersetl.check.views import VIEWS, open_views
 from ordersetl.errors import CheckFailedError, ConfigError
 from ordersetl.lake.layout import Lake
@@ -130,10 +132,11 @@ def test_what_is_no_single_select_is_refused(tmp_path: Path, sql: str) -> None:
 def test_names_and_files_that_cannot_be_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no folder of checks"):
         read_own_checks(Settings(checks=tmp_path / "none"))
-    (tmp_path / "unique_key.sql").write_text("SELECT 1")
-    with pytest.raises(ConfigError, match="has the name of a check"):
-        read_own_checks(Settings(checks=tmp_path))
-    (tmp_path / "unique_key.sql").rename(tmp_path / "latin.sql")
+    for name in ("unique_key.sql", "files_present.sql", "warehouse_rows.SQL"):
+        (tmp_path / name).write_text("SELECT 1")
+        with pytest.raises(ConfigError, match="has the name of a check"):
+            read_own_checks(Settings(checks=tmp_path))
+        (tmp_path / name).rename(tmp_path / "latin.sql")
     (tmp_path / "latin.sql").write_bytes(b"SELECT '\xe9'")
     with pytest.raises(ConfigError, match="is not UTF-8"):
         read_own_checks(Settings(checks=tmp_path))
@@ -141,6 +144,25 @@ def test_names_and_files_that_cannot_be_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.sql").mkdir()
     with pytest.raises(ConfigError, match="is not a file"):
         read_own_checks(Settings(checks=tmp_path))
+
+
+def test_all_checks_of_ours_are_in_the_list_of_their_names(tmp_path: Path) -> None:
+    with open_job(tmp_path / "output") as job:
+        write_batch(job, [order()])
+        run(job)
+        place = duckdb_place(tmp_path)
+        place.load(job)
+        result = pipeline.check(place.settings_for(job.lake), deep=True)
+    assert {outcome.name for outcome in result.outcomes} | {"source_fields"} == list_check_names()
+
+
+def test_the_ending_may_be_in_any_case_and_names_are_taken_once(tmp_path: Path) -> None:
+    (tmp_path / "mine.SQL").write_text("SELECT 1")
+    assert [check.name for check in read_own_checks(Settings(checks=tmp_path))] == ["mine"]
+    (tmp_path / "mine.sql").write_text("SELECT 2")
+    if len(list(tmp_path.iterdir())) == 2:  # not where names are one in any case
+        with pytest.raises(ConfigError, match="or of another file"):
+            read_own_checks(Settings(checks=tmp_path))
 
 
 def test_the_usual_folder_need_not_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,12 @@ from threading import Timer
 import duckdb
 import msgspec
 
+from ordersetl.check.sql_checks import list_check_names
 from ordersetl.check.tables import read_why
 from ordersetl.check.views import open_views
 from ordersetl.errors import ConfigError
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.manifest import read_readable
-from ordersetl.resources import locate
 from ordersetl.results import CheckOutcome, CheckResult
 from ordersetl.settings import Settings
 from ordersetl.settings.checks import list_check_files, read_check_file
@@ -44,16 +44,17 @@ def read_own_checks(settings: Settings) -> list[OwnCheck]:
 
     Raises:
         ConfigError: the folder that was set is missing; a file cannot be read, is no single SELECT, or is named as one
-            of ours.
+            of ours or another file is.
     """
-    ours = {path.stem for path in (locate("sql") / "checks").glob("*/*.sql")}
+    taken = set(list_check_names())
     found = [OwnCheck(path, _read_select(path), settings.check_timeout_s) for path in list_check_files(settings)]
     for check in found:
-        if check.name in ours:
+        if check.name in taken:
             raise ConfigError(
-                f"{check.path} has the name of a check of ordersetl's own",
+                f"{check.path} has the name of a check of ordersetl's own, or of another file",
                 hint="Give the file another name.",
             )
+        taken.add(check.name)
     return found
 
 

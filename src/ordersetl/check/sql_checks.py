@@ -10,10 +10,25 @@ from ordersetl.check.tables import fetch_samples, read_why
 from ordersetl.resources import locate
 from ordersetl.results import CheckOutcome
 
-__all__ = ["Scope", "merge_outcomes", "run_checks"]
+__all__ = ["Scope", "list_check_names", "merge_outcomes", "run_checks"]
 
 Scope = Literal["dimension", "partition", "layer"]
 """Once over the dimensions; over each group of partitions; once over ``order_partition``, where every order lies."""
+
+_OTHERS = frozenset(
+    {
+        *("manifest", "files_present", "files_unchanged", "stray_files", "quarantine_files", "readable"),
+        *("raw_batches", "raw_readable", "raw_orders", "raw_rows", "raw_refunds", "raw_rejects"),
+        *("source_fields", "orders_of_a_day"),
+        *("warehouse_tables", "warehouse_ledger", "warehouse_rows"),
+    }
+)
+"""Checks that are no SQL file in ``sql/checks/``."""
+
+
+def list_check_names() -> frozenset[str]:
+    """The names of all checks of ours, whichever of them a command runs."""
+    return _OTHERS | {path.stem for path in (locate("sql") / "checks").glob("*/*.sql")}
 
 
 def run_checks(database: duckdb.DuckDBPyConnection, scope: Scope, *, max_samples: int) -> Iterator[CheckOutcome]:

@@ -13,6 +13,8 @@ _MAX_BYTES = 1 << 20
 def list_check_files(settings: Settings) -> list[Path]:
     """The ``*.sql`` files of the folder ``checks``, by name; none where it is not set, and the usual one is not there.
 
+    The ending may be in capitals.
+
     Raises:
         ConfigError: one was set, and is not there or cannot be read.
     """
@@ -22,7 +24,8 @@ def list_check_files(settings: Settings) -> list[Path]:
             return []
         raise ConfigError(f"there is no folder of checks {folder}", hint="Make it, or correct the setting checks.")
     try:
-        return sorted(path for path in folder.iterdir() if path.suffix == ".sql" and not path.name.startswith("."))
+        files = (path for path in folder.iterdir() if path.suffix.lower() == ".sql")
+        return sorted(path for path in files if not path.name.startswith("."))
     except OSError as error:
         raise ConfigError(
             f"cannot read the folder of checks {folder}: {error.strerror}", hint="Give this user permission to read it."
