@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -142,6 +143,16 @@ def test_what_cannot_be_written_is_refused(lake: Lake, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="its name does not say"):
         read_format(tmp_path / "x.txt", None)
     assert (tmp_path / "output/curated").is_dir()
+
+
+def test_a_pipe_is_not_written_to(lake: Lake) -> None:
+    ends = os.pipe()
+    try:
+        with pytest.raises(ConfigError, match=rf"cannot write /dev/fd/{ends[1]}: it is not a regular file"):
+            export_table(lake, "orders", Path(f"/dev/fd/{ends[1]}"), "csv")
+    finally:
+        for end in ends:
+            os.close(end)
 
 
 def test_a_file_that_cannot_be_made_is_named(lake: Lake, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def require_user_file(path: Path) -> Path:
     """
     target = Path(os.path.realpath(path))
     try:
-        problem = describe_kind(target.stat().st_mode)
+        problem = describe_kind(path.stat().st_mode)  # the link of an open pipe leads there, and is no path of it
     except FileNotFoundError:
         problem = ""
     except OSError as error:
