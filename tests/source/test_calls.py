@@ -464,3 +464,11 @@ def test_what_is_not_an_object_lacks_no_list(answer: Any) -> None:
     shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json=answer)]
     with pytest.raises(InvalidResponseError, match=r"there is no list at data\.list"):
         records_of(shop, {**LINES, "records": "data.list", "may_be_absent": True})
+
+
+def test_an_end_beside_what_names_another_page_is_no_end() -> None:
+    shop = Shop(orders_of(1))
+    answer = {"data": {"lines": [{"sku": "A"}], "next_url": "/2"}}
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json=answer)]
+    with pytest.raises(InvalidResponseError, match=r"by next = \"next\" of paging, but data\.next_url is '/2'"):
+        records_of(shop, {**OBJECT, "paging": {"kind": "next_url", "next": "next", "end": "absent"}})

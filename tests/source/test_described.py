@@ -279,6 +279,107 @@ def test_what_an_expression_reads_hides_no_other_page(given: dict[str, Any]) -> 
         fetch(lambda _: httpx.Response(200, json=answer), described)
 
 
+def respond_as(*pages: dict[str, Any]) -> Callable[[httpx.Request], httpx.Response]:
+    """Answers by the number of the page; the last one for all that follow."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.params.get("page", "1"))
+        return httpx.Response(200, json={"orders": [], **pages[min(number, len(pages)) - 1]})
+
+    return respond
+
+
+ORDERS = [{"id": 0}, {"id": 1}]
+BY_NEXT = {"kind": "next_url", "next": "links.next_page", "end": "absent"}
+BY_CURSOR = {"kind": "cursor", "next": "page.cursor", "end": "absent"}
+BY_TOTAL = {"kind": "offset", "end": "total", "total": "count"}
+BY_PAGE = {"kind": "page", "end": "empty_page"}
+
+
+@pytest.mark.parametrize(
+    ("given", "beside", "problem"),
+    [
+        (BY_NEXT, {"links": {"next": "/2"}}, 'by next = "links.next_page" of paging, but links.next is'),
+        (BY_NEXT, {"has_more": True}, "but has_more says that there is more"),
+        (BY_CURSOR, {"next_cursor": "5"}, "but next_cursor is '5'"),
+        (BY_CURSOR, {"page": {"next": 2}}, "but page.next is '2'"),
+        ({**BY_CURSOR, "end": "null"}, {"page": {"cursor": None, "hasNext": True}}, "but page.hasNext says"),
+        ({"kind": "link"}, {"next": "/2"}, 'by kind = "link" of paging, but next is'),
+        (BY_TOTAL, {"count": 2, "has_more": True}, 'by total = "count" of paging, but has_more says'),
+        (BY_TOTAL, {"count": 2, "next": "/2"}, "but next is '/2'"),
+        ({"kind": "page", "end": "has_more", "has_more": "more"}, {"more": False, "isLast": False}, "but isLast says"),
+        ({"kind": "page", "end": "page_count", "page_count": "n"}, {"n": 1, "meta": {"more": 1}}, "but meta.more says"),
+        ({**BY_CURSOR, "max_objects": 10}, {"has_more": True}, "but has_more says"),
+        (BY_NEXT, {"total": 3}, "2 orders came, and the pages name a total of 3"),
+        (BY_CURSOR, {"meta": {"total_count": "3"}}, "the pages name a total of 3"),
+        ({"kind": "page", "end": "page_count", "page_count": "n"}, {"n": 1, "total": 3}, "the pages name a total of 3"),
+    ],
+)
+def test_an_end_beside_what_names_another_page_is_no_end(
+    given: dict[str, Any], beside: dict[str, Any], problem: str
+) -> None:
+    for text in (json.dumps({"orders": ORDERS, **beside}), json.dumps({"orders": ORDERS, "x": float("nan"), **beside})):
+        with pytest.raises(InvalidResponseError) as raised:
+            fetch(lambda _, text=text: httpx.Response(200, text=text), describe(paging=given))  # type: ignore[misc]
+        assert problem in raised.value.message
+
+
+def test_a_first_page_that_is_passed_over_is_missed_by_the_total() -> None:
+    pages = [{"orders": [{"id": at}], "total": 3} for at in (1, 2)]
+    with pytest.raises(InvalidResponseError, match="2 orders came, and the pages name a total of 3"):
+        fetch(respond_as(*pages, {"total": 3}), describe(paging=BY_PAGE))
+
+
+def test_a_command_that_goes_on_knows_what_the_first_page_named() -> None:
+    answer = respond_as({"orders": ORDERS, "page": {"cursor": "c"}, "total": 4}, {"orders": [{"id": 2}], "total": 4})
+    described = describe(paging=BY_CURSOR)
+    with open_client(answer, described) as client:
+        page = next(iter(client.pages(request_of())))
+    with open_client(answer, described) as client:
+        assert page.position is not None
+        trail = client.resume_trail(request_of(), page.position, now=NOW)
+        assert trail is not None
+        trail.replay(page)
+        with pytest.raises(InvalidResponseError, match="3 orders came, and the pages name a total of 4"):
+            list(client.pages(request_of(), trail))
+
+
+@pytest.mark.parametrize(
+    ("given", "pages"),
+    [
+        (BY_NEXT, [{"total_pages": 7, "recordsTotal": 9, "count": 9, "limit": 50, "links": {"next": None}}]),
+        (BY_NEXT, [{"total": 9, "meta": {"total_count": 2}}]),  # of all orders, and of those that were asked for
+        (BY_NEXT, [{"last": False, "complete": False, "result": {"next": "step"}}]),  # words of an order
+        ({**BY_NEXT, "next": "next || (total && `null`)"}, [{"total": 9}]),  # the description looks at it
+        ({**BY_NEXT, "total": "filtered"}, [{"total": 9, "filtered": 2}]),
+        ({**BY_NEXT, "total": "filtered"}, [{"total": 9}]),
+        ({"kind": "page", "end": "has_more", "has_more": "more"}, [{"more": False, "next_page": 2, "next": "2"}]),
+        (
+            {"kind": "cursor", "next": "next_cursor", "end": "has_more", "has_more": "more"},
+            [{"next_cursor": "c", "more": False}],
+        ),
+        (BY_PAGE, [{"next": "/2", "next_page": 2, "total": 2}, {"orders": [], "next": "/3", "total": 2}]),
+        (BY_CURSOR, [{"page": {"cursor": "c"}, "total": 3}, {"orders": [{"id": 2}], "total": 1}]),  # of those left
+        (BY_CURSOR, [{"page": {"cursor": "c"}}, {"orders": [{"id": 2}], "total": 9}]),  # not of the first page
+    ],
+)
+def test_what_may_mean_something_else_denies_no_end(given: dict[str, Any], pages: list[dict[str, Any]]) -> None:
+    found = fetch(respond_as(*({"orders": ORDERS, **page} for page in pages)), describe(paging=given))
+    assert ids_of(found)[:2] == [0, 1]
+
+
+@pytest.mark.parametrize("limit", [{"max_objects": 4}, {"max_pages": 3}])
+def test_where_the_api_ends_by_itself_it_may_name_more(limit: dict[str, int]) -> None:
+    api = Api.of(12, "page", ceiling=4)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        found = json.loads(api(request).content)
+        return httpx.Response(200, json={**found, "has_more": found["total"] > 4})
+
+    pages = fetch(answer, describe(paging={**BY_PAGE, **limit}), request_of(page_size=2))
+    assert set(ids_of(pages)) == set(range(12))
+
+
 @pytest.mark.parametrize(("kind", "end"), PAGINGS)
 def test_no_content_is_no_orders(kind: str, end: str) -> None:
     pages = fetch(lambda _: httpx.Response(204), describe(paging=paging(kind, end)))

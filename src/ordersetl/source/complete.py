@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,15 +19,20 @@ from ordersetl.text import many
 __all__ = [
     "HINT",
     "Count",
+    "Onward",
     "find_error",
     "find_more",
     "find_next_link",
     "find_shortfall",
+    "find_totals",
     "list_levels",
     "read_counts",
     "read_header_claims",
     "require_complete",
 ]
+
+Onward = Literal["all", "texts", "none"]
+"""Which cursors, links and numbers of a next page say that there is one: all, all but numbers, or none."""
 
 _FAILURES = {"error", "errors", "fail", "failed", "failure", "partial", "incomplete", "timeout"}
 _LABELS = {"rel", "relation", "title", "method", "type", "templated", "name", "meta"}
@@ -35,6 +40,7 @@ _LABELS = {"rel", "relation", "title", "method", "type", "templated", "name", "m
 _MAX_DEPTH = 4
 HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
 _OF_ORDERS = {"data", "result", "results", "response", "body", "payload", "query"} | KINDS["last"]
+_OF_ORDERS -= {"islast", "islastpage", "lastpage"}
 _OF_ORDERS |= {"truncated", "istruncated", "incomplete", "isincomplete", "partial", "ispartial"}
 """What may as well hold an order, or be its own."""
 _LEFT = ("more", "hasmore", "hasnext")
@@ -68,15 +74,31 @@ def require_complete(
         raise InvalidResponseError(f"the answer is not complete: there is no next_cursor, but {problem}", hint=HINT)
 
 
-def find_more(claims: Mapping[str, Any], path: Sequence[str], headers: Mapping[str, str]) -> str | None:
-    """What says that another page follows an answer which is taken for all that there is; None where nothing does.
+def find_more(
+    claims: Mapping[str, Any], path: Sequence[str], headers: Mapping[str, str], *, onward: Onward = "all"
+) -> str | None:
+    """What says that another page follows an answer which is taken for the last; None where nothing does.
 
     The answer, or what of it the list at ``path`` is in, may be an order itself: its own members, and words that it may
     use of itself, say nothing of pages.
+
+    Args:
+        claims: of the envelope.
+        path: of the list.
+        headers: of the answer.
+        onward: which cursors, links and numbers of a next page count.
     """
-    said = chain(*(_find_more(_of_pages(level), where, depth=1) for where, level in list_levels(claims, path)))
+    levels = list_levels(claims, path)
+    said = chain(*(_find_more(_of_pages(level), where, depth=1, onward=onward) for where, level in levels))
     of_headers = read_header_claims(headers.items())
-    return next(chain(said, _find_more(of_headers, "the header ", depth=1)), None)
+    return next(chain(said, _find_more(of_headers, "the header ", depth=1, onward=onward)), None)
+
+
+def find_totals(claims: Mapping[str, Any], path: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """How many records there are by what stands beside the list, or beside what that is in; by name."""
+    for where, level in list_levels(claims, path):
+        counts = read_counts(_of_pages(level), where)
+        yield from ((name, count.number) for name, count in counts if not count.of_pages)
 
 
 def list_levels(
@@ -217,7 +239,7 @@ def _says_success(name: str, value: object) -> bool:
     return name in KINDS["codes"] and (read_text(value) in _SUCCEEDED or read_count(value) == HTTPStatus.OK)
 
 
-def _find_more(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -> Iterator[str]:
+def _find_more(claims: Mapping[str, Any], where: str = "", *, depth: int = 0, onward: Onward = "all") -> Iterator[str]:
     for name, value in claims.items():
         normalized = normalize(name)
         if depth == 0 and name == "next_cursor":
@@ -226,13 +248,19 @@ def _find_more(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) ->
         says_more = normalized in KINDS["more"] and is_true(value, may_count=normalized.startswith(_LEFT))
         if not_last or says_more:
             yield f"{where}{name} says that there is more"
-        elif normalized in KINDS["cursors"] and (value is True or _is_target(value)):
+        elif normalized in KINDS["cursors"] and _leads_on(value, onward):
             yield f"{where}{name} is {show(value)}"
         elif normalized in KINDS["containers"] and depth < _MAX_DEPTH:
             if isinstance(value, Mapping):
-                yield from _find_more(value, f"{where}{name}.", depth=depth + 1)
-            elif isinstance(value, list):
+                yield from _find_more(value, f"{where}{name}.", depth=depth + 1, onward=onward)
+            elif isinstance(value, list) and onward != "none":
                 yield from (f"{where}{name} has one with rel next" for link in value if _is_next(link))
+
+
+def _leads_on(value: object, onward: Onward) -> bool:
+    if onward == "none" or (onward == "texts" and read_count(value) is not None):
+        return False
+    return value is True or _is_target(value)
 
 
 def _is_next(link: object) -> bool:

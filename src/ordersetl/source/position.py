@@ -13,8 +13,9 @@ class Position(msgspec.Struct):
     """After a page: what is left, the current slice first; of that slice how far it is and what its pages showed.
 
     ``began`` is how many pages of the batch came before the slice, or before it began again. ``is_short`` says that its
-    newest page has fewer orders than those before. ``cursor`` is the cursor
-    or the URL of the next page. ``pass_digest`` is of the versions that an earlier pass over the slice showed.
+    newest page has fewer orders than those before. ``cursor`` is the cursor or the URL of the next page.
+    ``named_total`` is the least total that its pages name, from the first on, where the description names none.
+    ``pass_digest`` is of the versions that an earlier pass over the slice showed.
     """
 
     slices: list[Slice] = []
@@ -28,6 +29,7 @@ class Position(msgspec.Struct):
     page_records: int | None = None
     first_total: int | None = None
     total: int | None = None
+    named_total: int | None = None
     pass_digest: str = ""
     at: datetime | None = None
 

@@ -1,17 +1,31 @@
 """What proves that a page is the last of its search: a page that cannot prove it is no end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from typing import Any, NamedTuple
 
 from ordersetl.errors import InvalidResponseError
 from ordersetl.source.claim_values import is_false, is_true, read_count
-from ordersetl.source.complete import HINT, find_more
+from ordersetl.source.complete import HINT, Onward, find_more, find_totals
 from ordersetl.source.description.expressions import Expression
-from ordersetl.source.description.model import Paging
+from ordersetl.source.description.model import Description, Paging
+from ordersetl.source.paths import Chain, find_chains
+from ordersetl.text import many
 
-__all__ = ["Progress", "ShiftedError", "find_total", "prove_end"]
+__all__ = [
+    "Progress",
+    "ShiftedError",
+    "find_named_total",
+    "find_total",
+    "prove_end",
+    "require_named_total",
+    "require_no_more",
+]
 
 _HINT_COUNT = 'Where its pages count from 0, say first = 0; where one too many is counted, end = "empty_page".'
+_HINT_UNREAD = (
+    "Say in paging where the next page is, and what proves the end: docs/sources.md. A member that an expression of "
+    "paging looks at says no more than that."
+)
 
 
 class ShiftedError(InvalidResponseError):
@@ -44,6 +58,37 @@ def find_total(paging: Paging, claims: Mapping[str, Any], headers: Mapping[str, 
     if total is None and paging.end == "total":
         raise InvalidResponseError(f"the answer has no total at {_name(paging.total, paging.total_header)}", hint=HINT)
     return total
+
+
+def find_named_total(
+    description: Description, claims: Mapping[str, Any], earlier: int | None, *, is_first: bool
+) -> int | None:
+    """The least total that the pages of a search name so far, where the description names none itself.
+
+    Args:
+        description: of the source.
+        claims: of the newest page's envelope.
+        earlier: what this was with the page before; None where that named none.
+        is_first: there is no page before: a total counts from there on.
+    """
+    paging = description.paging
+    if paging.kind == "none" or paging.total or paging.total_header or not (is_first or earlier is not None):
+        return None
+    named = [number for _, number in find_totals(_leave_out_read(paging, claims), description.records.path or ())]
+    return min([*named, *([] if earlier is None else [earlier])], default=None)
+
+
+def require_named_total(named: int | None, received: int) -> None:
+    """Refuse an end before as many orders came as each page says that there are.
+
+    Raises:
+        InvalidResponseError: it is.
+    """
+    if named is not None and named > received:
+        raise InvalidResponseError(
+            f"{many(received, 'order')} came, and the pages name a total of {named:,}",
+            hint="Look at paging. Where that counts something else, say in paging.total what counts the orders.",
+        )
 
 
 def prove_end(
@@ -87,15 +132,76 @@ def prove_end(
                 raise InvalidResponseError(f"the answer lacks {name}: it may not be the last", hint=HINT)
         case _:
             last = next_cursor is None
-    if not last and next_cursor is None and paging.kind in {"cursor", "next_url", "link"}:
-        raise InvalidResponseError("the answer says that there is more, and names no next page", hint=HINT)
-    path = records.path or ()
-    if paging.kind == "none" and (problem := find_more(claims, path, headers) if last else "not all came"):
-        raise InvalidResponseError(
-            f"the answer is not complete ({problem}), and the description has no paging for it",
-            hint="Say how its pages go on: paging, of the orders or of the call; docs/sources.md.",
-        )
+    is_cut = paging.max_objects or paging.max_pages  # of such a search the end may be the API's own
+    is_shifted = progress.total is not None and progress.received > progress.total
+    if not last:
+        _require_next(paging, next_cursor)
+    elif not is_cut and not is_shifted:
+        require_no_more(paging, claims, headers, records=records)
     return last
+
+
+def _require_next(paging: Paging, next_cursor: str | None) -> None:
+    if next_cursor is None and paging.kind in {"cursor", "next_url", "link"}:
+        raise InvalidResponseError("the answer says that there is more, and names no next page", hint=HINT)
+    if paging.kind == "none":
+        raise _lack_paging("not all came")
+
+
+def _lack_paging(problem: str) -> InvalidResponseError:
+    return InvalidResponseError(
+        f"the answer is not complete ({problem}), and the description has no paging for it",
+        hint="Say how its pages go on: paging, of the orders or of the call; docs/sources.md.",
+    )
+
+
+def require_no_more(
+    paging: Paging, claims: Mapping[str, Any], headers: Mapping[str, str], *, records: Expression
+) -> None:
+    """Refuse a last page that says, in a member that paging does not look at, that another one follows.
+
+    Raises:
+        InvalidResponseError: it says so.
+    """
+    path = records.path or ()
+    if paging.kind == "none":
+        if problem := find_more(claims, path, headers):
+            raise _lack_paging(problem)
+        return
+    onward: Onward = "texts" if paging.kind in {"page", "offset"} else "all"  # numbers of pages may just go on
+    if paging.end in {"empty_page", "short_page"}:  # before which a page may name a next one always
+        onward = "none"
+    if problem := find_more(_leave_out_read(paging, claims), path, headers, onward=onward):
+        raise InvalidResponseError(
+            f"the answer is the last page by {_name_end(paging)} of paging, but {problem}", hint=_HINT_UNREAD
+        )
+
+
+def _leave_out_read(paging: Paging, claims: Mapping[str, Any]) -> dict[str, Any]:
+    """What of an envelope the expressions of paging do not look at."""
+    read = (paging.next, paging.has_more, paging.total, paging.page_count)
+    return _leave_out(claims, {chain for e in read if e is not None for chain in find_chains(e.tree)})
+
+
+def _name_end(paging: Paging) -> str:
+    """What of the description says that a page is the last, as it is written there."""
+    key = {"absent": "next", "null": "next"}.get(paging.end or "", paging.end or "kind")
+    value = getattr(paging, key, None) or getattr(paging, f"{key}_header", None)
+    if value is None:
+        return f'end = "{paging.end}"'
+    return f'{key} = "{value.text if isinstance(value, Expression) else value}"'
+
+
+def _leave_out(value: Mapping[str, Any], chains: AbstractSet[Chain]) -> dict[str, Any]:
+    """An object without the members that chains lead to, at any depth."""
+    if () in chains:
+        return {}
+    left: dict[str, Any] = {}
+    for name, member in value.items():
+        within = {chain[1:] for chain in chains if chain[0] == name}
+        if () not in within:
+            left[name] = _leave_out(member, within) if within and isinstance(member, Mapping) else member
+    return left
 
 
 def _require_count(paging: Paging, claims: Mapping[str, Any], headers: Mapping[str, str], progress: Progress) -> int:

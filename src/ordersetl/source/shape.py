@@ -29,6 +29,8 @@ from ordersetl.source.record_keys import (
 
 __all__ = ["PageShape", "shape_of"]
 
+_Decoders = tuple[msgspec.json.Decoder[Any], msgspec.json.Decoder[Any]]
+
 
 class PageShape:
     """Reads pages as a description says. Of the envelope those members are read that it names, or that may be errors.
@@ -133,7 +135,7 @@ class PageShape:
         Raises:
             DECODING: the lenient parser must see to it, or say what it is.
         """
-        whole, bare = self._decoders[record]
+        whole, bare = self._raw_decoders if record is msgspec.Raw else self._record_decoders
         if not self._list.path:
             return {}, whole.decode(text)
         try:
@@ -196,22 +198,25 @@ class PageShape:
         return not any(chain[: len(path)] == path or path[: len(chain)] == chain for chain in self._chains)
 
     @cached_property
-    def _decoders(self) -> dict[Any, tuple[msgspec.json.Decoder[Any], msgspec.json.Decoder[Any]]]:
+    def _record_decoders(self) -> _Decoders:
+        return self._raw_decoders if self._record_type is msgspec.Raw else self._make_decoders(self._record_type)
+
+    @cached_property
+    def _raw_decoders(self) -> _Decoders:
+        return self._make_decoders(msgspec.Raw)
+
+    def _make_decoders(self, record: Any) -> _Decoders:  # noqa: ANN401 - a type for msgspec
         """Of a page whose records are values of a type: as the description says, and as a bare list."""
         chains = self._chains if self._are_apart else set()
-        names = [*ERROR_NAMES]
-        if self.description.paging.kind == "none":  # anything that says of more pages says that one is not all
-            names += CLAIM_NAMES
+        names = [*ERROR_NAMES, *CLAIM_NAMES, "next_cursor"]  # what says of more pages says that one is not the last
         path = self._list.path
         beside = {(*path[:at], name) for at, on in enumerate(path) for name in names if name != on}
         leaves: dict[Chain, Any] = dict.fromkeys(chains | beside, Any)
-        return {
-            record: (
-                msgspec.json.Decoder(make_type({**leaves, self._list.path: records | None})),
-                msgspec.json.Decoder(records),
-            )
-            for record, records in ((kind, list[kind]) for kind in (self._record_type, msgspec.Raw))  # type: ignore[valid-type]
-        }
+        records = list[record]
+        return (
+            msgspec.json.Decoder(make_type({**leaves, path: records | None})),
+            msgspec.json.Decoder(records),
+        )
 
     @cached_property
     def _record_type(self) -> Any:  # noqa: ANN401 - a type for msgspec

@@ -18,7 +18,15 @@ from ordersetl.source.complete import HINT
 from ordersetl.source.description.model import Description
 from ordersetl.source.page import Page
 from ordersetl.source.position import Position
-from ordersetl.source.proof import Progress, ShiftedError, find_total, prove_end
+from ordersetl.source.proof import (
+    Progress,
+    ShiftedError,
+    find_named_total,
+    find_total,
+    prove_end,
+    require_named_total,
+    require_no_more,
+)
 from ordersetl.source.seen_pages import SeenPages
 from ordersetl.source.slices import MAX_SLICES, halve_slice
 from ordersetl.source.times import are_since
@@ -146,6 +154,8 @@ class Traversal:
         if reached_ceiling(self._paging, at, is_last=is_last):
             self._halve()
         elif is_last:
+            require_no_more(self._paging, claims, headers, records=self._description.records)
+            require_named_total(at.named_total, at.received)
             self._finish()
         else:
             at.cursor = next_cursor
@@ -175,7 +185,7 @@ class Traversal:
     def _begin(self) -> None:
         at = self.position
         at.began, at.received, at.empty, at.is_short = at.pages, 0, 0, False
-        at.cursor = at.page_records = at.first_total = at.total = None
+        at.cursor = at.page_records = at.first_total = at.total = at.named_total = None
         self._seen = self._open_search()
 
     def _open_search(self) -> SeenPages:
@@ -215,6 +225,7 @@ class Traversal:
         """
         at, paging = self.position, self._paging
         total = find_total(paging, claims, headers)
+        at.named_total = find_named_total(self._description, claims, at.named_total, is_first=at.number == 0)
         if total is None:
             return
         if at.total is not None and total < at.total:
