@@ -330,6 +330,14 @@ def test_a_first_page_that_is_passed_over_is_missed_by_the_total() -> None:
         fetch(respond_as(*pages, {"total": 3}), describe(paging=BY_PAGE))
 
 
+def test_a_total_beside_a_window_may_count_all_orders() -> None:
+    described = describe(paging=BY_CURSOR, window={"precision": "1s"})
+    answer = respond_as({"orders": ORDERS, "total": 900})
+    assert len(fetch(answer, described, request_of(since=NOW))) == 1
+    with pytest.raises(InvalidResponseError, match="the pages name a total of 900"):
+        fetch(answer, described)
+
+
 def test_a_command_that_goes_on_knows_what_the_first_page_named() -> None:
     answer = respond_as({"orders": ORDERS, "page": {"cursor": "c"}, "total": 4}, {"orders": [{"id": 2}], "total": 4})
     described = describe(paging=BY_CURSOR)
