@@ -19,7 +19,9 @@ _ENOUGH_LACKING = 3
 _ENOUGH_AFTER_SOME = 20
 """The same, where some lacked it before: it may be a field that a record may lack, after all."""
 _ONE_IN = 10
-"""Of at least a hundred records after the first that lacked a field no more than this lack it: it may be lacking."""
+"""Of at least a hundred records after the first that lacked a field no more than this lack it: few do."""
+_ENOUGH_OF_FEW = 100
+"""As above, of a field that few records lack: a row of guests is no change, and a renamed field is."""
 _MAX_OTHERS = 400
 
 
@@ -59,8 +61,6 @@ def advance_history(
     for path, new in counts.used.items():
         before, held = known.get(path, FieldCount()), pending.pop(path, Pending())
         problem = _find_problem(before, held, new)
-        if problem is not None and _is_settled(held):
-            problem, before, held = None, before + held.counts, Pending()
         still_held = _hold(held, new) if problem is None and _was_always_there(before) else None
         if path in open_drift and (problem is not None or 2 * new.seen < new.of or not new.of):
             used[path] = before
@@ -97,7 +97,7 @@ def _find_problem(before: FieldCount, held: Pending, new: FieldCount) -> str | N
         told, since = _describe_since(held.counts, new.of)
         return f"changed its type: it was {kind} in all of {before.of:,} before{told}, and is {found} of {since}"
     row = held.row + new.of
-    if new.of and not new.seen and row >= (_ENOUGH_AFTER_SOME if held.some.of else _ENOUGH_LACKING):
+    if new.of and not new.seen and row >= _least_row(held):
         told, since = _describe_since(held.mixed, row)
         return f"vanished: it was in all of {before.of:,} before{told}, and is in none of {since}"
     return None
@@ -111,14 +111,17 @@ def _describe_since(mixed: FieldCount, newest: int) -> tuple[str, str]:
     return f", in {seen} of {mixed.of:,} since", f"the newest {newest:,}"
 
 
-def _is_settled(held: Pending) -> bool:
-    """Whether a field that all had before is one that a record may lack, by what came after the first that lacked it.
+def _least_row(held: Pending) -> int:
+    """How many records in a row must lack a field that all had before, until it counts as gone.
 
-    The records among which that was say nothing: a field may have vanished from the last of them on. Where lookback
-    brings old records beside new ones that all lack it, ever fewer have it, half of them on the way to none.
+    The records among which the first was that lacked it say nothing of whether it is one that a record may lack: a
+    field may have vanished from the last of them on. Where lookback brings old records beside new ones that all lack
+    it, ever fewer have it, half of them on the way to none.
     """
     later = held.between + held.some
-    return bool(held.first.of) and later.of >= _ENOUGH and later.lacking * _ONE_IN <= later.of
+    if held.first.of and later.of >= _ENOUGH and later.lacking * _ONE_IN <= later.of:
+        return _ENOUGH_OF_FEW
+    return _ENOUGH_AFTER_SOME if held.some.of else _ENOUGH_LACKING
 
 
 def _hold(held: Pending, new: FieldCount) -> Pending | None:
