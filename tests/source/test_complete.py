@@ -220,15 +220,6 @@ def test_a_total_that_all_pages_do_not_meet_is_no_end(members: dict[str, Any]) -
         trail.admit(head(5, start=10, next_cursor=None))
 
 
-@pytest.mark.parametrize("members", [{"page_count": 10}, {"meta": {"pageCount": "10"}}])
-def test_a_page_count_that_is_what_the_only_page_holds_counts_records(members: dict[str, Any]) -> None:
-    admit(head(10, **members))
-    admit(head(10), ("X-Page-Count", "10"))
-    for records in (9, 11):
-        with pytest.raises(InvalidResponseError, match="is not complete"):
-            admit(head(records, **members))
-
-
 def test_a_total_that_grows_while_pages_are_read_is_met_by_what_it_was() -> None:
     trail = PageTrail(open_window=True)
     trail.admit(head(10, total=15, page_count=10, next_cursor="c"))

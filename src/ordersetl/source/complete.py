@@ -174,7 +174,7 @@ def read_counts(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -
 def find_shortfall(counts: Mapping[str, Count], *, pages: int, records: int) -> str | None:
     """Which of the counts is not met by so many pages with so many records; None where all are."""
     for name, count in counts.items():
-        if normalize(name.rpartition(".")[2]) == "pagecount" and (pages > 1 or count.number == records):
+        if pages > 1 and normalize(name.rpartition(".")[2]) == "pagecount":
             continue  # some mean the records of each page by it
         if count.number > (pages if count.of_pages else records):
             held = "" if count.of_pages else f", and {'the answer holds' if pages == 1 else 'the pages hold'} "
