@@ -21,6 +21,7 @@ from ordersetl.window import Backfill, Window
 
 DAY = timedelta(days=1)
 LOOKBACK = timedelta(minutes=10)
+SURELY_SHOWN = 60 * DAY - timedelta(minutes=10)  # the two clocks may differ
 RIGHTS = """
 [rights]
 path = "/rights"
@@ -85,7 +86,7 @@ def test_what_a_missing_right_hides_is_not_covered(shop: ShortShop, caplog: pyte
     shop.fetch()
     assert shop.ids == {"20", "40", "60"}
     assert "With the right, ordersetl run --full fetches what is older." in caplog.text
-    begin, newest = shop.now - 60 * DAY, shop.now - 20 * DAY
+    begin, newest = shop.now - SURELY_SHOWN, shop.now - 20 * DAY
     assert shop.covered().intervals == ((begin, newest),)
     shop.now += DAY
     shop.rights.append("read_all")
@@ -106,9 +107,9 @@ def test_a_hole_that_a_long_pause_left_is_named(shop: ShortShop) -> None:
     for number, time in ((1, hidden), (2, shown)):
         text = f"{time:%Y-%m-%dT%H:%M:%SZ}"
         shop.sales.append(sale(number, placed=text, changed=text))
-    assert shop.fetch().extract.gaps == ((newest - LOOKBACK, shop.now - 60 * DAY),)
+    assert shop.fetch().extract.gaps == ((newest - LOOKBACK, shop.now - SURELY_SHOWN),)
     shop.rights.append("read_all")
-    shop.fetch(Window(newest - LOOKBACK, shop.now - 60 * DAY))
+    shop.fetch(Window(newest - LOOKBACK, shop.now - SURELY_SHOWN))
     assert shop.covered().gaps == ()
     assert "1" in shop.ids
 
@@ -117,11 +118,20 @@ def test_a_window_that_the_source_did_not_show_is_fetched_again(shop: ShortShop)
     window, backfill = Window(shop.now - 210 * DAY, shop.now - 15 * DAY), Backfill(50 * DAY)
     shop.fetch(window, backfill)
     assert shop.ids == {"20", "40", "60"}
-    assert shop.covered().intervals == ((shop.now - 60 * DAY, shop.now - 15 * DAY),)
+    assert shop.covered().intervals == ((shop.now - SURELY_SHOWN, shop.now - 15 * DAY),)
     shop.rights.append("read_all")
     shop.fetch(window, backfill)
     assert shop.ids == {str(days) for days in range(20, 220, 20)}
     assert shop.covered().intervals == ((window.since, window.until),)
+
+
+def test_what_the_source_hides_is_kept_once_however_often_it_is_asked_for(shop: ShortShop) -> None:
+    window, backfill = Window(shop.now - 210 * DAY, shop.now - 15 * DAY), Backfill(50 * DAY)
+    kept = []
+    for _ in range(3):
+        shop.fetch(window, backfill)
+        kept.append(len(list((shop.root / "output/raw").glob("2*"))))
+    assert kept[0] == kept[1] == kept[2]
 
 
 def test_a_fetch_that_goes_on_covers_what_was_shown_when_it_began(shop: ShortShop) -> None:
@@ -131,4 +141,4 @@ def test_a_fetch_that_goes_on_covers_what_was_shown_when_it_began(shop: ShortSho
     shop.fails = False
     shop.rights.append("read_all")
     shop.fetch(page_size=2)
-    assert shop.covered().intervals == ((shop.now - 60 * DAY, shop.now - 20 * DAY),)
+    assert shop.covered().intervals == ((shop.now - SURELY_SHOWN, shop.now - 20 * DAY),)

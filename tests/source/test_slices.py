@@ -58,6 +58,10 @@ def test_numbered_pages_leave_the_newest_slice_open_for_what_changes_meanwhile()
     assert parts[-1].until == BEGAN + timedelta(days=1)
     assert parts[-2].until is not None
     assert parts[-2].until < BEGAN
+    (hour,) = plan_slices(
+        window(bounded=True, max_span="1h"), BEGAN - timedelta(minutes=30), None, BEGAN, [{}], numbered=True
+    )
+    assert hour.until == BEGAN + timedelta(minutes=30, seconds=-3)
     assert plan_slices(bounded, SINCE, UNTIL, BEGAN, [{}], numbered=True) == [Slice(SINCE, UNTIL)]
     aged = window(bounded=True, min_age="0s")
     assert plan_slices(aged, SINCE, None, BEGAN, [{}], numbered=True)[0].until == BEGAN.replace(microsecond=0)

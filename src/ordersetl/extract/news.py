@@ -104,7 +104,8 @@ def _covers_more(batch: Batch, newest: BatchMarker, before: Coverage, lookback: 
     request = batch.request
     after, _ = before.add(request, batch.pages, lookback)
     is_same = (newest.request.since, newest.request.until) == (request.since, request.until)
-    return after != before or (is_settled(request) and not (is_same and is_settled(newest.request)))
+    is_whole = request.covered_since == request.since  # else it is fetched again for as long as the source hides a part
+    return after != before or (is_settled(request) and is_whole and not (is_same and is_settled(newest.request)))
 
 
 def _repeats(lake: Lake, batch: Batch, newest: BatchMarker) -> bool:

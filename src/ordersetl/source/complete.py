@@ -26,6 +26,7 @@ __all__ = [
     "find_shortfall",
     "find_totals",
     "list_levels",
+    "may_be_order",
     "read_counts",
     "read_header_claims",
     "require_complete",
@@ -43,6 +44,8 @@ _OF_ORDERS = {"data", "result", "results", "response", "body", "payload", "query
 _OF_ORDERS -= {"islast", "islastpage", "lastpage"}
 _OF_ORDERS |= {"truncated", "istruncated", "incomplete", "isincomplete", "partial", "ispartial"}
 """What may as well hold an order, or be its own."""
+_OF_AN_ORDER = _OF_ORDERS | {"metadata", "links", "link", "next", "more"}
+"""The same of an object that is one, as it seems."""
 _LEFT = ("more", "hasmore", "hasnext")
 """How names begin that may hold the number of those that are left."""
 _NO_ERROR = {"none", "null", "ok", "false"}
@@ -88,8 +91,8 @@ def find_more(
         headers: of the answer.
         onward: which cursors, links and numbers of a next page count.
     """
-    levels = list_levels(claims, path)
-    said = chain(*(_find_more(_of_pages(level), where, depth=1, onward=onward) for where, level in levels))
+    levels = ((at, _of_pages(level, is_order=may_be_order(at))) for at, level in list_levels(claims, path))
+    said = chain(*(_find_more(level, at, depth=1, onward=onward) for at, level in levels))
     of_headers = read_header_claims(headers.items())
     return next(chain(said, _find_more(of_headers, "the header ", depth=1, onward=onward)), None)
 
@@ -97,7 +100,7 @@ def find_more(
 def find_totals(claims: Mapping[str, Any], path: Sequence[str]) -> Iterator[tuple[str, int]]:
     """How many records there are by what stands beside the list, or beside what that is in; by name."""
     for where, level in list_levels(claims, path):
-        counts = read_counts(_of_pages(level), where)
+        counts = read_counts(_of_pages(level, is_order=may_be_order(where)), where)
         yield from ((name, count.number) for name, count in counts if not count.of_pages)
 
 
@@ -111,9 +114,15 @@ def list_levels(
         yield from list_levels(inner, path[1:], f"{where}{path[0]}.")
 
 
-def _of_pages(claims: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
+def may_be_order(where: str) -> bool:
+    """Whether an object on the way to a list may be an order itself, by its name: it is not one that wraps anything."""
+    return bool(where) and normalize(where.rstrip(".").rpartition(".")[2]) not in KINDS["containers"]
+
+
+def _of_pages(claims: Mapping[str, Any], depth: int = 0, *, is_order: bool = False) -> dict[str, Any]:
     """What may be about pages alone, at any depth that is looked into."""
-    kept = {name: claim for name, claim in claims.items() if normalize(name) not in _OF_ORDERS}
+    left_out = _OF_AN_ORDER if is_order else _OF_ORDERS
+    kept = {name: claim for name, claim in claims.items() if normalize(name) not in left_out}
     inner = {name: _of_pages(c, depth + 1) for name, c in kept.items() if isinstance(c, Mapping) and depth < _MAX_DEPTH}
     return kept | inner
 

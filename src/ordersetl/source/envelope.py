@@ -10,7 +10,7 @@ from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.answer import quote_text
 from ordersetl.source.ask import Answer, Ask, TryAgainError, origin_of
 from ordersetl.source.claim_names import ERROR_NAMES
-from ordersetl.source.complete import find_error, find_next_link, list_levels
+from ordersetl.source.complete import find_error, find_next_link, list_levels, may_be_order
 from ordersetl.source.description.expressions import Expression, is_true
 from ordersetl.source.description.model import Errors, Paging
 from ordersetl.source.paths import Chain, find_chains
@@ -49,7 +49,7 @@ def note_envelope(
         )
     errors = session.description.errors
     if errors is None or not is_true(errors.when.search(envelope)):
-        _require_no_error(errors, envelope, records)
+        _require_no_error(errors, envelope, records, is_call=ask.is_call)
         return
     told = quote_text(_show(errors.message.search(envelope) if errors.message else None), session.secrets)
     problem = f"HTTP 200 with an error in it{f': {told[:_MAX_MESSAGE]}' if told else ''}"
@@ -59,8 +59,12 @@ def note_envelope(
     raise SourceError(f"{ask.shown} answered {problem}", hint="Look at what the API says.")
 
 
-def _require_no_error(errors: Errors | None, envelope: Mapping[str, Any], records: Expression) -> None:
+def _require_no_error(
+    errors: Errors | None, envelope: Mapping[str, Any], records: Expression, *, is_call: bool
+) -> None:
     """Refuse an answer that has an error in it which the description does not know.
+
+    What the list of a call is in may be an order itself, which has errors of its own: a card that was declined.
 
     Raises:
         InvalidResponseError: it has.
@@ -68,6 +72,8 @@ def _require_no_error(errors: Errors | None, envelope: Mapping[str, Any], record
     known = _find_chains(errors.when) if errors is not None else frozenset()
     path, lacks_list = records.path or (), records.search(envelope) is None
     for at, (where, level) in enumerate(list_levels(envelope, path)):
+        if is_call and not lacks_list and may_be_order(where):
+            continue
         names = {*level} if lacks_list else level.keys() & ERROR_NAMES
         claims = {
             name: claim for name, claim in level.items() if name in names and not _is_in(known, (*path[:at], name))

@@ -20,7 +20,7 @@ from ordersetl.source.pace import Pace
 from ordersetl.source.parser import parse_json
 from ordersetl.source.reading import explain_problem
 from ordersetl.source.shape import PageShape, shape_of
-from ordersetl.source.slices import group_values
+from ordersetl.source.slices import REACH_MARGIN, group_values
 from ordersetl.source.template import Value, fill_params, fill_path, fill_text
 from ordersetl.source.throttle import Throttling
 
@@ -136,7 +136,7 @@ class SourceSession:
         window = self.description.window
         spans = [part.reaches_back for part in (window, *self._missing.values()) if part is not None]
         shortest = min((span for span in spans if span is not None), default=None)
-        return None if shortest is None else began_at - min(shortest, began_at - _EPOCH)
+        return None if shortest is None else began_at - min(shortest, began_at - _EPOCH) + REACH_MARGIN
 
     def warn_once(self, topic: str, text: str) -> None:
         """Say something for the first time."""

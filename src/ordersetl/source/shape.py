@@ -166,9 +166,12 @@ class PageShape:
         return PageHead(len(records), None, keys, content, rest if isinstance(rest, dict) else {})
 
     def _may_lack(self, answer: object) -> bool:
-        """Whether an answer without the list is an empty page: an object, as a server that is down answers anything."""
-        is_absent = self.description.may_be_absent and isinstance(answer, dict)
-        return is_absent and self._list.is_named(answer, may_be_absent=True)
+        """Whether an answer without the list is an empty page: an object, or an empty list, as PHP writes an empty one.
+
+        A server that is down answers anything else.
+        """
+        is_empty = isinstance(answer, dict) or answer == []
+        return self.description.may_be_absent and is_empty and self._list.is_named(answer, may_be_absent=True)
 
     def _describe_missing(self, text: str) -> InvalidResponseError:
         answer = parse_json(text)

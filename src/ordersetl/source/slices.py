@@ -17,12 +17,12 @@ from ordersetl.text import format_time
 from ordersetl.window import MAX_AHEAD
 from ordersetl.zones import read_zone
 
-__all__ = ["MAX_SLICES", "Slice", "group_values", "halve_slice", "plan_slices", "write_bounds"]
+__all__ = ["MAX_SLICES", "REACH_MARGIN", "Slice", "group_values", "halve_slice", "plan_slices", "write_bounds"]
 
 MAX_SLICES = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
-_MARGIN = timedelta(minutes=10)
+REACH_MARGIN = timedelta(minutes=10)
 """What a clock may be off where a source counts back from its own."""
 _FINEST = ((("%f",), timedelta(0)), (("%S", "%T", "%X", "%c"), _SECOND), (("%M", "%R"), timedelta(minutes=1)))
 _SPARE_STEPS = 3
@@ -80,13 +80,20 @@ def plan_slices(
         latest = _floor(began_at - window.min_age, _step(window))
         until = latest if until is None or until > latest else until
         since = min(since, until - _step(window)) if since is not None else None
-    elif until is None and window.bounded:
-        until = began_at + MAX_AHEAD if numbered else began_at
+    is_open = until is None and window.bounded
+    if is_open:
+        until = began_at
     if window.bounded and since is None:
         since = _begin(window, began_at, until)
     bounds: list[tuple[datetime | None, datetime | None]] = [(since, until)]
     if window.max_span is not None:
         bounds = _cut(window, since, until, began_at)
+    if is_open and numbered:
+        last, latest = bounds[-1][0], began_at + MAX_AHEAD
+        bounds[-1] = (
+            last,
+            latest if last is None or window.max_span is None else min(latest, last + _usable_span(window)),
+        )
     if len(bounds) * len(groups) > MAX_SLICES:
         raise ConfigError(
             f"the window would be fetched in {len(bounds) * len(groups):,} slices, and {MAX_SLICES:,} are the most",
@@ -155,7 +162,7 @@ def _begin(window: Window, began_at: datetime, until: datetime | None) -> dateti
     """
     begin = read_earliest(window)
     if window.reaches_back is not None:
-        begin = max(begin, began_at - window.reaches_back + _MARGIN)
+        begin = max(begin, began_at - window.reaches_back + REACH_MARGIN)
     if until is not None and begin >= until:
         raise ConfigError(
             f"the window is empty: what the source shows begins at {format_time(begin)}, which is not before until "
@@ -168,9 +175,7 @@ def _begin(window: Window, began_at: datetime, until: datetime | None) -> dateti
 def _cut(
     window: Window, since: datetime | None, until: datetime | None, began_at: datetime
 ) -> list[tuple[datetime | None, datetime | None]]:
-    step, longest = _step(window), window.max_span or timedelta(0)
-    hours = timedelta(0) if _names_its_offset(window, window.zone) else _SPARE_HOURS
-    span = max(longest - _SPARE_STEPS * step - hours, step)
+    longest, span = window.max_span, _usable_span(window)
     begin, end = since or _begin(window, began_at, until), until or began_at
     count = max(1, -((begin - end) // span))
     if count > MAX_SLICES:
@@ -180,6 +185,13 @@ def _cut(
         )
     edges: list[datetime | None] = [begin + at * span for at in range(count)]
     return list(pairwise([*edges, until]))
+
+
+def _usable_span(window: Window) -> timedelta:
+    """How long a slice may be, so that what is written of it is not too long."""
+    step = _step(window)
+    hours = timedelta(0) if _names_its_offset(window, window.zone) else _SPARE_HOURS
+    return max((window.max_span or timedelta(0)) - _SPARE_STEPS * step - hours, step)
 
 
 def _step(window: Window) -> timedelta:
