@@ -17,12 +17,14 @@ def is_failure(error: BaseException) -> bool:
 
 def find_shortage(error: BaseException | None) -> str:
     """What the machine had too little of, where an error comes from that; else empty."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         if isinstance(error, MemoryError):
             return "memory"
         said = str(error).lower()
         for lacking, words in _SHORTAGES.items():
             if any(word in said for word in words):
                 return lacking
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return ""

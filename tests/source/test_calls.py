@@ -441,6 +441,17 @@ def test_what_an_answer_says_beside_a_nested_list_is_heard(said: dict[str, Any],
     assert problem in raised.value.message
 
 
+def test_an_order_in_an_answer_has_words_of_its_own_and_what_holds_any_list_has_none() -> None:
+    shop = Shop(orders_of(1))
+    own = {"next": "gift", "links": {"next": "/orders/2"}, "error": "card declined", "success": False}
+    answer = {"order": {"lines": [{"id": 1}], "metadata": {"next": "x"}, **own}}
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json=answer)]
+    assert records_of(shop, {**LINES, "records": "order.lines"})[0]["lines"] == [{"id": 1}]
+    shop.failing["/api/orders/1/lines"] = [httpx.Response(200, json={"refunds": {"data": [{"id": 1}], "next": "/2"}})]
+    with pytest.raises(InvalidResponseError, match=r"refunds\.next is '/2'"):
+        records_of(shop, {**LINES, "records": "refunds.data"})
+
+
 def test_an_orders_own_words_say_nothing_of_pages() -> None:
     shop = Shop(orders_of(1))
     answer = {"list": [{"id": 1}], "complete": False, "partial": True, "data": {"next": "step"}, "has_more": False}

@@ -251,6 +251,8 @@ LISTED = [{"id": 0, "has_more": True, "next_page": 2, "meta": {"next": "/2"}, "e
         ("data.orders", {"data": {"orders": LISTED}, "next_page": 2}, "next_page is '2'"),
         ("data.orders", {"data": {"orders": LISTED, "meta": {"next": "/2"}}}, "data.meta.next is '/2'"),
         ("page.list.orders", {"page": {"list": {"orders": LISTED}, "next": "/2"}}, "page.next is '/2'"),
+        ("d.results", {"d": {"results": LISTED, "__next": "/2"}}, "d.__next is '/2'"),
+        ("orders.data", {"orders": {"data": LISTED, "links": {"next": "/2"}}}, "orders.links.next is '/2'"),
         ("page.list.orders", {"page": {"list": {"orders": LISTED, "nextPage": 2}}}, "page.list.nextPage is '2'"),
     ],
 )

@@ -17,7 +17,7 @@ Scope = Literal["dimension", "partition", "layer"]
 
 _OTHERS = frozenset(
     {
-        *("manifest", "files_present", "files_unchanged", "stray_files", "quarantine_files", "readable"),
+        *("manifest", "folders", "files_present", "files_unchanged", "stray_files", "quarantine_files", "readable"),
         *("raw_batches", "raw_readable", "raw_orders", "raw_rows", "raw_refunds", "raw_rejects"),
         *("source_fields", "orders_of_a_day"),
         *("warehouse_tables", "warehouse_ledger", "warehouse_rows"),

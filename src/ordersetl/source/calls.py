@@ -251,7 +251,7 @@ def _prove_last(call: Call, search: _Search, part: _Part) -> bool:
     total = find_total(paging, part.claims, part.headers)
     progress = Progress(search.number, search.received, part.elements, search.page_records, total, part.next_cursor)
     size = paging.page_size
-    last = prove_end(paging, part.claims, part.headers, progress, records=call.records, page_size=size)
+    last = prove_end(paging, part.claims, part.headers, progress, records=call.records, is_call=True, page_size=size)
     if last and total is not None and search.received < total:
         raise InvalidResponseError(f"its pages ended after {search.received:,} of {total:,}", hint=HINT)
     if part.elements and part.content in search.contents:

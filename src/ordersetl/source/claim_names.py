@@ -1,10 +1,10 @@
 """Names by which envelopes say something of errors, of more pages and of totals, in all their spellings."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-__all__ = ["CLAIM_NAMES", "COUNTS", "ERROR_NAMES", "KINDS", "normalize"]
+__all__ = ["CLAIM_NAMES", "COUNTS", "ERROR_NAMES", "KINDS", "may_be_order", "normalize"]
 
 _ERRORS = (
     *("error", "errors", "error_message", "error_messages", "exception", "fault"),
@@ -93,3 +93,12 @@ KINDS = {
     }.items()
 }
 COUNTS = KINDS["pages"] | KINDS["totals"]
+_LISTS = {"data", "result", "results", "nodes", "edges", "records", "elements", "entries", "rows", "values", "content"}
+"""Names of lists of anything."""
+
+
+def may_be_order(where: str, path: Sequence[str]) -> bool:
+    """Whether an object on the way to a list may be an order, by the names: neither it nor the list is of anything."""
+    is_around = where == "".join(f"{name}." for name in path[:-1])  # the list itself
+    is_wrapper = normalize(where.rstrip(".").rpartition(".")[2]) in KINDS["containers"]
+    return bool(where) and not is_wrapper and not (is_around and normalize(path[-1]) in _LISTS)

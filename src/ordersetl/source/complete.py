@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from ordersetl.errors import InvalidResponseError
-from ordersetl.source.claim_names import COUNTS, KINDS, normalize
+from ordersetl.source.claim_names import COUNTS, KINDS, may_be_order, normalize
 from ordersetl.source.claim_values import is_false, is_filled, is_true, read_count, read_text, show
 from ordersetl.text import many
 
@@ -26,7 +26,6 @@ __all__ = [
     "find_shortfall",
     "find_totals",
     "list_levels",
-    "may_be_order",
     "read_counts",
     "read_header_claims",
     "require_complete",
@@ -78,20 +77,28 @@ def require_complete(
 
 
 def find_more(
-    claims: Mapping[str, Any], path: Sequence[str], headers: Mapping[str, str], *, onward: Onward = "all"
+    claims: Mapping[str, Any],
+    path: Sequence[str],
+    headers: Mapping[str, str],
+    *,
+    onward: Onward = "all",
+    is_call: bool = False,
 ) -> str | None:
     """What says that another page follows an answer which is taken for the last; None where nothing does.
 
-    The answer, or what of it the list at ``path`` is in, may be an order itself: its own members, and words that it may
-    use of itself, say nothing of pages.
+    The answer may be an order itself, and so may, in that to a call, what the list at ``path`` is in: its own members,
+    and words that it may use of itself, say nothing of pages.
 
     Args:
         claims: of the envelope.
         path: of the list.
         headers: of the answer.
         onward: which cursors, links and numbers of a next page count.
+        is_call: it is an answer about an order.
     """
-    levels = ((at, _of_pages(level, is_order=may_be_order(at))) for at, level in list_levels(claims, path))
+    levels = (
+        (at, _of_pages(level, is_order=is_call and may_be_order(at, path))) for at, level in list_levels(claims, path)
+    )
     said = chain(*(_find_more(level, at, depth=1, onward=onward) for at, level in levels))
     of_headers = read_header_claims(headers.items())
     return next(chain(said, _find_more(of_headers, "the header ", depth=1, onward=onward)), None)
@@ -100,7 +107,7 @@ def find_more(
 def find_totals(claims: Mapping[str, Any], path: Sequence[str]) -> Iterator[tuple[str, int]]:
     """How many records there are by what stands beside the list, or beside what that is in; by name."""
     for where, level in list_levels(claims, path):
-        counts = read_counts(_of_pages(level, is_order=may_be_order(where)), where)
+        counts = read_counts(_of_pages(level), where)
         yield from ((name, count.number) for name, count in counts if not count.of_pages)
 
 
@@ -112,11 +119,6 @@ def list_levels(
     inner = claims.get(path[0]) if path else None
     if isinstance(inner, Mapping):
         yield from list_levels(inner, path[1:], f"{where}{path[0]}.")
-
-
-def may_be_order(where: str) -> bool:
-    """Whether an object on the way to a list may be an order itself, by its name: it is not one that wraps anything."""
-    return bool(where) and normalize(where.rstrip(".").rpartition(".")[2]) not in KINDS["containers"]
 
 
 def _of_pages(claims: Mapping[str, Any], depth: int = 0, *, is_order: bool = False) -> dict[str, Any]:
@@ -285,8 +287,8 @@ def _is_target(value: object) -> bool:
     if isinstance(value, Mapping):
         return any(_is_target(member) for name, member in value.items() if normalize(name) not in _LABELS)
     if isinstance(value, str):
-        return read_text(value) not in {"", "null", "none", "false", "0"}
-    return is_filled(value) and value is not True
+        return read_text(value) not in {"", "null", "none", "false", "0", "-1", "#"}
+    return is_filled(value) and value is not True and value != -1
 
 
 def _says_error(value: object) -> bool:

@@ -9,8 +9,8 @@ import httpx
 from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.answer import quote_text
 from ordersetl.source.ask import Answer, Ask, TryAgainError, origin_of
-from ordersetl.source.claim_names import ERROR_NAMES
-from ordersetl.source.complete import find_error, find_next_link, list_levels, may_be_order
+from ordersetl.source.claim_names import ERROR_NAMES, may_be_order
+from ordersetl.source.complete import find_error, find_next_link, list_levels
 from ordersetl.source.description.expressions import Expression, is_true
 from ordersetl.source.description.model import Errors, Paging
 from ordersetl.source.paths import Chain, find_chains
@@ -72,7 +72,7 @@ def _require_no_error(
     known = _find_chains(errors.when) if errors is not None else frozenset()
     path, lacks_list = records.path or (), records.search(envelope) is None
     for at, (where, level) in enumerate(list_levels(envelope, path)):
-        if is_call and not lacks_list and may_be_order(where):
+        if is_call and not lacks_list and may_be_order(where, path):
             continue
         names = {*level} if lacks_list else level.keys() & ERROR_NAMES
         claims = {

@@ -87,7 +87,8 @@ def require_named_total(named: int | None, received: int) -> None:
     if named is not None and named > received:
         raise InvalidResponseError(
             f"{many(received, 'order')} came, and the pages name a total of {named:,}",
-            hint="Look at paging. Where that counts something else, say in paging.total what counts the orders.",
+            hint="Look at paging. Where that counts something else, say in paging.total what counts the orders, or, "
+            'where nothing does, total = "`null`".',
         )
 
 
@@ -99,6 +100,7 @@ def prove_end(
     *,
     records: Expression,
     page_size: int | None = None,
+    is_call: bool = False,
 ) -> bool:
     """Whether a page is the last.
 
@@ -109,6 +111,7 @@ def prove_end(
         progress: of the search.
         records: where in the page its list is.
         page_size: how many records were asked for, where that is known.
+        is_call: it is an answer about an order.
 
     Raises:
         InvalidResponseError: it says nothing of it, or contradicts itself.
@@ -136,8 +139,8 @@ def prove_end(
     is_shifted = progress.total is not None and progress.received > progress.total
     if not last:
         _require_next(paging, next_cursor)
-    elif not is_cut and not is_shifted:
-        require_no_more(paging, claims, headers, records=records)
+    elif is_call and not is_cut and not is_shifted:  # of orders that is asked once nothing else is wrong
+        require_no_more(paging, claims, headers, records=records, is_call=is_call)
     return last
 
 
@@ -156,7 +159,7 @@ def _lack_paging(problem: str) -> InvalidResponseError:
 
 
 def require_no_more(
-    paging: Paging, claims: Mapping[str, Any], headers: Mapping[str, str], *, records: Expression
+    paging: Paging, claims: Mapping[str, Any], headers: Mapping[str, str], *, records: Expression, is_call: bool = False
 ) -> None:
     """Refuse a last page that says, in a member that paging does not look at, that another one follows.
 
@@ -165,13 +168,13 @@ def require_no_more(
     """
     path = records.path or ()
     if paging.kind == "none":
-        if problem := find_more(claims, path, headers):
+        if problem := find_more(claims, path, headers, is_call=is_call):
             raise _lack_paging(problem)
         return
     onward: Onward = "texts" if paging.kind in {"page", "offset"} else "all"  # numbers of pages may just go on
     if paging.end in {"empty_page", "short_page"}:  # before which a page may name a next one always
         onward = "none"
-    if problem := find_more(_leave_out_read(paging, claims), path, headers, onward=onward):
+    if problem := find_more(_leave_out_read(paging, claims), path, headers, onward=onward, is_call=is_call):
         raise InvalidResponseError(
             f"the answer is the last page by {_name_end(paging)} of paging, but {problem}", hint=_HINT_UNREAD
         )

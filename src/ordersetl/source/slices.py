@@ -190,8 +190,9 @@ def _cut(
 def _usable_span(window: Window) -> timedelta:
     """How long a slice may be, so that what is written of it is not too long."""
     step = _step(window)
-    hours = timedelta(0) if _names_its_offset(window, window.zone) else _SPARE_HOURS
-    return max((window.max_span or timedelta(0)) - _SPARE_STEPS * step - hours, step)
+    longest = window.max_span or timedelta(0)
+    hours = timedelta(0) if _names_its_offset(window, window.zone) else min(_SPARE_HOURS, longest / 2)
+    return max(longest - _SPARE_STEPS * step - hours, step)
 
 
 def _step(window: Window) -> timedelta:

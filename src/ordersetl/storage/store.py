@@ -89,9 +89,9 @@ def find_age(store: "S3Store", path: str) -> float:
         return 0.0
     try:
         put, now = (parsedate_to_datetime(answer.headers[name]) for name in ("Last-Modified", "Date"))
-    except (KeyError, ValueError):
+        return (now - put).total_seconds()
+    except (KeyError, ValueError, TypeError):  # the last one where a time names no zone
         raise OSError(errno.EIO, "the store does not say when it was put", path) from None
-    return (now - put).total_seconds()
 
 
 def _ask(store: "S3Store", method: Literal["DELETE", "HEAD"], path: str, headers: dict[str, str]) -> "Response":
