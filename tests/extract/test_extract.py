@@ -382,7 +382,7 @@ def test_a_damaged_marker_is_named_where_it_is_needed(tmp_path: Path) -> None:
     api = Api()
     with pytest.raises(CorruptedError, match=batch) as caught:
         extract(tmp_path, api, at=BEGAN + timedelta(days=1))
-    assert f"Remove {path} alone" in caught.value.hint
+    assert f"remove {path} alone" in caught.value.hint
     assert api.asked == []
     assert extract(tmp_path, api, Window(full=True), at=BEGAN + timedelta(days=1)).pages == 3
 
