@@ -140,7 +140,7 @@ def prove_end(
     if not last:
         _require_next(paging, next_cursor)
     elif is_call and not is_cut and not is_shifted:  # of orders that is asked once nothing else is wrong
-        require_no_more(paging, claims, headers, records=records, is_call=is_call)
+        require_no_more(paging, claims, headers, records=records, is_call=True)
     return last
 
 

@@ -28,8 +28,9 @@ class SeenVersions:
         """Take in the orders of a page; ``last_ids`` are its own."""
         if not self._kept:
             return
-        self.last_ids = self.list_ids(page)
-        versions = [f"{write_key(key.order_id)} {write_key(_time_of(key))}" for key in _keys(page)]
+        ids = _write_ids(page)
+        self.last_ids = array("q", map(hash, ids))
+        versions = [f"{name} {write_key(_time_of(key))}" for name, key in zip(ids, _keys(page), strict=True)]
         self._ids += self.last_ids
         self._versions.extend(map(hash, versions))
         self._digest.update("\0".join([*versions, ""]).encode("utf-8", "surrogatepass"))
@@ -37,7 +38,7 @@ class SeenVersions:
     @staticmethod
     def list_ids(page: Page) -> "array[int]":
         """Ids of a page's orders, as ``last_ids`` has them."""
-        return array("q", [hash(write_key(key.order_id)) for key in _keys(page)])
+        return array("q", map(hash, _write_ids(page)))
 
     @property
     def repeated(self) -> int:
@@ -60,6 +61,10 @@ class SeenVersions:
 
 def _keys(page: Page) -> Sequence[RecordKey]:
     return page.shape.read_keys(page) if page.shape is not None else ()
+
+
+def _write_ids(page: Page) -> list[str]:
+    return [write_key(key.order_id) for key in _keys(page)]
 
 
 def _time_of(key: RecordKey) -> object:
