@@ -234,7 +234,7 @@ def test_few_pages_are_under_way_however_many_there_are(
     """So memory does not grow with their number: while enough of them wait for the disk, no other is asked for."""
     monkeypatch.setattr(under_way, "_BYTES_UNDER_WAY", most_bytes)
     may_write, asked, held = [threading.Event() for _ in range(30)], threading.Semaphore(0), []
-    most = 1 if most_bytes == 1 else 4
+    most = 1 if most_bytes == 1 else 8
 
     class HeldDisk(WatchedDisk):
         def perform(self, step: Step, action: Callable[[], None]) -> None:

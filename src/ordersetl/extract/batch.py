@@ -26,11 +26,13 @@ __all__ = ["Batch", "PageWatcher", "begin_batch", "commit_batch", "fetch_batch"]
 
 log = logging.getLogger(__name__)
 
-_PAGES_UNDER_WAY = 4
+_PAGES_UNDER_WAY = 8
 _BYTES_UNDER_WAY = 1 << 26
 """Of the pages that are being written; a single one may be larger."""
 _POSITION_EVERY = timedelta(seconds=0.25)
 """How often it is written where a batch goes on: a command that is killed fetches again what came since."""
+_LOOK_EVERY = timedelta(seconds=0.25)
+"""How often the lock is looked at: in less than that no other run takes the output over, and begins to fetch."""
 
 PageWatcher = Callable[[str, BatchRequest, PageEntry, Page | None], None]
 """Called with each page on disk: its batch, what that asks for, its entry, and the page itself if just received."""
@@ -111,10 +113,14 @@ def _fetch_pages(
     if batch.complete:
         return
     pages = client.pages(batch.request, batch.trail)
+    looked_at: datetime | None = None
     with _PageWriter(context, batch, on_page) as writer:
         page = await_page(pages)
         while page is not None:
-            context.lock.assert_held()  # the wait may have been long enough for another run to take the output over
+            now = context.now()
+            if looked_at is None or abs(now - looked_at) >= _LOOK_EVERY:
+                context.lock.assert_held()  # another run may have taken the output over meanwhile
+                looked_at = now
             _note_reach(context, client, batch)
             writer.put(page)
             page = await_page(pages)

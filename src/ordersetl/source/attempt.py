@@ -93,7 +93,8 @@ class Attempts:
             for _ in range(_MAX_REDIRECTS + 1):
                 at = request.url
                 response = self._http.send(request, stream=True)
-                log.debug("%s: HTTP %d", self._name_request(ask, request), response.status_code)
+                if log.isEnabledFor(logging.DEBUG):
+                    log.debug("%s: HTTP %d", self._name_request(ask, request), response.status_code)
                 with contextlib.closing(response):
                     if response.next_request is None:
                         return self._read_answer(ask, response, self._name_route(asked, at))

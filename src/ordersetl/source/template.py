@@ -1,7 +1,8 @@
 """Texts of a description with ``${name}`` in them, filled in with values."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -16,9 +17,14 @@ _ALONE = {"cursor", "page_size"}
 _NAME = re.compile(r"\$\{([a-z][a-z0-9_]*)\}")
 
 
-def names_in(template: object) -> set[str]:
+def names_in(template: object) -> AbstractSet[str]:
     """The names that a text, or any text in a body, stands for."""
-    return set(find_names(template))
+    return _names_in_text(template) if isinstance(template, str) else set(find_names(template))
+
+
+@lru_cache(1024)
+def _names_in_text(template: str) -> frozenset[str]:
+    return frozenset(find_names(template))
 
 
 def shorten_template(template: str) -> str:

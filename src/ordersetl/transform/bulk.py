@@ -20,6 +20,7 @@ import polars as pl
 from ordersetl.source.page import Page, split_records
 from ordersetl.star.frames import ITEM_SCHEMA, REFUND_ITEM_SCHEMA, join_position
 from ordersetl.transform.bulk_orders import read_fitting_orders
+from ordersetl.transform.bulk_values import SEPARATOR
 from ordersetl.transform.columns import CHARGED_SCHEMA
 from ordersetl.transform.fields import read_fields, split_tables
 from ordersetl.transform.seen_fields import NOTHING_SEEN, SeenFields
@@ -82,9 +83,7 @@ def read_bulk(pages: Sequence[Page], mapping: "BulkMapping | None" = None) -> Bu
         return NOTHING_READ
     if mapping is not None:
         return _read_mapped(mapping, pl.concat(positions), texts, frozenset(read))
-    records = pl.DataFrame(
-        {"pos": pl.concat(positions), "record": pl.Series(list(map(bytes, texts)), dtype=pl.Binary).cast(pl.String)}
-    )
+    records = pl.DataFrame({"pos": pl.concat(positions), "record": _make_column(texts)})
     del texts
     fields = read_fields(records["record"])
     if fields is None:  # something in there that DuckDB refuses and others read: the models see to it
@@ -93,6 +92,12 @@ def read_bulk(pages: Sequence[Page], mapping: "BulkMapping | None" = None) -> Bu
     left = records.filter(pl.col("pos").is_in(fitting.left.implode())) if len(fitting.left) else records.clear()
     fallback = [FallbackRecord(pos, text) for pos, text in left.iter_rows()]
     return BulkOrders(*fitting[:3], fallback, frozenset(read))
+
+
+def _make_column(texts: Sequence[bytes | msgspec.Raw]) -> pl.Series:
+    """The texts as strings; by way of one object, as one each would take longer."""
+    joined = pl.Series([SEPARATOR.join(texts)], dtype=pl.Binary).cast(pl.String)
+    return joined.str.split(SEPARATOR.decode()).explode()
 
 
 def _read_mapped(

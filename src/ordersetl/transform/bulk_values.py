@@ -17,6 +17,7 @@ __all__ = [
     "LARGE",
     "NUMBER",
     "PLAIN_TEXT",
+    "SEPARATOR",
     "TIME",
     "all_of",
     "fits_id",
@@ -30,6 +31,8 @@ __all__ = [
     "strip_quotes",
 ]
 
+SEPARATOR = b"\x1f"
+"""In no JSON: a control character in a string is escaped there, and this one is no white space."""
 _END = r"[!#-\[\]-~\p{L}\p{N}]"
 """First and last character of a text that stripping leaves alone for certain."""
 PLAIN_TEXT = rf'^(?:"{_END}(?:[^\\]*{_END})?"|[0-9]{{1,18}})$'

@@ -17,6 +17,7 @@ import polars as pl
 from msgspec.structs import astuple
 
 from ordersetl.source.head import DECODING
+from ordersetl.transform.bulk_values import SEPARATOR
 
 __all__ = ["Member", "NativeTable", "NotInBulkError", "Reader", "Step"]
 
@@ -24,8 +25,6 @@ Step = str | int
 """The name of a member, or the position of an element."""
 
 _NULL = msgspec.Raw(b"null")
-_SEPARATOR = b"\x1f"
-"""Stands in no JSON: a control character in a string is escaped there, and this one is no white space."""
 _PLAIN = re.compile(r"[\t\n\r -\[\]-~\u00a0-\ud7ff\ue000-\uffff\U00010000-\U0010ffff]*")
 """Text that stands between quotes as it is, though JSON escapes some of it: it can mean nothing else."""
 _columns = count()
@@ -139,7 +138,7 @@ class NativeTable:
     def add(self, column: str, texts: Sequence[bytes | msgspec.Raw]) -> None:
         """Take in the texts of the next rows of a column."""
         if texts:
-            self._blocks[column].append(_SEPARATOR.join(texts))
+            self._blocks[column].append(SEPARATOR.join(texts))
 
     def add_lists(self, given: Sequence[Sequence[Any] | None]) -> list[Any]:
         """Take in how many elements each of the next lists has, and which are null; the elements. None is absent."""
@@ -156,7 +155,7 @@ class NativeTable:
         """All columns of what is known of a value; null where there is nothing."""
         if self._frame is None:
             columns = member.list_columns()
-            joined = {column: _SEPARATOR.join(self._blocks.pop(column, [])) for column in columns}
+            joined = {column: SEPARATOR.join(self._blocks.pop(column, [])) for column in columns}
             self._frame = _split_texts(joined)
         return self._frame
 
@@ -283,7 +282,7 @@ def _split_texts(joined: Mapping[str, bytes]) -> pl.DataFrame:
     if not any(joined.values()):
         return pl.DataFrame(schema=dict.fromkeys(joined, pl.String()))
     texts = pl.DataFrame({column: [text.decode()] for column, text in joined.items()})
-    rows = texts.select(pl.all().str.split(_SEPARATOR.decode()).explode())
+    rows = texts.select(pl.all().str.split(SEPARATOR.decode()).explode())
     columns = rows.select(pl.when(pl.col(name) != "null").then(pl.col(name)).alias(name) for name in rows.columns)
     escaped = [_unescape(columns[name]) for name, text in joined.items() if b"\\" in text]
     return columns.with_columns(escaped) if escaped else columns
