@@ -22,9 +22,10 @@ from strategies import ZONES, batches, encode
 from ordersetl.check.layer import check
 from ordersetl.check.unparseable_pages import split_page
 from ordersetl.lake.fold_settings import FoldSettings
-from ordersetl.lake.layout import Lake, file_day, page_name, partition_day
+from ordersetl.lake.layout import MANIFEST, Lake, file_day, page_name, partition_day
 from ordersetl.lake.manifest import FileEntry, Manifest, QuarantineEntry, encode_manifest, read_manifest
 from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, read_marker, write_marker
+from ordersetl.report.failures import advise
 from ordersetl.results import CheckOutcome
 from ordersetl.runtime import RunContext
 from ordersetl.source.nested import DeepRecord
@@ -355,6 +356,7 @@ def test_a_reference_file_of_raw_that_is_gone_or_damaged_is_a_failed_check(
         corrupt(next((context.lake.folder / "raw/reference").iterdir()))
         outcome = check_deeply(context.lake)["raw_readable"]
     assert (outcome.ok, outcome.offending, outcome.samples[0]["reference"]) == (False, 1, "users.csv")
+    assert "--users" in advise([outcome])
 
 
 @pytest.mark.parametrize("name", ["batch.json", page_name(1)])
@@ -363,6 +365,20 @@ def test_damaged_raw_is_a_failed_check(tmp_path: Path, name: str) -> None:
     (lake.folder / "raw" / batch_id(0) / name).write_bytes(b"{}")
     outcome = check_deeply(lake)["raw_readable"]
     assert (outcome.ok, outcome.offending, outcome.samples[0]["batch"]) == (False, 1, batch_id(0))
+
+
+def test_what_is_advised_of_a_damaged_page_repairs_it(tmp_path: Path) -> None:
+    """To fetch all again beside the damaged page would leave it damaged."""
+    lake = write_lake(tmp_path / "output", [Batch([order("o-1", 1)])])
+    (lake.folder / "raw" / batch_id(0) / page_name(1)).write_bytes(b"{}")
+    advice = advise([check_deeply(lake)["raw_readable"]])
+    assert f"move {lake.locate('raw/' + batch_id(0))} away, delete {lake.locate(MANIFEST)}" in advice
+    (lake.folder / "raw" / batch_id(0)).rename(tmp_path / "away")
+    (lake.folder / MANIFEST).unlink()
+    with open_job(lake.folder) as context:
+        write_lake_batch(context, [order("o-1", 1)])
+        run(context)
+    assert all(outcome.ok for outcome in check_deeply(lake).values())
 
 
 @pytest.mark.parametrize("name", ["batch.json", page_name(1)])

@@ -14,7 +14,7 @@ from ordersetl.lake.raw import BatchMarker, BatchRequest, PageEntry, read_marker
 from ordersetl.source.kept_pages import KeptPages, describe_request
 from ordersetl.star.values import to_naive
 
-__all__ = ["RawPage", "read_pages"]
+__all__ = ["RawPage", "Unreadable", "read_pages"]
 
 
 class RawPage(NamedTuple):
@@ -34,7 +34,18 @@ class RawPage(NamedTuple):
     mapped: Sequence[tuple[int, str | None, str | None]] | None = None
 
 
-def read_pages(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) -> Iterator[RawPage]:
+class Unreadable(NamedTuple):
+    """What of raw cannot be read: where it is and what is wrong with it, for people, and what to do about it."""
+
+    row: dict[str, str]
+    hint: str | None
+
+
+def _describe(error: CorruptedError | InvalidResponseError, **where: str) -> Unreadable:
+    return Unreadable({**where, "problem": error.message}, error.hint if isinstance(error, CorruptedError) else None)
+
+
+def read_pages(lake: Lake, manifest: Manifest, damaged: list[Unreadable]) -> Iterator[RawPage]:
     """Every page of the applied batches; what of raw cannot be read, batches that wait too, is added to ``damaged``."""
     read: set[str] = set()
     in_force = _find_applied(lake, manifest, damaged)
@@ -44,23 +55,23 @@ def read_pages(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) ->
             _verify_files(lake, marker, read, damaged)
             kept = KeptPages(lake, batch, marker.since, describe_request(lake, marker.request, in_force))
         except CorruptedError as error:
-            damaged.append({"batch": batch, "problem": error.message})
+            damaged.append(_describe(error, batch=batch))
             continue
         for number, entry in enumerate(marker.pages, start=1):
             try:
                 yield _read_page(kept, marker.request, number, entry)
             except (CorruptedError, InvalidResponseError) as error:
-                damaged.append({"batch": batch, "page": entry.name, "problem": error.message})
+                damaged.append(_describe(error, batch=batch, page=entry.name))
     for batch in sorted(set(list_batches(lake)).difference(manifest.batches)):
         _verify_waiting(lake, batch, read, damaged)
 
 
-def _verify_waiting(lake: Lake, batch: str, read: set[str], damaged: list[dict[str, str]]) -> None:
+def _verify_waiting(lake: Lake, batch: str, read: set[str], damaged: list[Unreadable]) -> None:
     """Read all of a batch that no load took in yet: it is as much of raw as the others."""
     try:
         marker = read_marker(lake, batch)
     except CorruptedError as error:
-        damaged.append({"batch": batch, "problem": error.message})
+        damaged.append(_describe(error, batch=batch))
         return
     _verify_files(lake, marker, read, damaged)
     for entry in marker.pages:
@@ -68,10 +79,10 @@ def _verify_waiting(lake: Lake, batch: str, read: set[str], damaged: list[dict[s
             try:
                 read_part(lake, batch, entry, since=marker.since)
             except CorruptedError as error:
-                damaged.append({"batch": batch, "page": entry.name, "problem": error.message})
+                damaged.append(_describe(error, batch=batch, page=entry.name))
 
 
-def _verify_files(lake: Lake, marker: BatchMarker, read: set[str], damaged: list[dict[str, str]]) -> None:
+def _verify_files(lake: Lake, marker: BatchMarker, read: set[str], damaged: list[Unreadable]) -> None:
     """Read the files that are kept with a batch, those that were ``read`` before excepted."""
     for kept in marker.references.values():
         if kept.sha256 not in read:
@@ -79,17 +90,17 @@ def _verify_files(lake: Lake, marker: BatchMarker, read: set[str], damaged: list
             try:
                 read_reference(lake, kept)
             except CorruptedError as error:
-                damaged.append({"batch": marker.batch, "reference": kept.name, "problem": error.message})
+                damaged.append(_describe(error, batch=marker.batch, reference=kept.name))
     described = marker.request.description
     if described is not None and described not in read:
         read.add(described)
         try:
             read_description(lake, described)
         except CorruptedError as error:
-            damaged.append({"batch": marker.batch, "description": f"{described}.toml", "problem": error.message})
+            damaged.append(_describe(error, batch=marker.batch, description=f"{described}.toml"))
 
 
-def _find_applied(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]]) -> InForce:
+def _find_applied(lake: Lake, manifest: Manifest, damaged: list[Unreadable]) -> InForce:
     """The description by whose mapping the curated layer was folded; a newer one may wait for the next load."""
     mapping = manifest.settings.mapping
     for batch in reversed(manifest.batches):
@@ -100,7 +111,8 @@ def _find_applied(lake: Lake, manifest: Manifest, damaged: list[dict[str, str]])
         if request.mapping == mapping:
             return InForce.of(request)
     if mapping:
-        damaged.append({"problem": "no batch is left that has the description of the source which they are mapped by"})
+        problem = "no batch is left that has the description of the source which they are mapped by"
+        damaged.append(Unreadable({"problem": problem}, None))
     return InForce(None, mapping)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from ordersetl.check.raw_pages import RawPage, read_pages
+from ordersetl.check.raw_pages import RawPage, Unreadable, read_pages
 from ordersetl.check.tables import fetch_samples, read_sql, read_why, select_rows
 from ordersetl.check.unparseable_pages import split_page
 from ordersetl.lake.layout import Lake
@@ -48,7 +48,7 @@ def compare_raw(
     that SQL cannot validate with certainty (see the detail of ``raw_orders``) are left out on both sides.
     """
     _create_tables(database, manifest.settings.cancelled_statuses)
-    damaged: list[dict[str, str]] = []
+    damaged: list[Unreadable] = []
     for pages in _chunk_pages(read_pages(lake, manifest, damaged)):
         _validate_pages(database, pages)
     for step in ("current_orders", "share_rows"):
@@ -57,12 +57,18 @@ def compare_raw(
         database, "SELECT count(*), count(*) - count(order_id) FROM validated_order WHERE is_unparseable"
     )
     return [
-        CheckOutcome("raw_readable", not damaged, _READABLE_WHY, len(damaged), tuple(damaged[:max_samples])),
+        _report_unreadable(damaged, max_samples),
         _compare(database, "raw_orders", _describe(database, unparseable), unnamed, max_samples),
         _compare(database, "raw_rows", "", 0, max_samples),
         _compare(database, "raw_refunds", "", 0, max_samples),
         _compare(database, "raw_rejects", "", 0, max_samples),
     ]
+
+
+def _report_unreadable(damaged: Sequence[Unreadable], max_samples: int) -> CheckOutcome:
+    hint = next(filter(None, (unreadable.hint for unreadable in damaged)), "")
+    samples = tuple(unreadable.row for unreadable in damaged[:max_samples])
+    return CheckOutcome("raw_readable", not damaged, _READABLE_WHY, len(damaged), samples, hint)
 
 
 def _create_tables(database: duckdb.DuckDBPyConnection, cancelled_statuses: Sequence[str]) -> None:

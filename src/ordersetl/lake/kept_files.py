@@ -46,7 +46,7 @@ def read_reference(lake: Lake, entry: ReferenceEntry) -> bytes:
     except CorruptedError as error:
         raise CorruptedError(
             f"the reference file {lake.locate(key)} ({entry.name}) is damaged: {error.message}",
-            hint="Restore it from a backup, or put the original file there under this name.",
+            hint="Restore it from a backup, or give the original again, as --users or --products: ordersetl run",
         ) from error
 
 

@@ -21,6 +21,9 @@ _ADVICE = {
     "again, and all is folded by it; or set drift = warn, by which the next run takes the fields as they are now.",
 }
 """What to do where one check failed, and no other of ours; "" where none of ours did."""
+_OF_RAW = {"raw_readable", "raw_batches"}
+"""Checks that look at what all is made from: until that is right, to make it again is no help."""
+_RESTORE = "Restore from a backup what raw has lost."
 
 
 def find_failure(result: object) -> OrdersetlError | None:
@@ -49,14 +52,18 @@ def advise(failed: Sequence[CheckOutcome]) -> str:
     names = {outcome.name for outcome in failed if not outcome.is_own}
     if advice := _ADVICE.get(" ".join(sorted(names))):
         return advice
-    details = " ".join(outcome.detail for outcome in failed if outcome.detail and not outcome.is_own)
+    details = _join_details(failed)
     if all(name.startswith("warehouse_") for name in names):
         return details or "Load what the warehouse lacks, and what was changed there: ordersetl load --verify"
     if names <= {"stray_files", "raw_batches", "folders"}:
         return details
-    if names & {"raw_readable", "raw_batches"}:
-        return "Restore from a backup what raw has lost, or fetch it again: ordersetl run --full."
+    if names & _OF_RAW:
+        return _join_details([outcome for outcome in failed if outcome.name in _OF_RAW]) or _RESTORE
     return "Rebuild from raw what is damaged: ordersetl load --verify. Fold everything again: ordersetl load --rebuild."
+
+
+def _join_details(outcomes: Sequence[CheckOutcome]) -> str:
+    return " ".join(outcome.detail for outcome in outcomes if outcome.detail and not outcome.is_own)
 
 
 def _age_failure(result: StatusResult) -> TooOldError:

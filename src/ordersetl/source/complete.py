@@ -38,7 +38,7 @@ _FAILURES = {"error", "errors", "fail", "failed", "failure", "partial", "incompl
 _LABELS = {"rel", "relation", "title", "method", "type", "templated", "name", "meta"}
 """What a link has besides its target."""
 _MAX_DEPTH = 4
-HINT = "Nothing was committed: run the same command later. If it stays so, report it to the API's makers."
+HINT = "No incomplete answer was committed: run the same command later. If it stays so, report it to the API's makers."
 _OF_ORDERS = {"data", "result", "results", "response", "body", "payload", "query"} | KINDS["last"]
 _OF_ORDERS -= {"islast", "islastpage", "lastpage"}
 _OF_ORDERS |= {"truncated", "istruncated", "incomplete", "isincomplete", "partial", "ispartial"}

@@ -11,7 +11,7 @@ __all__ = ["PageTrail", "RepeatedError", "refuse_cursor"]
 
 _MAX_EMPTY_PAGES = 1000
 _LONGEST_QUOTE = 60
-_HINT = "Nothing was committed. Report it to the API's makers, or try again later."
+_HINT = "No incomplete answer was committed. Report it to the API's makers, or try again later."
 
 
 class RepeatedError(InvalidResponseError):
