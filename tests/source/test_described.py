@@ -296,6 +296,7 @@ BY_NEXT = {"kind": "next_url", "next": "links.next_page", "end": "absent"}
 BY_CURSOR = {"kind": "cursor", "next": "page.cursor", "end": "absent"}
 BY_TOTAL = {"kind": "offset", "end": "total", "total": "count"}
 BY_PAGE = {"kind": "page", "end": "empty_page"}
+ALONE = {"kind": "none"}
 
 
 @pytest.mark.parametrize(
@@ -324,6 +325,64 @@ def test_an_end_beside_what_names_another_page_is_no_end(
         with pytest.raises(InvalidResponseError) as raised:
             fetch(lambda _, text=text: httpx.Response(200, text=text), describe(paging=given))  # type: ignore[misc]
         assert problem in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("beside", "problem"),
+    [
+        ({"total": 23, "count": 2, "offset": 0, "limit": 2}, "the pages name a total of 23"),
+        ({"page": 1, "total_pages": 12}, "1 page came, and the pages name 12 as their number"),
+        ({"meta": {"pagination": {"total": 23, "total_pages": 12}}}, "the pages name a total of 23"),
+        ({"paging": {"total": 23, "pages": 12, "currentPage": 1, "perPage": 2}}, "the pages name a total of 23"),
+        ({"total": "23", "page": 1, "pages": 12}, "the pages name a total of 23"),
+        ({"totalItems": 5, "view": {"next": "/orders?page=2"}}, "view.next is '/orders?page=2'"),
+        ({"hydra:totalItems": 5}, "the pages name a total of 5"),
+        ({"hydra:view": {"hydra:next": "/orders?page=2"}}, "hydra:view.hydra:next is '/orders?page=2'"),
+        ({"page_context": {"page": 1, "per_page": 2, "has_more_page": True}}, "page_context.has_more_page says"),
+        ({"pagingMetadata": {"count": 2, "hasNext": True}}, "pagingMetadata.hasNext says"),
+        ({"pagingMetadata": {"cursors": {"next": "abc"}}}, "pagingMetadata.cursors.next is 'abc'"),
+        ({"metaData": {"morePagesAvailable": True, "resultsAvailable": 23}}, "metaData.morePagesAvailable says"),
+        ({"metaData": {"resultsAvailable": 23, "resultsReturned": 2}}, "the pages name a total of 23"),
+        ({"cursor": "c29tZSBjdXJzb3I="}, "cursor is 'c29tZSBjdXJzb3I='"),
+        ({"PageNumber": 1, "TotalEntries": 23, "TotalPages": 12}, "the pages name a total of 23"),
+        ({"count": "23", "pages": 12, "page": 1}, "1 page came, and the pages name 12 as their number"),
+        ({"@attributes": {"count": "5", "next": "/orders?after=2"}}, "@attributes.next is '/orders?after=2'"),
+        ({"@odata.count": 5}, "the pages name a total of 5"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("given", [ALONE, {**BY_NEXT, "next": "nowhere"}, {**BY_CURSOR, "next": "no.where"}])
+def test_what_known_envelopes_say_of_more_orders_and_pages_is_heard(
+    given: dict[str, Any], beside: dict[str, Any], problem: str
+) -> None:
+    for text in (json.dumps({"orders": ORDERS, **beside}), json.dumps({"orders": ORDERS, "x": float("nan"), **beside})):
+        with pytest.raises(InvalidResponseError) as raised:
+            fetch(lambda _, text=text: httpx.Response(200, text=text), describe(paging=given))  # type: ignore[misc]
+        assert problem in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("headers", "problem"),
+    [({"X-Total-Count": "23"}, "the pages name a total of 23"), ({"X-WP-TotalPages": "12"}, "the pages name 12 as")],
+)
+def test_a_bare_list_whose_headers_count_more_is_not_all(headers: dict[str, str], problem: str) -> None:
+    described = describe(paging=ALONE, records="@")
+    with pytest.raises(InvalidResponseError, match=problem):
+        fetch(lambda _: httpx.Response(200, json=ORDERS, headers=headers), described)
+    assert fetch(lambda _: httpx.Response(200, json=ORDERS, headers=dict.fromkeys(headers, "1")), described)
+
+
+@pytest.mark.parametrize("given", [ALONE, BY_NEXT, BY_CURSOR])
+def test_a_number_of_pages_is_that_of_a_window_where_pages_are_not_numbered(given: dict[str, Any]) -> None:
+    answer = respond_as({"orders": ORDERS, "total_pages": 12})
+    window = {"precision": "1s"}
+    with pytest.raises(InvalidResponseError, match="the pages name 12 as their number"):
+        fetch(answer, describe(paging=given, window=window), request_of(since=NOW))
+    by_page = {"kind": "page", "end": "has_more", "has_more": "more"}
+    answer = respond_as({"orders": ORDERS, "total_pages": 12, "more": False})
+    assert fetch(answer, describe(paging=by_page, window=window), request_of(since=NOW))
+    with pytest.raises(InvalidResponseError, match="the pages name 12 as their number"):
+        fetch(answer, describe(paging=by_page, window=window))
 
 
 def test_a_first_page_that_is_passed_over_is_missed_by_the_total() -> None:
@@ -357,7 +416,7 @@ def test_a_command_that_goes_on_knows_what_the_first_page_named() -> None:
 @pytest.mark.parametrize(
     ("given", "pages"),
     [
-        (BY_NEXT, [{"total_pages": 7, "recordsTotal": 9, "count": 9, "limit": 50, "links": {"next": None}}]),
+        (BY_NEXT, [{"recordsTotal": 9, "count": 9, "limit": 50, "links": {"next": None}}]),
         (BY_NEXT, [{"total": 9, "meta": {"total_count": 2}}]),  # of all orders, and of those that were asked for
         (BY_NEXT, [{"last": False, "complete": False, "result": {"next": "step"}}]),  # words of an order
         ({**BY_NEXT, "next": "next || (total && `null`)"}, [{"total": 9}]),  # the description looks at it
@@ -371,6 +430,23 @@ def test_a_command_that_goes_on_knows_what_the_first_page_named() -> None:
         (BY_PAGE, [{"next": "/2", "next_page": 2, "total": 2}, {"orders": [], "next": "/3", "total": 2}]),
         (BY_CURSOR, [{"page": {"cursor": "c"}, "total": 3}, {"orders": [{"id": 2}], "total": 1}]),  # of those left
         (BY_CURSOR, [{"page": {"cursor": "c"}}, {"orders": [{"id": 2}], "total": 9}]),  # not of the first page
+        (ALONE, [{"total": 2, "count": 2, "page": 1, "pages": 1}]),
+        (ALONE, [{"total": 2, "total_pages": 7}]),  # of pages of another size: all came
+        (BY_NEXT, [{"total": 2, "total_pages": 7}]),
+        ({**BY_NEXT, "total": "n"}, [{"n": 2, "total_pages": 7}]),
+        ({**ALONE, "page_count": "n", "total": "`null`"}, [{"n": 1, "total_pages": 7, "total": 90}]),
+        (ALONE, [{"page_count": 2}]),  # of this page's orders
+        (BY_CURSOR, [{"page": {"cursor": "c"}, "pages": 2}, {"orders": [{"id": 2}], "pages": 3}]),  # it grew
+        (BY_CURSOR, [{"page": {"cursor": "c"}, "pages": 9}, {"orders": [{"id": 2}]}]),  # not of each page
+        (BY_CURSOR, [{"cursor": None}]),
+        (BY_CURSOR, [{"cursor": ""}]),
+        (BY_CURSOR, [{"page": {"cursor": "c"}}, {"orders": [{"id": 2}], "cursor": "c"}]),  # the one that was sent
+        ({**BY_CURSOR, "next": "next"}, [{"next": None, "cursor": "c1"}]),  # of this page
+        ({**BY_CURSOR, "end": "has_more", "has_more": "more"}, [{"more": False, "cursor": "c1"}]),
+        (BY_NEXT, [{"links": {"next_page": "/api/orders?page=2&after=c2"}}, {"orders": [{"id": 2}], "cursor": "c2"}]),
+        (BY_NEXT, [{"view": {"@id": "/orders?page=1"}, "totalItems": 2}]),
+        (BY_NEXT, [{"hydra:view": {"hydra:last": "/orders?page=1"}, "hydra:totalItems": 2}]),
+        (BY_NEXT, [{"@attributes": {"count": "2", "next": "", "previous": ""}}]),
     ],
 )
 def test_what_may_mean_something_else_denies_no_end(given: dict[str, Any], pages: list[dict[str, Any]]) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-__all__ = ["CLAIM_NAMES", "COUNTS", "ERROR_NAMES", "KINDS", "may_be_order", "normalize"]
+__all__ = ["CLAIM_NAMES", "COUNTS", "ERROR_NAMES", "KINDS", "is_container", "may_be_order", "normalize"]
 
 _ERRORS = (
     *("error", "errors", "error_message", "error_messages", "exception", "fault"),
@@ -17,8 +17,8 @@ ERROR_NAMES = ("error", "errors", "success")
 """Members by which an answer of any API says that it is an error, or lacks something."""
 _MORE = (
     *("has_more", "more", "has_next", "has_next_page", "has_more_pages", "has_more_items", "has_more_results"),
-    *("has_more_orders", "has_more_records", "has_more_data"),
-    *("more_pages", "more_results", "more_items", "more_available"),
+    *("has_more_orders", "has_more_records", "has_more_data", "has_more_page"),
+    *("more_pages", "more_results", "more_items", "more_available", "more_pages_available", "more_results_available"),
     *("more_records", "is_truncated", "truncated", "incomplete", "is_incomplete", "incomplete_results", "partial"),
     "is_partial",
 )
@@ -32,31 +32,36 @@ _CURSORS = (
 _CONTAINERS = (
     *("meta", "metadata", "links", "link", "pagination", "paging", "page_info", "page", "pages", "pager", "paginator"),
     *("cursor", "cursors", "response_metadata", "paging_info", "pagination_info", "page_meta", "list_info", "info"),
-    *(
-        "navigation",
-        "content_range",
-        "data",
-        "result",
-        "results",
-        "response",
-        "body",
-        "payload",
-        "query",
-        "search_metadata",
-    ),
+    *("navigation", "content_range", "data", "result", "results", "response", "body", "payload", "query"),
+    *("search_metadata", "meta_data", "page_context", "paging_metadata", "pagination_response_model", "view"),
 )
-_PAGES = ("total_pages", "wp_total_pages", "page_count", "pages", "last_page", "num_pages", "pages_count")
+_PAGES = (
+    *("total_pages", "wp_total_pages", "page_count", "pages", "last_page", "num_pages", "pages_count", "total_page"),
+    *("total_pages_count", "number_of_pages", "last_page_number"),
+)
 _TOTALS = (
     *("total", "total_count", "total_results", "total_records", "total_items", "total_orders", "total_elements"),
-    *("total_size", "orders_count", "order_count"),
+    *("total_size", "orders_count", "order_count", "total_entries", "total_rows", "count_total", "totals_count"),
+    *("total_order_count", "total_records_amount", "results_available", "odata_count"),
+)
+_ATTRIBUTES = "@attributes"
+"""Of an envelope that was XML; ``attributes`` are an order's own."""
+_EXACT = (
+    *("@odata.nextLink", "odata.nextLink", "@odata.count", "odata.count", "@nextLink", "__next", _ATTRIBUTES),
+    *("hydra:view", "hydra:totalItems"),
 )
 _NAMES = (*_ERRORS, *_SUCCESS, "status", *_MORE, *_LAST, *_CURSORS, *_CONTAINERS, *_PAGES, *_TOTALS)
 
 
 @lru_cache(maxsize=1024)
 def normalize(name: str) -> str:
-    """A name without what its variants differ in: ``hasMore``, ``has-more`` and ``HAS_MORE`` are one."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    """A name without what its variants differ in: ``hasMore``, ``has-more``, ``HAS_MORE`` and ``x:hasMore`` are one."""
+    return re.sub(r"[^a-z0-9]", "", name.rpartition(":")[2].lower())
+
+
+def is_container(name: str) -> bool:
+    """Whether an object by this name may say something of pages."""
+    return normalize(name) in KINDS["containers"] or name == _ATTRIBUTES
 
 
 def _list_variants(name: str) -> Iterator[str]:
@@ -71,8 +76,8 @@ def _list_variants(name: str) -> Iterator[str]:
 
 CLAIM_NAMES: Mapping[str, None] = dict.fromkeys(
     variant
-    for name in (*_NAMES, "@odata.nextLink", "odata.nextLink", "@nextLink", "__next")
-    for variant in (_list_variants(name) if "." not in name and "@" not in name else [name])
+    for name in (*_NAMES, *_EXACT)
+    for variant in ([name] if name in _EXACT else _list_variants(name))
     if variant != "next_cursor"
 )
 """Names beside ``orders`` and ``next_cursor`` that may say something of the page, each in all its variants."""

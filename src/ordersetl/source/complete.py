@@ -8,25 +8,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from itertools import chain
 from typing import Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
 from ordersetl.errors import InvalidResponseError
-from ordersetl.source.claim_names import COUNTS, KINDS, may_be_order, normalize
+from ordersetl.source.claim_names import COUNTS, KINDS, is_container, may_be_order, normalize
 from ordersetl.source.claim_values import is_false, is_filled, is_true, read_count, read_text, show
-from ordersetl.text import many
 
 __all__ = [
     "HINT",
-    "Count",
+    "MAX_DEPTH",
     "Onward",
     "find_error",
     "find_more",
     "find_next_link",
-    "find_shortfall",
-    "find_totals",
+    "keep_of_pages",
     "list_levels",
-    "read_counts",
     "read_header_claims",
     "require_complete",
 ]
@@ -37,7 +35,8 @@ Onward = Literal["all", "texts", "none"]
 _FAILURES = {"error", "errors", "fail", "failed", "failure", "partial", "incomplete", "timeout"}
 _LABELS = {"rel", "relation", "title", "method", "type", "templated", "name", "meta"}
 """What a link has besides its target."""
-_MAX_DEPTH = 4
+MAX_DEPTH = 4
+"""Of objects in one another that are looked into."""
 HINT = "No incomplete answer was committed: run the same command later. If it stays so, report it to the API's makers."
 _OF_ORDERS = {"data", "result", "results", "response", "body", "payload", "query"} | KINDS["last"]
 _OF_ORDERS -= {"islast", "islastpage", "lastpage"}
@@ -47,6 +46,8 @@ _OF_AN_ORDER = _OF_ORDERS | {"metadata", "links", "link", "next", "more"}
 """The same of an object that is one, as it seems."""
 _LEFT = ("more", "hasmore", "hasnext")
 """How names begin that may hold the number of those that are left."""
+_TELLING = KINDS["cursors"] | KINDS["more"] | KINDS["last"] | COUNTS
+"""Members that say themselves whether there is more, so that a ``cursor`` beside them need not be of a next page."""
 _NO_ERROR = {"none", "null", "ok", "false"}
 _SUCCEEDED = {"ok", "success", "successful", "succeeded", "true"}
 _RANGE = re.compile(r"\s*(?:(?!bytes\b)[a-z][\w-]*\s+)?\d+-(\d+)/(\d+)\s*", re.IGNORECASE | re.ASCII)
@@ -54,7 +55,12 @@ _OF_PAGES = re.compile(r"pag(?:e|ing|er|inat)")
 
 
 def require_complete(
-    claims: Mapping[str, Any], *, next_cursor: str | None, headers: Mapping[str, Any], unmet: str | None = None
+    claims: Mapping[str, Any],
+    *,
+    next_cursor: str | None,
+    headers: Mapping[str, Any],
+    sent: str | None = None,
+    unmet: str | None = None,
 ) -> None:
     """Refuse a page that carries errors, or that is the last while something says that there is more.
 
@@ -62,6 +68,7 @@ def require_complete(
         claims: the envelope's members by name; none of a bare list.
         next_cursor: of the next page; None on the last.
         headers: what its headers claim, as :func:`read_header_claims` has it.
+        sent: the cursor that it was asked for with.
         unmet: what :func:`find_shortfall` says of all pages, where totals count what these must hold.
 
     Raises:
@@ -71,7 +78,7 @@ def require_complete(
         raise InvalidResponseError(f"the answer has orders, and an error beside them: {problem}", hint=HINT)
     if next_cursor is not None:
         return
-    problem = next(_find_more(claims), None) or next(_find_more(headers, "the header "), None) or unmet
+    problem = next(_find_more(claims, sent=sent), None) or next(_find_more(headers, "the header "), None) or unmet
     if problem is not None:
         raise InvalidResponseError(f"the answer is not complete: there is no next_cursor, but {problem}", hint=HINT)
 
@@ -82,6 +89,7 @@ def find_more(
     headers: Mapping[str, str],
     *,
     onward: Onward = "all",
+    sent: str | None = None,
     is_call: bool = False,
 ) -> str | None:
     """What says that another page follows an answer which is taken for the last; None where nothing does.
@@ -94,21 +102,16 @@ def find_more(
         path: of the list.
         headers: of the answer.
         onward: which cursors, links and numbers of a next page count.
+        sent: the cursor, or the URL, that the answer was asked for with.
         is_call: it is an answer about an order.
     """
     levels = (
-        (at, _of_pages(level, is_order=is_call and may_be_order(at, path))) for at, level in list_levels(claims, path)
+        (at, keep_of_pages(level, is_order=is_call and may_be_order(at, path)))
+        for at, level in list_levels(claims, path)
     )
-    said = chain(*(_find_more(level, at, depth=1, onward=onward) for at, level in levels))
+    said = chain(*(_find_more(level, at, depth=1, onward=onward, sent=sent) for at, level in levels))
     of_headers = read_header_claims(headers.items())
     return next(chain(said, _find_more(of_headers, "the header ", depth=1, onward=onward)), None)
-
-
-def find_totals(claims: Mapping[str, Any], path: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """How many records there are by what stands beside the list, or beside what that is in; by name."""
-    for where, level in list_levels(claims, path):
-        counts = read_counts(_of_pages(level), where)
-        yield from ((name, count.number) for name, count in counts if not count.of_pages)
 
 
 def list_levels(
@@ -121,11 +124,13 @@ def list_levels(
         yield from list_levels(inner, path[1:], f"{where}{path[0]}.")
 
 
-def _of_pages(claims: Mapping[str, Any], depth: int = 0, *, is_order: bool = False) -> dict[str, Any]:
+def keep_of_pages(claims: Mapping[str, Any], depth: int = 0, *, is_order: bool = False) -> dict[str, Any]:
     """What may be about pages alone, at any depth that is looked into."""
     left_out = _OF_AN_ORDER if is_order else _OF_ORDERS
     kept = {name: claim for name, claim in claims.items() if normalize(name) not in left_out}
-    inner = {name: _of_pages(c, depth + 1) for name, c in kept.items() if isinstance(c, Mapping) and depth < _MAX_DEPTH}
+    inner = {
+        name: keep_of_pages(c, depth + 1) for name, c in kept.items() if isinstance(c, Mapping) and depth < MAX_DEPTH
+    }
     return kept | inner
 
 
@@ -165,34 +170,6 @@ def _ends_early(value: str) -> bool:
     return found is not None and int(found[1][:18]) + 1 < int(found[2][:18])
 
 
-class Count(msgspec.Struct, frozen=True):
-    """A ``number`` that a page names, of all pages or of all records."""
-
-    number: int
-    of_pages: bool
-
-
-def read_counts(claims: Mapping[str, Any], where: str = "", *, depth: int = 0) -> Iterator[tuple[str, Count]]:
-    """What a page says of how many records or pages there are, by the names of the members."""
-    for name, value in claims.items():
-        normalized, number = normalize(name), read_count(value)
-        if number is not None and normalized in COUNTS:
-            yield f"{where}{name}", Count(number, normalized in KINDS["pages"])
-        elif normalized in KINDS["containers"] and isinstance(value, Mapping) and depth < _MAX_DEPTH:
-            yield from read_counts(value, f"{where}{name}.", depth=depth + 1)
-
-
-def find_shortfall(counts: Mapping[str, Count], *, pages: int, records: int) -> str | None:
-    """Which of the counts is not met by so many pages with so many records; None where all are."""
-    for name, count in counts.items():
-        if pages > 1 and normalize(name.rpartition(".")[2]) == "pagecount":
-            continue  # some mean the records of each page by it
-        if count.number > (pages if count.of_pages else records):
-            held = "" if count.of_pages else f", and {'the answer holds' if pages == 1 else 'the pages hold'} "
-            return f"{name} is {count.number:,}{held and held + many(records, 'record')}"
-    return None
-
-
 _LINK = re.compile(r"""<([^>]*)>((?:\s*;\s*[^;,"'\s=]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s;,"']*))?)*)""")
 _REL = re.compile(r""";\s*rel\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s;,"']+))""", re.IGNORECASE)
 
@@ -220,7 +197,7 @@ def find_error(claims: Mapping[str, Any], where: str = "", *, lacks_list: bool =
         normalized = normalize(name)
         if _is_error(normalized, value) or (notes_count and _is_note_of_error(normalized, value)):
             return f"{where}{name} is {show(value)}"
-        if normalized in KINDS["containers"] and isinstance(value, Mapping) and depth < _MAX_DEPTH:
+        if is_container(name) and isinstance(value, Mapping) and depth < MAX_DEPTH:
             problem = find_error(value, f"{where}{name}.", lacks_list=lacks_list, depth=depth + 1)
             if problem:
                 return problem
@@ -250,7 +227,9 @@ def _says_success(name: str, value: object) -> bool:
     return name in KINDS["codes"] and (read_text(value) in _SUCCEEDED or read_count(value) == HTTPStatus.OK)
 
 
-def _find_more(claims: Mapping[str, Any], where: str = "", *, depth: int = 0, onward: Onward = "all") -> Iterator[str]:
+def _find_more(
+    claims: Mapping[str, Any], where: str = "", *, depth: int = 0, onward: Onward = "all", sent: str | None = None
+) -> Iterator[str]:
     for name, value in claims.items():
         normalized = normalize(name)
         if depth == 0 and name == "next_cursor":
@@ -259,19 +238,27 @@ def _find_more(claims: Mapping[str, Any], where: str = "", *, depth: int = 0, on
         says_more = normalized in KINDS["more"] and is_true(value, may_count=normalized.startswith(_LEFT))
         if not_last or says_more:
             yield f"{where}{name} says that there is more"
-        elif normalized in KINDS["cursors"] and _leads_on(value, onward):
+        elif _names_next(normalized, value, onward) or _is_next_cursor(normalized, value, claims, onward, sent):
             yield f"{where}{name} is {show(value)}"
-        elif normalized in KINDS["containers"] and depth < _MAX_DEPTH:
+        elif is_container(name) and depth < MAX_DEPTH:
             if isinstance(value, Mapping):
-                yield from _find_more(value, f"{where}{name}.", depth=depth + 1, onward=onward)
+                yield from _find_more(value, f"{where}{name}.", depth=depth + 1, onward=onward, sent=sent)
             elif isinstance(value, list) and onward != "none":
                 yield from (f"{where}{name} has one with rel next" for link in value if _is_next(link))
 
 
-def _leads_on(value: object, onward: Onward) -> bool:
-    if onward == "none" or (onward == "texts" and read_count(value) is not None):
+def _names_next(name: str, value: object, onward: Onward) -> bool:
+    if name not in KINDS["cursors"] or onward == "none" or (onward == "texts" and read_count(value) is not None):
         return False
     return value is True or _is_target(value)
+
+
+def _is_next_cursor(name: str, value: object, beside: Mapping[str, Any], onward: Onward, sent: str | None) -> bool:
+    """Whether a member ``cursor`` is of a next page: not of this one, and nothing beside it says where the end is."""
+    if name != "cursor" or onward != "all" or not isinstance(value, str | int) or not _is_target(value):
+        return False
+    asked = {sent, *(part for _, part in parse_qsl(urlsplit(sent or "").query))}
+    return str(value) not in asked and _TELLING.isdisjoint(map(normalize, beside))
 
 
 def _is_next(link: object) -> bool:

@@ -14,7 +14,8 @@ class Position(msgspec.Struct):
 
     ``began`` is how many pages of the batch came before the slice, or before it began again. ``is_short`` says that its
     newest page has fewer orders than those before. ``cursor`` is the cursor or the URL of the next page.
-    ``named_total`` is the least total that its pages name, from the first on, where the description names none.
+    ``named_total`` and ``named_pages`` are the least total and the least number of pages that its pages name, from the
+    first on, where the description names none.
     ``pass_digest`` is of the versions that an earlier pass over the slice showed.
     """
 
@@ -30,6 +31,7 @@ class Position(msgspec.Struct):
     first_total: int | None = None
     total: int | None = None
     named_total: int | None = None
+    named_pages: int | None = None
     pass_digest: str = ""
     at: datetime | None = None
 

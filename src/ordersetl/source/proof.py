@@ -5,19 +5,18 @@ from typing import Any, NamedTuple
 
 from ordersetl.errors import InvalidResponseError
 from ordersetl.source.claim_values import is_false, is_true, read_count
-from ordersetl.source.complete import HINT, Onward, find_more, find_totals
+from ordersetl.source.complete import HINT, Onward, find_more
 from ordersetl.source.description.expressions import Expression
-from ordersetl.source.description.model import Description, Paging
+from ordersetl.source.description.model import Paging
 from ordersetl.source.paths import Chain, find_chains
-from ordersetl.text import many
 
 __all__ = [
     "Progress",
     "ShiftedError",
-    "find_named_total",
     "find_total",
+    "lack_paging",
+    "leave_out_read",
     "prove_end",
-    "require_named_total",
     "require_no_more",
 ]
 
@@ -37,7 +36,8 @@ class Progress(NamedTuple):
 
     ``number`` and ``received`` count its pages and records, this page's included; ``records`` are this page's, and
     ``page_records`` its first page's, None on the first. ``total`` is how many records there are, where that is known.
-    ``next_cursor`` is the cursor or the URL of the next page, where the kind of paging has one and the page names it.
+    ``next_cursor`` is the cursor or the URL of the next page, where the kind of paging has one and the page names it;
+    ``cursor`` that of this page.
     """
 
     number: int
@@ -46,6 +46,7 @@ class Progress(NamedTuple):
     page_records: int | None
     total: int | None
     next_cursor: str | None
+    cursor: str | None
 
 
 def find_total(paging: Paging, claims: Mapping[str, Any], headers: Mapping[str, str]) -> int | None:
@@ -58,38 +59,6 @@ def find_total(paging: Paging, claims: Mapping[str, Any], headers: Mapping[str, 
     if total is None and paging.end == "total":
         raise InvalidResponseError(f"the answer has no total at {_name(paging.total, paging.total_header)}", hint=HINT)
     return total
-
-
-def find_named_total(
-    description: Description, claims: Mapping[str, Any], earlier: int | None, *, is_first: bool
-) -> int | None:
-    """The least total that the pages of a search name so far, where the description names none itself.
-
-    Args:
-        description: of the source.
-        claims: of the newest page's envelope.
-        earlier: what this was with the page before; None where that named none.
-        is_first: there is no page before: a total counts from there on.
-    """
-    paging = description.paging
-    if paging.kind == "none" or paging.total or paging.total_header or not (is_first or earlier is not None):
-        return None
-    named = [number for _, number in find_totals(_leave_out_read(paging, claims), description.records.path or ())]
-    return min([*named, *([] if earlier is None else [earlier])], default=None)
-
-
-def require_named_total(named: int | None, received: int) -> None:
-    """Refuse an end before as many orders came as each page says that there are.
-
-    Raises:
-        InvalidResponseError: it is.
-    """
-    if named is not None and named > received:
-        raise InvalidResponseError(
-            f"{many(received, 'order')} came, and the pages name a total of {named:,}",
-            hint="Look at paging. Where that counts something else, say in paging.total what counts the orders, or, "
-            'where nothing does, total = "`null`".',
-        )
 
 
 def prove_end(
@@ -140,7 +109,7 @@ def prove_end(
     if not last:
         _require_next(paging, next_cursor)
     elif is_call and not is_cut and not is_shifted:  # of orders that is asked once nothing else is wrong
-        require_no_more(paging, claims, headers, records=records, is_call=True)
+        require_no_more(paging, claims, headers, records=records, sent=progress.cursor, is_call=True)
     return last
 
 
@@ -148,10 +117,11 @@ def _require_next(paging: Paging, next_cursor: str | None) -> None:
     if next_cursor is None and paging.kind in {"cursor", "next_url", "link"}:
         raise InvalidResponseError("the answer says that there is more, and names no next page", hint=HINT)
     if paging.kind == "none":
-        raise _lack_paging("not all came")
+        raise lack_paging("not all came")
 
 
-def _lack_paging(problem: str) -> InvalidResponseError:
+def lack_paging(problem: str) -> InvalidResponseError:
+    """The error of one answer that is to be all, and is not."""
     return InvalidResponseError(
         f"the answer is not complete ({problem}), and the description has no paging for it",
         hint="Say how its pages go on: paging, of the orders or of the call; docs/sources.md.",
@@ -159,29 +129,44 @@ def _lack_paging(problem: str) -> InvalidResponseError:
 
 
 def require_no_more(
-    paging: Paging, claims: Mapping[str, Any], headers: Mapping[str, str], *, records: Expression, is_call: bool = False
+    paging: Paging,
+    claims: Mapping[str, Any],
+    headers: Mapping[str, str],
+    *,
+    records: Expression,
+    sent: str | None,
+    is_call: bool = False,
 ) -> None:
     """Refuse a last page that says, in a member that paging does not look at, that another one follows.
+
+    Args:
+        paging: how the end was proven.
+        claims: of the page's envelope.
+        headers: of the answer.
+        records: where in the page its list is.
+        sent: the cursor, or the URL, that the page was asked for with.
+        is_call: it is an answer about an order.
 
     Raises:
         InvalidResponseError: it says so.
     """
     path = records.path or ()
     if paging.kind == "none":
-        if problem := find_more(claims, path, headers, is_call=is_call):
-            raise _lack_paging(problem)
+        if problem := find_more(claims, path, headers, sent=sent, is_call=is_call):
+            raise lack_paging(problem)
         return
     onward: Onward = "texts" if paging.kind in {"page", "offset"} else "all"  # numbers of pages may just go on
     if paging.end in {"empty_page", "short_page"}:  # before which a page may name a next one always
         onward = "none"
-    if problem := find_more(_leave_out_read(paging, claims), path, headers, onward=onward, is_call=is_call):
+    left = leave_out_read(paging, claims)
+    if problem := find_more(left, path, headers, onward=onward, sent=sent, is_call=is_call):
         raise InvalidResponseError(
             f"the answer is the last page by {_name_end(paging)} of paging, but {problem}", hint=_HINT_UNREAD
         )
 
 
-def _leave_out_read(paging: Paging, claims: Mapping[str, Any]) -> dict[str, Any]:
-    """What of an envelope the expressions of paging do not look at."""
+def leave_out_read(paging: Paging, claims: Mapping[str, Any]) -> dict[str, Any]:
+    """What of an envelope the expressions of paging do not look at; null in place of what they do."""
     read = (paging.next, paging.has_more, paging.total, paging.page_count)
     return _leave_out(claims, {chain for e in read if e is not None for chain in find_chains(e.tree)})
 
@@ -196,14 +181,14 @@ def _name_end(paging: Paging) -> str:
 
 
 def _leave_out(value: Mapping[str, Any], chains: AbstractSet[Chain]) -> dict[str, Any]:
-    """An object without the members that chains lead to, at any depth."""
+    """An object with null in place of the members that chains lead to, at any depth."""
     if () in chains:
         return {}
     left: dict[str, Any] = {}
     for name, member in value.items():
         within = {chain[1:] for chain in chains if chain[0] == name}
-        if () not in within:
-            left[name] = _leave_out(member, within) if within and isinstance(member, Mapping) else member
+        kept = _leave_out(member, within) if within and isinstance(member, Mapping) else member
+        left[name] = None if () in within else kept
     return left
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ordersetl.errors import InvalidResponseError, SourceError
-from ordersetl.source.complete import Count, find_shortfall, read_counts, read_header_claims, require_complete
+from ordersetl.source.complete import read_header_claims, require_complete
+from ordersetl.source.counts import Count, find_shortfall, read_counts
 from ordersetl.source.head import PageHead
 
 __all__ = ["PageTrail", "RepeatedError", "refuse_cursor"]
@@ -57,7 +58,8 @@ class PageTrail:
             for name, count in read_counts({**said, **head.claims}):
                 counts[name] = min(counts.get(name, count), count, key=lambda known: known.number)
         unmet = find_shortfall(counts, pages=number, records=records)
-        require_complete(head.claims, next_cursor=cursor, headers=said, unmet=unmet)
+        sent = self.cursors[-1] if self.cursors else None
+        require_complete(head.claims, next_cursor=cursor, headers=said, sent=sent, unmet=unmet)
         if self._names_cursor and not head.names_cursor:
             raise InvalidResponseError(
                 f"page {number:,} lacks next_cursor, which the pages before it had: it may not be the last", hint=_HINT

@@ -15,18 +15,11 @@ import msgspec
 from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.ceiling import choose_cut, is_too_long, reached_ceiling
 from ordersetl.source.complete import HINT
+from ordersetl.source.counts import note_counts, require_counts
 from ordersetl.source.description.model import Description
 from ordersetl.source.page import Page
 from ordersetl.source.position import Position
-from ordersetl.source.proof import (
-    Progress,
-    ShiftedError,
-    find_named_total,
-    find_total,
-    prove_end,
-    require_named_total,
-    require_no_more,
-)
+from ordersetl.source.proof import Progress, ShiftedError, find_total, prove_end, require_no_more
 from ordersetl.source.seen_pages import SeenPages
 from ordersetl.source.slices import MAX_SLICES, halve_slice
 from ordersetl.source.times import are_since
@@ -133,6 +126,7 @@ class Traversal:
         is_blank = at.number == 0 and not page.body  # HTTP 204: no order, and no word of more
         if not is_blank:
             self._note_total(claims, headers)
+            note_counts(self._description, claims, headers, at, records=records)
         if at.number == 0 and is_too_long(self._paging, at, records):
             self._halve()
             return False
@@ -143,7 +137,7 @@ class Traversal:
         at.received += records
         at.empty = 0 if records else at.empty + 1
         total = self._least_total if next_cursor is None else at.total
-        progress = Progress(at.number, at.received, records, at.page_records, total, next_cursor)
+        progress = Progress(at.number, at.received, records, at.page_records, total, next_cursor, at.cursor)
         at.is_short = self._paging.kind == "page" and records < (at.page_records or 0)
         is_last = is_blank or prove_end(self._paging, claims, headers, progress, records=self._description.records)
         if is_last:
@@ -154,9 +148,8 @@ class Traversal:
         if reached_ceiling(self._paging, at, is_last=is_last):
             self._halve()
         elif is_last:
-            require_no_more(self._paging, claims, headers, records=self._description.records)
-            if (at.slices[0].since, at.slices[0].until) == (None, None):  # of a window some count all the same
-                require_named_total(at.named_total, at.received)
+            require_no_more(self._paging, claims, headers, records=self._description.records, sent=at.cursor)
+            require_counts(self._paging, at)
             self._finish()
         else:
             at.cursor = next_cursor
@@ -186,7 +179,7 @@ class Traversal:
     def _begin(self) -> None:
         at = self.position
         at.began, at.received, at.empty, at.is_short = at.pages, 0, 0, False
-        at.cursor = at.page_records = at.first_total = at.total = at.named_total = None
+        at.cursor = at.page_records = at.first_total = at.total = at.named_total = at.named_pages = None
         self._seen = self._open_search()
 
     def _open_search(self) -> SeenPages:
@@ -226,7 +219,6 @@ class Traversal:
         """
         at, paging = self.position, self._paging
         total = find_total(paging, claims, headers)
-        at.named_total = find_named_total(self._description, claims, at.named_total, is_first=at.number == 0)
         if total is None:
             return
         if at.total is not None and total < at.total:
