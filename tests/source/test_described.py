@@ -217,6 +217,30 @@ def test_a_long_window_is_asked_for_in_slices() -> None:
     assert len(api.asked) > 24
 
 
+@pytest.mark.parametrize("kind", ["offset", "cursor"])
+@pytest.mark.parametrize(
+    ("window", "until", "hint"),
+    [
+        ({"bounded": True}, None, "set window.min_age"),
+        ({"bounded": True, "max_span": "2d"}, None, "set window.min_age"),
+        ({"bounded": True, "min_age": "1s"}, None, None),
+        ({"bounded": True}, NOW, None),
+        ({}, None, None),  # without an end
+    ],
+)
+def test_the_hint_at_a_refused_end_that_has_not_passed_names_min_age(
+    kind: str, window: dict[str, Any], until: datetime | None, hint: str | None
+) -> None:
+    def refuse(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(400, text="an end can't be in the future")
+
+    description = describe(paging=paging(kind, "total"), window={"precision": "1s", **window})
+    with pytest.raises(SourceError, match="can't be in the future") as raised:
+        fetch(refuse, description, request_of(since=NOW - timedelta(hours=1), until=until))
+    told = str(raised.value.hint)
+    assert hint in told if hint else "min_age" not in told
+
+
 # Every kind of paging
 
 

@@ -10,6 +10,7 @@ import msgspec
 from ordersetl.errors import SourceError
 
 __all__ = [
+    "HINT_AHEAD",
     "HINT_GONE",
     "Answer",
     "Ask",
@@ -22,6 +23,7 @@ __all__ = [
     "origin_of",
 ]
 
+HINT_AHEAD = 'The request names an end that has not passed: where the API refuses that, set window.min_age, as to "1s".'
 HINT_GONE = "The order may have been deleted since its page came: run the same command again."
 
 
@@ -70,6 +72,7 @@ class Ask:
         may_be_empty: An answer of HTTP 204 is one without content.
         follows: Redirects are followed; to nowhere where the body holds credentials.
         is_call: It is about an order that a page showed.
+        ends_ahead: Its window has an end of its own that has not passed.
     """
 
     url: str
@@ -83,6 +86,7 @@ class Ask:
     may_be_empty: bool = False
     follows: bool = True
     is_call: bool = False
+    ends_ahead: bool = False
 
     @property
     def shown(self) -> str:

@@ -13,6 +13,7 @@ from ordersetl.errors import SourceError
 from ordersetl.settings import Settings
 from ordersetl.source.answer import Secrets, describe_body, holds_secret, quote_text, show_target
 from ordersetl.source.ask import (
+    HINT_AHEAD,
     HINT_GONE,
     Answer,
     Ask,
@@ -224,7 +225,8 @@ class Attempts:
                 f"{where} answered {problem} to a cursor of its own", hint="Run the command again."
             )
         if status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
-            return RefusedError(f"{where} answered {problem}", hint=_HINT_REQUEST)
+            hint = f"{_HINT_REQUEST} {HINT_AHEAD}" if ask.ends_ahead else _HINT_REQUEST
+            return RefusedError(f"{where} answered {problem}", hint=hint)
         if status in _OF_THE_SHOP:
             return RefusedError(
                 f"{where} answered {problem}", hint="Look at what the API says, and at the shop itself."

@@ -137,7 +137,14 @@ class DescribedPages:
             path=how.path,
             with_cursor=cursor is not None,
             may_be_empty=True,
+            ends_ahead=self._ends_ahead(request, position.slices[0]),
         )
+
+    def _ends_ahead(self, request: BatchRequest, part: Slice) -> bool:
+        """Whether a window that is open is asked for with an end, which has not passed yet."""
+        if request.until is not None or part.until is None or part.until < request.began_at:
+            return False
+        return self._description.window is not None and self._description.window.min_age is None
 
     def _values(self, request: BatchRequest, traversal: Traversal, *, back: bool) -> dict[str, Value]:
         description, position = self._description, traversal.position
