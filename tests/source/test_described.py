@@ -409,6 +409,32 @@ def test_a_number_of_pages_is_that_of_a_window_where_pages_are_not_numbered(give
         fetch(answer, describe(paging=by_page, window=window))
 
 
+@pytest.mark.parametrize(
+    ("given", "beside", "told"),
+    [
+        (BY_TOTAL, {"count": 2, "total": 5}, "and total is 5: look which"),
+        (
+            {**BY_TOTAL, "total": "meta.count"},
+            {"meta": {"count": 2, "totalCount": 5}},
+            "meta.totalCount is 5: look which",
+        ),
+        (BY_TOTAL, {"count": 2, "total": 2}, None),
+        ({**BY_TOTAL, "total": "total_count"}, {"total_count": 2, "total": 1599}, None),  # of money, perhaps
+        (BY_TOTAL, {"count": 2, "meta": {"total": 5}}, None),
+        ({**BY_TOTAL, "total": "meta.count || `2`"}, {"meta": None, "total": 5}, None),
+    ],
+)
+def test_a_total_that_may_be_of_one_page_is_warned_of(
+    given: dict[str, Any], beside: dict[str, Any], told: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    described = describe(paging=given, window={"precision": "1s"})
+    assert ids_of(fetch(respond_as({"orders": ORDERS, **beside}), described)) == [0, 1]
+    assert told in caplog.text if told else not caplog.messages
+    caplog.clear()
+    fetch(respond_as({"orders": ORDERS, **beside}), described, request_of(since=NOW))
+    assert not caplog.messages
+
+
 def test_a_first_page_that_is_passed_over_is_missed_by_the_total() -> None:
     pages = [{"orders": [{"id": at}], "total": 3} for at in (1, 2)]
     with pytest.raises(InvalidResponseError, match="2 orders came, and the pages name a total of 3"):

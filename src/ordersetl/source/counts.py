@@ -14,7 +14,7 @@ from ordersetl.source.position import Position
 from ordersetl.source.proof import leave_out_read
 from ordersetl.text import many
 
-__all__ = ["Count", "find_pages", "find_shortfall", "note_counts", "read_counts", "require_counts"]
+__all__ = ["Count", "find_larger_total", "find_pages", "find_shortfall", "note_counts", "read_counts", "require_counts"]
 
 _NUMBERED = {"page", "offset"}
 _PAGE_NUMBERS = {"page", "pagenumber", "pageindex", "currentpage", "currentpagenumber"}
@@ -101,6 +101,31 @@ def require_counts(paging: Paging, at: Position) -> None:
             hint="Look at paging. Where that counts something else, say in paging.page_count what counts the pages, "
             'or, where nothing does, page_count = "`null`".',
         )
+
+
+def find_larger_total(paging: Paging, claims: Mapping[str, Any], at: Position) -> str | None:
+    """Which total is larger, beside one by another name that is the number of orders of the only page; None if none is.
+
+    ``count`` is the total of some APIs, and what one page holds of others. None as well of a window.
+
+    Args:
+        paging: how the end was proven.
+        claims: of the page's envelope.
+        at: the position after that page.
+    """
+    path = paging.total.path if paging.total is not None else None
+    is_window = (at.slices[0].since, at.slices[0].until) != (None, None)
+    is_doubtful = paging.end == "total" and at.number == 1 and at.total == at.received > 0
+    if not path or is_window or not is_doubtful or normalize(path[-1]) in COUNTS:
+        return None
+    beside: Any = claims
+    for name in path[:-1]:
+        beside = beside.get(name) if isinstance(beside, Mapping) else None
+    for name, value in beside.items() if isinstance(beside, Mapping) else ():
+        number = read_count(value)
+        if normalize(name) in KINDS["totals"] and number is not None and number > at.received:
+            return f"{'.'.join((*path[:-1], name))} is {number:,}"
+    return None
 
 
 def find_pages(claims: Mapping[str, Any], path: Sequence[str]) -> str | None:

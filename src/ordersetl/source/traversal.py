@@ -15,7 +15,7 @@ import msgspec
 from ordersetl.errors import InvalidResponseError, SourceError
 from ordersetl.source.ceiling import choose_cut, is_too_long, reached_ceiling
 from ordersetl.source.complete import HINT
-from ordersetl.source.counts import note_counts, require_counts
+from ordersetl.source.counts import find_larger_total, note_counts, require_counts
 from ordersetl.source.description.model import Description
 from ordersetl.source.page import Page
 from ordersetl.source.position import Position
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _MAX_EMPTY_PAGES = 1000
 _MAX_RESTARTS = 3
+_MAY_BE_OF_A_PAGE = "paging.total names %s, as many as its only page has, and %s: look which of them counts all"
 
 
 class Traversal:
@@ -150,6 +151,8 @@ class Traversal:
         elif is_last:
             require_no_more(self._paging, claims, headers, records=self._description.records, sent=at.cursor)
             require_counts(self._paging, at)
+            if larger := find_larger_total(self._paging, claims, at):
+                log.warning(_MAY_BE_OF_A_PAGE, many(at.received, "order"), larger)
             self._finish()
         else:
             at.cursor = next_cursor
