@@ -1,4 +1,4 @@
-"""A source that shows no more than its newest orders: what it does not show is not covered, and named."""
+"""What a source does not show, older than a span, or is not asked for, younger than one, is not covered, and named."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from described_shop import DESCRIPTION, SmallShop, sale
 from ordersetl import pipeline
 from ordersetl.errors import SourceError
 from ordersetl.lake.layout import Lake
-from ordersetl.results import RunResult
+from ordersetl.results import BackfillResult, ExtractResult, RunResult
 from ordersetl.results.status import OriginCoverage
 from ordersetl.status.overview import read_status
 from ordersetl.window import Backfill, Window
@@ -142,3 +142,79 @@ def test_a_fetch_that_goes_on_covers_what_was_shown_when_it_began(shop: ShortSho
     shop.rights.append("read_all")
     shop.fetch(page_size=2)
     assert shop.covered().intervals == ((shop.now - SURELY_SHOWN, shop.now - 20 * DAY),)
+
+
+# What is younger than min_age is not asked for
+
+
+def settling(root: Path, min_age: str, ages: dict[int, timedelta]) -> SmallShop:
+    """A shop that is not asked for what is younger than ``min_age``, and its orders, changed so long ago."""
+    shop = SmallShop(root, description=DESCRIPTION.replace("[window]", f'[window]\nmin_age = "{min_age}"'))
+    for number, age in ages.items():
+        add(shop, number, shop.now - age)
+    return shop
+
+
+def add(shop: SmallShop, number: int, at: datetime) -> None:
+    time = f"{at:%Y-%m-%dT%H:%M:%SZ}"
+    shop.sales.append(sale(number, placed=time, changed=time))
+
+
+def find_end(result: RunResult) -> datetime | None:
+    assert isinstance(result.extract, ExtractResult)
+    return result.extract.window_end
+
+
+def run_daily(shop: SmallShop, days: int) -> None:
+    for _ in range(days):
+        shop.now += DAY
+        assert shop.run().gaps == ()
+
+
+@pytest.mark.parametrize("until", [timedelta(hours=30), timedelta(hours=2)])
+def test_until_within_min_age_covers_no_more_than_was_asked_for(tmp_path: Path, until: timedelta) -> None:
+    shop = settling(tmp_path, "2d", {1: 5 * DAY, 2: timedelta(hours=40), 3: timedelta(hours=20)})
+    window = Window(shop.now - 6 * DAY, shop.now - until)
+    assert find_end(pipeline.run(shop.settings(), window, runtime=shop.runtime())) == shop.now - 2 * DAY
+    run_daily(shop, 4)
+    assert set(shop.curated("order_id")) == {"1", "2", "3"}
+
+
+def test_windows_of_a_backfill_within_min_age_are_fetched_again(tmp_path: Path) -> None:
+    shop = settling(tmp_path, "2d", {1: 5 * DAY, 2: timedelta(hours=40), 3: timedelta(hours=20)})
+    window, backfill = Window(shop.now - 6 * DAY, shop.now), Backfill(timedelta(hours=12))
+    known = []
+    for _ in range(3):
+        result = pipeline.run(shop.settings(), window, backfill=backfill, runtime=shop.runtime()).extract
+        assert isinstance(result, BackfillResult)
+        known.append(result.windows_covered)
+        shop.now += 2 * DAY
+    assert known == [0, 8, 12]
+    assert set(shop.curated("order_id")) == {"1", "2", "3"}
+    run_daily(shop, 1)
+
+
+def test_an_order_that_changes_while_it_is_fetched_moves_no_end_past_what_was_asked_for(tmp_path: Path) -> None:
+    shop = settling(tmp_path, "6h", {1: 7 * timedelta(hours=1), 2: timedelta(hours=3)})
+    first, until = shop.sales[0], shop.now - timedelta(hours=6)
+    answer = shop.answer
+
+    def change(request: httpx.Request) -> httpx.Response:
+        answered = answer(request)
+        return httpx.Response(200, text=answered.text.replace(first["changed"], f"{shop.now:%Y-%m-%dT%H:%M:%SZ}"))
+
+    shop.answer = change  # type: ignore[method-assign]
+    assert find_end(shop.run()) == until
+    shop.answer = answer  # type: ignore[method-assign]
+    run_daily(shop, 1)
+    assert set(shop.curated("order_id")) == {"1", "2"}
+
+
+def test_runs_that_find_nothing_older_than_min_age_leave_nothing_and_say_how_old_the_data_is(tmp_path: Path) -> None:
+    shop = settling(tmp_path, "2d", {1: 5 * DAY})
+    run_daily(shop, 5)
+    lake = Lake(shop.root / "output")
+    assert len(list((shop.root / "output/raw").glob("2*"))) == 1
+    assert read_status(lake, shop.now).as_of == shop.now - 2 * DAY
+    assert read_status(lake, shop.now, max_age=DAY).too_old
+    assert not read_status(lake, shop.now, max_age=3 * DAY).too_old

@@ -18,6 +18,7 @@ from ordersetl.runtime import RunContext
 from ordersetl.source.client import OrdersClient
 from ordersetl.source.description.kept import hash_mapping
 from ordersetl.source.page import Page
+from ordersetl.source.slices import find_youngest
 from ordersetl.text import format_time
 from ordersetl.window import Window
 
@@ -130,6 +131,7 @@ def make_request(
         description=store_description(context.lake, origin.description.body),
         mapping=hash_mapping(origin.description.description),
         selection=origin.selection,
+        shown_until=find_youngest(origin.description.description.window, began),
     )
 
 

@@ -3,7 +3,8 @@
 A batch covers ``[since, end)``: to its ``until``, where that lies more than a day before the extraction began; else to
 the newest time that any record of this or an earlier batch of the same origin has shown, at most the time at which the
 extraction began. So it is the source's clock that counts, and no order that a slow or a naive clock stamps is skipped.
-Where the source shows no more than what is younger than a time, such as 60 days, it covers nothing before that.
+Where the source shows no more than what is younger than a time, such as 60 days, it covers nothing before that; where
+it is only asked for what is older than a time, nothing after that, whatever ``until`` says and records show.
 
 An end that time has not settled is sure only up to the lookback before what was shown: what was stamped after that may
 have become visible since. Whoever continues asks for it again; where an interval ends for good, it ends there.
@@ -118,7 +119,7 @@ class Coverage:
         """Up to when one of its batches asked the source, by our clock; None where it begins after what is covered."""
         if request.since is not None and (self.end is None or request.since > self.end):
             return None
-        return min(filter(None, (request.until, request.began_at)))
+        return min(filter(None, (request.covered_until, request.began_at)))
 
     def as_of(self, now: datetime) -> "Coverage":
         """The coverage without what only a clock that was ahead could claim: a future end that nothing showed."""
@@ -219,8 +220,8 @@ def _find_shown(request: BatchRequest, pages: Iterable[PageEntry]) -> datetime |
 
 def _find_end(request: BatchRequest, shown: datetime | None) -> datetime | None:
     """The end of what a batch covers: never before its since, None where nothing says."""
-    until = request.until
-    if is_settled(request):
+    until = request.covered_until
+    if request.until is not None and _is_long_past(request, until):
         end = until
     else:
         end = min(filter(None, (shown, request.began_at, until))) if shown is not None else None
@@ -232,13 +233,18 @@ def _find_end(request: BatchRequest, shown: datetime | None) -> datetime | None:
 
 
 def is_settled(request: BatchRequest) -> bool:
-    """Whether its until had long passed, so that nothing before it is missing."""
-    return request.until is not None and request.until < request.began_at - _SETTLED
+    """Whether its until had long passed and was asked for, so that nothing before it is missing."""
+    return request.until == request.covered_until and _is_long_past(request, request.until)
+
+
+def _is_long_past(request: BatchRequest, until: datetime | None) -> bool:
+    return until is not None and until < request.began_at - _SETTLED
 
 
 def _find_settled(request: BatchRequest, end: datetime) -> datetime | None:
     """The ``end`` of what a batch covers where its until settled it; None where something may become visible late."""
-    return end if is_settled(request) and end == request.until else None
+    is_whole = request.until is not None and end == request.covered_until
+    return end if is_whole and _is_long_past(request, end) else None
 
 
 def _recorded_end(marker: BatchMarker, now: datetime) -> datetime | None:

@@ -96,6 +96,7 @@ def _asked(request: BatchRequest) -> BatchRequest:
         page_size=0,
         references={},
         shown_since=None,
+        shown_until=None,
     )
 
 

@@ -61,7 +61,8 @@ class BatchRequest(msgspec.Struct, frozen=True):
     ``part_of`` is the user's window where the tool cut this one out of it: its own bounds are only asked for then.
 
     ``shown_since`` is since when the source shows orders at all, by what it says of itself and the rights that there
-    were; None where it shows all.
+    were; None where it shows all. ``shown_until`` is before when it was asked at most, as it wants no younger end; None
+    where it takes any, and in batches of before 0.3.
     """
 
     source: str
@@ -77,11 +78,17 @@ class BatchRequest(msgspec.Struct, frozen=True):
     selection: dict[str, str] = {}
     part_of: tuple[datetime | None, datetime | None] | None = None
     shown_since: datetime | None = None
+    shown_until: datetime | None = None
 
     @property
     def covered_since(self) -> datetime | None:
         """Where what it covers begins: what lies before that was not asked for, or the source does not show it."""
         return max(filter(None, (self.since, self.shown_since)), default=None)
+
+    @property
+    def covered_until(self) -> datetime | None:
+        """Before when what it covers ends at the latest: what lies after that was not asked for. None where all was."""
+        return min(filter(None, (self.until, self.shown_until)), default=None)
 
     @property
     def enforced_since(self) -> datetime | None:

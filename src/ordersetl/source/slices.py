@@ -17,7 +17,16 @@ from ordersetl.text import format_time
 from ordersetl.window import MAX_AHEAD
 from ordersetl.zones import read_zone
 
-__all__ = ["MAX_SLICES", "REACH_MARGIN", "Slice", "group_values", "halve_slice", "plan_slices", "write_bounds"]
+__all__ = [
+    "MAX_SLICES",
+    "REACH_MARGIN",
+    "Slice",
+    "find_youngest",
+    "group_values",
+    "halve_slice",
+    "plan_slices",
+    "write_bounds",
+]
 
 MAX_SLICES = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -76,8 +85,7 @@ def plan_slices(
     """
     if window is None:
         return [Slice(None, None, group) for group in groups]
-    if window.min_age is not None:
-        latest = _floor(began_at - window.min_age, _step(window))
+    if (latest := find_youngest(window, began_at)) is not None:
         until = latest if until is None or until > latest else until
         since = min(since, until - _step(window)) if since is not None else None
     is_open = until is None and window.bounded
@@ -100,6 +108,13 @@ def plan_slices(
             hint="Give --since a later time.",
         )
     return [Slice(begin, end, group) for group in groups for begin, end in bounds]
+
+
+def find_youngest(window: Window | None, began_at: datetime) -> datetime | None:
+    """Before when a source is asked at most, since its end must be so old; None where it may be any."""
+    if window is None or window.min_age is None:
+        return None
+    return _floor(began_at - window.min_age, _step(window))
 
 
 def halve_slice(
