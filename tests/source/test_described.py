@@ -397,16 +397,28 @@ def test_a_bare_list_whose_headers_count_more_is_not_all(headers: dict[str, str]
 
 
 @pytest.mark.parametrize("given", [ALONE, BY_NEXT, BY_CURSOR])
-def test_a_number_of_pages_is_that_of_a_window_where_pages_are_not_numbered(given: dict[str, Any]) -> None:
+def test_a_number_of_pages_is_that_of_a_window_where_nothing_else_says_which_is_the_last(given: dict[str, Any]) -> None:
     answer = respond_as({"orders": ORDERS, "total_pages": 12})
     window = {"precision": "1s"}
     with pytest.raises(InvalidResponseError, match="the pages name 12 as their number"):
         fetch(answer, describe(paging=given, window=window), request_of(since=NOW))
-    by_page = {"kind": "page", "end": "has_more", "has_more": "more"}
-    answer = respond_as({"orders": ORDERS, "total_pages": 12, "more": False})
-    assert fetch(answer, describe(paging=by_page, window=window), request_of(since=NOW))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"kind": "page", "end": "has_more", "has_more": "more"},
+        {"kind": "cursor", "next": "next", "end": "has_more", "has_more": "more"},
+        {"kind": "cursor", "next": "next", "end": "null"},
+        {"kind": "next_url", "next": "next", "end": "null"},
+    ],
+)
+def test_a_number_of_pages_beside_what_says_which_is_the_last_may_count_all_of_the_shop(given: dict[str, Any]) -> None:
+    window = {"precision": "1s"}
+    answer = respond_as({"orders": ORDERS, "total_pages": 12, "more": False, "next": None})
+    assert fetch(answer, describe(paging=given, window=window), request_of(since=NOW))
     with pytest.raises(InvalidResponseError, match="the pages name 12 as their number"):
-        fetch(answer, describe(paging=by_page, window=window))
+        fetch(answer, describe(paging=given, window=window))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from ordersetl.text import many
 
 __all__ = ["Count", "find_larger_total", "find_pages", "find_shortfall", "note_counts", "read_counts", "require_counts"]
 
-_NUMBERED = {"page", "offset"}
 _PAGE_NUMBERS = {"page", "pagenumber", "pageindex", "currentpage", "currentpagenumber"}
 
 
@@ -79,8 +78,8 @@ def note_counts(
 def require_counts(paging: Paging, at: Position) -> None:
     """Refuse an end before as many orders, or pages, came as each page says that there are.
 
-    Of a window totals may count all orders all the same, and so may the number of pages of numbered ones. Where a total
-    is met, a number of pages is one of other pages.
+    Of a window both may count all orders all the same: there a number of pages counts where nothing but the lack of a
+    next page says that it is the last. Where a total is met, a number of pages is one of other pages.
 
     Raises:
         InvalidResponseError: it is.
@@ -94,7 +93,7 @@ def require_counts(paging: Paging, at: Position) -> None:
         )
     total = at.named_total if at.total is None else at.total
     is_met = total is not None and total <= at.received
-    is_of_all = paging.kind not in _NUMBERED or not is_window
+    is_of_all = not is_window or paging.end in {None, "absent"}
     if at.named_pages is not None and at.named_pages > at.number and is_of_all and not is_met:
         raise InvalidResponseError(
             f"{many(at.number, 'page')} came, and the pages name {at.named_pages:,} as their number",
