@@ -135,6 +135,32 @@ def test_a_changed_byte_of_a_record_is_news(shop: Shop) -> None:
     assert shop.run().extract.batches == ()
 
 
+def test_the_same_bytes_in_a_corrected_charset_are_news(shop: Shop) -> None:
+    found = {"orders": [order("a", created_at=START.isoformat(), status="привет")], "next_cursor": None}
+    body, charset = json.dumps(found, ensure_ascii=False).encode("cp1251"), "iso-8859-1"
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=body, headers={"Content-Type": f"application/json; charset={charset}"})
+
+    shop.answer = answer  # type: ignore[method-assign,assignment]
+    assert [bool(shop.run(Window(full=True)).extract.batches) for _ in range(2)] == [True, False]
+    charset = "windows-1251"
+    assert [bool(shop.run(Window(full=True)).extract.batches) for _ in range(2)] == [True, False]
+    assert ",привет," in (shop.root / "curated/dt=2025-08-20/fact_order.csv").read_text("utf-8")
+
+
+def test_a_charset_that_only_has_another_name_is_no_news(shop: Shop) -> None:
+    body = json.dumps({"orders": [order("a")], "next_cursor": None, "shop": "é"}, ensure_ascii=False).encode("latin-1")
+    charsets = iter(["latin1", "ISO-8859-1", "windows-1252"])
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        headers = {"Content-Type": f"application/json; charset={next(charsets)}"}
+        return httpx.Response(200, content=body, headers=headers)
+
+    shop.answer = answer  # type: ignore[method-assign,assignment]
+    assert [bool(shop.run(Window(full=True)).extract.batches) for _ in range(3)] == [True, False, False]
+
+
 def test_a_window_that_somebody_asked_for_is_kept_once(shop: Shop) -> None:
     shop.sell("a")
     shop.run()

@@ -116,7 +116,7 @@ def _repeats(lake: Lake, batch: Batch, newest: BatchMarker) -> bool:
         return False  # what was in the future there may no longer be
     if stage.counts.outside_window and _list_enforced(newest.request) != _list_enforced(batch.request):
         return False  # what was dropped there may count here
-    if [(page.sha256, page.calls) for page in batch.pages] == [(page.sha256, page.calls) for page in newest.pages]:
+    if _list_contents(batch.pages) == _list_contents(newest.pages):
         return True
     wanted = batch.records
     if wanted > newest.records or sum(page.all_bytes for page in batch.pages) > _MAX_BYTES:
@@ -125,6 +125,11 @@ def _repeats(lake: Lake, batch: Batch, newest: BatchMarker) -> bool:
         return _ends_with(lake, newest, batch, wanted)
     except OrdersetlError:
         return False  # nothing tells its records apart
+
+
+def _list_contents(pages: Sequence[PageEntry]) -> list[tuple[object, ...]]:
+    """All that the records of pages are read from: the same bytes are other text in another charset."""
+    return [(page.sha256, page.charset, page.calls) for page in pages]
 
 
 def _list_enforced(request: BatchRequest) -> tuple[object, object]:
