@@ -2,20 +2,23 @@
 
 import hashlib
 import logging
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
+from functools import cache, partial
 
 from ordersetl.errors import CorruptedError, SourceError
 from ordersetl.extract.batch import Batch
 from ordersetl.extract.coverage import have_one_origin
 from ordersetl.extract.news import settle_batch
 from ordersetl.lake import raw, unfinished
-from ordersetl.lake.layout import calls_name, page_name
+from ordersetl.lake.layout import RAW, calls_name, page_name
 from ordersetl.lake.listing import list_batches, list_unfinished
 from ordersetl.lake.manifest import read_manifest
 from ordersetl.lake.raw import BatchRequest, CallsEntry, PageEntry
+from ordersetl.lake.staged import read_stage
 from ordersetl.runtime import RunContext
 from ordersetl.source.answer import find_charset
 from ordersetl.source.client import OrdersClient, max_records
+from ordersetl.source.description.kept import read_kept
 from ordersetl.source.page import Page
 from ordersetl.source.times import find_newest
 from ordersetl.source.trail import PageTrail
@@ -32,8 +35,8 @@ def take_up(
 
     Of the others, those that lack nothing but their marker (which may also have been deleted) are committed if they
     bring anything new, unless an earlier window lacks pages: who continues from the later one would never ask for it.
-    The rest is dropped; but none that curated holds: what lacks its marker there was deleted, and its pages are all
-    that a repair may have.
+    The rest is dropped; but none that was committed, as curated holds it or it is staged: what lacks its marker there
+    was deleted, and its pages are all that a repair may have. Nor is one whose pages nobody can read now.
 
     Args:
         context: of the command.
@@ -48,7 +51,12 @@ def take_up(
     newest = max(list_batches(context.lake), default="")
     left = list_unfinished(context.lake)
     held = _find_held(context, left)
-    kept = {batch: _read_pages(context, client, batch, raw.read_request(context.lake, batch)) for batch in left}
+    kept, describe = dict[str, Batch | None](), cache(partial(_describe, context, client))
+    for batch in left:
+        try:
+            kept[batch] = _read_pages(context, describe, batch)
+        except CorruptedError as error:
+            log.warning("%s has no marker, and stays as it is: %s", context.lake.locate(RAW) / batch, error.message)
     lacking = [found.request for found in kept.values() if found and not found.complete and found.id not in held]
     for batch, found in reversed(kept.items()):
         at = None if found is None else wanted.get(_asked(found.request))
@@ -82,14 +90,18 @@ def _is_before(one: BatchRequest, other: BatchRequest) -> bool:
 
 
 def _find_held(context: RunContext, left: Sequence[str]) -> Collection[str]:
-    """Those of the batches that curated holds; all of them where nobody can tell."""
+    """Those of the batches that were committed once; all of them where nobody can tell.
+
+    Curated holds them; or they are staged, which none is before it is committed.
+    """
     if not left:
         return ()
     try:
         manifest = read_manifest(context.lake)
     except CorruptedError:
         return left
-    return set(left).intersection(manifest.batches if manifest else ())
+    applied = set(manifest.batches) if manifest else set()
+    return {batch for batch in left if batch in applied or read_stage(context.lake, batch) is not None}
 
 
 def _is_fresh(context: RunContext, found: Batch, request: BatchRequest) -> bool:
@@ -105,18 +117,23 @@ def _asked(request: BatchRequest) -> Hashable:
     return request.source, request.url, window, request.page_size, contents, described
 
 
-def _read_pages(context: RunContext, client: OrdersClient, batch: str, request: BatchRequest | None) -> Batch | None:
+def _read_pages(context: RunContext, describe: Callable[[str | None], OrdersClient], batch: str) -> Batch | None:
     """The pages that were kept, up to the first that is missing, unreadable or no page that may follow.
 
     None where nobody knows what was asked. One that is not UTF-8 is fetched again: nothing says in which charset it
     came.
+
+    Raises:
+        CorruptedError: the description by which they were fetched, which alone says what is in them, is not there.
     """
+    request = raw.read_request(context.lake, batch)
     if request is None:
         return None
-    trail = client.begin_trail(request)
+    reader = describe(request.description)
+    trail = reader.begin_trail(request)
     found = Batch(batch, request, trail)
     if not isinstance(trail, PageTrail):
-        return _read_described(context, client, found) or found
+        return _read_described(context, reader, found) or found
     while not found.complete:
         number = len(found.pages) + 1
         body = unfinished.read_unfinished_page(context.lake, batch, number)
@@ -132,6 +149,11 @@ def _read_pages(context: RunContext, client: OrdersClient, batch: str, request: 
         found.complete = page.head.next_cursor is None
     found.resumed = len(found.pages)
     return found
+
+
+def _describe(context: RunContext, client: OrdersClient, description: str | None) -> OrdersClient:
+    """What reads pages that were fetched by a description: today's may be another version of it."""
+    return client if description is None else client.describe_as(read_kept(context.lake, description))
 
 
 def _read_described(context: RunContext, client: OrdersClient, found: Batch) -> Batch | None:

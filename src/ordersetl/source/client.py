@@ -15,6 +15,7 @@ from ordersetl.source.ask import Answer, Ask, CursorRefusedError
 from ordersetl.source.asker import Asker
 from ordersetl.source.calls import CallFetcher
 from ordersetl.source.described import DescribedPages
+from ordersetl.source.description.model import Description
 from ordersetl.source.page import Page
 from ordersetl.source.position import Position
 from ordersetl.source.reading import explain_problem, open_page
@@ -63,6 +64,7 @@ class OrdersClient:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._session = session or generic_session(settings.api_url or "", settings, now=now, clock=clock)
+        self._http = http
         self._settings = settings
         self._stack = ExitStack()
 
@@ -114,6 +116,11 @@ class OrdersClient:
         if isinstance(trail, Traversal):
             return self._described.pages(request, trail, max_records(request))
         return self._generic_pages(request, trail)
+
+    def describe_as(self, description: Description) -> "OrdersClient":
+        """One for pages that were fetched by another description of the source: what they hold is that one's to say."""
+        session = SourceSession(description, self._session.url, {}, self._settings)
+        return OrdersClient(self._http, self._settings, session=session)
 
     def begin_trail(self, request: BatchRequest) -> Trail:
         """The trail of a batch that begins."""
