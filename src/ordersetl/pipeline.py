@@ -217,7 +217,8 @@ def run(
 
     A warehouse that is set is brought to the result once the check has passed.
 
-    Arguments as those of :func:`extract` and :func:`load`.
+    Arguments as those of :func:`extract` and :func:`load`; ``verify`` also has the markers that old batches lost made
+    again from their pages.
 
     Raises:
         TooManyRejectsError: too much was rejected; nothing was loaded, the batches wait.
@@ -238,7 +239,7 @@ def run(
         require_timezone(context.lake, context.fold_settings)
         done = StageAccount(report, journal)
         with StagingAhead(context) as ahead:
-            extracted = done.take("extract", lambda: stage.extract(context, plan, on_page=ahead.add))
+            extracted = done.take("extract", lambda: stage.extract(context, plan, verify=verify, on_page=ahead.add))
             journal.note_asked(extracted.asked, is_news=bool(extracted.batches))
             folding = take_in_force(context)
             stages = StagedBatches(folding)
@@ -260,7 +261,7 @@ def run(
             check=checked,
             seconds=done.seconds,
             report=report.path.as_posix(),
-            warnings=tuple(describe_raw(context.lake)),
+            warnings=tuple(describe_raw(context.lake, each=verify)),
             gaps=extracted.gaps,
             warehouse=followed,
         )

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ import pytest
 from described_shop import DESCRIPTION, SmallShop, sale
 
 from ordersetl import pipeline
-from ordersetl.errors import SourceError
-from ordersetl.lake import raw
+from ordersetl.errors import OrdersetlError, SourceError
+from ordersetl.lake import listing, raw
 from ordersetl.lake.layout import Lake
 from ordersetl.lake.listing import MARKER, list_batches, list_unfinished
+from ordersetl.status.overview import read_status
+from ordersetl.window import Backfill, Window
 
 CALL = """\
 [[calls]]
@@ -28,6 +30,8 @@ into = "lines"
 [mapping.order]
 """
 WITH_CALL = DESCRIPTION.replace("[mapping.order]\n", CALL)
+DAY = timedelta(days=1)
+CUT = Window(datetime(2025, 8, 19, tzinfo=UTC), datetime(2025, 8, 22, tzinfo=UTC))
 ELSEWHERE = DESCRIPTION.replace("data.sales", "data.orders")
 
 
@@ -126,6 +130,50 @@ def test_pages_that_were_committed_once_are_never_deleted(
     assert pages.items() <= shop.pages.items()
     assert list_unfinished(shop.lake) == [first]
     assert (f"{first} has no marker, and stays as it is" in caplog.text) == (lose is _lose_description)
+
+
+@pytest.fixture
+def lost(shop: ChangedShop, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A batch that lost its marker, and that is so old that no listing looks for it."""
+    first = list_batches(shop.lake)[0]
+    monkeypatch.setattr(listing, "_LOOKED_AT", 1)
+    (shop.folder(first) / MARKER).unlink()
+    assert list_unfinished(shop.lake) == []
+    return first
+
+
+def test_a_lost_marker_of_an_old_batch_is_said_and_made_again_as_the_hints_say(shop: ChangedShop, lost: str) -> None:
+    said = "`ordersetl run --verify` makes"
+    shop.run_later()
+    (problem,) = read_status(shop.lake, shop.now).problems
+    assert problem.startswith(f"{shop.lake.folder / 'raw'} lacks the batch.json of 1 batch")
+    assert said in problem
+    checked = pipeline.check(shop.settings(), runtime=shop.runtime())
+    (failed,) = (outcome for outcome in checked.outcomes if not outcome.ok)
+    assert failed.samples == ({"batch": lost, "problem": "has lost its batch.json"},)
+    assert said in failed.detail
+    for refused in (
+        lambda: pipeline.load(shop.settings(), rebuild=True, runtime=shop.runtime()),
+        lambda: pipeline.run(shop.settings(), CUT, backfill=Backfill(DAY, 1), runtime=shop.runtime()),
+    ):
+        with pytest.raises(OrdersetlError) as caught:
+            refused()
+        assert "remove" not in str(caught.value.hint)
+    assert said in caught.value.hint
+    before = shop.curated("sku")
+    assert pipeline.run(shop.settings(), verify=True, runtime=shop.runtime()).warnings == ()
+    assert [page.name for page in raw.read_marker(shop.lake, lost).pages] == ["page-00001.json", "page-00002.json"]
+    assert pipeline.run(shop.settings(), CUT, backfill=Backfill(DAY, 1), runtime=shop.runtime()).gaps == ()
+    pipeline.load(shop.settings(), rebuild=True, runtime=shop.runtime())
+    assert pipeline.check(shop.settings(), deep=True, runtime=shop.runtime()).ok
+    assert shop.curated("sku") == before
+
+
+def test_a_run_that_cannot_make_an_old_marker_again_says_so_and_goes_on(shop: ChangedShop, lost: str) -> None:
+    (shop.folder(lost) / "page-00002.json").unlink()
+    (warning,) = pipeline.run(shop.settings(), verify=True, runtime=shop.runtime()).warnings
+    assert f"lacks the batch.json of 1 batch that curated holds, from {lost} on" in warning
+    assert (shop.folder(lost) / "page-00001.json").exists()
 
 
 @pytest.mark.parametrize("description", [DESCRIPTION, WITH_CALL])

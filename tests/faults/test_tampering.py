@@ -349,14 +349,14 @@ def test_the_hint_at_a_damaged_marker_leads_to_one_that_is_made_again(
     marker.write_bytes(marker.read_bytes().replace(b'"pages"', b'"pagez"'))
     with pytest.raises(CorruptedError) as caught:
         setup.run()
-    assert f"then remove {marker} alone: `ordersetl run`" in caught.value.hint
+    assert f"then remove {marker} alone: `ordersetl run --verify` makes" in caught.value.hint
     marker.unlink()
     caplog.clear()
     (problem,) = describe_raw(Lake(setup.output))
     assert problem.startswith(f"{setup.output / 'raw'} lacks the batch.json of 1 batch")
     batches = next(outcome for outcome in pipeline.check(settings).outcomes if outcome.name == "raw_batches")
     assert batches.samples[0]["problem"] == "has lost its batch.json"
-    assert "`ordersetl run` makes a batch.json again" in batches.detail
+    assert "`ordersetl run --verify` makes a batch.json again" in batches.detail
     setup.run()
     assert "cannot be rebuilt" not in caplog.text
     setup.assert_right()

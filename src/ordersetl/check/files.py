@@ -19,7 +19,7 @@ from ordersetl.lake.layout import (
     curated_key,
     quarantine_key,
 )
-from ordersetl.lake.listing import MARKER, list_marked_batches, list_misnamed, list_unfinished
+from ordersetl.lake.listing import HINT_AT_LOST, MARKER, list_misnamed, look_at_each
 from ordersetl.lake.manifest import FileEntry, Manifest
 from ordersetl.lake.raw import read_marker
 from ordersetl.lake.rejected import read_rejected
@@ -74,9 +74,9 @@ def inspect_quarantine(lake: Lake, manifest: Manifest, *, max_samples: int) -> C
 
 def inspect_batches(lake: Lake, batches: Iterable[str], *, max_samples: int) -> CheckOutcome:
     """Look for the batches that curated is the fold of, and for folders that look like batches and are not."""
-    applied, marked = set(batches), set(list_marked_batches(lake))
-    missing = sorted(applied - marked)
-    unmarked = set(missing).intersection(list_unfinished(lake)) if missing else set()
+    applied, (found, left) = set(batches), look_at_each(lake)
+    marked, missing = set(found), sorted(applied.difference(found))
+    unmarked = applied.intersection(left)
     problems = [
         {"batch": batch, "problem": f"has lost its {MARKER}" if batch in unmarked else "is no longer in raw"}
         for batch in missing
@@ -84,7 +84,7 @@ def inspect_batches(lake: Lake, batches: Iterable[str], *, max_samples: int) -> 
     problems += [{"batch": name, "problem": "no batch can be of that time"} for name in list_misnamed(lake)]
     problems += [{"batch": batch, "problem": problem} for batch, problem in _find_unreadable(lake, marked - applied)]
     why = "Raw is the only source of truth: what a lost batch held cannot be rebuilt, and is gone with its partition."
-    again = f"`ordersetl run` makes a {MARKER} again where all pages of its batch are there. " if unmarked else ""
+    again = f"{HINT_AT_LOST} " if unmarked else ""
     restore = (
         f"{again}Restore what is missing from a backup. Without one, delete {lake.locate(MANIFEST)}: then `ordersetl "
         "run --full` folds what raw and the API still have, without what those batches alone held."

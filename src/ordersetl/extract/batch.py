@@ -218,7 +218,7 @@ def commit_batch(
     run that needs to know reads all markers.
     """
     request, now = batch.request, context.now()
-    covered_of = "" if before is None else hash_batches(sorted([*batches, batch.id]))
+    covered_of = "" if before is None else hash_batches(sorted({*batches, batch.id}))
     before = before or Coverage()
     coverage, end = before.add(request, batch.pages, context.settings.lookback)
     marker = BatchMarker(

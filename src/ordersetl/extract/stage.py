@@ -20,6 +20,7 @@ from ordersetl.extract.origin import (
     read_references,
     require_one_source,
 )
+from ordersetl.extract.unfinished import remake_markers
 from ordersetl.lake.layout import Lake
 from ordersetl.results import BackfillResult, ExtractResult
 from ordersetl.runtime import RunContext, Runtime
@@ -73,13 +74,14 @@ def prepare(
 
 
 def extract(
-    context: RunContext, plan: ExtractPlan, *, on_page: PageWatcher | None = None
+    context: RunContext, plan: ExtractPlan, *, verify: bool = False, on_page: PageWatcher | None = None
 ) -> ExtractResult | BackfillResult:
     """Fetch what is planned, and commit it.
 
     Args:
         context: of the command.
         plan: what :func:`prepare` made.
+        verify: look at each batch first, and make again the markers that old ones lost.
         on_page: called with each page of a single batch once it is on disk.
 
     Raises:
@@ -89,6 +91,9 @@ def extract(
     is_meant = settings.source is not None or settings.api_url is not None
     require_one_source(context.lake, plan.origin, is_meant=is_meant)
     open_client = prepare_clients(settings, plan, runtime)
+    if verify:
+        with open_client(runtime.sleep) as client:  # asks nothing
+            remake_markers(context, client, plan.origin.source)
     if plan.windows:
         return extract_windows(
             context, open_client, plan.origin, plan.windows, plan.references, concurrency=plan.concurrency

@@ -11,7 +11,7 @@ from ordersetl.extract.coverage import have_one_origin
 from ordersetl.extract.news import settle_batch
 from ordersetl.lake import raw, unfinished
 from ordersetl.lake.layout import RAW, calls_name, page_name
-from ordersetl.lake.listing import list_batches, list_unfinished
+from ordersetl.lake.listing import list_batches, list_unfinished, look_at_each
 from ordersetl.lake.manifest import read_manifest
 from ordersetl.lake.raw import BatchRequest, CallsEntry, PageEntry
 from ordersetl.lake.staged import read_stage
@@ -23,7 +23,7 @@ from ordersetl.source.page import Page
 from ordersetl.source.times import find_newest
 from ordersetl.source.trail import PageTrail
 
-__all__ = ["take_up"]
+__all__ = ["remake_markers", "take_up"]
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +51,7 @@ def take_up(
     newest = max(list_batches(context.lake), default="")
     left = list_unfinished(context.lake)
     held = _find_held(context, left)
-    kept, describe = dict[str, Batch | None](), cache(partial(_describe, context, client))
-    for batch in left:
-        try:
-            kept[batch] = _read_pages(context, describe, batch)
-        except CorruptedError as error:
-            log.warning("%s has no marker, and stays as it is: %s", context.lake.locate(RAW) / batch, error.message)
+    kept = _read_all(context, client, left)
     lacking = [found.request for found in kept.values() if found and not found.complete and found.id not in held]
     for batch, found in reversed(kept.items()):
         at = None if found is None else wanted.get(_asked(found.request))
@@ -72,14 +67,29 @@ def take_up(
             and found.request.source in sources
             and (batch in held or not any(_is_before(request, found.request) for request in lacking))
         ):
-            log.warning("committing %s: all its pages were there, but not its marker", found.id)
-            unfinished.prune_batch(context.lake, batch, pages=len(found.pages))
-            newest = max(newest, settle_batch(context, found, is_held=batch in held).batch or "")
+            newest = max(newest, _commit(context, found, is_held=batch in held) or "")
         elif batch not in held:
             if found is not None and found.complete and found.request.source in sources:
                 log.warning("dropping %s, to be fetched again: an earlier window lacks pages", found.id)
             unfinished.drop_unfinished(context.lake, batch)
     return taken
+
+
+def remake_markers(context: RunContext, client: OrdersClient, source: str) -> None:
+    """Commit again the batches of a source that lost their marker and that no listing misses, as many have followed.
+
+    They are those that curated holds, and each batch is looked at; one that lacks a page stays as it is.
+    """
+    lost = sorted(set(look_at_each(context.lake)[1]).difference(list_unfinished(context.lake)))
+    for found in _read_all(context, client, lost).values():
+        if found is not None and found.complete and found.request.source == source:
+            _commit(context, found, is_held=True)
+
+
+def _commit(context: RunContext, found: Batch, *, is_held: bool) -> str | None:
+    log.warning("committing %s: all its pages were there, but not its marker", found.id)
+    unfinished.prune_batch(context.lake, found.id, pages=len(found.pages))
+    return settle_batch(context, found, is_held=is_held).batch
 
 
 def _is_before(one: BatchRequest, other: BatchRequest) -> bool:
@@ -115,6 +125,17 @@ def _asked(request: BatchRequest) -> Hashable:
     window = (request.since, request.until, request.continues, request.part_of)
     described = (request.description, tuple(sorted(request.selection.items())))
     return request.source, request.url, window, request.page_size, contents, described
+
+
+def _read_all(context: RunContext, client: OrdersClient, batches: Sequence[str]) -> dict[str, Batch | None]:
+    """What is there of each batch, as :func:`_read_pages` has it, but of those that it cannot read."""
+    kept, describe = dict[str, Batch | None](), cache(partial(_describe, context, client))
+    for batch in batches:
+        try:
+            kept[batch] = _read_pages(context, describe, batch)
+        except CorruptedError as error:
+            log.warning("%s has no marker, and stays as it is: %s", context.lake.locate(RAW) / batch, error.message)
+    return kept
 
 
 def _read_pages(context: RunContext, describe: Callable[[str | None], OrdersClient], batch: str) -> Batch | None:

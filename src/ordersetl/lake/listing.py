@@ -1,7 +1,8 @@
 """Which batches there are in the raw log, and which partitions on disk.
 
 All names are listed: a batch may be restored, or go, at any place. Its marker is looked for where that says something:
-not of a batch that curated is the fold of, and that many have followed. Such a marker is for ``check`` to miss.
+not of a batch that curated is the fold of, and that many have followed. Such a marker is for ``check``, ``status`` and
+``run --verify`` to miss.
 """
 
 from collections.abc import Iterator
@@ -24,17 +25,20 @@ from ordersetl.lake.layout import (
 from ordersetl.lake.manifest import read_manifest
 
 __all__ = [
+    "HINT_AT_LOST",
     "MARKER",
     "is_committed",
     "list_batches",
-    "list_marked_batches",
     "list_misnamed",
     "list_partition_files",
     "list_unfinished",
+    "look_at_each",
 ]
 
 MARKER = "batch.json"
 """The commit marker: a batch counts from its appearance."""
+HINT_AT_LOST = f"`ordersetl run --verify` makes a {MARKER} again where all pages of its batch are there."
+"""What to do about markers that are lost. It holds for an old batch too, in which other runs do not look."""
 _LOOKED_AT = 100
 """The newest batches, which are looked at each time."""
 
@@ -44,10 +48,11 @@ def list_batches(lake: Lake) -> list[str]:
     return [batch for batch, is_there in _look_for_markers(lake) if is_there]
 
 
-def list_marked_batches(lake: Lake) -> list[str]:
-    """As :func:`list_batches`, each batch looked at."""
-    look = lake.storage.looks(RAW, deep=True).stat
-    return [batch for batch in _list_folders(lake) if look(raw_key(batch, MARKER)) is not None]
+def look_at_each(lake: Lake) -> tuple[list[str], list[str]]:
+    """Ids of the batches that are committed, and of those without a marker, oldest first, each batch looked at."""
+    look, batches = lake.storage.looks(RAW, deep=True).stat, _list_folders(lake)
+    marked = [batch for batch in batches if look(raw_key(batch, MARKER)) is not None]
+    return marked, sorted(set(batches).difference(marked))
 
 
 def list_unfinished(lake: Lake) -> list[str]:

@@ -207,9 +207,10 @@ def _hint_at_marker(lake: Lake, batch: str) -> str:
     """What to do about a marker that is damaged: what can be made again from the batch's own pages is not fetched."""
     marker = lake.locate(raw_key(batch, MARKER))
     if read_request(lake, batch) and lake.storage.exists(raw_key(batch, page_name(1))):
+        remove = f", then remove {marker} alone" if lake.storage.exists(raw_key(batch, MARKER)) else ""
         return (
-            f"Copy {marker.parent} to another place, then remove {marker} alone: `ordersetl run` makes it again from "
-            "the pages beside it, where all are there."
+            f"Copy {marker.parent} to another place{remove}: `ordersetl run --verify` makes it again from the pages "
+            "beside it, where all are there."
         )
     return (
         f"Restore it from a backup. Without one, move {marker.parent} away and fetch its window again: ordersetl run "

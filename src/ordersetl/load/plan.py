@@ -9,6 +9,7 @@ from ordersetl.errors import CorruptedError, StorageError
 from ordersetl.lake import index
 from ordersetl.lake.integrity import examine, move_to_damaged
 from ordersetl.lake.layout import MANIFEST, MANIFEST_FILE, RAW, Lake, file_day, partition_day, refund_day
+from ordersetl.lake.listing import HINT_AT_LOST, list_unfinished
 from ordersetl.lake.manifest import FileEntry, IndexEntry, Manifest, QuarantineEntry, check_timezone, read_manifest
 from ordersetl.lake.rejected import read_rejected
 from ordersetl.lake.segments import BrokenSegmentError
@@ -208,11 +209,12 @@ def plan_batches(context: RunContext, current: CurrentState, committed: Collecti
     applied = set(current.manifest.batches)
     if current.rebuild:
         if gone := sorted(applied.difference(committed)):
+            again = f"{HINT_AT_LOST} " if set(gone).intersection(list_unfinished(context.lake)) else ""
             raise StorageError(
                 f"{context.lake.locate(RAW)} lacks {many(len(gone), 'batch', 'batches')} that curated holds, from "
                 f"{gone[0]} on",
-                hint=f"Restore them; or delete {context.lake.locate(MANIFEST)} to fold what is there, and lose what "
-                "they held.",
+                hint=f"{again}Restore what is missing; or delete {context.lake.locate(MANIFEST)} to fold what is "
+                "there, and lose what those batches held.",
             )
         applied = set()
     waiting = tuple(sorted(set(committed) - applied))

@@ -9,7 +9,7 @@ from ordersetl.extract.coverage import Coverage, read_coverage
 from ordersetl.lake import raw
 from ordersetl.lake.journal import Journal, describe_death, read_journal
 from ordersetl.lake.layout import CURATED, INDEX, LOCK, QUARANTINE, RAW, RUNS, STAGED, Lake
-from ordersetl.lake.listing import list_marked_batches, list_unfinished
+from ordersetl.lake.listing import look_at_each
 from ordersetl.lake.manifest import Manifest, describe_outdated, read_manifest
 from ordersetl.results import (
     BatchCount,
@@ -45,7 +45,7 @@ def read_status(
         StorageError: it cannot be read.
     """
     problems: list[str] = []
-    batches = list_marked_batches(lake)
+    batches, left = look_at_each(lake)
     manifest = _read_manifest(lake, problems)
     waiting = tuple(sorted(set(batches) - set(manifest.batches)))
     journal, running = _look_at_command(lake)
@@ -64,14 +64,14 @@ def read_status(
         succeeded=dict(journal.succeeded),
         quiet_runs=journal.quiet,
         coverage=_read_coverage(lake, batches, now, lookback, problems),
-        batches=BatchCount(len(batches), waiting, tuple(list_unfinished(lake))),
+        batches=BatchCount(len(batches), waiting, tuple(left)),
         partitions=len(partitions),
         orders=sum(entry.orders for entry in partitions),
         rows=sum(entry.rows for entry in partitions),
         revenue=manifest.revenue,
         quarantine=_count_open(lake, manifest, waiting),
         sizes={place: SizeOf(found.files, found.bytes) for place in _PLACES for found in [lake.storage.measure(place)]},
-        problems=(*problems, *describe_raw(lake)),
+        problems=(*problems, *describe_raw(lake, each=True)),
     )
 
 

@@ -10,8 +10,8 @@ from ordersetl.lake import raw, staged
 from ordersetl.lake.counts import BatchCounts
 from ordersetl.lake.field_counts import FieldCounts
 from ordersetl.lake.fold_settings import FoldSettings
-from ordersetl.lake.layout import MANIFEST, RAW, STAGED, Lake, quarantine_key, staged_key
-from ordersetl.lake.listing import is_committed, list_batches
+from ordersetl.lake.layout import MANIFEST, RAW, STAGED, Lake, quarantine_key, raw_key, staged_key
+from ordersetl.lake.listing import HINT_AT_LOST, is_committed, list_batches
 from ordersetl.lake.manifest import Manifest, read_manifest
 from ordersetl.lake.raw import BatchMarker
 from ordersetl.lake.rejected import read_rejected
@@ -116,11 +116,13 @@ def _repair_stage(
         _publish_quarantine(context, batch, found.parts)
         return found
     if not is_committed(context.lake, batch):
+        again = f"{HINT_AT_LOST} " if context.lake.storage.exists(raw_key(batch, raw.REQUEST)) else ""
         raise CorruptedError(
             f"the batch {batch}, which curated holds, is gone from {context.lake.locate(RAW)}"
             f" and incomplete in {context.lake.locate(STAGED)}",
-            hint=f"Restore {context.lake.locate(RAW) / batch} from a backup; or delete {context.lake.locate(MANIFEST)} "
-            "and run ordersetl load to fold what is left, which loses what that batch alone held.",
+            hint=f"{again}Restore {context.lake.locate(RAW) / batch} from a backup; or delete "
+            f"{context.lake.locate(MANIFEST)} and run ordersetl load to fold what is left, which loses what that batch "
+            "alone held.",
         )
     return stage_batch(context, batch, ahead)
 
