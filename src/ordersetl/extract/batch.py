@@ -32,7 +32,7 @@ _BYTES_UNDER_WAY = 1 << 26
 _POSITION_EVERY = timedelta(seconds=0.25)
 """How often it is written where a batch goes on: a command that is killed fetches again what came since."""
 _LOOK_EVERY = timedelta(seconds=0.25)
-"""How often the lock is looked at: in less than that no other run takes the output over, and begins to fetch."""
+"""How often the lock is looked at while pages come; the commit looks again."""
 
 PageWatcher = Callable[[str, BatchRequest, PageEntry, Page | None], None]
 """Called with each page on disk: its batch, what that asks for, its entry, and the page itself if just received."""
