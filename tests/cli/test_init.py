@@ -148,8 +148,13 @@ def talk(folder: Path, *answers: str, code: int = 0) -> str:
         **streams,
     )
     os.close(theirs)
-    said, waiting = "", list(answers)
-    while select.select([mine], [], [], 60)[0]:
+    said, waiting, patience = "", list(answers), 12
+    while patience:
+        if not select.select([mine], [], [], 5)[0]:
+            patience -= 1
+            if answers[-1] == "\x03" and not waiting:
+                os.write(mine, b"\x03")  # the first came between the question and the read, which then goes on
+            continue
         try:
             piece = os.read(mine, 4096).decode(errors="replace")
         except OSError:  # the terminal ends with the process
