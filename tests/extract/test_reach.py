@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from described_shop import DESCRIPTION, SmallShop, sale
 
 from ordersetl import pipeline
 from ordersetl.errors import SourceError
+from ordersetl.lake import raw
 from ordersetl.lake.layout import Lake
+from ordersetl.lake.listing import list_batches
 from ordersetl.results import BackfillResult, ExtractResult, RunResult
 from ordersetl.results.status import OriginCoverage
 from ordersetl.status.overview import read_status
@@ -178,6 +181,21 @@ def test_until_within_min_age_covers_no_more_than_was_asked_for(tmp_path: Path, 
     assert find_end(pipeline.run(shop.settings(), window, runtime=shop.runtime())) == shop.now - 2 * DAY
     run_daily(shop, 4)
     assert set(shop.curated("order_id")) == {"1", "2", "3"}
+
+
+def test_a_batch_of_before_that_is_taken_up_covers_no_more_than_was_asked_for(tmp_path: Path) -> None:
+    """Its request says nothing of what was asked for, and its description does."""
+    shop = settling(tmp_path, "2d", {1: 5 * DAY, 2: timedelta(hours=40)})
+    window, asked_until = Window(shop.now - 6 * DAY, shop.now - timedelta(hours=30)), shop.now - 2 * DAY
+    pipeline.run(shop.settings(), window, runtime=shop.runtime())
+    lake = Lake(shop.settings().output)
+    (batch,) = list_batches(lake)
+    request = raw.read_request(lake, batch)
+    assert request is not None
+    raw.write_request(lake, batch, msgspec.structs.replace(request, shown_until=None))
+    (lake.folder / "raw" / batch / "batch.json").unlink()
+    run_daily(shop, 1)
+    assert raw.read_marker(lake, batch).window_end == asked_until
 
 
 def test_windows_of_a_backfill_within_min_age_are_fetched_again(tmp_path: Path) -> None:

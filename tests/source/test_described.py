@@ -359,7 +359,7 @@ def test_an_end_beside_what_names_another_page_is_no_end(
         ({"meta": {"pagination": {"total": 23, "total_pages": 12}}}, "the pages name a total of 23"),
         ({"paging": {"total": 23, "pages": 12, "currentPage": 1, "perPage": 2}}, "the pages name a total of 23"),
         ({"total": "23", "page": 1, "pages": 12}, "the pages name a total of 23"),
-        ({"totalItems": 5, "view": {"next": "/orders?page=2"}}, "view.next is '/orders?page=2'"),
+        ({"totalItems": 5, "view": {"next": "/orders?page=2"}}, "the pages name a total of 5"),
         ({"hydra:totalItems": 5}, "the pages name a total of 5"),
         ({"hydra:view": {"hydra:next": "/orders?page=2"}}, "hydra:view.hydra:next is '/orders?page=2'"),
         ({"page_context": {"page": 1, "per_page": 2, "has_more_page": True}}, "page_context.has_more_page says"),
@@ -367,7 +367,6 @@ def test_an_end_beside_what_names_another_page_is_no_end(
         ({"pagingMetadata": {"cursors": {"next": "abc"}}}, "pagingMetadata.cursors.next is 'abc'"),
         ({"metaData": {"morePagesAvailable": True, "resultsAvailable": 23}}, "metaData.morePagesAvailable says"),
         ({"metaData": {"resultsAvailable": 23, "resultsReturned": 2}}, "the pages name a total of 23"),
-        ({"cursor": "c29tZSBjdXJzb3I="}, "cursor is 'c29tZSBjdXJzb3I='"),
         ({"PageNumber": 1, "TotalEntries": 23, "TotalPages": 12}, "the pages name a total of 23"),
         ({"count": "23", "pages": 12, "page": 1}, "1 page came, and the pages name 12 as their number"),
         ({"@attributes": {"count": "5", "next": "/orders?after=2"}}, "@attributes.next is '/orders?after=2'"),
@@ -497,11 +496,11 @@ def test_a_command_that_goes_on_knows_what_the_first_page_named() -> None:
         (BY_NEXT, [{"total": 2, "total_pages": 7}]),
         ({**BY_NEXT, "total": "n"}, [{"n": 2, "total_pages": 7}]),
         ({**ALONE, "page_count": "n", "total": "`null`"}, [{"n": 1, "total_pages": 7, "total": 90}]),
-        (ALONE, [{"page_count": 2}]),  # of this page's orders
+        (ALONE, [{"page_count": 50}]),  # as many orders as a page may have
+        (ALONE, [{"cursor": "c1", "view": {"total": 9}, "_links": {"shop:next": {"href": "/help"}}}]),
+        (BY_NEXT, [{"links": {"next": None}, "meta": {"cursor": "c1"}}]),
         (BY_CURSOR, [{"page": {"cursor": "c"}, "pages": 2}, {"orders": [{"id": 2}], "pages": 3}]),  # it grew
         (BY_CURSOR, [{"page": {"cursor": "c"}, "pages": 9}, {"orders": [{"id": 2}]}]),  # not of each page
-        (BY_CURSOR, [{"cursor": None}]),
-        (BY_CURSOR, [{"cursor": ""}]),
         (BY_CURSOR, [{"page": {"cursor": "c"}}, {"orders": [{"id": 2}], "cursor": "c"}]),  # the one that was sent
         ({**BY_CURSOR, "next": "next"}, [{"next": None, "cursor": "c1"}]),  # of this page
         ({**BY_CURSOR, "end": "has_more", "has_more": "more"}, [{"more": False, "cursor": "c1"}]),

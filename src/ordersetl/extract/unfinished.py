@@ -5,6 +5,8 @@ import logging
 from collections.abc import Callable, Collection, Hashable, Sequence
 from functools import cache, partial
 
+import msgspec
+
 from ordersetl.errors import CorruptedError, SourceError
 from ordersetl.extract.batch import Batch
 from ordersetl.extract.coverage import have_one_origin
@@ -20,6 +22,7 @@ from ordersetl.source.answer import find_charset
 from ordersetl.source.client import OrdersClient, max_records
 from ordersetl.source.description.kept import read_kept
 from ordersetl.source.page import Page
+from ordersetl.source.slices import find_youngest
 from ordersetl.source.times import find_newest
 from ordersetl.source.trail import PageTrail
 
@@ -151,6 +154,9 @@ def _read_pages(context: RunContext, describe: Callable[[str | None], OrdersClie
     if request is None:
         return None
     reader = describe(request.description)
+    if request.shown_until is None:  # as in batches of before 0.3
+        youngest = find_youngest(reader.session.description.window, request.began_at)
+        request = msgspec.structs.replace(request, shown_until=youngest)
     trail = reader.begin_trail(request)
     found = Batch(batch, request, trail)
     if not isinstance(trail, PageTrail):

@@ -17,7 +17,6 @@ from ordersetl.source.ask import HINT_GONE, Answer, Ask, TryAgainError
 from ordersetl.source.asker import Asker
 from ordersetl.source.call_tasks import CallTask, list_tasks
 from ordersetl.source.complete import HINT
-from ordersetl.source.counts import find_pages
 from ordersetl.source.description.model import Call, Paging
 from ordersetl.source.envelope import find_next, note_envelope
 from ordersetl.source.head import DECODING
@@ -25,7 +24,7 @@ from ordersetl.source.joined import CallAnswer, encode_answers
 from ordersetl.source.listing import ListPath
 from ordersetl.source.page import Page, page_text
 from ordersetl.source.parser import parse_json
-from ordersetl.source.proof import Progress, ShiftedError, find_total, lack_paging, prove_end
+from ordersetl.source.proof import Progress, ShiftedError, find_total, prove_end
 from ordersetl.source.reading import explain_problem, find_answer_charset, locate_problem
 from ordersetl.source.record_keys import hash_texts
 from ordersetl.source.session import SourceSession, fill_headers
@@ -250,12 +249,9 @@ def _prove_last(call: Call, search: _Search, part: _Part) -> bool:
         return True
     paging = call.paging or _ONE_PAGE
     total = find_total(paging, part.claims, part.headers)
-    counted = (search.number, search.received, part.elements, search.page_records, total)
-    progress = Progress(*counted, part.next_cursor, search.cursor)
+    progress = Progress(search.number, search.received, part.elements, search.page_records, total, part.next_cursor)
     size = paging.page_size
     last = prove_end(paging, part.claims, part.headers, progress, records=call.records, is_call=True, page_size=size)
-    if last and paging.kind == "none" and (problem := find_pages(part.claims, call.records.path or ())):
-        raise lack_paging(problem)
     if last and total is not None and search.received < total:
         raise InvalidResponseError(f"its pages ended after {search.received:,} of {total:,}", hint=HINT)
     if part.elements and part.content in search.contents:

@@ -33,7 +33,7 @@ _CONTAINERS = (
     *("meta", "metadata", "links", "link", "pagination", "paging", "page_info", "page", "pages", "pager", "paginator"),
     *("cursor", "cursors", "response_metadata", "paging_info", "pagination_info", "page_meta", "list_info", "info"),
     *("navigation", "content_range", "data", "result", "results", "response", "body", "payload", "query"),
-    *("search_metadata", "meta_data", "page_context", "paging_metadata", "pagination_response_model", "view"),
+    *("search_metadata", "meta_data", "page_context", "paging_metadata", "pagination_response_model"),
 )
 _PAGES = (
     *("total_pages", "wp_total_pages", "page_count", "pages", "last_page", "num_pages", "pages_count", "total_page"),
@@ -44,24 +44,24 @@ _TOTALS = (
     *("total_size", "orders_count", "order_count", "total_entries", "total_rows", "count_total", "totals_count"),
     *("total_order_count", "total_records_amount", "results_available", "odata_count"),
 )
-_ATTRIBUTES = "@attributes"
-"""Of an envelope that was XML; ``attributes`` are an order's own."""
+_EXACT_CONTAINERS = ("@attributes", "hydra:view")
+"""Of an envelope that was XML, and of Hydra's; ``attributes`` and ``view`` are of anything."""
 _EXACT = (
-    *("@odata.nextLink", "odata.nextLink", "@odata.count", "odata.count", "@nextLink", "__next", _ATTRIBUTES),
-    *("hydra:view", "hydra:totalItems"),
+    *("@odata.nextLink", "odata.nextLink", "@odata.count", "odata.count", "@nextLink", "__next"),
+    *(*_EXACT_CONTAINERS, "hydra:totalItems"),
 )
 _NAMES = (*_ERRORS, *_SUCCESS, "status", *_MORE, *_LAST, *_CURSORS, *_CONTAINERS, *_PAGES, *_TOTALS)
 
 
 @lru_cache(maxsize=1024)
 def normalize(name: str) -> str:
-    """A name without what its variants differ in: ``hasMore``, ``has-more``, ``HAS_MORE`` and ``x:hasMore`` are one."""
-    return re.sub(r"[^a-z0-9]", "", name.rpartition(":")[2].lower())
+    """A name without what its variants differ in: ``hasMore``, ``HAS-MORE`` and ``hydra:hasMore`` are one."""
+    return re.sub(r"[^a-z0-9]", "", name.removeprefix("hydra:").lower())
 
 
 def is_container(name: str) -> bool:
     """Whether an object by this name may say something of pages."""
-    return normalize(name) in KINDS["containers"] or name == _ATTRIBUTES
+    return normalize(name) in KINDS["containers"] or name in _EXACT_CONTAINERS
 
 
 def _list_variants(name: str) -> Iterator[str]:

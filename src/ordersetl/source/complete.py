@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from itertools import chain
 from typing import Any, Literal
-from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
 from ordersetl.errors import InvalidResponseError
-from ordersetl.source.claim_names import COUNTS, KINDS, is_container, may_be_order, normalize
+from ordersetl.source.claim_names import KINDS, is_container, may_be_order, normalize
 from ordersetl.source.claim_values import is_false, is_filled, is_true, read_count, read_text, show
 
 __all__ = [
@@ -46,8 +45,6 @@ _OF_AN_ORDER = _OF_ORDERS | {"metadata", "links", "link", "next", "more"}
 """The same of an object that is one, as it seems."""
 _LEFT = ("more", "hasmore", "hasnext")
 """How names begin that may hold the number of those that are left."""
-_TELLING = KINDS["cursors"] | KINDS["more"] | KINDS["last"] | COUNTS
-"""Members that say themselves whether there is more, so that a ``cursor`` beside them need not be of a next page."""
 _NO_ERROR = {"none", "null", "ok", "false"}
 _SUCCEEDED = {"ok", "success", "successful", "succeeded", "true"}
 _RANGE = re.compile(r"\s*(?:(?!bytes\b)[a-z][\w-]*\s+)?\d+-(\d+)/(\d+)\s*", re.IGNORECASE | re.ASCII)
@@ -59,7 +56,6 @@ def require_complete(
     *,
     next_cursor: str | None,
     headers: Mapping[str, Any],
-    sent: str | None = None,
     unmet: str | None = None,
 ) -> None:
     """Refuse a page that carries errors, or that is the last while something says that there is more.
@@ -68,7 +64,6 @@ def require_complete(
         claims: the envelope's members by name; none of a bare list.
         next_cursor: of the next page; None on the last.
         headers: what its headers claim, as :func:`read_header_claims` has it.
-        sent: the cursor that it was asked for with.
         unmet: what :func:`find_shortfall` says of all pages, where totals count what these must hold.
 
     Raises:
@@ -78,7 +73,7 @@ def require_complete(
         raise InvalidResponseError(f"the answer has orders, and an error beside them: {problem}", hint=HINT)
     if next_cursor is not None:
         return
-    problem = next(_find_more(claims, sent=sent), None) or next(_find_more(headers, "the header "), None) or unmet
+    problem = next(_find_more(claims), None) or next(_find_more(headers, "the header "), None) or unmet
     if problem is not None:
         raise InvalidResponseError(f"the answer is not complete: there is no next_cursor, but {problem}", hint=HINT)
 
@@ -89,7 +84,6 @@ def find_more(
     headers: Mapping[str, str],
     *,
     onward: Onward = "all",
-    sent: str | None = None,
     is_call: bool = False,
 ) -> str | None:
     """What says that another page follows an answer which is taken for the last; None where nothing does.
@@ -102,14 +96,13 @@ def find_more(
         path: of the list.
         headers: of the answer.
         onward: which cursors, links and numbers of a next page count.
-        sent: the cursor, or the URL, that the answer was asked for with.
         is_call: it is an answer about an order.
     """
     levels = (
         (at, keep_of_pages(level, is_order=is_call and may_be_order(at, path)))
         for at, level in list_levels(claims, path)
     )
-    said = chain(*(_find_more(level, at, depth=1, onward=onward, sent=sent) for at, level in levels))
+    said = chain(*(_find_more(level, at, depth=1, onward=onward) for at, level in levels))
     of_headers = read_header_claims(headers.items())
     return next(chain(said, _find_more(of_headers, "the header ", depth=1, onward=onward)), None)
 
@@ -227,9 +220,7 @@ def _says_success(name: str, value: object) -> bool:
     return name in KINDS["codes"] and (read_text(value) in _SUCCEEDED or read_count(value) == HTTPStatus.OK)
 
 
-def _find_more(
-    claims: Mapping[str, Any], where: str = "", *, depth: int = 0, onward: Onward = "all", sent: str | None = None
-) -> Iterator[str]:
+def _find_more(claims: Mapping[str, Any], where: str = "", *, depth: int = 0, onward: Onward = "all") -> Iterator[str]:
     for name, value in claims.items():
         normalized = normalize(name)
         if depth == 0 and name == "next_cursor":
@@ -238,11 +229,11 @@ def _find_more(
         says_more = normalized in KINDS["more"] and is_true(value, may_count=normalized.startswith(_LEFT))
         if not_last or says_more:
             yield f"{where}{name} says that there is more"
-        elif _names_next(normalized, value, onward) or _is_next_cursor(normalized, value, claims, onward, sent):
+        elif _names_next(normalized, value, onward):
             yield f"{where}{name} is {show(value)}"
         elif is_container(name) and depth < MAX_DEPTH:
             if isinstance(value, Mapping):
-                yield from _find_more(value, f"{where}{name}.", depth=depth + 1, onward=onward, sent=sent)
+                yield from _find_more(value, f"{where}{name}.", depth=depth + 1, onward=onward)
             elif isinstance(value, list) and onward != "none":
                 yield from (f"{where}{name} has one with rel next" for link in value if _is_next(link))
 
@@ -251,14 +242,6 @@ def _names_next(name: str, value: object, onward: Onward) -> bool:
     if name not in KINDS["cursors"] or onward == "none" or (onward == "texts" and read_count(value) is not None):
         return False
     return value is True or _is_target(value)
-
-
-def _is_next_cursor(name: str, value: object, beside: Mapping[str, Any], onward: Onward, sent: str | None) -> bool:
-    """Whether a member ``cursor`` is of a next page: not of this one, and nothing beside it says where the end is."""
-    if name != "cursor" or onward != "all" or not isinstance(value, str | int) or not _is_target(value):
-        return False
-    asked = {sent, *(part for _, part in parse_qsl(urlsplit(sent or "").query))}
-    return str(value) not in asked and _TELLING.isdisjoint(map(normalize, beside))
 
 
 def _is_next(link: object) -> bool:

@@ -14,9 +14,13 @@ from ordersetl.source.position import Position
 from ordersetl.source.proof import leave_out_read
 from ordersetl.text import many
 
-__all__ = ["Count", "find_larger_total", "find_pages", "find_shortfall", "note_counts", "read_counts", "require_counts"]
+__all__ = ["Count", "find_larger_total", "find_shortfall", "note_counts", "read_counts", "require_counts"]
 
-_PAGE_NUMBERS = {"page", "pagenumber", "pageindex", "currentpage", "currentpagenumber"}
+
+_HINT = (
+    "Look at paging. Where that counts something else, say in paging.{key} what counts the {counted}, or, where "
+    'nothing does, {key} = "`null`"; of a bare list in {key}_header, or {key}_header = "X-None".'
+)
 
 
 class Count(msgspec.Struct, frozen=True):
@@ -47,9 +51,7 @@ def find_shortfall(counts: Mapping[str, Count], *, pages: int, records: int) -> 
     return None
 
 
-def note_counts(
-    description: Description, claims: Mapping[str, Any], headers: Mapping[str, str], at: Position, *, records: int
-) -> None:
+def note_counts(description: Description, claims: Mapping[str, Any], headers: Mapping[str, str], at: Position) -> None:
     """Note the least total and the least number of pages that the pages of a search name so far.
 
     Each page must name one, from the first on, and none counts that the description reads itself.
@@ -59,16 +61,11 @@ def note_counts(
         claims: of the newest page's envelope.
         headers: of its answer.
         at: the position before that page.
-        records: how many the page has.
     """
     paging = description.paging
     found = list(_list_counts(leave_out_read(paging, claims), description.records.path or (), headers))
     totals = [count.number for _, count in found if not count.of_pages]
-    pages = [
-        count.number
-        for name, count in found
-        if count.of_pages and not (count.number == records and _may_be_of_records(name))
-    ]
+    pages = [count.number for name, count in found if count.of_pages and not _may_be_of_records(name)]
     is_first = at.number == 0
     described = (paging.total or paging.total_header, paging.page_count or paging.page_count_header)
     at.named_total = None if described[0] else _find_least(totals, at.named_total, is_first=is_first)
@@ -88,8 +85,7 @@ def require_counts(paging: Paging, at: Position) -> None:
     if at.named_total is not None and at.named_total > at.received and not is_window:
         raise InvalidResponseError(
             f"{many(at.received, 'order')} came, and the pages name a total of {at.named_total:,}",
-            hint="Look at paging. Where that counts something else, say in paging.total what counts the orders, or, "
-            'where nothing does, total = "`null`".',
+            hint=_HINT.format(key="total", counted="orders"),
         )
     total = at.named_total if at.total is None else at.total
     is_met = total is not None and total <= at.received
@@ -97,8 +93,7 @@ def require_counts(paging: Paging, at: Position) -> None:
     if at.named_pages is not None and at.named_pages > at.number and is_of_all and not is_met:
         raise InvalidResponseError(
             f"{many(at.number, 'page')} came, and the pages name {at.named_pages:,} as their number",
-            hint="Look at paging. Where that counts something else, say in paging.page_count what counts the pages, "
-            'or, where nothing does, page_count = "`null`".',
+            hint=_HINT.format(key="page_count", counted="pages"),
         )
 
 
@@ -127,26 +122,6 @@ def find_larger_total(paging: Paging, claims: Mapping[str, Any], at: Position) -
     return None
 
 
-def find_pages(claims: Mapping[str, Any], path: Sequence[str]) -> str | None:
-    """What of the only answer to a call says that there are more pages, and which page it is; None where nothing does.
-
-    An order may have a number of pages of its own, but is none of them.
-
-    Args:
-        claims: of the envelope.
-        path: of the list.
-    """
-    for where, level in list_levels(claims, path):
-        for at, beside in [(where, level), *((f"{where}{n}.", c) for n, c in level.items() if is_container(n))]:
-            if not isinstance(beside, Mapping) or _PAGE_NUMBERS.isdisjoint(map(normalize, beside)):
-                continue
-            for name, value in beside.items():
-                number = read_count(value)
-                if normalize(name) in KINDS["pages"] and number is not None and number > 1:
-                    return f"{at}{name} is {number:,}"
-    return None
-
-
 def _list_counts(
     claims: Mapping[str, Any], path: Sequence[str], headers: Mapping[str, str]
 ) -> Iterator[tuple[str, Count]]:
@@ -164,5 +139,5 @@ def _find_least(named: Sequence[int], earlier: int | None, *, is_first: bool) ->
 
 
 def _may_be_of_records(name: str) -> bool:
-    """Whether a number of pages may be one of each page's records: some mean these by it."""
+    """Whether a number of pages may be one of each page's records, or the most of them: some mean these by it."""
     return normalize(name.rpartition(".")[2]) == "pagecount"

@@ -14,7 +14,6 @@ __all__ = [
     "Progress",
     "ShiftedError",
     "find_total",
-    "lack_paging",
     "leave_out_read",
     "prove_end",
     "require_no_more",
@@ -36,8 +35,7 @@ class Progress(NamedTuple):
 
     ``number`` and ``received`` count its pages and records, this page's included; ``records`` are this page's, and
     ``page_records`` its first page's, None on the first. ``total`` is how many records there are, where that is known.
-    ``next_cursor`` is the cursor or the URL of the next page, where the kind of paging has one and the page names it;
-    ``cursor`` that of this page.
+    ``next_cursor`` is the cursor or the URL of the next page, where the kind of paging has one and the page names it.
     """
 
     number: int
@@ -46,7 +44,6 @@ class Progress(NamedTuple):
     page_records: int | None
     total: int | None
     next_cursor: str | None
-    cursor: str | None
 
 
 def find_total(paging: Paging, claims: Mapping[str, Any], headers: Mapping[str, str]) -> int | None:
@@ -109,7 +106,7 @@ def prove_end(
     if not last:
         _require_next(paging, next_cursor)
     elif is_call and not is_cut and not is_shifted:  # of orders that is asked once nothing else is wrong
-        require_no_more(paging, claims, headers, records=records, sent=progress.cursor, is_call=True)
+        require_no_more(paging, claims, headers, records=records, is_call=True)
     return last
 
 
@@ -117,11 +114,10 @@ def _require_next(paging: Paging, next_cursor: str | None) -> None:
     if next_cursor is None and paging.kind in {"cursor", "next_url", "link"}:
         raise InvalidResponseError("the answer says that there is more, and names no next page", hint=HINT)
     if paging.kind == "none":
-        raise lack_paging("not all came")
+        raise _lack_paging("not all came")
 
 
-def lack_paging(problem: str) -> InvalidResponseError:
-    """The error of one answer that is to be all, and is not."""
+def _lack_paging(problem: str) -> InvalidResponseError:
     return InvalidResponseError(
         f"the answer is not complete ({problem}), and the description has no paging for it",
         hint="Say how its pages go on: paging, of the orders or of the call; docs/sources.md.",
@@ -134,7 +130,6 @@ def require_no_more(
     headers: Mapping[str, str],
     *,
     records: Expression,
-    sent: str | None,
     is_call: bool = False,
 ) -> None:
     """Refuse a last page that says, in a member that paging does not look at, that another one follows.
@@ -144,7 +139,6 @@ def require_no_more(
         claims: of the page's envelope.
         headers: of the answer.
         records: where in the page its list is.
-        sent: the cursor, or the URL, that the page was asked for with.
         is_call: it is an answer about an order.
 
     Raises:
@@ -152,21 +146,21 @@ def require_no_more(
     """
     path = records.path or ()
     if paging.kind == "none":
-        if problem := find_more(claims, path, headers, sent=sent, is_call=is_call):
-            raise lack_paging(problem)
+        if problem := find_more(claims, path, headers, is_call=is_call):
+            raise _lack_paging(problem)
         return
     onward: Onward = "texts" if paging.kind in {"page", "offset"} else "all"  # numbers of pages may just go on
     if paging.end in {"empty_page", "short_page"}:  # before which a page may name a next one always
         onward = "none"
     left = leave_out_read(paging, claims)
-    if problem := find_more(left, path, headers, onward=onward, sent=sent, is_call=is_call):
+    if problem := find_more(left, path, headers, onward=onward, is_call=is_call):
         raise InvalidResponseError(
             f"the answer is the last page by {_name_end(paging)} of paging, but {problem}", hint=_HINT_UNREAD
         )
 
 
 def leave_out_read(paging: Paging, claims: Mapping[str, Any]) -> dict[str, Any]:
-    """What of an envelope the expressions of paging do not look at; null in place of what they do."""
+    """What of an envelope the expressions of paging do not look at."""
     read = (paging.next, paging.has_more, paging.total, paging.page_count)
     return _leave_out(claims, {chain for e in read if e is not None for chain in find_chains(e.tree)})
 
@@ -181,14 +175,14 @@ def _name_end(paging: Paging) -> str:
 
 
 def _leave_out(value: Mapping[str, Any], chains: AbstractSet[Chain]) -> dict[str, Any]:
-    """An object with null in place of the members that chains lead to, at any depth."""
+    """An object without the members that chains lead to, at any depth."""
     if () in chains:
         return {}
     left: dict[str, Any] = {}
     for name, member in value.items():
         within = {chain[1:] for chain in chains if chain[0] == name}
-        kept = _leave_out(member, within) if within and isinstance(member, Mapping) else member
-        left[name] = None if () in within else kept
+        if () not in within:
+            left[name] = _leave_out(member, within) if within and isinstance(member, Mapping) else member
     return left
 
 

@@ -58,8 +58,7 @@ class PageTrail:
             for name, count in read_counts({**said, **head.claims}):
                 counts[name] = min(counts.get(name, count), count, key=lambda known: known.number)
         unmet = find_shortfall(counts, pages=number, records=records)
-        sent = self.cursors[-1] if self.cursors else None
-        require_complete(head.claims, next_cursor=cursor, headers=said, sent=sent, unmet=unmet)
+        require_complete(head.claims, next_cursor=cursor, headers=said, unmet=unmet)
         if self._names_cursor and not head.names_cursor:
             raise InvalidResponseError(
                 f"page {number:,} lacks next_cursor, which the pages before it had: it may not be the last", hint=_HINT

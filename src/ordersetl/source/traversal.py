@@ -127,7 +127,7 @@ class Traversal:
         is_blank = at.number == 0 and not page.body  # HTTP 204: no order, and no word of more
         if not is_blank:
             self._note_total(claims, headers)
-            note_counts(self._description, claims, headers, at, records=records)
+            note_counts(self._description, claims, headers, at)
         if at.number == 0 and is_too_long(self._paging, at, records):
             self._halve()
             return False
@@ -138,7 +138,7 @@ class Traversal:
         at.received += records
         at.empty = 0 if records else at.empty + 1
         total = self._least_total if next_cursor is None else at.total
-        progress = Progress(at.number, at.received, records, at.page_records, total, next_cursor, at.cursor)
+        progress = Progress(at.number, at.received, records, at.page_records, total, next_cursor)
         at.is_short = self._paging.kind == "page" and records < (at.page_records or 0)
         is_last = is_blank or prove_end(self._paging, claims, headers, progress, records=self._description.records)
         if is_last:
@@ -149,7 +149,7 @@ class Traversal:
         if reached_ceiling(self._paging, at, is_last=is_last):
             self._halve()
         elif is_last:
-            require_no_more(self._paging, claims, headers, records=self._description.records, sent=at.cursor)
+            require_no_more(self._paging, claims, headers, records=self._description.records)
             require_counts(self._paging, at)
             if larger := find_larger_total(self._paging, claims, at):
                 log.warning(_MAY_BE_OF_A_PAGE, many(at.received, "order"), larger)
